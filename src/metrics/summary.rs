@@ -1,0 +1,471 @@
+//! The result of one run: the content of `summary.json`. Every value that has no meaning in a run is `None` and prints as `null`.
+
+use serde::Serialize;
+
+/// Version of the layout of [`Summary`]; raised when a field changes meaning or goes away.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Everything that one run reports. Metrics cover the measured requests: those that arrived after the warm-up.
+#[derive(Debug, Clone, Serialize)]
+pub struct Summary {
+    /// Layout version of this file.
+    pub schema_version: u32,
+    /// Name of the scenario.
+    pub scenario: String,
+    /// Seed of all random streams.
+    pub seed: u64,
+    /// Hash of everything that determines the result, hexadecimal.
+    pub input_hash: String,
+    /// Simulated seconds from the first instant to the last event.
+    pub simulated_s: f64,
+    /// Seconds of it that count: from the end of the warm-up.
+    pub measured_s: f64,
+    /// Events handled, iterations included whether stepped or fast-forwarded.
+    pub events: u64,
+    /// Requests by outcome.
+    pub requests: RequestCounts,
+    /// Tokens of completed requests.
+    pub tokens: TokenCounts,
+    /// Rates over the measured time.
+    pub throughput: Throughput,
+    /// Latency distributions.
+    pub latency: Latency,
+    /// How uneven the token stream is.
+    pub jitter: Jitter,
+    /// What met its SLO; `None` where no workload has one.
+    pub goodput: Option<Goodput>,
+    /// Where the time of completed requests went, mean milliseconds each.
+    pub lifecycle: Lifecycle,
+    /// Energy.
+    pub energy: Energy,
+    /// Money.
+    pub cost: Cost,
+    /// One entry a pool.
+    pub pools: Vec<PoolSummary>,
+    /// One entry a workload.
+    pub classes: Vec<ClassSummary>,
+    /// KV transfers.
+    pub network: NetworkSummary,
+    /// Origin of every figure the result depends on.
+    pub provenance: Vec<ProvenanceEntry>,
+    /// What a reader must know before trusting the numbers.
+    pub warnings: Vec<Warning>,
+}
+
+/// Requests by outcome. `arrived` = the sum of the others.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct RequestCounts {
+    /// Arrived in the measured time.
+    pub arrived: u64,
+    /// Got their last token.
+    pub completed: u64,
+    /// Could never be served or were refused.
+    pub rejected: u64,
+    /// Gave up.
+    pub timed_out: u64,
+    /// Lost.
+    pub failed: u64,
+    /// Still inside when the run ended.
+    pub in_flight: u64,
+    /// Completed, but cut short at the context limit.
+    pub truncated: u64,
+    /// Times a running request lost its KV and was computed again.
+    pub preemptions: u64,
+}
+
+/// Tokens of completed requests.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct TokenCounts {
+    /// Prompt tokens, cached ones included.
+    pub prompt: u64,
+    /// Output tokens.
+    pub output: u64,
+    /// Prompt tokens found in a prefix cache.
+    pub cached_prompt: u64,
+    /// Prompt and output tokens computed twice because of preemption.
+    pub recomputed: u64,
+}
+
+/// Rates over the measured time.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Throughput {
+    /// Arrivals per second.
+    pub offered_requests_per_s: f64,
+    /// Completions per second.
+    pub requests_per_s: f64,
+    /// Output tokens of completed requests per second.
+    pub output_tokens_per_s: f64,
+    /// Prompt and output tokens of completed requests per second.
+    pub total_tokens_per_s: f64,
+    /// Output tokens per second and chip.
+    pub output_tokens_per_s_per_chip: f64,
+}
+
+/// A distribution. Percentiles are nearest-rank.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Distribution {
+    /// Arithmetic mean.
+    pub mean: f64,
+    /// Standard deviation of the population.
+    pub std: f64,
+    /// Smallest.
+    pub min: f64,
+    /// Median.
+    pub p50: f64,
+    /// 90th percentile.
+    pub p90: f64,
+    /// 95th percentile.
+    pub p95: f64,
+    /// 99th percentile.
+    pub p99: f64,
+    /// Largest.
+    pub max: f64,
+    /// Number of values.
+    pub count: u64,
+}
+
+/// Latency distributions, milliseconds; `None` where there is no value at all.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Latency {
+    /// Time to first token.
+    pub ttft_ms: Option<Distribution>,
+    /// Time to second token.
+    pub ttst_ms: Option<Distribution>,
+    /// Time per output token, per request.
+    pub tpot_ms: Option<Distribution>,
+    /// Gaps between tokens, all requests pooled.
+    pub itl_ms: Option<Distribution>,
+    /// End to end.
+    pub e2e_ms: Option<Distribution>,
+}
+
+/// How uneven the token stream is. Of the pooled gaps but for the last entry.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Jitter {
+    /// Standard deviation of the gaps.
+    pub itl_std_ms: Option<f64>,
+    /// Coefficient of variation of the gaps.
+    pub itl_cov: Option<f64>,
+    /// p99 minus median gap.
+    pub itl_p99_minus_p50_ms: Option<f64>,
+    /// p99 over median gap.
+    pub itl_p99_over_p50: Option<f64>,
+    /// Longest gap.
+    pub longest_stall_ms: Option<f64>,
+    /// Standard deviation of the gaps of one request, over requests with at least two gaps.
+    pub request_itl_std_ms: Option<MeanAndP99>,
+}
+
+/// Mean and 99th percentile over requests.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct MeanAndP99 {
+    /// Mean.
+    pub mean: f64,
+    /// 99th percentile.
+    pub p99: f64,
+}
+
+/// What met all its SLOs.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Goodput {
+    /// Good requests per second.
+    pub requests_per_s: f64,
+    /// Output tokens of good requests per second.
+    pub output_tokens_per_s: f64,
+    /// Good requests / arrived requests that have an SLO (in-flight ones count as missed only once their TTFT limit has passed).
+    pub slo_attainment: f64,
+}
+
+/// Mean milliseconds of a completed request in each stage of its life; they sum to mean E2E.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Lifecycle {
+    /// Waiting for its first iteration.
+    pub queue_ms: f64,
+    /// From its first iteration to its first token.
+    pub prefill_ms: f64,
+    /// Waiting for memory on the decode side.
+    pub reserve_ms: f64,
+    /// KV on the wire, as far as it is not hidden behind prefill.
+    pub transfer_ms: f64,
+    /// Waiting to join a decode batch.
+    pub decode_queue_ms: f64,
+    /// Generating.
+    pub decode_ms: f64,
+}
+
+/// Joules by what they were spent on; at the IT boundary (chips and node overheads).
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct EnergyByPhase {
+    /// Computing prompts.
+    pub prefill_j: f64,
+    /// Generating.
+    pub decode_j: f64,
+    /// Waiting with KV on the wire and nothing to compute.
+    pub transfer_j: f64,
+    /// Waiting with nothing to do.
+    pub idle_j: f64,
+    /// Starting instances.
+    pub startup_j: f64,
+}
+
+/// A value at three boundaries.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct AtBoundary {
+    /// Chips alone.
+    pub chip: Option<f64>,
+    /// Chips, hosts, fans, NICs, supplies.
+    pub it: Option<f64>,
+    /// IT times PUE.
+    pub facility: Option<f64>,
+}
+
+/// Energy over the measured time.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Energy {
+    /// Chips, joules.
+    pub chip_j: f64,
+    /// IT equipment, joules.
+    pub it_j: f64,
+    /// Facility, joules.
+    pub facility_j: f64,
+    /// IT joules by phase.
+    pub by_phase: EnergyByPhase,
+    /// Output tokens per joule (= tokens per second per watt).
+    pub output_tokens_per_j: AtBoundary,
+    /// Prompt and output tokens per joule.
+    pub total_tokens_per_j: AtBoundary,
+    /// Mean facility power, W.
+    pub mean_power_w: f64,
+    /// Highest facility power of any timeline interval, W.
+    pub peak_power_w: f64,
+    /// Output tokens per second and facility megawatt.
+    pub output_tokens_per_s_per_mw: Option<f64>,
+    /// Grams of CO2 equivalent.
+    pub carbon_g: f64,
+}
+
+/// Money over the measured time.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Cost {
+    /// Everything, $.
+    pub total_usd: f64,
+    /// $ per hour of the whole cluster.
+    pub usd_per_hour: f64,
+    /// $ per million output tokens.
+    pub usd_per_m_output_tokens: Option<f64>,
+    /// $ per million prompt and output tokens.
+    pub usd_per_m_total_tokens: Option<f64>,
+    /// Cost of the prefill work per million prompt tokens.
+    pub usd_per_m_prompt_tokens_by_phase: Option<f64>,
+    /// Cost of the decode work per million output tokens.
+    pub usd_per_m_output_tokens_by_phase: Option<f64>,
+    /// Where the dollars go.
+    pub breakdown: CostBreakdown,
+}
+
+/// Where the dollars go.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct CostBreakdown {
+    /// Price over life of owned nodes, $.
+    pub capital: f64,
+    /// Facility energy, $. Zero for rented nodes, whose rent includes it.
+    pub energy: f64,
+    /// Building, cooling, staff, $. Zero for rented nodes.
+    pub hosting: f64,
+    /// Rent, $.
+    pub rent: f64,
+}
+
+/// One pool over the measured time.
+#[derive(Debug, Clone, Serialize)]
+pub struct PoolSummary {
+    /// Name in the scenario.
+    pub name: String,
+    /// `prefill`, `decode` or `mixed`.
+    pub role: String,
+    /// Node profile.
+    pub hardware: String,
+    /// Served model.
+    pub model: String,
+    /// Instances.
+    pub instances: u32,
+    /// Chips of all instances.
+    pub chips: u32,
+    /// Fraction of instance time spent computing.
+    pub utilization: f64,
+    /// Fraction of peak arithmetic while computing.
+    pub mfu: Option<f64>,
+    /// Fraction of peak memory bandwidth while computing.
+    pub mbu: Option<f64>,
+    /// Iterations.
+    pub iterations: u64,
+    /// Mean duration of an iteration, ms.
+    pub iteration_ms_mean: Option<f64>,
+    /// Time-weighted mean of running sequences per instance, idle time included.
+    pub batch_mean: f64,
+    /// KV blocks in use / all, time-weighted. Blocks of a prefix cache that nobody uses count as free.
+    pub kv_utilization_mean: f64,
+    /// Highest share of KV blocks in use on any instance.
+    pub kv_utilization_peak: f64,
+    /// KV capacity of one instance, tokens.
+    pub kv_capacity_tokens: u64,
+    /// Time-weighted mean of requests waiting in the whole pool.
+    pub queue_mean: f64,
+    /// Longest queue of the pool.
+    pub queue_peak: u64,
+    /// Prompt tokens served from the prefix cache / prompt tokens looked up.
+    pub prefix_hit_rate: Option<f64>,
+    /// Preemptions.
+    pub preemptions: u64,
+    /// IT joules.
+    pub energy_j: f64,
+    /// Mean IT power, W.
+    pub mean_power_w: f64,
+    /// IT joules by phase.
+    pub energy_by_phase: EnergyByPhase,
+    /// $ of the pool.
+    pub cost_usd: f64,
+    /// What a step is modelled by.
+    pub perf: String,
+}
+
+/// One workload over the measured time.
+#[derive(Debug, Clone, Serialize)]
+pub struct ClassSummary {
+    /// Name in the scenario.
+    pub name: String,
+    /// Requests by outcome.
+    pub requests: RequestCounts,
+    /// Latency limits; `None` where the class has none.
+    pub slo: SloLimits,
+    /// Requests that met all limits / arrived; `None` without limits.
+    pub slo_attainment: Option<f64>,
+    /// Share meeting the TTFT limit alone.
+    pub ttft_attainment: Option<f64>,
+    /// Share meeting the TPOT limit alone.
+    pub tpot_attainment: Option<f64>,
+    /// Latency of this class.
+    pub latency: Latency,
+}
+
+/// Latency limits in milliseconds.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct SloLimits {
+    /// Time to first token.
+    pub ttft_ms: Option<f64>,
+    /// Time per output token.
+    pub tpot_ms: Option<f64>,
+    /// End to end.
+    pub e2e_ms: Option<f64>,
+}
+
+/// KV transfers over the measured time.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct NetworkSummary {
+    /// Transfers finished.
+    pub transfers: u64,
+    /// Bytes moved.
+    pub bytes: f64,
+    /// Mean time from first byte offered to last byte delivered, ms.
+    pub transfer_ms_mean: Option<f64>,
+    /// 99th percentile of the same, ms.
+    pub transfer_ms_p99: Option<f64>,
+    /// Busiest port: bytes carried / (bandwidth · measured time).
+    pub peak_port_utilization: Option<f64>,
+}
+
+/// One figure that the result depends on.
+#[derive(Debug, Clone, Serialize)]
+pub struct ProvenanceEntry {
+    /// What it belongs to: `chip h100-sxm`, `site us-hyperscale-2026`.
+    pub profile: String,
+    /// Which figure: `power.tdp`.
+    pub figure: String,
+    /// Its value with unit.
+    pub value: String,
+    /// `measured`, `official`, `press`, `estimate` or `assumed`.
+    pub confidence: String,
+    /// Title and date of the source.
+    pub source: String,
+    /// Remark of the profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// What a reader must know before trusting the numbers.
+#[derive(Debug, Clone, Serialize)]
+pub struct Warning {
+    /// Stable name in kebab-case, such as `overload`.
+    pub code: String,
+    /// One sentence with the numbers.
+    pub message: String,
+}
+
+/// The gauges of one pool over time; all vectors have the length of [`Timeline::at_s`].
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PoolTimeline {
+    /// Name of the pool.
+    pub name: String,
+    /// Requests waiting, time-weighted mean over the interval.
+    pub queue: Vec<f64>,
+    /// Running sequences in the whole pool.
+    pub running: Vec<f64>,
+    /// Share of KV blocks in use.
+    pub kv_utilization: Vec<f64>,
+    /// IT power of the pool, W.
+    pub power_w: Vec<f64>,
+    /// Instances.
+    pub instances: Vec<f64>,
+}
+
+/// Gauges over time in equal intervals from the start of the run, warm-up included: the content of `timeline.csv`.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Timeline {
+    /// Length of an interval, s.
+    pub interval_s: f64,
+    /// Start of each interval, s.
+    pub at_s: Vec<f64>,
+    /// Arrivals per second.
+    pub arrivals_per_s: Vec<f64>,
+    /// Completions per second.
+    pub completions_per_s: Vec<f64>,
+    /// Output tokens per second.
+    pub output_tokens_per_s: Vec<f64>,
+    /// One entry a pool.
+    pub pools: Vec<PoolTimeline>,
+}
+
+/// An empirical distribution for plotting: `fraction[i]` of the values are at most `value[i]`; at most 500 points, ascending.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Cdf {
+    /// What it shows, for instance the class.
+    pub label: String,
+    /// Values.
+    pub value: Vec<f64>,
+    /// Cumulative fractions, 0 to 1.
+    pub fraction: Vec<f64>,
+}
+
+/// Distributions for the report.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Distributions {
+    /// TTFT in ms, one entry a class.
+    pub ttft_ms: Vec<Cdf>,
+    /// Pooled gaps in ms, one entry a class.
+    pub itl_ms: Vec<Cdf>,
+    /// TPOT in ms, one entry a class.
+    pub tpot_ms: Vec<Cdf>,
+    /// E2E in ms, one entry a class.
+    pub e2e_ms: Vec<Cdf>,
+}
+
+/// All that one run hands to the report layer.
+#[derive(Debug, Clone)]
+pub struct RunResult {
+    /// `summary.json`.
+    pub summary: Summary,
+    /// `timeline.csv`.
+    pub timeline: Timeline,
+    /// For the charts.
+    pub distributions: Distributions,
+}

@@ -1,0 +1,181 @@
+//! Random streams: one counter-based generator per (seed, purpose, entity), so that no draw depends on the order of others.
+//!
+//! All sampling happens here, on `libm`, because the standard library's transcendental functions differ between platforms and
+//! `rand_distr` takes whichever the build happens to enable. Normal and exponential deviates come from `rand_distr`'s ziggurat
+//! tables; their transforms are ours. Golden-bit tests below pin the bits.
+
+use rand::Rng;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, Exp1, Open01, StandardNormal};
+
+/// What a stream is for. The numbers are part of the results' identity: never reuse or renumber.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Purpose {
+    /// Times between arrivals of one workload.
+    Arrivals = 1,
+    /// Prompt and output lengths of one workload.
+    Lengths = 2,
+    /// Choices of one pool's router.
+    Routing = 3,
+    /// Shared-prefix identities of one workload.
+    Prefixes = 4,
+    /// Iteration-time noise of one instance.
+    Noise = 5,
+}
+
+/// The root of all randomness of a run.
+#[derive(Debug, Clone, Copy)]
+pub struct Streams {
+    seed: u64,
+}
+
+impl Streams {
+    /// All streams of this seed.
+    pub const fn new(seed: u64) -> Self {
+        Self { seed }
+    }
+
+    /// The stream of one entity for one purpose. Equal arguments give equal draws.
+    pub fn stream(&self, purpose: Purpose, entity: u32) -> Stream {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream((u64::from(purpose as u32) << 32) | u64::from(entity));
+        Stream { rng }
+    }
+}
+
+/// One independent sequence of draws.
+#[derive(Debug, Clone)]
+pub struct Stream {
+    rng: ChaCha8Rng,
+}
+
+impl Stream {
+    /// Uniform in the open interval (0, 1).
+    pub fn uniform(&mut self) -> f64 {
+        Open01.sample(&mut self.rng)
+    }
+
+    /// Uniform integer in `0..n`; 0 for n = 0. Lemire's multiply-shift: the bias is below n / 2⁶⁴.
+    #[expect(clippy::cast_possible_truncation, reason = "the high half of the product is below n")]
+    pub fn below(&mut self, n: u64) -> u64 {
+        ((u128::from(self.rng.next_u64()) * u128::from(n)) >> 64) as u64
+    }
+
+    /// Exponential with mean 1.
+    pub fn exponential(&mut self) -> f64 {
+        Exp1.sample(&mut self.rng)
+    }
+
+    /// Normal with mean 0 and standard deviation 1.
+    pub fn normal(&mut self) -> f64 {
+        StandardNormal.sample(&mut self.rng)
+    }
+
+    /// Lognormal: exp(mu + sigma·Z).
+    pub fn lognormal(&mut self, mu: f64, sigma: f64) -> f64 {
+        libm::exp(mu + sigma * self.normal())
+    }
+
+    /// Weibull with scale 1 and the given shape (> 0): E^(1/shape) for exponential E.
+    pub fn weibull(&mut self, shape: f64) -> f64 {
+        let e = self.exponential();
+        libm::pow(e, 1.0 / shape)
+    }
+
+    /// Gamma with scale 1 and the given shape (> 0), by Marsaglia and Tsang (2000); below shape 1 by their boost U^(1/shape).
+    pub fn gamma(&mut self, shape: f64) -> f64 {
+        if shape < 1.0 {
+            let boost = libm::pow(self.uniform(), 1.0 / shape);
+            return self.gamma(shape + 1.0) * boost;
+        }
+        let d = shape - 1.0 / 3.0;
+        let c = 1.0 / (9.0 * d).sqrt();
+        loop {
+            let x = self.normal();
+            let v = 1.0 + c * x;
+            if v <= 0.0 {
+                continue;
+            }
+            let v = v * v * v;
+            if libm::log(self.uniform()) < 0.5 * x * x + d - d * v + d * libm::log(v) {
+                return d * v;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream() -> Stream {
+        Streams::new(7).stream(Purpose::Arrivals, 0)
+    }
+
+    fn moments(mut draw: impl FnMut() -> f64) -> (f64, f64) {
+        let n = 200_000;
+        let (mut sum, mut squares) = (0.0, 0.0);
+        for _ in 0..n {
+            let x = draw();
+            sum += x;
+            squares += x * x;
+        }
+        let mean = sum / f64::from(n);
+        (mean, squares / f64::from(n) - mean * mean)
+    }
+
+    #[test]
+    fn moments_are_those_of_the_distributions() {
+        let mut s = stream();
+        let (mean, variance) = moments(|| s.exponential());
+        approx::assert_relative_eq!(mean, 1.0, max_relative = 0.02);
+        approx::assert_relative_eq!(variance, 1.0, max_relative = 0.03);
+        for shape in [0.3, 1.0, 4.5] {
+            let (mean, variance) = moments(|| s.gamma(shape));
+            approx::assert_relative_eq!(mean, shape, max_relative = 0.02);
+            approx::assert_relative_eq!(variance, shape, max_relative = 0.05);
+        }
+        // Weibull of shape 2: mean Γ(1.5) = √π/2.
+        let (mean, _) = moments(|| s.weibull(2.0));
+        approx::assert_relative_eq!(mean, std::f64::consts::PI.sqrt() / 2.0, max_relative = 0.01);
+        let (mean, _) = moments(|| s.lognormal(1.0, 0.5));
+        approx::assert_relative_eq!(mean, (1.0f64 + 0.125).exp(), max_relative = 0.02);
+    }
+
+    #[test]
+    fn streams_of_different_purposes_and_entities_differ() {
+        let streams = Streams::new(7);
+        let mut draws: Vec<u64> = Vec::new();
+        for purpose in [Purpose::Arrivals, Purpose::Lengths, Purpose::Routing] {
+            for entity in 0..4 {
+                draws.push(streams.stream(purpose, entity).below(u64::MAX));
+            }
+        }
+        let total = draws.len();
+        draws.sort_unstable();
+        draws.dedup();
+        assert_eq!(draws.len(), total);
+    }
+
+    #[test]
+    fn below_covers_its_range_and_nothing_more() {
+        let mut s = stream();
+        let mut seen = [0u32; 5];
+        for _ in 0..5000 {
+            seen[usize::try_from(s.below(5)).unwrap()] += 1;
+        }
+        assert!(seen.iter().all(|&n| (850..1150).contains(&n)), "{seen:?}");
+        assert_eq!(s.below(0), 0);
+    }
+
+    /// These bits are part of every published result: if this fails, results of the same seed have changed.
+    #[test]
+    fn golden_bits() {
+        let mut s = stream();
+        let bits =
+            [s.uniform(), s.exponential(), s.normal(), s.lognormal(0.0, 1.0), s.weibull(1.7), s.gamma(0.5), s.gamma(2.5)].map(f64::to_bits);
+        insta::assert_debug_snapshot!(bits);
+    }
+}

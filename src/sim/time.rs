@@ -1,0 +1,126 @@
+//! Simulated time as whole nanoseconds: no drift, no epsilon, exact equality.
+
+use std::fmt;
+use std::ops::{Add, AddAssign, Sub};
+
+/// A point in simulated time, nanoseconds since the start of the run. Range: 584 years.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct SimTime(u64);
+
+/// A span of simulated time, nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct SimDuration(u64);
+
+const NS_PER_S: f64 = 1e9;
+
+impl SimTime {
+    /// The start of the run.
+    pub const ZERO: Self = Self(0);
+    /// Later than everything that is ever scheduled.
+    pub const NEVER: Self = Self(u64::MAX);
+
+    /// From nanoseconds.
+    pub const fn from_ns(ns: u64) -> Self {
+        Self(ns)
+    }
+    /// As nanoseconds.
+    pub const fn ns(self) -> u64 {
+        self.0
+    }
+    /// As seconds, for reports.
+    pub fn as_secs_f64(self) -> f64 {
+        self.0 as f64 / NS_PER_S
+    }
+    /// The span since `earlier`; zero if `earlier` is later.
+    pub const fn since(self, earlier: Self) -> SimDuration {
+        SimDuration(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl SimDuration {
+    /// No time at all.
+    pub const ZERO: Self = Self(0);
+
+    /// From nanoseconds.
+    pub const fn from_ns(ns: u64) -> Self {
+        Self(ns)
+    }
+    /// As nanoseconds.
+    pub const fn ns(self) -> u64 {
+        self.0
+    }
+    /// As seconds, for reports.
+    pub fn as_secs_f64(self) -> f64 {
+        self.0 as f64 / NS_PER_S
+    }
+    /// As milliseconds, for reports.
+    pub fn as_millis_f64(self) -> f64 {
+        self.0 as f64 / 1e6
+    }
+    /// From seconds, rounded up so that positive work never takes zero time. `None` for NaN, negative or beyond 292 years.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "range checked")]
+    pub fn from_secs_f64(seconds: f64) -> Option<Self> {
+        let ns = (seconds * NS_PER_S).ceil();
+        (ns >= 0.0 && ns < 9.2e18).then_some(Self(ns as u64))
+    }
+}
+
+impl Add<SimDuration> for SimTime {
+    type Output = Self;
+    fn add(self, span: SimDuration) -> Self {
+        Self(self.0.saturating_add(span.0))
+    }
+}
+
+impl AddAssign<SimDuration> for SimTime {
+    fn add_assign(&mut self, span: SimDuration) {
+        *self = *self + span;
+    }
+}
+
+impl Add for SimDuration {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl AddAssign for SimDuration {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl Sub for SimDuration {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
+impl fmt::Display for SimTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.6} s", self.as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_round_up_and_nonsense_is_refused() {
+        assert_eq!(SimDuration::from_secs_f64(0.0), Some(SimDuration::ZERO));
+        assert_eq!(SimDuration::from_secs_f64(1e-12), Some(SimDuration::from_ns(1)));
+        assert_eq!(SimDuration::from_secs_f64(1.5), Some(SimDuration::from_ns(1_500_000_000)));
+        assert_eq!(SimDuration::from_secs_f64(f64::NAN), None);
+        assert_eq!(SimDuration::from_secs_f64(f64::INFINITY), None);
+        assert_eq!(SimDuration::from_secs_f64(-1.0), None);
+    }
+
+    #[test]
+    fn time_saturates_instead_of_wrapping() {
+        assert_eq!(SimTime::NEVER + SimDuration::from_ns(1), SimTime::NEVER);
+        assert_eq!(SimTime::from_ns(3).since(SimTime::from_ns(5)), SimDuration::ZERO);
+    }
+}

@@ -1,0 +1,50 @@
+//! Number formats of weights, KV cache and arithmetic.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A number format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    /// 32-bit IEEE float.
+    Fp32,
+    /// 16-bit IEEE float.
+    Fp16,
+    /// 16-bit brain float.
+    Bf16,
+    /// 8-bit float (E4M3 or E5M2).
+    Fp8,
+    /// 8-bit integer.
+    Int8,
+    /// 4-bit float in blocks of 16 with one 8-bit scale (NVFP4).
+    Fp4,
+    /// 4-bit float in blocks of 32 with one 8-bit scale (OCP MXFP4).
+    Mxfp4,
+}
+
+impl Dtype {
+    /// Bytes per element, block scales included: 4 bit + 8 bit / 16 = 0.5625 for `fp4`, 4 bit + 8 bit / 32 = 0.53125 for `mxfp4`.
+    pub const fn bytes(self) -> f64 {
+        match self {
+            Self::Fp32 => 4.0,
+            Self::Fp16 | Self::Bf16 => 2.0,
+            Self::Fp8 | Self::Int8 => 1.0,
+            Self::Fp4 => 0.5625,
+            Self::Mxfp4 => 0.53125,
+        }
+    }
+
+    /// The spelling used in YAML.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fp32 => "fp32",
+            Self::Fp16 => "fp16",
+            Self::Bf16 => "bf16",
+            Self::Fp8 => "fp8",
+            Self::Int8 => "int8",
+            Self::Fp4 => "fp4",
+            Self::Mxfp4 => "mxfp4",
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Quantities with units, parsed strictly from text such as `141 GB`, `4.8 TB/s`, `700 W`, `50 ms` or `$3.50/h`.
+//!
+//! Owns: what units exist, how they are spelled, how a value is printed so that it parses back to the same bits.
+//! Must not know: hardware, models, YAML.
+//!
+//! A bare number is refused wherever a unit is meant; `Count` and `Ratio` are the two quantities that have none.
+//! Decimal prefixes are powers of 1000 (`GB`), binary ones powers of 1024 (`GiB`); a lower-case `b` is a bit (`400 Gb/s` = 50 GB/s).
+
+mod dtype;
+mod parse;
+mod quantity;
+
+pub use dtype::Dtype;
+pub use parse::{QuantityError, Unit};
+pub use quantity::{
+    Bytes, BytesPerSecond, Count, Duration, FlopsPerSecond, GramsPerKwh, PerSecond, Ratio, Usd, UsdPerHour, UsdPerKwMonth, UsdPerKwh,
+    Watts, check_quantity,
+};

@@ -1,0 +1,176 @@
+//! The one parser of all quantities: a number, optional space, a unit out of a given table.
+
+use thiserror::Error;
+
+/// One spelling of a unit and the factor that turns it into the quantity's base unit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Unit {
+    /// The spelling, such as `GB/s`. A currency sign written before the number is part of it: `$/h`.
+    pub name: &'static str,
+    /// Base units per one of this unit, for instance 1e9 for `GB`.
+    pub factor: f64,
+}
+
+/// Shorthand for unit tables.
+pub(super) const fn unit(name: &'static str, factor: f64) -> Unit {
+    Unit { name, factor }
+}
+
+/// Why a text is not a quantity. User error; nothing is lost.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum QuantityError {
+    /// A bare number where a unit is needed.
+    #[error("`{found}` has no unit, expected {what} such as {examples}")]
+    MissingUnit {
+        /// The text as written.
+        found: String,
+        /// What kind of quantity is meant.
+        what: &'static str,
+        /// Two or three good spellings.
+        examples: &'static str,
+    },
+    /// A number followed by something that is no unit of this quantity.
+    #[error("`{unit}` is not a unit of {what}, expected one such as {examples}{}", hint(nearest))]
+    UnknownUnit {
+        /// The unit as written.
+        unit: String,
+        /// What kind of quantity is meant.
+        what: &'static str,
+        /// Two or three good spellings.
+        examples: &'static str,
+        /// The nearest known spelling, if any is near.
+        nearest: Option<&'static str>,
+    },
+    /// No number at the start.
+    #[error("`{found}` is not {what}, expected one such as {examples}")]
+    NotANumber {
+        /// The text as written.
+        found: String,
+        /// What kind of quantity is meant.
+        what: &'static str,
+        /// Two or three good spellings.
+        examples: &'static str,
+    },
+    /// Negative, not finite or absurdly large.
+    #[error("`{found}` is out of range for {what}, expected {least} to {most}")]
+    OutOfRange {
+        /// The text as written.
+        found: String,
+        /// What kind of quantity is meant.
+        what: &'static str,
+        /// Smallest allowed value, in a readable unit.
+        least: String,
+        /// Largest allowed value, in a readable unit.
+        most: String,
+    },
+}
+
+fn hint(nearest: &Option<&'static str>) -> String {
+    nearest.map_or_else(String::new, |n| format!("; did you mean `{n}`?"))
+}
+
+/// What a quantity is: its name for messages, its units and its range in base units.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kind {
+    pub(super) what: &'static str,
+    pub(super) examples: &'static str,
+    /// Sorted from small to large where printing should choose; the first unit with factor 1 is the base.
+    pub(super) units: &'static [Unit],
+    /// True if a bare number is allowed and means the base unit.
+    pub(super) bare: bool,
+    pub(super) least: f64,
+    pub(super) most: f64,
+}
+
+impl Kind {
+    /// Parses `text` to base units.
+    pub(super) fn parse(&self, text: &str) -> Result<f64, QuantityError> {
+        let trimmed = text.trim();
+        let (number, unit) = split(trimmed);
+        let number: f64 = match number.parse() {
+            Ok(n) => n,
+            Err(_) => {
+                return Err(QuantityError::NotANumber { found: trimmed.into(), what: self.what, examples: self.examples });
+            }
+        };
+        let factor = self.factor(trimmed, &unit)?;
+        let value = number * factor;
+        if !value.is_finite() || value < self.least || value > self.most {
+            return Err(QuantityError::OutOfRange {
+                found: trimmed.into(),
+                what: self.what,
+                least: self.print(self.least),
+                most: self.print(self.most),
+            });
+        }
+        Ok(value)
+    }
+
+    fn factor(&self, text: &str, unit: &str) -> Result<f64, QuantityError> {
+        if unit.is_empty() {
+            return if self.bare {
+                Ok(1.0)
+            } else {
+                Err(QuantityError::MissingUnit { found: text.into(), what: self.what, examples: self.examples })
+            };
+        }
+        if let Some(u) = self.units.iter().find(|u| u.name == unit) {
+            return Ok(u.factor);
+        }
+        let nearest = self
+            .units
+            .iter()
+            .map(|u| (strsim::damerau_levenshtein(&u.name.to_lowercase(), &unit.to_lowercase()), u.name))
+            .filter(|(distance, name)| *distance <= 1.max(name.len() / 2))
+            .min_by_key(|(distance, _)| *distance)
+            .map(|(_, name)| name);
+        Err(QuantityError::UnknownUnit { unit: unit.into(), what: self.what, examples: self.examples, nearest })
+    }
+
+    /// Prints `value` in the largest unit that keeps it at 1 or more and parses back to the same bits.
+    pub(super) fn print(&self, value: f64) -> String {
+        let mut candidates: Vec<&Unit> = self.units.iter().filter(|u| value.abs() >= u.factor).collect();
+        candidates.sort_by(|a, b| b.factor.total_cmp(&a.factor));
+        candidates.extend(self.units.iter().filter(|u| u.factor.to_bits() == 1.0f64.to_bits()));
+        let mut written = format!("{value}");
+        for unit in candidates {
+            let number = value / unit.factor;
+            let text =
+                if let Some(rest) = unit.name.strip_prefix('$') { format!("${number}{rest}") } else { format!("{number} {}", unit.name) };
+            let exact = split(&text).0.parse::<f64>().is_ok_and(|n| (n * unit.factor).to_bits() == value.to_bits());
+            if exact && text.len() <= 14 {
+                return text;
+            }
+            if exact {
+                written = text;
+            }
+        }
+        if self.bare && self.units.is_empty() { format!("{value}") } else { written }
+    }
+}
+
+/// Splits `$3.50/h` into (`3.50`, `$/h`) and `4.8 TB/s` into (`4.8`, `TB/s`).
+fn split(text: &str) -> (&str, String) {
+    let (sign, rest) = text.strip_prefix('$').map_or(("", text), |rest| ("$", rest));
+    let rest = rest.trim_start();
+    let mut end = 0;
+    let bytes = rest.as_bytes();
+    while end < bytes.len() {
+        let c = bytes[end];
+        let exponent = (c == b'e' || c == b'E')
+            && end > 0
+            && bytes
+                .get(end + 1)
+                .is_some_and(|n| n.is_ascii_digit() || ((*n == b'-' || *n == b'+') && bytes.get(end + 2).is_some_and(u8::is_ascii_digit)));
+        let sign_ok = (c == b'-' || c == b'+') && (end == 0 || matches!(bytes[end - 1], b'e' | b'E'));
+        if c.is_ascii_digit() || c == b'.' || exponent || sign_ok {
+            end += 1;
+        } else {
+            break;
+        }
+    }
+    let unit = rest[end..].trim();
+    // `$3.5M/kW` and `3.5 M$`: the sign belongs to the unit, wherever it was written.
+    (&rest[..end], format!("{sign}{unit}"))
+}

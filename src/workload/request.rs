@@ -1,0 +1,45 @@
+//! What a workload hands to the cluster.
+
+use crate::sim::SimTime;
+
+/// Index of a workload of the scenario; its requests share one SLO.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClassId(pub u16);
+
+/// One request as it arrives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestSpec {
+    /// Which workload it belongs to.
+    pub class: ClassId,
+    /// Prompt length, tokens, at least 1.
+    pub prompt_tokens: u32,
+    /// Output length, tokens, at least 1. Policies never see it.
+    pub output_tokens: u32,
+    /// Identities of the prompt's leading blocks: equal ids mean equal text from the start of the prompt to the end of that block.
+    /// Empty if the workload has no known prefixes. Only *full* blocks are listed.
+    pub prefix: Box<[u64]>,
+}
+
+/// Requests in order of arrival, produced on demand.
+///
+/// Times never decrease. A closed loop has nothing to offer until one of its requests is done, so `peek` may be `None` now and
+/// `Some` after [`request_done`](Self::request_done); [`is_exhausted`](Self::is_exhausted) tells the two apart.
+pub trait Workload {
+    /// When the next request arrives, if that is known now.
+    ///
+    /// # Errors
+    /// A broken line of a trace.
+    fn peek(&mut self) -> Result<Option<SimTime>, super::WorkloadError>;
+
+    /// Takes the next request.
+    ///
+    /// # Errors
+    /// A broken line of a trace.
+    fn next(&mut self) -> Result<Option<(SimTime, RequestSpec)>, super::WorkloadError>;
+
+    /// Tells the workload that a request of `class` has left the system (completed, rejected, timed out or failed) at `at`.
+    fn request_done(&mut self, class: ClassId, at: SimTime);
+
+    /// True if no request will ever come again.
+    fn is_exhausted(&self) -> bool;
+}
