@@ -1,1 +1,8 @@
-//! TBD
+//! KV memory of one instance: paged blocks, and a prefix cache over block identities.
+//!
+//! Owns: who holds how many blocks and which cached prefixes may be evicted. Must not know: requests, time, the network.
+
+mod cache;
+mod prefix;
+
+pub use cache::{Held, KvCache};

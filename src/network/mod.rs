@@ -1,1 +1,7 @@
-//! TBD
+//! Links, routes and transfers in flight.
+//!
+//! Owns: how ports share their bandwidth among transfers. Must not know: what is transferred, or who waits for it.
+
+mod fabric;
+
+pub use fabric::{Fabric, PortId, Route, TransferId};
