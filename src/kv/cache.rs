@@ -44,6 +44,10 @@ impl KvCache {
     pub fn used(&self) -> u64 {
         self.private + (self.prefix.len() - self.prefix.evictable()) * self.group_blocks
     }
+    /// Blocks held by sequences alone.
+    pub const fn private(&self) -> u64 {
+        self.private
+    }
     /// Blocks that can be had, by eviction if need be.
     pub fn free(&self) -> u64 {
         self.total - self.used()
@@ -217,7 +221,7 @@ mod tests {
                 }
                 prop_assert_eq!(kv.used() + kv.free(), kv.total());
                 let private: u64 = guests.iter().flatten().map(|(_, held)| held.private).sum();
-                prop_assert_eq!(private, kv.private);
+                prop_assert_eq!(private, kv.private());
             }
             for guest in &mut guests {
                 if let Some((ids, mut held)) = guest.take() {

@@ -78,13 +78,21 @@ impl Fabric {
     /// Adds a port of the given capacity in bytes per second (> 0).
     pub fn add_port(&mut self, bytes_per_s: f64) -> PortId {
         let id = PortId(index(self.ports.len()));
-        self.ports.push(Port { capacity: bytes_per_s / 1e9, transfers: Vec::new(), carried_bytes: 0.0, left: 0.0, unsettled: 0, reached: false });
+        self.ports.push(Port {
+            capacity: bytes_per_s / 1e9,
+            transfers: Vec::new(),
+            carried_bytes: 0.0,
+            left: 0.0,
+            unsettled: 0,
+            reached: false,
+        });
         id
     }
 
     /// Starts moving `bytes` (> 0) along `route`.
     pub fn start(&mut self, now: SimTime, route: Route, bytes: f64) -> TransferId {
-        let transfer = Transfer { route, remaining_bytes: bytes, rate: 0.0, updated: now, finishes: SimTime::NEVER, active: true, settled: false };
+        let transfer =
+            Transfer { route, remaining_bytes: bytes, rate: 0.0, updated: now, finishes: SimTime::NEVER, active: true, settled: false };
         let id = if let Some(id) = self.vacant.pop() {
             self.transfers[id.0 as usize] = transfer;
             id
@@ -148,7 +156,9 @@ impl Fabric {
 
     /// True if no port carries more than its capacity, up to rounding.
     pub fn within_capacity(&self) -> bool {
-        self.ports.iter().all(|port| port.transfers.iter().map(|id| self.transfers[id.0 as usize].rate).sum::<f64>() <= port.capacity * (1.0 + 1e-9))
+        self.ports
+            .iter()
+            .all(|port| port.transfers.iter().map(|id| self.transfers[id.0 as usize].rate).sum::<f64>() <= port.capacity * (1.0 + 1e-9))
     }
 
     fn advance(&mut self, now: SimTime, id: TransferId) {

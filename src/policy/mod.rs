@@ -1,1 +1,8 @@
-//! TBD
+//! Every decision, as pure functions from views to decisions.
+//!
+//! Owns: routers (later admission, queue order, scaling, power). Must not know: how the cluster carries a decision out, the true
+//! output length of a request, or anything that a real control plane could not see.
+
+pub mod router;
+
+pub use router::{Candidates, RequestView, Router, RouterKind};

@@ -84,9 +84,9 @@ impl<E> EventQueue<E> {
         self.sequence = (self.sequence + 1) & 0xFF_FFFF;
         self.heap.push(Item { key: EventKey(key.0 | u128::from(self.sequence)), event });
     }
-    /// The earliest key, live or stale.
-    pub fn peek(&self) -> Option<EventKey> {
-        self.heap.peek().map(|item| item.key)
+    /// The earliest event with its key, live or stale.
+    pub fn peek_event(&self) -> Option<(EventKey, &E)> {
+        self.heap.peek().map(|item| (item.key, &item.event))
     }
     /// Takes the earliest event.
     pub fn pop(&mut self) -> Option<(EventKey, E)> {

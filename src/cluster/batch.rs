@@ -1,0 +1,242 @@
+//! Phase 1 of an iteration: which sequences compute how many tokens. The order is vLLM v1's:
+//!
+//! 1. Every generating sequence gets one token. If KV blocks run out, the sequence admitted last loses its KV and goes back to the
+//!    front of the queue, to be computed again (preemption by recompute), until the rest fits.
+//! 2. Prompts that are partly computed get what is left of the token budget.
+//! 3. Sequences whose KV has arrived by handoff join.
+//! 4. New prompts are admitted first come first served while budget, sequence slots and blocks last; cached prefixes are skipped. Nothing
+//!    is admitted in an iteration that preempted.
+
+use super::engine::{join_decode, settle_gauges};
+use super::event::{InstanceId, Slot};
+use super::instance::Chunk;
+use super::observe::Observer;
+use super::request::Stage;
+use super::state::Cluster;
+use crate::perf::BatchShape;
+
+/// What the coming iteration computes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Batch {
+    pub(super) shape: BatchShape,
+    /// True if the decode batch is not the one of the last iteration.
+    pub(super) changed: bool,
+}
+
+impl<O: Observer> Cluster<O> {
+    /// Forms the batch of the coming iteration and takes the blocks it needs.
+    pub(super) fn form_batch(&mut self, id: InstanceId) -> Batch {
+        let now = self.now;
+        settle_gauges(&mut self.instances[id.at()], &mut self.observer, now);
+        self.drop_aborted(id);
+        let preempted = self.take_decode_blocks(id);
+        let window = self.pools[self.instances[id.at()].pool.at()].spec.window;
+        let instance = &self.instances[id.at()];
+        let mut budget = instance.engine.max_num_batched_tokens.saturating_sub(instance.decode.count);
+        let mut prefill = BatchShape::default();
+        self.continue_prompts(id, &mut budget, &mut prefill, window);
+        let instance = &self.instances[id.at()];
+        if !preempted || instance.running() == 0 {
+            self.admit_resident(id, &mut budget);
+            self.admit_waiting(id, &mut budget, &mut prefill, window);
+        }
+        let instance = &mut self.instances[id.at()];
+        let decode = instance.decode.shape();
+        instance.ahead = true;
+        Batch {
+            shape: BatchShape {
+                decode_sequences: decode.decode_sequences,
+                decode_context: decode.decode_context,
+                decode_windowed_context: decode.decode_windowed_context,
+                ..prefill
+            },
+            changed: instance.run.is_none(),
+        }
+    }
+
+    /// Takes the blocks that the generating sequences need, preempting the last admitted while there are too few.
+    fn take_decode_blocks(&mut self, id: InstanceId) -> bool {
+        let mut preempted = false;
+        loop {
+            let instance = &mut self.instances[id.at()];
+            let need = instance.decode.blocks_needed();
+            if instance.kv.take(need) {
+                instance.ahead = true;
+                return preempted;
+            }
+            let Some(victim) = instance.newest else { return preempted };
+            self.preempt(id, victim);
+            preempted = true;
+        }
+    }
+
+    /// Takes a running sequence's KV away and sends it to the front of the queue.
+    fn preempt(&mut self, id: InstanceId, slot: Slot) {
+        let Self { instances, requests, observer, now, .. } = self;
+        let instance = &mut instances[id.at()];
+        if requests[slot].stage == Stage::Decoding {
+            instance.leave_decode(requests, slot);
+        } else {
+            instance.prefilling.retain(|&other| other != slot);
+            instance.remove_running(requests, slot);
+        }
+        let request = &mut requests[slot];
+        if request.stage == Stage::Decoding && instance.decode.step > request.joined.step {
+            request.last_token = *now;
+        }
+        request.recomputed += u64::from(request.computed);
+        request.preemptions += 1;
+        request.stage = Stage::Waiting;
+        instance.kv.release(&request.prefix, &mut request.held);
+        request.target = request.prompt + request.generated;
+        request.computed = 0;
+        instance.waiting.push_front(slot);
+        instance.returning += 1;
+        observer.preempted(*now, instance.pool);
+        let pool = instance.pool;
+        self.change_queue(pool, 1);
+    }
+
+    /// Gives partly computed prompts their next chunk. One that finds no blocks waits; the last admitted of all is preempted so that
+    /// two of them cannot wait for each other.
+    fn continue_prompts(&mut self, id: InstanceId, budget: &mut u32, shape: &mut BatchShape, window: Option<u32>) {
+        let mut next = 0;
+        while let Some(&slot) = self.instances[id.at()].prefilling.get(next) {
+            next += 1;
+            let Self { instances, requests, .. } = self;
+            let instance = &mut instances[id.at()];
+            let request = &mut requests[slot];
+            let tokens = (request.target - request.computed).min(*budget);
+            if tokens == 0 {
+                continue;
+            }
+            let have = instance.kv.blocks(u64::from(request.computed));
+            let need = instance.kv.blocks(u64::from(request.computed + tokens)) - have;
+            if instance.kv.take(need) {
+                request.held.private += need;
+                add_chunk(shape, request.computed, tokens, request.target, window);
+                instance.chunks.push(Chunk { slot, tokens });
+                *budget -= tokens;
+            } else if instance.newest == Some(slot) {
+                self.preempt(id, slot);
+                next -= 1;
+            }
+        }
+    }
+
+    /// Sequences whose KV has arrived join the decode batch; the block of their next token was reserved with the rest.
+    fn admit_resident(&mut self, id: InstanceId, budget: &mut u32) {
+        while let Some(&slot) = self.instances[id.at()].resident.front() {
+            let Self { instances, requests, .. } = self;
+            let instance = &mut instances[id.at()];
+            let request = &mut requests[slot];
+            let stored = request.computed;
+            if *budget == 0 || instance.running() >= u64::from(instance.engine.max_num_seqs) {
+                return;
+            }
+            *budget -= 1;
+            instance.resident.pop_front();
+            request.stage = Stage::Decoding;
+            join_decode(instance, request, slot, stored);
+            instance.push_running(requests, slot);
+            let pool = instance.pool;
+            self.change_queue(pool, -1);
+        }
+    }
+
+    /// New and preempted requests start to be computed.
+    fn admit_waiting(&mut self, id: InstanceId, budget: &mut u32, shape: &mut BatchShape, window: Option<u32>) {
+        while let Some(&slot) = self.instances[id.at()].waiting.front() {
+            let instance = &self.instances[id.at()];
+            if *budget == 0 || instance.running() >= u64::from(instance.engine.max_num_seqs) || !self.ready_to_start(id, slot) {
+                return;
+            }
+            let Self { instances, requests, observer, now, .. } = self;
+            let instance = &mut instances[id.at()];
+            let request = &mut requests[slot];
+            // At least one token must be computed, for its logits.
+            let most = instance.kv.whole_groups(u64::from(request.target.min(request.prompt)) - 1);
+            let hit = instance.kv.lookup(&request.prefix, most);
+            let cached = u32::try_from(instance.kv.group_tokens(hit)).unwrap_or(u32::MAX);
+            let left = request.target - cached;
+            let tokens = left.min(*budget);
+            let need = instance.kv.blocks(u64::from(cached + tokens)) - instance.kv.blocks(u64::from(cached));
+            let whole = instance.engine.chunked_prefill || tokens == left || *budget == instance.engine.max_num_batched_tokens;
+            if !whole || !instance.kv.fits(&request.prefix, hit, need) {
+                return;
+            }
+            instance.kv.hold(&request.prefix, hit, &mut request.held);
+            let taken = instance.kv.take(need);
+            debug_assert!(taken, "checked just now");
+            request.held.private = need;
+            request.computed = cached;
+            if request.prefill_start.is_none() {
+                request.prefill_start = Some(*now);
+                request.cached = cached;
+                request.prefill_instance = id;
+                if !request.prefix.is_empty() && instance.engine.prefix_caching {
+                    observer.prefix_lookup(*now, instance.pool, u64::from(cached), u64::from(request.prompt));
+                }
+            }
+            if request.preemptions > 0 {
+                instance.returning -= 1;
+                instance.returned = instance.returning == 0;
+            }
+            instance.computed(request, cached);
+            request.stage = Stage::Prefilling;
+            add_chunk(shape, cached, tokens, request.target, window);
+            instance.chunks.push(Chunk { slot, tokens });
+            *budget -= tokens;
+            instance.waiting.pop_front();
+            instance.prefilling.push(slot);
+            instance.push_running(requests, slot);
+            let pool = instance.pool;
+            self.change_queue(pool, -1);
+        }
+    }
+}
+
+/// Adds a chunk of `tokens` new tokens after `done` computed ones to the sums of a batch.
+fn add_chunk(shape: &mut BatchShape, done: u32, tokens: u32, target: u32, window: Option<u32>) {
+    let (p, n) = (u64::from(done), u64::from(tokens));
+    shape.prefill_tokens += n;
+    shape.prefill_sequences += 1;
+    shape.prefill_completions += u32::from(done + tokens >= target);
+    shape.prefill_pairs += pairs(p, n);
+    shape.prefill_context += p + n;
+    let (windowed_pairs, windowed_context) = match window {
+        None => (pairs(p, n), p + n),
+        Some(w) => {
+            let w = u64::from(w);
+            // Queries whose view is not yet full see all before them; the rest see `w` keys each.
+            let growing = w.saturating_sub(p).min(n);
+            (pairs(p, growing) + (n - growing) * w, p.min(w) + n)
+        }
+    };
+    shape.prefill_windowed_pairs += windowed_pairs;
+    shape.prefill_windowed_context += windowed_context;
+}
+
+/// (query, key) pairs of `n` new tokens after `p` others under the causal mask.
+const fn pairs(p: u64, n: u64) -> u64 {
+    n * p + n * (n + 1) / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn pairs_agree_with_a_loop_over_queries(done in 0u32..300, tokens in 1u32..300, window in proptest::option::of(1u32..200)) {
+            let mut shape = BatchShape::default();
+            add_chunk(&mut shape, done, tokens, done + tokens, window);
+            let views = (done..done + tokens).map(|q| u64::from(q + 1));
+            prop_assert_eq!(shape.prefill_pairs, views.clone().sum::<u64>());
+            let cap = u64::from(window.unwrap_or(u32::MAX));
+            prop_assert_eq!(shape.prefill_windowed_pairs, views.map(|v| v.min(cap)).sum::<u64>());
+            prop_assert_eq!(shape.prefill_completions, 1);
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The sequences of one instance that generate: everything an iteration needs as sums, so that it costs O(1) whatever the batch.
+//!
+//! * Context: each sequence grows by one token an iteration, so the sum grows by the count.
+//! * KV blocks: a sequence with `c` stored tokens needs a block exactly when `c` is a multiple of the block size. Sequences are counted by
+//!   the iteration (modulo the block size) at which that happens.
+//! * Ends: a heap of the iterations at which sequences finish, and one at which they fill the sliding window.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::event::Slot;
+use crate::perf::BatchShape;
+use crate::workload::ClassId;
+
+/// An iteration at which something happens to a sequence; void if the sequence's epoch has moved on.
+type Milestone = Reverse<(u64, Slot, u32)>;
+
+/// The generating sequences of one instance.
+#[derive(Debug, Clone)]
+pub(super) struct DecodeSet {
+    /// Decode iterations so far; every member generates one token in each.
+    pub(super) step: u64,
+    pub(super) count: u32,
+    /// Σ stored tokens.
+    context: u64,
+    window: Option<u32>,
+    /// Σ min(stored + 1, window).
+    windowed: u64,
+    /// Members whose view still grows.
+    growing: u32,
+    /// Members by the iteration (mod block size) at which they need a block.
+    wraps: Vec<u32>,
+    by_class: Vec<u32>,
+    finishes: BinaryHeap<Milestone>,
+    fills: BinaryHeap<Milestone>,
+}
+
+impl DecodeSet {
+    pub(super) fn new(block_size: u32, window: Option<u32>, classes: usize) -> Self {
+        Self {
+            step: 0,
+            count: 0,
+            context: 0,
+            window,
+            windowed: 0,
+            growing: 0,
+            wraps: vec![0; block_size as usize],
+            by_class: vec![0; classes],
+            finishes: BinaryHeap::new(),
+            fills: BinaryHeap::new(),
+        }
+    }
+
+    fn class_of(&self, step: u64, stored: u32) -> usize {
+        let size = self.wraps.len() as u64;
+        usize::try_from((step % size + size - u64::from(stored) % size) % size).unwrap_or(0)
+    }
+
+    /// Adds a sequence with `stored` KV tokens that will generate `remaining` (≥ 1) more tokens.
+    pub(super) fn join(&mut self, slot: Slot, epoch: u32, class: ClassId, stored: u32, remaining: u32) {
+        self.count += 1;
+        self.context += u64::from(stored);
+        let wrap = self.class_of(self.step, stored);
+        self.wraps[wrap] += 1;
+        self.by_class[usize::from(class.0)] += 1;
+        self.finishes.push(Reverse((self.step + u64::from(remaining), slot, epoch)));
+        if let Some(window) = self.window {
+            let seen = stored.saturating_add(1).min(window);
+            self.windowed += u64::from(seen);
+            if seen < window {
+                self.growing += 1;
+                self.fills.push(Reverse((self.step + u64::from(window - seen), slot, epoch)));
+            }
+        }
+    }
+
+    /// Removes a sequence that now has `stored` KV tokens. Its epoch must change, which voids its milestones.
+    pub(super) fn leave(&mut self, class: ClassId, stored: u32) {
+        self.count -= 1;
+        self.context -= u64::from(stored);
+        let wrap = self.class_of(self.step, stored);
+        self.wraps[wrap] -= 1;
+        self.by_class[usize::from(class.0)] -= 1;
+        if let Some(window) = self.window {
+            let seen = stored.saturating_add(1).min(window);
+            self.windowed -= u64::from(seen);
+            self.growing -= u32::from(seen < window);
+        }
+    }
+
+    /// Blocks that the members need before the coming iteration.
+    pub(super) fn blocks_needed(&self) -> u64 {
+        let size = self.wraps.len() as u64;
+        u64::from(self.wraps[usize::try_from(self.step % size).unwrap_or(0)])
+    }
+
+    /// How many iterations after the coming one can be run with `free` blocks.
+    pub(super) fn iterations_within(&self, free: u64) -> u64 {
+        if self.count == 0 {
+            return u64::MAX;
+        }
+        let size = self.wraps.len() as u64;
+        // Over `size` iterations every member takes one block.
+        let cycles = free / u64::from(self.count);
+        let mut left = free % u64::from(self.count);
+        let mut iterations = cycles.saturating_mul(size);
+        for ahead in 1..=size {
+            let need = u64::from(self.wraps[usize::try_from((self.step + ahead) % size).unwrap_or(0)]);
+            if need > left {
+                break;
+            }
+            left -= need;
+            iterations = iterations.saturating_add(1);
+        }
+        iterations
+    }
+
+    /// One iteration has been done: every member has one token more.
+    pub(super) fn advance(&mut self, is_current: impl Fn(Slot, u32) -> bool) {
+        self.step += 1;
+        self.context += u64::from(self.count);
+        self.windowed += u64::from(self.growing);
+        while let Some(&Reverse((at, slot, epoch))) = self.fills.peek() {
+            if at > self.step {
+                break;
+            }
+            self.fills.pop();
+            self.growing -= u32::from(is_current(slot, epoch));
+        }
+    }
+
+    /// Takes a sequence that has generated its last token.
+    pub(super) fn pop_finished(&mut self, is_current: impl Fn(Slot, u32) -> bool) -> Option<Slot> {
+        while let Some(&Reverse((at, slot, epoch))) = self.finishes.peek() {
+            if !is_current(slot, epoch) {
+                self.finishes.pop();
+            } else if at <= self.step {
+                self.finishes.pop();
+                return Some(slot);
+            } else {
+                break;
+            }
+        }
+        None
+    }
+
+    /// Iterations, the coming one included, until a sequence finishes or fills its window.
+    pub(super) fn iterations_to_milestone(&mut self, is_current: impl Fn(Slot, u32) -> bool) -> u64 {
+        let mut nearest = u64::MAX;
+        for heap in [&mut self.finishes, &mut self.fills] {
+            while heap.peek().is_some_and(|&Reverse((_, slot, epoch))| !is_current(slot, epoch)) {
+                heap.pop();
+            }
+            if let Some(&Reverse((at, _, _))) = heap.peek() {
+                nearest = nearest.min(at - self.step);
+            }
+        }
+        nearest
+    }
+
+    /// The decode part of the coming iteration.
+    pub(super) fn shape(&self) -> BatchShape {
+        let context = self.context + u64::from(self.count);
+        BatchShape {
+            decode_sequences: self.count,
+            decode_context: context,
+            decode_windowed_context: if self.window.is_some() { self.windowed } else { context },
+            ..BatchShape::default()
+        }
+    }
+
+    /// Tokens by which the windowed context grows from one iteration to the next.
+    pub(super) fn windowed_growth(&self) -> u32 {
+        if self.window.is_some() { self.growing } else { self.count }
+    }
+
+    /// Σ stored tokens.
+    pub(super) fn context(&self) -> u64 {
+        self.context
+    }
+
+    /// Members by class.
+    pub(super) fn by_class(&self) -> &[u32] {
+        &self.by_class
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const ALWAYS: fn(Slot, u32) -> bool = |_, _| true;
+
+    proptest! {
+        /// The sums equal what a loop over the sequences gives, at every iteration.
+        #[test]
+        fn sums_agree_with_a_loop_over_the_batch(members in proptest::collection::vec((1u32..100, 1u32..60), 1..20), window in proptest::option::of(1u32..80)) {
+            let mut set = DecodeSet::new(16, window, 1);
+            let mut naive: Vec<(u32, u32)> = Vec::new();
+            for (i, &(stored, remaining)) in members.iter().enumerate() {
+                set.join(Slot(u32::try_from(i).unwrap()), 0, ClassId(0), stored, remaining);
+                naive.push((stored, remaining));
+            }
+            let mut gone = vec![false; members.len()];
+            while set.count > 0 {
+                let shape = set.shape();
+                prop_assert_eq!(shape.decode_context, naive.iter().zip(&gone).filter(|(_, g)| !**g).map(|((s, _), _)| u64::from(s + 1)).sum::<u64>());
+                let windowed: u64 = naive.iter().zip(&gone).filter(|(_, g)| !**g).map(|((s, _), _)| u64::from((s + 1).min(window.unwrap_or(u32::MAX)))).sum();
+                prop_assert_eq!(shape.decode_windowed_context, windowed);
+                let need = naive.iter().zip(&gone).filter(|((s, _), g)| !**g && s % 16 == 0).count() as u64;
+                prop_assert_eq!(set.blocks_needed(), need);
+                for (i, (stored, remaining)) in naive.iter_mut().enumerate() {
+                    if !gone[i] {
+                        *stored += 1;
+                        *remaining -= 1;
+                    }
+                }
+                set.advance(|slot, _| !gone[slot.at()]);
+                let snapshot = gone.clone();
+                while let Some(slot) = set.pop_finished(|slot, _| !snapshot[slot.at()]) {
+                    prop_assert_eq!(naive[slot.at()].1, 0);
+                    gone[slot.at()] = true;
+                    set.leave(ClassId(0), naive[slot.at()].0);
+                }
+            }
+            prop_assert!(gone.iter().all(|&g| g));
+            prop_assert_eq!(set.context(), 0);
+        }
+
+        /// `iterations_within` is the largest number of further iterations whose blocks fit.
+        #[test]
+        fn the_block_horizon_is_exact(stored in proptest::collection::vec(1u32..100, 1..20), free in 0u64..60) {
+            let mut set = DecodeSet::new(16, None, 1);
+            for (i, &s) in stored.iter().enumerate() {
+                set.join(Slot(u32::try_from(i).unwrap()), 0, ClassId(0), s, 10_000);
+            }
+            let horizon = set.iterations_within(free);
+            let mut left = i64::try_from(free).unwrap();
+            for _ in 0..horizon {
+                set.advance(ALWAYS);
+                left -= i64::try_from(set.blocks_needed()).unwrap();
+                prop_assert!(left >= 0);
+            }
+            set.advance(ALWAYS);
+            prop_assert!(left < i64::try_from(set.blocks_needed()).unwrap());
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! Prefill → decode: reserve, transfer, activate, release.
+//!
+//! * **Reserve**: memory on a decode instance is taken before a byte moves: after prefill (`after-prefill`), or before it starts
+//!   (`layer-wise`). A request that finds none keeps its blocks where it is, which is how a full decode pool slows prefill down.
+//!   An instance that has sent a running sequence back to its queue takes nothing new, and every reservation leaves one free block
+//!   per running sequence, so that handoffs do not evict what they are meant to join.
+//! * **Transfer**: bytes move through the sender's and the receiver's port (and the fabric) at their fair share. Layer-wise, the KV of a
+//!   chunk is offered when its first layer is done, but for the share of the last layer, which follows at the chunk's end. For a lone
+//!   transfer this is exact: with `T` the chunk's time, `t` the transfer's and `L` layers it ends at `max(T + t/L, T/L + t)`.
+//! * **Activate**: set-up and latency after the last byte, the sequence may join the decode batch.
+//! * **Release**: the sender's blocks are freed at that moment.
+
+use super::event::{Event, InstanceId, Slot};
+use super::observe::Observer;
+use super::request::Stage;
+use super::spec::Role;
+use super::state::Cluster;
+use crate::kv::Held;
+use crate::network::Route;
+use crate::policy::{Candidates, RequestView};
+use crate::sim::SimDuration;
+
+/// Decode instances as a router sees them.
+struct Receivers<'a> {
+    instances: &'a [super::instance::Instance],
+    ids: &'a [InstanceId],
+    prefix: &'a [u64],
+    prompt: u32,
+}
+
+impl Receivers<'_> {
+    /// Leading prompt groups that an instance already has, and the blocks it must find for the rest and the next token.
+    fn need(&self, i: usize) -> (u32, u64) {
+        let kv = &self.instances[self.ids[i].at()].kv;
+        let hit = kv.lookup(self.prefix, kv.whole_groups(u64::from(self.prompt) - 1));
+        (hit, kv.blocks(u64::from(self.prompt) + 1) - kv.blocks(kv.group_tokens(hit)))
+    }
+}
+
+impl Candidates for Receivers<'_> {
+    fn len(&self) -> usize {
+        self.ids.len()
+    }
+    fn eligible(&self, i: usize) -> bool {
+        let instance = &self.instances[self.ids[i].at()];
+        if instance.returning > 0 || instance.committed() >= u64::from(instance.engine.max_num_seqs) {
+            return false;
+        }
+        let (hit, need) = self.need(i);
+        instance.kv.fits(self.prefix, hit, need + instance.running())
+    }
+    fn in_flight(&self, i: usize) -> u64 {
+        self.instances[self.ids[i].at()].in_flight
+    }
+    fn pending_tokens(&self, i: usize) -> u64 {
+        self.instances[self.ids[i].at()].pending_tokens
+    }
+}
+
+impl<O: Observer> Cluster<O> {
+    /// A prompt is done on a prefill instance: its KV goes to the decode side.
+    pub(super) fn hand_on(&mut self, slot: Slot) {
+        if self.requests[slot].reserved_at.is_some() {
+            self.requests[slot].stage = Stage::Transferring;
+            self.deliver_if_sent(slot);
+            return;
+        }
+        self.requests[slot].stage = Stage::Reserving;
+        let model = self.model_of(slot);
+        self.routes[model].handoffs.push_back(slot);
+        self.count_handoffs(model, 1);
+        self.try_handoffs(model);
+    }
+
+    /// Memory or a sequence slot may have become free: those who waited for it try again.
+    pub(super) fn memory_freed(&mut self, id: InstanceId) {
+        let pool = &self.pools[self.instances[id.at()].pool.at()];
+        if pool.spec.role != Role::Decode {
+            return;
+        }
+        let model = usize::from(pool.spec.model.0);
+        self.try_handoffs(model);
+        for waiting in std::mem::take(&mut self.routes[model].blocked) {
+            self.kick(waiting);
+        }
+    }
+
+    fn try_handoffs(&mut self, model: usize) {
+        while let Some(&slot) = self.routes[model].handoffs.front() {
+            if !self.try_reserve(slot) {
+                return;
+            }
+            self.routes[model].handoffs.pop_front();
+            self.count_handoffs(model, -1);
+            let request = &mut self.requests[slot];
+            request.stage = Stage::Transferring;
+            let tokens = request.prompt - request.decode_hit;
+            request.offered = request.prompt;
+            self.offer(slot, f64::from(tokens));
+        }
+    }
+
+    fn count_handoffs(&mut self, model: usize, by: i64) {
+        if let Some(pool) = self.routes[model].decode_pool {
+            self.change_queue(pool, by);
+        }
+    }
+
+    /// True if a request may start its prefill here: always, but with layer-wise handoff only once the decode side has room for it.
+    pub(super) fn ready_to_start(&mut self, id: InstanceId, slot: Slot) -> bool {
+        let hands_on = self.pools[self.instances[id.at()].pool.at()].hands_on;
+        if !hands_on || !self.layer_wise() || self.requests[slot].reserved_at.is_some() || self.try_reserve(slot) {
+            return true;
+        }
+        let model = self.model_of(slot);
+        let blocked = &mut self.routes[model].blocked;
+        if !blocked.contains(&id) {
+            blocked.push(id);
+        }
+        false
+    }
+
+    /// Takes memory for a request on a decode instance of the router's choice.
+    fn try_reserve(&mut self, slot: Slot) -> bool {
+        let model = self.model_of(slot);
+        for index in 0..self.routes[model].decode.len() {
+            self.catch_up(self.routes[model].decode[index]);
+        }
+        let Self { routes, instances, requests, now, .. } = self;
+        let request = &mut requests[slot];
+        let route = &mut routes[model];
+        let candidates = Receivers { instances, ids: &route.decode, prefix: &request.prefix, prompt: request.prompt };
+        let view = RequestView { class: request.class, prompt_tokens: request.prompt };
+        let Some(chosen) = route.decode_router.route(&view, &candidates) else { return false };
+        let (hit, need) = candidates.need(chosen);
+        let id = route.decode[chosen];
+        request.reserved_at = Some(*now);
+        request.decode_instance = Some(id);
+        self.settle(id);
+        let Self { instances, requests, .. } = self;
+        let (instance, request) = (&mut instances[id.at()], &mut requests[slot]);
+        instance.kv.hold(&request.prefix, hit, &mut request.reserved);
+        let taken = instance.kv.take(need);
+        debug_assert!(taken, "the router chose an eligible instance");
+        request.reserved.private = need;
+        request.decode_hit = u32::try_from(instance.kv.group_tokens(hit)).unwrap_or(u32::MAX);
+        request.offered = request.decode_hit;
+        instance.incoming += 1;
+        instance.incoming_blocks += need;
+        instance.in_flight += 1;
+        instance.pending_tokens += u64::from(request.prompt) + 1;
+        self.touch(id);
+        true
+    }
+
+    /// An iteration of a prefill instance begins: with layer-wise overlap, its chunks will have KV to send after their first layer.
+    pub(super) fn start_layer_wise_transfers(&mut self, id: InstanceId) {
+        let pool = &self.pools[self.instances[id.at()].pool.at()];
+        if !pool.hands_on || !self.layer_wise() {
+            return;
+        }
+        let layers = u64::from(pool.spec.layers);
+        let Some(current) = self.instances[id.at()].current else { return };
+        let first_layer = SimDuration::from_ns(current.end.since(current.start).ns().div_ceil(layers));
+        for index in 0..self.instances[id.at()].chunks.len() {
+            let chunk = self.instances[id.at()].chunks[index];
+            let request = &mut self.requests[chunk.slot];
+            // What was found in the prefill side's cache can go at once.
+            let cached = request.computed.saturating_sub(request.offered);
+            request.offered = request.offered.max(request.computed);
+            let end = request.computed + chunk.tokens;
+            request.layer_bytes = f64::from(end.saturating_sub(request.offered));
+            request.offered = request.offered.max(end);
+            let epoch = request.epoch;
+            self.offer(chunk.slot, f64::from(cached));
+            if layers > 1 {
+                self.schedule(first_layer, Event::LayerReady { slot: chunk.slot, epoch });
+            }
+        }
+    }
+
+    /// The first layer of a chunk is done: all of its KV but the last layer's share is offered.
+    pub(super) fn on_layer_ready(&mut self, slot: Slot) {
+        let pool = self.instances[self.requests[slot].instance.at()].pool;
+        let layers = f64::from(self.pools[pool.at()].spec.layers);
+        let request = &mut self.requests[slot];
+        if request.is_done() {
+            return;
+        }
+        let last = request.layer_bytes / layers;
+        let now = request.layer_bytes - last;
+        request.layer_bytes = last;
+        self.offer(slot, now);
+    }
+
+    /// A chunk is computed: what its layers have not yet offered is offered.
+    pub(super) fn chunk_computed(&mut self, slot: Slot) {
+        let rest = std::mem::take(&mut self.requests[slot].layer_bytes);
+        if rest > 0.0 && !self.requests[slot].is_done() {
+            self.offer(slot, rest);
+        }
+    }
+
+    /// Hands the KV of `tokens` (> 0, may be a fraction: layers of tokens) to the network.
+    fn offer(&mut self, slot: Slot, tokens: f64) {
+        let request = &self.requests[slot];
+        let (from, Some(to)) = (request.instance, request.decode_instance) else { return };
+        if tokens <= 0.0 {
+            return;
+        }
+        let bytes = tokens * self.pools[self.instances[from.at()].pool.at()].spec.kv_bytes_per_token;
+        let now = self.now;
+        self.requests[slot].bytes += bytes;
+        if let Some(transfer) = self.requests[slot].transfer {
+            self.fabric.extend(now, transfer, bytes);
+        } else {
+            let route = Route { from: self.instances[from.at()].egress, to: self.instances[to.at()].ingress, fabric: self.fabric_port };
+            let transfer = self.fabric.start(now, route, bytes);
+            let index = transfer.0 as usize;
+            if self.transfer_owner.len() <= index {
+                self.transfer_owner.resize(index + 1, slot);
+            }
+            self.transfer_owner[index] = slot;
+            let request = &mut self.requests[slot];
+            request.transfer = Some(transfer);
+            request.transfer_start.get_or_insert(now);
+            self.change_transfers(from, 1);
+            self.change_transfers(to, 1);
+        }
+        self.schedule_network();
+    }
+
+    fn schedule_network(&mut self) {
+        let generation = self.network_generation.bump();
+        if let Some((at, _)) = self.fabric.next_finish() {
+            let event = Event::TransferFinished { generation };
+            self.queue.push(event.key(at), event);
+        }
+    }
+
+    /// A transfer has moved its last byte.
+    pub(super) fn on_transfer_finished(&mut self) {
+        let Some((_, transfer)) = self.fabric.next_finish().filter(|(at, _)| *at <= self.now) else { return self.schedule_network() };
+        let now = self.now;
+        self.fabric.finish(now, transfer);
+        let slot = self.transfer_owner[transfer.0 as usize];
+        let request = &mut self.requests[slot];
+        request.transfer = None;
+        let (from, to) = (request.instance, request.decode_instance);
+        self.change_transfers(from, -1);
+        if let Some(to) = to {
+            self.change_transfers(to, -1);
+        }
+        self.deliver_if_sent(slot);
+        self.schedule_network();
+    }
+
+    /// Once the prompt is done and its last byte has left the wire, set-up and latency remain.
+    fn deliver_if_sent(&mut self, slot: Slot) {
+        let request = &self.requests[slot];
+        if request.transfer.is_some() {
+            return;
+        }
+        if request.is_done() && request.held == Held::default() {
+            // Its client left during a layer-wise prefill; only the decode side still holds memory for it.
+            self.cancel_reservation(slot);
+            self.requests.remove(slot);
+        } else if request.stage == Stage::Transferring || (request.is_done() && request.generated > 0) {
+            let epoch = request.epoch;
+            self.schedule(self.spec.network.handoff_overhead, Event::Delivered { slot, epoch });
+        }
+    }
+
+    /// The KV is complete on the decode side: the sender frees its blocks, the sequence may join the batch.
+    pub(super) fn on_delivered(&mut self, slot: Slot) {
+        let now = self.now;
+        let sender = self.requests[slot].instance;
+        self.settle(sender);
+        let Self { instances, requests, observer, .. } = self;
+        let request = &mut requests[slot];
+        instances[sender.at()].kv.release(&request.prefix, &mut request.held);
+        instances[sender.at()].unassign(request);
+        if let Some(start) = request.transfer_start {
+            observer.transfer(start, now, request.bytes);
+        }
+        request.delivered = Some(now);
+        let Some(receiver) = request.decode_instance else { return };
+        if request.is_done() {
+            self.cancel_reservation(slot);
+            self.requests.remove(slot);
+        } else {
+            self.activate(slot, receiver);
+        }
+        self.kick(sender);
+    }
+
+    fn activate(&mut self, slot: Slot, receiver: InstanceId) {
+        self.touch(receiver);
+        self.settle(receiver);
+        let Self { instances, requests, .. } = self;
+        let (instance, request) = (&mut instances[receiver.at()], &mut requests[slot]);
+        request.held = std::mem::take(&mut request.reserved);
+        let taken = request.held.private;
+        request.pending = u64::from(request.prompt) + 1;
+        request.instance = receiver;
+        request.stage = Stage::Resident;
+        request.computed = request.prompt;
+        instance.kv.publish(&request.prefix, u64::from(request.prompt), &mut request.held);
+        instance.incoming -= 1;
+        instance.incoming_blocks -= taken;
+        instance.resident.push_back(slot);
+        let pool = instance.pool;
+        self.change_queue(pool, 1);
+        self.kick(receiver);
+    }
+
+    /// A client leaves while its request waits for memory on the decode side.
+    pub(super) fn abandon_handoff(&mut self, slot: Slot) {
+        let model = self.model_of(slot);
+        self.routes[model].handoffs.retain(|&other| other != slot);
+        self.count_handoffs(model, -1);
+        let sender = self.requests[slot].instance;
+        self.settle(sender);
+        let Self { instances, requests, .. } = self;
+        let (instance, request) = (&mut instances[sender.at()], &mut requests[slot]);
+        instance.kv.release(&request.prefix, &mut request.held);
+        instance.unassign(request);
+        self.requests.remove(slot);
+        self.kick(sender);
+    }
+
+    /// Gives back memory that was taken on the decode side for a request that will not come.
+    pub(super) fn cancel_reservation(&mut self, slot: Slot) {
+        let Some(id) = self.requests[slot].decode_instance else { return };
+        self.touch(id);
+        self.settle(id);
+        let Self { instances, requests, .. } = self;
+        let (instance, request) = (&mut instances[id.at()], &mut requests[slot]);
+        instance.incoming_blocks -= request.reserved.private;
+        instance.kv.release(&request.prefix, &mut request.reserved);
+        instance.incoming -= 1;
+        instance.in_flight -= 1;
+        instance.pending_tokens -= u64::from(request.prompt) + 1;
+        self.kick(id);
+        self.memory_freed(id);
+    }
+}

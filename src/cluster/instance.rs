@@ -1,0 +1,202 @@
+//! One instance: its queues, its batch, its KV memory and the iteration in flight.
+
+use std::collections::VecDeque;
+
+use super::decode_set::DecodeSet;
+use super::event::{PoolId, Slot};
+use super::request::{Request, Requests, Snapshot};
+use super::spec::{EngineSpec, PoolSpec};
+use crate::kv::KvCache;
+use crate::network::PortId;
+use crate::perf::{DecodeRun, IterationCost};
+use crate::sim::{Generation, SimTime};
+
+/// Part of a prompt that an iteration computes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Chunk {
+    pub(super) slot: Slot,
+    pub(super) tokens: u32,
+}
+
+/// A run of decode iterations of one unchanged batch, and how many of them are done.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Run {
+    pub(super) start: SimTime,
+    pub(super) cost: DecodeRun,
+    pub(super) done: u64,
+}
+
+/// The iteration in flight.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct InFlight {
+    pub(super) start: SimTime,
+    pub(super) end: SimTime,
+    /// Known in advance for a batch with prefill in it; a decode iteration takes it from the run.
+    pub(super) cost: Option<IterationCost>,
+}
+
+/// Where an instance stands.
+#[derive(Debug, Clone)]
+pub(super) struct Instance {
+    pub(super) pool: PoolId,
+    pub(super) engine: EngineSpec,
+    pub(super) kv: KvCache,
+    /// Requests whose prompt is to be computed, first come first served; preempted ones in front.
+    pub(super) waiting: VecDeque<Slot>,
+    /// Of these, how many lost their KV and come back.
+    pub(super) returning: u32,
+    /// The last of these has just been admitted: the instance takes handoffs again.
+    pub(super) returned: bool,
+    /// Requests whose KV has arrived by handoff.
+    pub(super) resident: VecDeque<Slot>,
+    /// Running sequences whose prompt is not done, in order of admission.
+    pub(super) prefilling: Vec<Slot>,
+    pub(super) decode: DecodeSet,
+    /// Members of `decode` that have not yet been through an iteration there.
+    pub(super) fresh: Vec<Slot>,
+    /// Ends of the list of running sequences in order of admission.
+    pub(super) oldest: Option<Slot>,
+    pub(super) newest: Option<Slot>,
+    pub(super) chunks: Vec<Chunk>,
+    /// Requests to drop at the next boundary.
+    pub(super) aborted: Vec<Slot>,
+    pub(super) current: Option<InFlight>,
+    pub(super) run: Option<Run>,
+    /// Iterations, the one in flight included, until the scheduled event.
+    pub(super) planned: u64,
+    pub(super) generation: Generation,
+    /// Sums over the life of the instance; requests keep the difference between joining and leaving.
+    pub(super) totals: Snapshot,
+    /// Since when the gauges have their present values.
+    pub(super) gauges_since: SimTime,
+    pub(super) idle_since: SimTime,
+    /// Between forming a batch and its end, decode members hold the block of the token being computed.
+    pub(super) ahead: bool,
+    /// Transfers to or from this instance.
+    pub(super) transfers: u32,
+    /// Reserved handoffs that have not arrived.
+    pub(super) incoming: u32,
+    /// Blocks of their own that these hold.
+    pub(super) incoming_blocks: u64,
+    pub(super) in_flight: u64,
+    pub(super) pending_tokens: u64,
+    pub(super) egress: PortId,
+    pub(super) ingress: PortId,
+}
+
+impl Instance {
+    pub(super) fn new(pool: PoolId, spec: &PoolSpec, classes: usize, group_tokens: u32, ports: (PortId, PortId)) -> Self {
+        let engine = spec.engine;
+        let group_tokens = if engine.prefix_caching { group_tokens } else { 0 };
+        Self {
+            pool,
+            engine,
+            kv: KvCache::new(engine.kv_blocks, engine.block_size, group_tokens),
+            waiting: VecDeque::new(),
+            returning: 0,
+            returned: false,
+            resident: VecDeque::new(),
+            prefilling: Vec::new(),
+            decode: DecodeSet::new(engine.block_size, spec.window, classes),
+            fresh: Vec::new(),
+            oldest: None,
+            newest: None,
+            chunks: Vec::new(),
+            aborted: Vec::new(),
+            current: None,
+            run: None,
+            planned: 0,
+            generation: Generation::default(),
+            totals: Snapshot::default(),
+            gauges_since: SimTime::ZERO,
+            idle_since: SimTime::ZERO,
+            ahead: false,
+            transfers: 0,
+            incoming: 0,
+            incoming_blocks: 0,
+            in_flight: 0,
+            pending_tokens: 0,
+            egress: ports.0,
+            ingress: ports.1,
+        }
+    }
+
+    /// Sequences in the batch.
+    pub(super) fn running(&self) -> u64 {
+        u64::from(self.decode.count) + self.prefilling.len() as u64
+    }
+
+    /// Sequences it has taken on: running, arrived and on their way here.
+    pub(super) fn committed(&self) -> u64 {
+        self.running() + self.resident.len() as u64 + u64::from(self.incoming)
+    }
+
+    /// Takes on a request that has `pending` tokens to go.
+    pub(super) fn assign(&mut self, request: &mut Request, pending: u64) {
+        self.in_flight += 1;
+        self.pending_tokens += pending;
+        request.pending = pending;
+    }
+
+    /// Notes prompt tokens of a request as computed or found in the cache; the one token that every request counts for stays.
+    pub(super) fn computed(&mut self, request: &mut Request, tokens: u32) {
+        let done = u64::from(tokens).min(request.pending.saturating_sub(1));
+        request.pending -= done;
+        self.pending_tokens -= done;
+    }
+
+    /// A request has left.
+    pub(super) fn unassign(&mut self, request: &mut Request) {
+        self.in_flight -= 1;
+        self.pending_tokens -= request.pending;
+        request.pending = 0;
+    }
+
+    /// Appends to the list of running sequences.
+    pub(super) fn push_running(&mut self, requests: &mut Requests, slot: Slot) {
+        requests[slot].before = self.newest;
+        requests[slot].after = None;
+        match self.newest {
+            Some(previous) => requests[previous].after = Some(slot),
+            None => self.oldest = Some(slot),
+        }
+        self.newest = Some(slot);
+    }
+
+    /// Takes out of the list of running sequences.
+    pub(super) fn remove_running(&mut self, requests: &mut Requests, slot: Slot) {
+        let (before, after) = (requests[slot].before.take(), requests[slot].after.take());
+        match before {
+            Some(previous) => requests[previous].after = after,
+            None => self.oldest = after,
+        }
+        match after {
+            Some(next) => requests[next].before = before,
+            None => self.newest = before,
+        }
+    }
+
+    /// Takes a sequence out of the decode batch and books to it what it took part in.
+    pub(super) fn leave_decode(&mut self, requests: &mut Requests, slot: Slot) {
+        let request = &mut requests[slot];
+        let stored = request.joined_context + u32::try_from(self.decode.step - request.joined.step).unwrap_or(u32::MAX);
+        self.decode.leave(request.class, stored);
+        self.fresh.retain(|&other| other != slot);
+        request.epoch = request.epoch.wrapping_add(1);
+        // The first iteration was booked by itself, for its gap began before it.
+        let iterations = self.decode.step - request.joined.step;
+        if iterations > 0 {
+            let later = iterations - 1;
+            request.generated += u32::try_from(later).unwrap_or(u32::MAX);
+            request.add_gaps(later, self.totals.gap_sum - request.joined.gap_sum, self.totals.gap_squares - request.joined.gap_squares);
+        }
+        request.energy_j += self.totals.energy_j - request.joined.energy_j;
+        request.decode_s += self.totals.time_s - request.joined.time_s;
+        // Blocks taken one by one while it ran; groups shared through the prefix cache are not among them.
+        let groups = self.kv.blocks(self.kv.group_tokens(request.held.groups));
+        request.held.private = self.kv.blocks(u64::from(stored) + u64::from(self.ahead)) - groups;
+        request.computed = stored;
+        self.remove_running(requests, slot);
+        self.run = None;
+    }
+}

@@ -1,0 +1,175 @@
+//! What the cluster tells the outside. It does not know who listens, or what is computed from it.
+
+use super::event::{InstanceId, PoolId};
+use crate::power::Energy;
+use crate::sim::SimTime;
+use crate::workload::ClassId;
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Got its last token.
+    Completed,
+    /// Its prompt leaves no room for an output token in the context of any instance.
+    RejectedPromptTooLong,
+    /// No pool serves its model.
+    RejectedNoInstance,
+    /// Its client gave up.
+    TimedOut,
+}
+
+impl Outcome {
+    /// Number of outcomes.
+    pub const COUNT: usize = 4;
+    /// All of them, in the order of their index.
+    pub const ALL: [Self; Self::COUNT] = [Self::Completed, Self::RejectedPromptTooLong, Self::RejectedNoInstance, Self::TimedOut];
+
+    /// Position in tables of counts.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+    /// Outcome column of `requests.csv`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::RejectedPromptTooLong | Self::RejectedNoInstance => "rejected",
+            Self::TimedOut => "timed_out",
+        }
+    }
+    /// Reason column of `requests.csv`; empty for completed requests.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Completed => "",
+            Self::RejectedPromptTooLong => "prompt_exceeds_context",
+            Self::RejectedNoInstance => "no_instance_for_model",
+            Self::TimedOut => "client_timeout",
+        }
+    }
+}
+
+/// What energy was spent on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdlePhase {
+    /// Nothing to do.
+    Idle,
+    /// Nothing to compute, KV on the wire.
+    Transfer,
+}
+
+/// One iteration of one instance.
+#[derive(Debug, Clone, Copy)]
+pub struct IterationRecord {
+    /// Whose.
+    pub pool: PoolId,
+    /// Whose.
+    pub instance: InstanceId,
+    /// Begin.
+    pub start: SimTime,
+    /// End.
+    pub end: SimTime,
+    /// Prompt tokens computed.
+    pub prefill_tokens: u64,
+    /// Sequences that generated a token.
+    pub decode_sequences: u32,
+    /// Tokens that left: those of the decode sequences and first tokens.
+    pub tokens_out: u64,
+    /// Fraction of the duration that prefill caused.
+    pub prefill_share: f64,
+    /// Time at peak compute, ns.
+    pub compute_ns: f64,
+    /// Time at peak memory bandwidth, ns.
+    pub memory_ns: f64,
+    /// Energy of the prefill part.
+    pub prefill_energy: Energy,
+    /// Energy of the decode part.
+    pub decode_energy: Energy,
+}
+
+/// A request that has left the system.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestRecord {
+    /// Number by arrival, from 0.
+    pub id: u64,
+    /// Its workload.
+    pub class: ClassId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Cut short at the context limit.
+    pub truncated: bool,
+    /// Prompt tokens.
+    pub prompt_tokens: u32,
+    /// Of these, found in a prefix cache.
+    pub cached_tokens: u32,
+    /// Tokens generated.
+    pub output_tokens: u32,
+    /// Times it lost its KV.
+    pub preemptions: u32,
+    /// Tokens computed again because of that.
+    pub recomputed_tokens: u64,
+    /// Where its prompt was computed.
+    pub prefill_instance: Option<InstanceId>,
+    /// Where it was decoded, if elsewhere.
+    pub decode_instance: Option<InstanceId>,
+    /// Arrival at the gateway.
+    pub arrived: SimTime,
+    /// Start of its first iteration.
+    pub prefill_start: Option<SimTime>,
+    /// First token.
+    pub first_token: Option<SimTime>,
+    /// Second token.
+    pub second_token: Option<SimTime>,
+    /// Memory on the decode side was reserved.
+    pub reserved: Option<SimTime>,
+    /// First byte of KV on the wire.
+    pub transfer_start: Option<SimTime>,
+    /// KV complete on the decode side.
+    pub delivered: Option<SimTime>,
+    /// Start of its first decode iteration after the handoff.
+    pub decode_start: Option<SimTime>,
+    /// Last token, or the moment it was refused or gave up.
+    pub done: SimTime,
+    /// Gaps between its tokens.
+    pub gap_count: u64,
+    /// Their sum, ns.
+    pub gap_sum_ns: u64,
+    /// Sum of their squares, ns².
+    pub gap_squares_ns2: u128,
+    /// Its share of the IT energy of the iterations it took part in, J.
+    pub energy_j: f64,
+    /// Its share of prefill time on its prefill instance, instance-seconds.
+    pub prefill_s: f64,
+    /// Its share of decode time on its decode instance, instance-seconds.
+    pub decode_s: f64,
+}
+
+/// Somebody who listens. All methods do nothing unless overridden.
+pub trait Observer {
+    /// A request arrives.
+    fn arrived(&mut self, _at: SimTime, _class: ClassId) {}
+    /// An iteration ends.
+    fn iteration(&mut self, _record: &IterationRecord) {}
+    /// `n` gaps of `gap_ns` between tokens end at `at`.
+    fn gaps(&mut self, _at: SimTime, _class: ClassId, _gap_ns: u64, _n: u64) {}
+    /// The first token of a prompt leaves.
+    fn first_token(&mut self, _at: SimTime, _class: ClassId, _prompt: u32, _cached: u32) {}
+    /// An instance had nothing to compute.
+    fn idle(&mut self, _pool: PoolId, _from: SimTime, _to: SimTime, _phase: IdlePhase, _energy: Energy) {}
+    /// On one instance, `running` sequences ran and `kv_blocks` blocks were held all the time from `from` to `to`.
+    fn gauges(&mut self, _pool: PoolId, _from: SimTime, _to: SimTime, _running: u64, _kv_blocks: u64) {}
+    /// In the whole pool, `waiting` requests waited all the time from `from` to `to`.
+    fn queue(&mut self, _pool: PoolId, _from: SimTime, _to: SimTime, _waiting: u64) {}
+    /// A transfer has been delivered.
+    fn transfer(&mut self, _from: SimTime, _to: SimTime, _bytes: f64) {}
+    /// A running request lost its KV.
+    fn preempted(&mut self, _at: SimTime, _pool: PoolId) {}
+    /// A prompt was looked up in a prefix cache: `hit` of `tokens` were there.
+    fn prefix_lookup(&mut self, _at: SimTime, _pool: PoolId, _hit: u64, _tokens: u64) {}
+    /// A request has left the system.
+    fn done(&mut self, _record: &RequestRecord) {}
+}
+
+/// Nobody listens.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Observer for Silent {}

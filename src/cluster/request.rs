@@ -1,0 +1,251 @@
+//! A request on its way through the cluster, and the arena that holds the live ones.
+
+use super::event::{InstanceId, Slot};
+use super::observe::Outcome;
+use crate::kv::Held;
+use crate::network::TransferId;
+use crate::sim::{SimDuration, SimTime};
+use crate::workload::{ClassId, RequestSpec};
+
+/// Where a request is. `Done` only while its resources wait for an iteration or a transfer to end.
+///
+/// ```text
+/// Waiting → Prefilling → [Reserving → Transferring → Resident →] Decoding → Done
+///    ↑           │                                                  │
+///    └───────────┴──────────── preempted ───────────────────────────┘
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// In the queue of an instance.
+    Waiting,
+    /// Its prompt (or, after preemption, prompt and output so far) is being computed.
+    Prefilling,
+    /// Its prompt is done; it waits for memory on the decode side.
+    Reserving,
+    /// Its KV is on the wire.
+    Transferring,
+    /// Its KV is on the decode side; it waits to join the batch.
+    Resident,
+    /// Generating.
+    Decoding,
+    /// Its client has left; what it holds is freed at the next boundary.
+    Done,
+}
+
+/// Cumulative sums of an instance at the moment a request joined its decode batch.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Snapshot {
+    pub(super) step: u64,
+    pub(super) gap_sum: u64,
+    pub(super) gap_squares: u128,
+    pub(super) energy_j: f64,
+    pub(super) time_s: f64,
+}
+
+/// One live request.
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    pub(super) id: u64,
+    pub(super) class: ClassId,
+    pub(super) stage: Stage,
+    /// Told to the outside while still holding memory.
+    pub(super) reported: bool,
+    pub(super) prompt: u32,
+    /// Tokens it will generate, cut at the context limit. Engine-side only: no policy reads it.
+    pub(super) output: u32,
+    pub(super) truncated: bool,
+    pub(super) prefix: Box<[u64]>,
+    /// Changes whenever scheduled events and heap entries about this request become void.
+    pub(super) epoch: u32,
+
+    pub(super) instance: InstanceId,
+    pub(super) prefill_instance: InstanceId,
+    pub(super) decode_instance: Option<InstanceId>,
+    /// Neighbours in the running list of its instance.
+    pub(super) before: Option<Slot>,
+    pub(super) after: Option<Slot>,
+
+    /// Tokens whose KV is to be computed before the next token leaves, and how many are.
+    pub(super) target: u32,
+    pub(super) computed: u32,
+    pub(super) cached: u32,
+    /// What it adds to the pending tokens of its instance.
+    pub(super) pending: u64,
+    pub(super) held: Held,
+    /// Held on the decode side before the KV is there.
+    pub(super) reserved: Held,
+    /// Leading prompt tokens that the decode side already had when it was reserved.
+    pub(super) decode_hit: u32,
+    pub(super) transfer: Option<TransferId>,
+    /// Bytes of the running chunk that the layers still to come will add.
+    pub(super) layer_bytes: f64,
+    /// Leading prompt tokens whose KV has been offered to the network.
+    pub(super) offered: u32,
+    /// Bytes offered to the network so far.
+    pub(super) bytes: f64,
+
+    pub(super) generated: u32,
+    /// Stored KV tokens when it joined the decode batch.
+    pub(super) joined_context: u32,
+    pub(super) joined: Snapshot,
+    pub(super) gap_count: u64,
+    pub(super) gap_sum: u64,
+    pub(super) gap_squares: u128,
+    pub(super) energy_j: f64,
+    pub(super) prefill_s: f64,
+    pub(super) decode_s: f64,
+    pub(super) preemptions: u32,
+    pub(super) recomputed: u64,
+
+    pub(super) arrived: SimTime,
+    pub(super) prefill_start: Option<SimTime>,
+    pub(super) first_token: Option<SimTime>,
+    pub(super) second_token: Option<SimTime>,
+    pub(super) reserved_at: Option<SimTime>,
+    pub(super) transfer_start: Option<SimTime>,
+    pub(super) delivered: Option<SimTime>,
+    pub(super) decode_start: Option<SimTime>,
+    pub(super) last_token: SimTime,
+}
+
+impl Request {
+    pub(super) fn new(id: u64, at: SimTime, spec: RequestSpec) -> Self {
+        Self {
+            id,
+            class: spec.class,
+            stage: Stage::Waiting,
+            reported: false,
+            prompt: spec.prompt_tokens,
+            output: spec.output_tokens,
+            truncated: false,
+            prefix: spec.prefix,
+            epoch: 0,
+            instance: InstanceId(u32::MAX),
+            prefill_instance: InstanceId(u32::MAX),
+            decode_instance: None,
+            before: None,
+            after: None,
+            target: spec.prompt_tokens,
+            computed: 0,
+            cached: 0,
+            pending: 0,
+            held: Held::default(),
+            reserved: Held::default(),
+            decode_hit: 0,
+            transfer: None,
+            layer_bytes: 0.0,
+            offered: 0,
+            bytes: 0.0,
+            generated: 0,
+            joined_context: 0,
+            joined: Snapshot::default(),
+            gap_count: 0,
+            gap_sum: 0,
+            gap_squares: 0,
+            energy_j: 0.0,
+            prefill_s: 0.0,
+            decode_s: 0.0,
+            preemptions: 0,
+            recomputed: 0,
+            arrived: at,
+            prefill_start: None,
+            first_token: None,
+            second_token: None,
+            reserved_at: None,
+            transfer_start: None,
+            delivered: None,
+            decode_start: None,
+            last_token: at,
+        }
+    }
+
+    /// Notes a token that leaves at `now`; returns the gap since the one before, if there was one.
+    pub(super) fn emit(&mut self, now: SimTime) -> Option<SimDuration> {
+        let gap = self.first_token.map(|_| now.since(self.last_token));
+        if self.first_token.is_none() {
+            self.first_token = Some(now);
+        } else if self.second_token.is_none() {
+            self.second_token = Some(now);
+        }
+        self.generated += 1;
+        self.last_token = now;
+        if let Some(gap) = gap {
+            self.add_gaps(1, gap.ns(), u128::from(gap.ns()) * u128::from(gap.ns()));
+        }
+        gap
+    }
+
+    /// Adds gaps by their number, sum and sum of squares.
+    pub(super) fn add_gaps(&mut self, count: u64, sum: u64, squares: u128) {
+        self.gap_count += count;
+        self.gap_sum += sum;
+        self.gap_squares += squares;
+    }
+
+    /// True once its client has been told the outcome.
+    pub(super) fn is_done(&self) -> bool {
+        self.stage == Stage::Done
+    }
+}
+
+/// The live requests.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Requests {
+    slots: Vec<Option<Request>>,
+    /// Survives the request, so that stale events of an earlier tenant are recognised.
+    epochs: Vec<u32>,
+    vacant: Vec<Slot>,
+    /// Requests by outcome, to check that none is lost.
+    pub(super) arrived: u64,
+    pub(super) outcomes: [u64; Outcome::COUNT],
+}
+
+impl Requests {
+    pub(super) fn insert(&mut self, mut request: Request) -> Slot {
+        self.arrived += 1;
+        if let Some(slot) = self.vacant.pop() {
+            request.epoch = self.epochs[slot.at()];
+            self.slots[slot.at()] = Some(request);
+            return slot;
+        }
+        self.slots.push(Some(request));
+        self.epochs.push(0);
+        Slot(u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    pub(super) fn remove(&mut self, slot: Slot) {
+        if let Some(request) = self.slots[slot.at()].take() {
+            self.epochs[slot.at()] = request.epoch.wrapping_add(1);
+            self.vacant.push(slot);
+        }
+    }
+
+    /// True if `epoch` is still the request's own.
+    pub(super) fn is_current(&self, slot: Slot, epoch: u32) -> bool {
+        self.slots[slot.at()].as_ref().is_some_and(|request| request.epoch == epoch)
+    }
+
+    /// True if the client of the request with these low bits of its id still waits for it in this slot.
+    pub(super) fn is_waiting_for(&self, slot: Slot, id: u32) -> bool {
+        self.slots[slot.at()].as_ref().is_some_and(|request| !request.reported && request.id & u64::from(u32::MAX) == u64::from(id))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &Request)> {
+        self.slots.iter().enumerate().filter_map(|(i, request)| Some((Slot(u32::try_from(i).ok()?), request.as_ref()?)))
+    }
+}
+
+impl std::ops::Index<Slot> for Requests {
+    type Output = Request;
+    #[expect(clippy::expect_used, reason = "a slot in a queue or list is live: invariant 1 of the audit")]
+    fn index(&self, slot: Slot) -> &Request {
+        self.slots[slot.at()].as_ref().expect("live slot")
+    }
+}
+
+impl std::ops::IndexMut<Slot> for Requests {
+    #[expect(clippy::expect_used, reason = "a slot in a queue or list is live: invariant 1 of the audit")]
+    fn index_mut(&mut self, slot: Slot) -> &mut Request {
+        self.slots[slot.at()].as_mut().expect("live slot")
+    }
+}

@@ -1,0 +1,144 @@
+//! What a cluster is built from: typed, validated elsewhere, free of YAML.
+
+use std::sync::Arc;
+
+use crate::perf::PerfModel;
+use crate::policy::RouterKind;
+use crate::power::InstancePower;
+use crate::sim::SimDuration;
+
+/// What the instances of a pool do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Computes prompts and hands the KV on.
+    Prefill,
+    /// Receives KV and generates.
+    Decode,
+    /// Does both.
+    Mixed,
+}
+
+impl Role {
+    /// Name in YAML and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Prefill => "prefill",
+            Self::Decode => "decode",
+            Self::Mixed => "mixed",
+        }
+    }
+}
+
+/// Index of a served model, in the order of the scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ModelId(pub u16);
+
+/// Settings of the serving engine, with vLLM's names and meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EngineSpec {
+    /// Sequences that run at once, at least 1.
+    pub max_num_seqs: u32,
+    /// Tokens computed per iteration, at least `max_num_seqs`.
+    pub max_num_batched_tokens: u32,
+    /// Tokens per KV block, at least 1.
+    pub block_size: u32,
+    /// True: a prompt may be computed over several iterations. False: it waits until it fits whole.
+    pub chunked_prefill: bool,
+    /// True: blocks of known prefixes are kept and shared.
+    pub prefix_caching: bool,
+    /// Longest prompt plus output, tokens; at most the KV capacity.
+    pub max_model_len: u32,
+    /// KV blocks of one instance, at least 1.
+    pub kv_blocks: u64,
+}
+
+/// A pool of equal instances.
+#[derive(Debug, Clone)]
+pub struct PoolSpec {
+    /// Name in the scenario.
+    pub name: String,
+    /// What its instances do.
+    pub role: Role,
+    /// The model they serve.
+    pub model: ModelId,
+    /// How many, at least 1.
+    pub instances: u32,
+    /// Chips of one instance.
+    pub chips: u32,
+    /// How long steps take.
+    pub perf: Arc<dyn PerfModel>,
+    /// Engine settings.
+    pub engine: EngineSpec,
+    /// How much power is drawn.
+    pub power: InstancePower,
+    /// KV bytes that one token occupies on the wire.
+    pub kv_bytes_per_token: f64,
+    /// Layers of the model, for `layer-wise` overlap.
+    pub layers: u32,
+    /// Sliding window of the model, tokens; `None` without one.
+    pub window: Option<u32>,
+    /// Bandwidth of the instance's network attachment per direction, bytes per second (> 0), efficiency included.
+    pub port_bytes_per_s: f64,
+}
+
+/// When KV moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Overlap {
+    /// All at once, when the prompt is done.
+    #[default]
+    AfterPrefill,
+    /// Layer by layer, while later layers are computed.
+    LayerWise,
+}
+
+/// The network between pools.
+#[derive(Debug, Clone, Copy)]
+pub struct NetworkSpec {
+    /// When KV moves.
+    pub overlap: Overlap,
+    /// Fixed time of every handoff: set-up and latency, paid after the last byte.
+    pub handoff_overhead: SimDuration,
+    /// Bandwidth that all handoffs share, bytes per second; `None`: only the instances' own attachments limit.
+    pub fabric_bytes_per_s: Option<f64>,
+}
+
+/// A workload as the cluster sees it.
+#[derive(Debug, Clone)]
+pub struct ClassSpec {
+    /// The model its requests ask for.
+    pub model: ModelId,
+    /// How long a client waits for its last token; `None`: for ever.
+    pub timeout: Option<SimDuration>,
+    /// Tokens that one prefix identity of its requests covers; 0: none known.
+    pub prefix_tokens: u32,
+}
+
+/// Routers by stage.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RouterSpec {
+    /// Chooses among prefill and mixed instances when a request arrives.
+    pub entry: RouterKind,
+    /// Chooses among decode instances when KV is to be handed on.
+    pub decode: RouterKind,
+}
+
+/// Everything that a run of the cluster depends on, beside the workload.
+#[derive(Debug, Clone)]
+pub struct ClusterSpec {
+    /// Seed of all random streams.
+    pub seed: u64,
+    /// Pools, at least one.
+    pub pools: Vec<PoolSpec>,
+    /// The network between them.
+    pub network: NetworkSpec,
+    /// Workloads by class.
+    pub classes: Vec<ClassSpec>,
+    /// Routers.
+    pub routers: RouterSpec,
+    /// Where the clock stops; `None`: when the last request is done.
+    pub end: Option<SimDuration>,
+    /// Pass over undisturbed decode iterations without queueing them. Never changes a result.
+    pub fast_forward: bool,
+    /// Check the invariants after every event.
+    pub audit: bool,
+}

@@ -1,0 +1,235 @@
+//! The state of the cluster, and what every handler needs: queues, gauges, scheduling.
+
+use super::audit::Violation;
+use super::engine::{settle_gauges, settle_idle};
+use super::event::{Event, InstanceId, PoolId, Slot};
+use super::instance::Instance;
+use super::observe::Observer;
+use super::request::Requests;
+use super::spec::{ClusterSpec, ModelId, Overlap, PoolSpec, Role};
+use crate::network::{Fabric, PortId};
+use crate::policy::Router;
+use crate::sim::{EventKey, EventQueue, Generation, LivelockGuard, Purpose, SimDuration, SimTime, Streams};
+
+use std::collections::VecDeque;
+
+/// A pool and its gauges.
+#[derive(Debug)]
+pub(super) struct PoolState {
+    pub(super) spec: PoolSpec,
+    /// True if its prompts are handed on to decode instances.
+    pub(super) hands_on: bool,
+    waiting: u64,
+    waiting_since: SimTime,
+}
+
+/// The instances that serve one model, by stage.
+#[derive(Debug)]
+pub(super) struct ModelRoute {
+    /// Prefill and mixed instances.
+    pub(super) entry: Vec<InstanceId>,
+    /// Decode instances.
+    pub(super) decode: Vec<InstanceId>,
+    pub(super) entry_router: Box<dyn Router>,
+    pub(super) decode_router: Box<dyn Router>,
+    /// Prompts that are done and wait for memory on the decode side, first come first served.
+    pub(super) handoffs: VecDeque<Slot>,
+    /// Prefill instances whose first request waits for memory on the decode side (`layer-wise`).
+    pub(super) blocked: Vec<InstanceId>,
+    /// The pool whose queue the handoffs are counted in.
+    pub(super) decode_pool: Option<PoolId>,
+}
+
+/// A cluster in the middle of a run.
+#[derive(Debug)]
+pub struct Cluster<O: Observer> {
+    pub(super) spec: ClusterSpec,
+    pub(super) pools: Vec<PoolState>,
+    pub(super) instances: Vec<Instance>,
+    pub(super) routes: Vec<ModelRoute>,
+    pub(super) requests: Requests,
+    pub(super) fabric: Fabric,
+    pub(super) fabric_port: Option<PortId>,
+    pub(super) network_generation: Generation,
+    /// The request that each transfer carries, by transfer.
+    pub(super) transfer_owner: Vec<Slot>,
+    pub(super) queue: EventQueue<Event>,
+    pub(super) now: SimTime,
+    /// The present place in the order of events; never goes back, even if something is scheduled for this very instant.
+    pub(super) order: EventKey,
+    pub(super) guard: LivelockGuard,
+    pub(super) observer: O,
+    pub(super) events: u64,
+    /// The first timestamp out of order, if the run is audited.
+    pub(super) violation: Option<Violation>,
+    pub(super) departed: Vec<(crate::workload::ClassId, SimTime)>,
+}
+
+/// Events at one instant beyond which the run is considered stuck: far more than instances and requests that can act at once.
+const LIVELOCK_LIMIT: u64 = 100_000_000;
+
+impl<O: Observer> Cluster<O> {
+    /// An empty cluster at time zero. `spec` has been validated.
+    pub fn new(spec: ClusterSpec, observer: O) -> Self {
+        let mut fabric = Fabric::default();
+        let fabric_port = spec.network.fabric_bytes_per_s.map(|rate| fabric.add_port(rate));
+        let mut pools = Vec::new();
+        let mut instances = Vec::new();
+        for (index, pool) in spec.pools.iter().enumerate() {
+            let id = PoolId(u16::try_from(index).unwrap_or(u16::MAX));
+            let group = spec
+                .classes
+                .iter()
+                .filter(|class| class.model == pool.model)
+                .map(|class| class.prefix_tokens)
+                .find(|&tokens| tokens > 0)
+                .unwrap_or_default();
+            for _ in 0..pool.instances {
+                let ports = (fabric.add_port(pool.port_bytes_per_s), fabric.add_port(pool.port_bytes_per_s));
+                instances.push(Instance::new(id, pool, spec.classes.len(), group, ports));
+            }
+            pools.push(PoolState { spec: pool.clone(), hands_on: pool.role == Role::Prefill, waiting: 0, waiting_since: SimTime::ZERO });
+        }
+        let routes = build_routes(&spec, &instances);
+        Self {
+            pools,
+            instances,
+            routes,
+            requests: Requests::default(),
+            fabric,
+            fabric_port,
+            network_generation: Generation::default(),
+            transfer_owner: Vec::new(),
+            queue: EventQueue::default(),
+            now: SimTime::ZERO,
+            order: EventKey::new(SimTime::ZERO, 0, 0),
+            guard: LivelockGuard::new(LIVELOCK_LIMIT),
+            observer,
+            events: 0,
+            violation: None,
+            departed: Vec::new(),
+            spec,
+        }
+    }
+
+    /// Time of the last event.
+    pub fn now(&self) -> SimTime {
+        self.now
+    }
+
+    /// Events handled so far; an iteration counts as one, whether stepped or run ahead.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Requests inside.
+    pub fn in_flight(&self) -> u64 {
+        self.requests.arrived - self.requests.outcomes.iter().sum::<u64>()
+    }
+
+    /// What listens.
+    pub fn observer(&self) -> &O {
+        &self.observer
+    }
+
+    /// Highest utilisation of any instance's port up to now: bytes carried / (capacity · time). `None` before anything was sent.
+    pub fn peak_port_utilization(&self) -> Option<f64> {
+        let time = self.now.as_secs_f64();
+        let ports = self.instances.iter().flat_map(|instance| [instance.egress, instance.ingress]).chain(self.fabric_port);
+        ports
+            .map(|port| self.fabric.carried_bytes(port) / (self.fabric.capacity(port) * time))
+            .filter(|u| u.is_finite() && *u > 0.0)
+            .max_by(f64::total_cmp)
+    }
+
+    /// Ends the run: reports what the gauges and idle times are up to now, and gives the observer back.
+    pub fn into_observer(mut self) -> O {
+        let now = self.now;
+        for index in 0..self.instances.len() {
+            self.catch_up(InstanceId(u32::try_from(index).unwrap_or(u32::MAX)));
+        }
+        for instance in &mut self.instances {
+            settle_gauges(instance, &mut self.observer, now);
+            if instance.current.is_none() {
+                settle_idle(instance, &self.pools[instance.pool.at()], &mut self.observer, now);
+            }
+        }
+        for index in 0..self.pools.len() {
+            self.change_queue(PoolId(u16::try_from(index).unwrap_or(u16::MAX)), 0);
+        }
+        self.observer
+    }
+
+    /// Schedules an event after `delay`.
+    pub(super) fn schedule(&mut self, delay: SimDuration, event: Event) {
+        self.queue.push(event.key(self.now + delay), event);
+    }
+
+    /// Changes the number of requests that wait in a pool.
+    pub(super) fn change_queue(&mut self, id: PoolId, by: i64) {
+        let pool = &mut self.pools[id.at()];
+        if self.now > pool.waiting_since {
+            self.observer.queue(id, pool.waiting_since, self.now, pool.waiting);
+            pool.waiting_since = self.now;
+        }
+        pool.waiting = pool.waiting.saturating_add_signed(by);
+    }
+
+    /// Reports an instance's gauges before its memory changes outside of forming a batch.
+    pub(super) fn settle(&mut self, id: InstanceId) {
+        let now = self.now;
+        settle_gauges(&mut self.instances[id.at()], &mut self.observer, now);
+    }
+
+    /// Changes the number of transfers that keep an instance waiting.
+    pub(super) fn change_transfers(&mut self, id: InstanceId, by: i32) {
+        let now = self.now;
+        let instance = &mut self.instances[id.at()];
+        if instance.current.is_none() {
+            settle_idle(instance, &self.pools[instance.pool.at()], &mut self.observer, now);
+        }
+        instance.transfers = instance.transfers.saturating_add_signed(by);
+    }
+
+    pub(super) fn layer_wise(&self) -> bool {
+        self.spec.network.overlap == Overlap::LayerWise
+    }
+
+    /// The route of a request's model.
+    pub(super) fn model_of(&self, slot: Slot) -> usize {
+        usize::from(self.spec.classes[usize::from(self.requests[slot].class.0)].model.0)
+    }
+}
+
+fn build_routes(spec: &ClusterSpec, instances: &[Instance]) -> Vec<ModelRoute> {
+    let models = spec
+        .pools
+        .iter()
+        .map(|pool| pool.model)
+        .chain(spec.classes.iter().map(|class| class.model))
+        .max()
+        .map_or(0, |ModelId(last)| u32::from(last) + 1);
+    let streams = Streams::new(spec.seed);
+    let of = |model: u32, wanted: &dyn Fn(Role) -> bool| {
+        let serves = |instance: &Instance| {
+            let pool = &spec.pools[instance.pool.at()];
+            u32::from(pool.model.0) == model && wanted(pool.role)
+        };
+        let ids = instances.iter().enumerate().filter(|(_, instance)| serves(instance));
+        ids.map(|(i, _)| InstanceId(u32::try_from(i).unwrap_or(u32::MAX))).collect::<Vec<_>>()
+    };
+    (0..models)
+        .map(|model| {
+            let decode = of(model, &|role| role == Role::Decode);
+            ModelRoute {
+                entry: of(model, &|role| role != Role::Decode),
+                decode_pool: decode.first().map(|id| instances[id.at()].pool),
+                decode,
+                entry_router: spec.routers.entry.build(streams.stream(Purpose::Routing, 2 * model)),
+                decode_router: spec.routers.decode.build(streams.stream(Purpose::Routing, 2 * model + 1)),
+                handoffs: VecDeque::new(),
+                blocked: Vec::new(),
+            }
+        })
+        .collect()
+}

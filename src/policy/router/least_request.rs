@@ -1,0 +1,26 @@
+//! `least-request` (least outstanding requests, join the shortest queue): the instance with the fewest requests in flight.
+//!
+//! Rule as in Vidur's `lor`, Splitwise's `JSQ` and AIBrix's `least-request`; ties go to the first.
+
+use super::{Candidates, RequestView, Router, argmin};
+
+#[derive(Debug)]
+pub(super) struct LeastRequest;
+
+impl Router for LeastRequest {
+    fn route(&mut self, _: &RequestView, candidates: &dyn Candidates) -> Option<usize> {
+        argmin(candidates, |i| candidates.in_flight(i))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Plain, REQUEST};
+    use super::*;
+
+    #[test]
+    fn takes_the_emptiest_and_the_first_of_equals() {
+        let candidates = Plain(vec![(true, 3, 0), (true, 1, 9), (true, 1, 0), (false, 0, 0)]);
+        assert_eq!(LeastRequest.route(&REQUEST, &candidates), Some(1));
+    }
+}

@@ -1,0 +1,25 @@
+//! `least-tokens` (Splitwise's token JSQ): the instance with the fewest pending tokens, where a request adds its prompt + 1 when it
+//! is assigned and its prompt tokens leave the sum as they are computed. Ties go to the first.
+
+use super::{Candidates, RequestView, Router, argmin};
+
+#[derive(Debug)]
+pub(super) struct LeastTokens;
+
+impl Router for LeastTokens {
+    fn route(&mut self, _: &RequestView, candidates: &dyn Candidates) -> Option<usize> {
+        argmin(candidates, |i| candidates.pending_tokens(i))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Plain, REQUEST};
+    use super::*;
+
+    #[test]
+    fn one_long_prompt_outweighs_many_short_ones() {
+        let candidates = Plain(vec![(true, 1, 8001), (true, 5, 505)]);
+        assert_eq!(LeastTokens.route(&REQUEST, &candidates), Some(1));
+    }
+}

@@ -1,0 +1,157 @@
+//! Which instance takes a request. One file a policy; `RouterKind` is the register.
+//!
+//! # Adding a router
+//! 1. Write `NAME.rs` with a struct that implements [`Router`], its rule and its source in the docs, and a test.
+//! 2. Add one arm to [`RouterKind`] and one to [`RouterKind::build`].
+
+mod least_request;
+mod least_tokens;
+mod power_of_two;
+mod random;
+mod round_robin;
+
+use std::fmt::Debug;
+
+use crate::sim::Stream;
+use crate::workload::ClassId;
+
+/// What a router may know of a request. Not its output length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestView {
+    /// The workload it belongs to.
+    pub class: ClassId,
+    /// Prompt length, tokens.
+    pub prompt_tokens: u32,
+}
+
+/// The instances a router chooses from, by position `0..len`. Signals are computed when asked for, so a router that reads none
+/// costs nothing for them.
+pub trait Candidates {
+    /// How many there are, eligible or not.
+    fn len(&self) -> usize;
+    /// True if there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// True if this one could take the request now.
+    fn eligible(&self, i: usize) -> bool;
+    /// Requests assigned to it and not yet done there: waiting, running, arriving by handoff.
+    fn in_flight(&self, i: usize) -> u64;
+    /// Tokens of the requests assigned to it: prompt tokens + 1 each, less the prompt tokens computed there so far.
+    fn pending_tokens(&self, i: usize) -> u64;
+}
+
+/// Chooses an instance for a request. Deterministic but for draws from its own random stream.
+pub trait Router: Debug + Send {
+    /// The position of the chosen candidate, which is eligible; `None` if none is.
+    fn route(&mut self, request: &RequestView, candidates: &dyn Candidates) -> Option<usize>;
+}
+
+/// The routers by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RouterKind {
+    /// Next in turn.
+    #[default]
+    RoundRobin,
+    /// Any.
+    Random,
+    /// Fewest requests in flight.
+    LeastRequest,
+    /// Fewest pending tokens.
+    LeastTokens,
+    /// The less loaded of two drawn at random.
+    PowerOfTwo,
+}
+
+impl RouterKind {
+    /// Every router.
+    pub const ALL: [Self; 5] = [Self::RoundRobin, Self::Random, Self::LeastRequest, Self::LeastTokens, Self::PowerOfTwo];
+
+    /// Name in YAML.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RoundRobin => "round-robin",
+            Self::Random => "random",
+            Self::LeastRequest => "least-request",
+            Self::LeastTokens => "least-tokens",
+            Self::PowerOfTwo => "power-of-two",
+        }
+    }
+
+    /// One line for `list policies`.
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::RoundRobin => "next instance in turn",
+            Self::Random => "any instance, uniformly",
+            Self::LeastRequest => "fewest requests in flight; ties to the first",
+            Self::LeastTokens => "fewest pending tokens (prompt + 1 per request, less what is computed); ties to the first",
+            Self::PowerOfTwo => "two instances drawn uniformly, the one with fewer requests in flight",
+        }
+    }
+
+    /// Builds the router; `stream` is used by those that draw.
+    pub fn build(self, stream: Stream) -> Box<dyn Router> {
+        match self {
+            Self::RoundRobin => Box::new(round_robin::RoundRobin::default()),
+            Self::Random => Box::new(random::Random::new(stream)),
+            Self::LeastRequest => Box::new(least_request::LeastRequest),
+            Self::LeastTokens => Box::new(least_tokens::LeastTokens),
+            Self::PowerOfTwo => Box::new(power_of_two::PowerOfTwo::new(stream)),
+        }
+    }
+}
+
+/// The eligible candidate with the smallest signal; ties to the first.
+fn argmin(candidates: &dyn Candidates, signal: impl Fn(usize) -> u64) -> Option<usize> {
+    (0..candidates.len()).filter(|&i| candidates.eligible(i)).min_by_key(|&i| signal(i))
+}
+
+/// One eligible candidate, uniformly.
+fn draw(candidates: &dyn Candidates, stream: &mut Stream) -> Option<usize> {
+    let eligible = (0..candidates.len()).filter(|&i| candidates.eligible(i)).count();
+    let nth = usize::try_from(stream.below(eligible as u64)).ok()?;
+    (0..candidates.len()).filter(|&i| candidates.eligible(i)).nth(nth)
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+
+    /// Candidates as plain numbers: (eligible, in flight, pending tokens).
+    pub(crate) struct Plain(pub(crate) Vec<(bool, u64, u64)>);
+
+    impl Candidates for Plain {
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+        fn eligible(&self, i: usize) -> bool {
+            self.0[i].0
+        }
+        fn in_flight(&self, i: usize) -> u64 {
+            self.0[i].1
+        }
+        fn pending_tokens(&self, i: usize) -> u64 {
+            self.0[i].2
+        }
+    }
+
+    pub(crate) const REQUEST: RequestView = RequestView { class: ClassId(0), prompt_tokens: 100 };
+
+    pub(crate) fn stream() -> Stream {
+        crate::sim::Streams::new(1).stream(crate::sim::Purpose::Routing, 0)
+    }
+
+    #[test]
+    fn no_router_chooses_an_ineligible_instance() {
+        let candidates = Plain(vec![(false, 0, 0), (true, 9, 9), (false, 0, 0), (true, 8, 10)]);
+        let nobody = Plain(vec![(false, 0, 0); 3]);
+        for kind in RouterKind::ALL {
+            let mut router = kind.build(stream());
+            for _ in 0..50 {
+                assert!(matches!(router.route(&REQUEST, &candidates), Some(1 | 3)), "{}", kind.name());
+            }
+            assert_eq!(router.route(&REQUEST, &nobody), None);
+            assert_eq!(router.route(&REQUEST, &Plain(Vec::new())), None);
+        }
+    }
+}

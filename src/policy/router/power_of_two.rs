@@ -1,0 +1,62 @@
+//! `power-of-two`: draw two different instances uniformly, take the one with fewer requests in flight (Mitzenmacher 2001).
+//!
+//! Rule as in SGLang's and vLLM's routers; a tie goes to the first drawn.
+
+use super::{Candidates, RequestView, Router, draw};
+use crate::sim::Stream;
+
+#[derive(Debug)]
+pub(super) struct PowerOfTwo {
+    stream: Stream,
+}
+
+impl PowerOfTwo {
+    pub(super) fn new(stream: Stream) -> Self {
+        Self { stream }
+    }
+}
+
+/// The candidates but for one.
+struct Without<'a>(&'a dyn Candidates, usize);
+
+impl Candidates for Without<'_> {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+    fn eligible(&self, i: usize) -> bool {
+        i != self.1 && self.0.eligible(i)
+    }
+    fn in_flight(&self, i: usize) -> u64 {
+        self.0.in_flight(i)
+    }
+    fn pending_tokens(&self, i: usize) -> u64 {
+        self.0.pending_tokens(i)
+    }
+}
+
+impl Router for PowerOfTwo {
+    fn route(&mut self, _: &RequestView, candidates: &dyn Candidates) -> Option<usize> {
+        let first = draw(candidates, &mut self.stream)?;
+        let Some(second) = draw(&Without(candidates, first), &mut self.stream) else { return Some(first) };
+        Some(if candidates.in_flight(second) < candidates.in_flight(first) { second } else { first })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Plain, REQUEST, stream};
+    use super::*;
+
+    #[test]
+    fn the_fullest_of_all_is_never_taken() {
+        let mut router = PowerOfTwo::new(stream());
+        let candidates = Plain(vec![(true, 5, 0), (true, 1, 0), (true, 2, 0)]);
+        let mut counts = [0u32; 3];
+        for _ in 0..3000 {
+            counts[router.route(&REQUEST, &candidates).unwrap()] += 1;
+        }
+        // Of the three pairs, instance 1 wins two and instance 2 one.
+        assert_eq!(counts[0], 0);
+        assert!((1900..2100).contains(&counts[1]), "{counts:?}");
+    }
+}

@@ -1,0 +1,39 @@
+//! `random`: any instance that can take the request, uniformly.
+
+use super::{Candidates, RequestView, Router, draw};
+use crate::sim::Stream;
+
+#[derive(Debug)]
+pub(super) struct Random {
+    stream: Stream,
+}
+
+impl Random {
+    pub(super) fn new(stream: Stream) -> Self {
+        Self { stream }
+    }
+}
+
+impl Router for Random {
+    fn route(&mut self, _: &RequestView, candidates: &dyn Candidates) -> Option<usize> {
+        draw(candidates, &mut self.stream)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Plain, REQUEST, stream};
+    use super::*;
+
+    #[test]
+    fn every_instance_gets_its_share() {
+        let mut router = Random::new(stream());
+        let candidates = Plain(vec![(true, 0, 0); 4]);
+        let mut counts = [0u32; 4];
+        for _ in 0..4000 {
+            counts[router.route(&REQUEST, &candidates).unwrap()] += 1;
+        }
+        // Binomial(4000, 1/4): mean 1000, standard deviation 27.
+        assert!(counts.iter().all(|n| (880..1120).contains(n)), "{counts:?}");
+    }
+}

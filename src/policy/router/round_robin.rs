@@ -1,0 +1,35 @@
+//! `round-robin`: the next instance in turn, skipping those that cannot take the request.
+//!
+//! Rule as in SGLang's model gateway and vLLM's router: a cursor modulo the number of instances.
+
+use super::{Candidates, RequestView, Router};
+
+#[derive(Debug, Default)]
+pub(super) struct RoundRobin {
+    next: usize,
+}
+
+impl Router for RoundRobin {
+    fn route(&mut self, _: &RequestView, candidates: &dyn Candidates) -> Option<usize> {
+        let n = candidates.len();
+        let chosen = (0..n).map(|step| (self.next + step) % n).find(|&i| candidates.eligible(i))?;
+        self.next = (chosen + 1) % n;
+        Some(chosen)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Plain, REQUEST};
+    use super::*;
+
+    #[test]
+    fn takes_turns_and_skips_the_full() {
+        let mut router = RoundRobin::default();
+        let mut candidates = Plain(vec![(true, 0, 0); 3]);
+        let turns: Vec<_> = (0..4).map(|_| router.route(&REQUEST, &candidates)).collect();
+        assert_eq!(turns, [Some(0), Some(1), Some(2), Some(0)]);
+        candidates.0[1].0 = false;
+        assert_eq!(router.route(&REQUEST, &candidates), Some(2));
+    }
+}
