@@ -128,6 +128,16 @@ impl<O: Observer> Cluster<O> {
         self.observer.done(&record);
     }
 
+    /// The run has ended: reports every request that is still inside.
+    pub(super) fn report_unfinished(&mut self) {
+        let inside: Vec<Slot> = self.requests.iter().filter(|(_, request)| !request.reported).map(|(slot, _)| slot).collect();
+        for slot in inside {
+            self.book_running_share(slot);
+            let record = record(&self.requests[slot], Outcome::InFlight, self.now);
+            self.observer.done(&record);
+        }
+    }
+
     /// A client's patience ends. What the request holds is freed at once where it only waits, at the next boundary where it runs, and
     /// when its transfer has ended where it is on the wire.
     pub(super) fn on_deadline(&mut self, slot: Slot) {

@@ -365,7 +365,7 @@ fn class_id(index: usize) -> crate::workload::ClassId {
 /// Reports the gauges for the time since they last changed. To be called before they change.
 pub(super) fn settle_gauges<O: Observer>(instance: &mut Instance, observer: &mut O, now: SimTime) {
     if now > instance.gauges_since {
-        observer.gauges(instance.pool, instance.gauges_since, now, instance.running(), instance.kv.used());
+        observer.gauges(instance.pool, instance.id, instance.gauges_since, now, instance.running(), instance.kv.used());
         instance.gauges_since = now;
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::decode_set::DecodeSet;
-use super::event::{PoolId, Slot};
+use super::event::{InstanceId, PoolId, Slot};
 use super::request::{Request, Requests, Snapshot};
 use super::spec::{EngineSpec, PoolSpec};
 use crate::kv::KvCache;
@@ -38,6 +38,7 @@ pub(super) struct InFlight {
 /// Where an instance stands.
 #[derive(Debug, Clone)]
 pub(super) struct Instance {
+    pub(super) id: InstanceId,
     pub(super) pool: PoolId,
     pub(super) engine: EngineSpec,
     pub(super) kv: KvCache,
@@ -85,10 +86,11 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    pub(super) fn new(pool: PoolId, spec: &PoolSpec, classes: usize, group_tokens: u32, ports: (PortId, PortId)) -> Self {
+    pub(super) fn new(id: InstanceId, pool: PoolId, spec: &PoolSpec, classes: usize, group_tokens: u32, ports: (PortId, PortId)) -> Self {
         let engine = spec.engine;
         let group_tokens = if engine.prefix_caching { group_tokens } else { 0 };
         Self {
+            id,
             pool,
             engine,
             kv: KvCache::new(engine.kv_blocks, engine.block_size, group_tokens),

@@ -16,13 +16,16 @@ pub enum Outcome {
     RejectedNoInstance,
     /// Its client gave up.
     TimedOut,
+    /// Still inside when the run ended.
+    InFlight,
 }
 
 impl Outcome {
     /// Number of outcomes.
-    pub const COUNT: usize = 4;
+    pub const COUNT: usize = 5;
     /// All of them, in the order of their index.
-    pub const ALL: [Self; Self::COUNT] = [Self::Completed, Self::RejectedPromptTooLong, Self::RejectedNoInstance, Self::TimedOut];
+    pub const ALL: [Self; Self::COUNT] =
+        [Self::Completed, Self::RejectedPromptTooLong, Self::RejectedNoInstance, Self::TimedOut, Self::InFlight];
 
     /// Position in tables of counts.
     pub const fn index(self) -> usize {
@@ -34,6 +37,7 @@ impl Outcome {
             Self::Completed => "completed",
             Self::RejectedPromptTooLong | Self::RejectedNoInstance => "rejected",
             Self::TimedOut => "timed_out",
+            Self::InFlight => "in_flight",
         }
     }
     /// Reason column of `requests.csv`; empty for completed requests.
@@ -43,6 +47,7 @@ impl Outcome {
             Self::RejectedPromptTooLong => "prompt_exceeds_context",
             Self::RejectedNoInstance => "no_instance_for_model",
             Self::TimedOut => "client_timeout",
+            Self::InFlight => "run_ended",
         }
     }
 }
@@ -85,7 +90,7 @@ pub struct IterationRecord {
     pub decode_energy: Energy,
 }
 
-/// A request that has left the system.
+/// A request that has left the system, or is inside at the end.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestRecord {
     /// Number by arrival, from 0.
@@ -126,7 +131,7 @@ pub struct RequestRecord {
     pub delivered: Option<SimTime>,
     /// Start of its first decode iteration after the handoff.
     pub decode_start: Option<SimTime>,
-    /// Last token, or the moment it was refused or gave up.
+    /// Last token, or the moment it was refused, gave up or the run ended.
     pub done: SimTime,
     /// Gaps between its tokens.
     pub gap_count: u64,
@@ -155,7 +160,7 @@ pub trait Observer {
     /// An instance had nothing to compute.
     fn idle(&mut self, _pool: PoolId, _from: SimTime, _to: SimTime, _phase: IdlePhase, _energy: Energy) {}
     /// On one instance, `running` sequences ran and `kv_blocks` blocks were held all the time from `from` to `to`.
-    fn gauges(&mut self, _pool: PoolId, _from: SimTime, _to: SimTime, _running: u64, _kv_blocks: u64) {}
+    fn gauges(&mut self, _pool: PoolId, _instance: InstanceId, _from: SimTime, _to: SimTime, _running: u64, _kv_blocks: u64) {}
     /// In the whole pool, `waiting` requests waited all the time from `from` to `to`.
     fn queue(&mut self, _pool: PoolId, _from: SimTime, _to: SimTime, _waiting: u64) {}
     /// A transfer has been delivered.
@@ -164,7 +169,7 @@ pub trait Observer {
     fn preempted(&mut self, _at: SimTime, _pool: PoolId) {}
     /// A prompt was looked up in a prefix cache: `hit` of `tokens` were there.
     fn prefix_lookup(&mut self, _at: SimTime, _pool: PoolId, _hit: u64, _tokens: u64) {}
-    /// A request has left the system.
+    /// A request has left the system, or the run has ended with it inside.
     fn done(&mut self, _record: &RequestRecord) {}
 }
 

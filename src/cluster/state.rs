@@ -86,7 +86,8 @@ impl<O: Observer> Cluster<O> {
                 .unwrap_or_default();
             for _ in 0..pool.instances {
                 let ports = (fabric.add_port(pool.port_bytes_per_s), fabric.add_port(pool.port_bytes_per_s));
-                instances.push(Instance::new(id, pool, spec.classes.len(), group, ports));
+                let instance = InstanceId(u32::try_from(instances.len()).unwrap_or(u32::MAX));
+                instances.push(Instance::new(instance, id, pool, spec.classes.len(), group, ports));
             }
             pools.push(PoolState { spec: pool.clone(), hands_on: pool.role == Role::Prefill, waiting: 0, waiting_since: SimTime::ZERO });
         }
@@ -154,6 +155,7 @@ impl<O: Observer> Cluster<O> {
                 settle_idle(instance, &self.pools[instance.pool.at()], &mut self.observer, now);
             }
         }
+        self.report_unfinished();
         for index in 0..self.pools.len() {
             self.change_queue(PoolId(u16::try_from(index).unwrap_or(u16::MAX)), 0);
         }

@@ -1,7 +1,18 @@
 //! What is recorded, and the one place where each metric is defined.
 //!
-//! Owns: definitions, histograms, the summary. Must not know: how the cluster reached its state, files, colours.
+//! Owns: definitions, histograms, the summary. Must not know: how the cluster reached its state, money, files, colours.
 
+mod bins;
+mod definition;
+mod recorder;
+mod row;
+mod summarize;
 mod summary;
+mod values;
 
+pub use definition::{Definition, definition, definitions};
+pub use recorder::{ClassParameters, NoRows, PoolParameters, Recorder, RecorderParameters, RequestSink};
+pub use row::{RequestRow, Verdict, gap_std_ns, stages, tpot_ns};
+pub use summarize::{PoolUse, RunFacts};
 pub use summary::*;
+pub use values::EXACT_LIMIT;

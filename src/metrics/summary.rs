@@ -24,7 +24,7 @@ pub struct Summary {
     pub events: u64,
     /// Requests by outcome.
     pub requests: RequestCounts,
-    /// Tokens of completed requests.
+    /// Tokens served.
     pub tokens: TokenCounts,
     /// Rates over the measured time.
     pub throughput: Throughput,
@@ -73,7 +73,7 @@ pub struct RequestCounts {
     pub preemptions: u64,
 }
 
-/// Tokens of completed requests.
+/// Tokens served in the measured time: a prompt counts when its first token leaves, an output token when it leaves.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct TokenCounts {
     /// Prompt tokens, cached ones included.
@@ -93,9 +93,9 @@ pub struct Throughput {
     pub offered_requests_per_s: f64,
     /// Completions per second.
     pub requests_per_s: f64,
-    /// Output tokens of completed requests per second.
+    /// Output tokens per second.
     pub output_tokens_per_s: f64,
-    /// Prompt and output tokens of completed requests per second.
+    /// Prompt and output tokens per second.
     pub total_tokens_per_s: f64,
     /// Output tokens per second and chip.
     pub output_tokens_per_s_per_chip: f64,
@@ -172,8 +172,8 @@ pub struct Goodput {
     pub requests_per_s: f64,
     /// Output tokens of good requests per second.
     pub output_tokens_per_s: f64,
-    /// Good requests / arrived requests that have an SLO (in-flight ones count as missed only once their TTFT limit has passed).
-    pub slo_attainment: f64,
+    /// Good requests / judged requests; `None` if none was judged.
+    pub slo_attainment: Option<f64>,
 }
 
 /// Mean milliseconds of a completed request in each stage of its life; they sum to mean E2E.
@@ -468,4 +468,11 @@ pub struct RunResult {
     pub timeline: Timeline,
     /// For the charts.
     pub distributions: Distributions,
+}
+
+impl SloLimits {
+    /// True if there is any limit.
+    pub const fn any(&self) -> bool {
+        self.ttft_ms.is_some() || self.tpot_ms.is_some() || self.e2e_ms.is_some()
+    }
 }

@@ -1,0 +1,173 @@
+//! Gauges over time in equal intervals that double when the run gets long, so that memory stays bounded.
+//!
+//! All sums are integers: adding them in any order gives the same bits, so running ahead changes nothing.
+
+use crate::sim::SimTime;
+
+/// Intervals kept at most; reaching it halves their number.
+const MOST: usize = 1024;
+
+/// What one pool sums up per interval.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct PoolBin {
+    /// Sequences · ns.
+    pub(super) running: u128,
+    /// Blocks · ns.
+    pub(super) kv_blocks: u128,
+    /// Requests · ns.
+    pub(super) waiting: u128,
+    /// IT nanojoules.
+    pub(super) it_nj: u128,
+}
+
+/// What happens at instants, per interval.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct CountBin {
+    pub(super) arrivals: u64,
+    pub(super) completions: u64,
+    pub(super) tokens: u64,
+}
+
+/// All intervals of a run.
+#[derive(Debug, Clone)]
+pub(super) struct Bins {
+    interval_ns: u64,
+    pools: Vec<Vec<PoolBin>>,
+    counts: Vec<CountBin>,
+    /// The interval last written to: index, begin, end. Saves a division for most records.
+    last: (usize, u64, u64),
+}
+
+impl Bins {
+    pub(super) fn new(pools: usize, interval_ns: u64) -> Self {
+        Self { interval_ns, pools: vec![Vec::new(); pools], counts: Vec::new(), last: (0, 0, interval_ns) }
+    }
+
+    pub(super) fn interval_ns(&self) -> u64 {
+        self.interval_ns
+    }
+
+    pub(super) fn pool(&self, pool: usize) -> &[PoolBin] {
+        &self.pools[pool]
+    }
+
+    pub(super) fn counts(&self) -> &[CountBin] {
+        &self.counts
+    }
+
+    /// Adds to the interval of an instant.
+    pub(super) fn count(&mut self, at: SimTime, add: impl FnOnce(&mut CountBin)) {
+        let index = self.locate(at.ns());
+        if self.counts.len() <= index {
+            self.counts.resize(index + 1, CountBin::default());
+        }
+        add(&mut self.counts[index]);
+    }
+
+    /// Adds to every interval that a span touches. `add` gets the interval, the nanoseconds of the span within it, and those of the
+    /// whole span that lie before the end of this part (for dividing a total without loss).
+    pub(super) fn span(&mut self, pool: usize, from: SimTime, to: SimTime, mut add: impl FnMut(&mut PoolBin, u64, u64)) {
+        let (start, end) = (from.ns(), to.ns());
+        if end <= start {
+            return;
+        }
+        // May double the interval, so before anything else.
+        self.locate(end - 1);
+        let mut at = start;
+        while at < end {
+            let index = self.locate(at);
+            let until = end.min(self.last.2);
+            let bins = &mut self.pools[pool];
+            if bins.len() <= index {
+                bins.resize(index + 1, PoolBin::default());
+            }
+            add(&mut bins[index], until - at, until - start);
+            at = until;
+        }
+    }
+
+    /// The interval that holds `ns`.
+    fn locate(&mut self, ns: u64) -> usize {
+        let (index, begin, end) = self.last;
+        if begin <= ns && ns < end {
+            return index;
+        }
+        let mut index = usize::try_from(ns / self.interval_ns).unwrap_or(usize::MAX);
+        while index >= MOST {
+            self.double();
+            index = usize::try_from(ns / self.interval_ns).unwrap_or(usize::MAX);
+        }
+        let begin = index as u64 * self.interval_ns;
+        self.last = (index, begin, begin.saturating_add(self.interval_ns));
+        index
+    }
+
+    fn double(&mut self) {
+        self.interval_ns = self.interval_ns.saturating_mul(2);
+        self.counts = self
+            .counts
+            .chunks(2)
+            .map(|pair| {
+                pair.iter().fold(CountBin::default(), |a, b| CountBin {
+                    arrivals: a.arrivals + b.arrivals,
+                    completions: a.completions + b.completions,
+                    tokens: a.tokens + b.tokens,
+                })
+            })
+            .collect();
+        for bins in &mut self.pools {
+            *bins = bins
+                .chunks(2)
+                .map(|pair| {
+                    pair.iter().fold(PoolBin::default(), |a, b| PoolBin {
+                        running: a.running + b.running,
+                        kv_blocks: a.kv_blocks + b.kv_blocks,
+                        waiting: a.waiting + b.waiting,
+                        it_nj: a.it_nj + b.it_nj,
+                    })
+                })
+                .collect();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(ns: u64) -> SimTime {
+        SimTime::from_ns(ns)
+    }
+
+    #[test]
+    fn a_span_is_divided_at_interval_borders() {
+        let mut bins = Bins::new(1, 10);
+        bins.span(0, at(5), at(25), |bin, ns, _| bin.running += u128::from(ns) * 3);
+        let running: Vec<u128> = bins.pool(0).iter().map(|bin| bin.running).collect();
+        assert_eq!(running, [15, 30, 15]);
+    }
+
+    proptest! {
+        /// Doubling loses nothing, and the order of the records does not matter.
+        #[test]
+        fn sums_are_kept_in_any_order(mut spans in proptest::collection::vec((0u64..100_000, 1u64..5000, 1u64..9), 1..50)) {
+            let fill = |spans: &[(u64, u64, u64)]| {
+                let mut bins = Bins::new(1, 7);
+                for &(from, length, value) in spans {
+                    bins.span(0, at(from), at(from + length), |bin, ns, _| bin.running += u128::from(ns) * u128::from(value));
+                    bins.count(at(from), |bin| bin.arrivals += value);
+                }
+                bins
+            };
+            let a = fill(&spans);
+            let total: u128 = spans.iter().map(|&(_, length, value)| u128::from(length) * u128::from(value)).sum();
+            prop_assert_eq!(a.pool(0).iter().map(|bin| bin.running).sum::<u128>(), total);
+            prop_assert_eq!(a.counts().iter().map(|bin| bin.arrivals).sum::<u64>(), spans.iter().map(|s| s.2).sum::<u64>());
+            spans.reverse();
+            let b = fill(&spans);
+            prop_assert_eq!(a.interval_ns(), b.interval_ns());
+            prop_assert!(a.pool(0).iter().zip(b.pool(0)).all(|(x, y)| x.running == y.running));
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! Listens to the cluster and keeps what the summary needs: integers wherever the order of events could matter.
+//!
+//! Requests count if they arrived after the warm-up; gaps, tokens, energy and gauges count from the end of the warm-up on.
+
+use super::bins::Bins;
+use super::row::{RequestRow, Verdict};
+use super::summary::{RequestCounts, SloLimits, TokenCounts};
+use super::values::Values;
+use crate::cluster::{IdlePhase, InstanceId, IterationRecord, Observer, Outcome, PoolId, RequestRecord};
+use crate::power::Energy;
+use crate::sim::{SimDuration, SimTime};
+use crate::workload::ClassId;
+
+/// Takes one row per request as it leaves, in that order.
+pub trait RequestSink {
+    /// A request has left.
+    fn request(&mut self, row: &RequestRow);
+}
+
+/// Rows are dropped.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoRows;
+
+impl RequestSink for NoRows {
+    fn request(&mut self, _: &RequestRow) {}
+}
+
+/// What the recorder must know of a workload.
+#[derive(Debug, Clone)]
+pub struct ClassParameters {
+    /// Name in the scenario.
+    pub name: String,
+    /// Limits.
+    pub slo: SloLimits,
+}
+
+/// What the recorder must know of a pool.
+#[derive(Debug, Clone)]
+pub struct PoolParameters {
+    /// Name in the scenario.
+    pub name: String,
+    /// `prefill`, `decode` or `mixed`.
+    pub role: String,
+    /// Node profile.
+    pub hardware: String,
+    /// Served model.
+    pub model: String,
+    /// Instances.
+    pub instances: u32,
+    /// Chips of one instance.
+    pub chips_per_instance: u32,
+    /// KV blocks of one instance.
+    pub kv_blocks: u64,
+    /// Tokens of one block.
+    pub block_size: u32,
+    /// What a step is modelled by.
+    pub perf: String,
+}
+
+/// Everything the recorder must know of a run.
+#[derive(Debug, Clone)]
+pub struct RecorderParameters {
+    /// Workloads by class.
+    pub classes: Vec<ClassParameters>,
+    /// Pools in the order of the scenario.
+    pub pools: Vec<PoolParameters>,
+    /// Requests that arrive earlier do not count.
+    pub warmup: SimDuration,
+    /// Length of a timeline interval to begin with.
+    pub interval: SimDuration,
+}
+
+/// What is kept of one workload.
+#[derive(Debug, Clone)]
+pub(super) struct ClassRecord {
+    pub(super) counts: RequestCounts,
+    pub(super) ttft: Values,
+    pub(super) ttst: Values,
+    pub(super) tpot: Values,
+    pub(super) itl: Values,
+    pub(super) e2e: Values,
+    pub(super) request_std: Values,
+    pub(super) judged: u64,
+    pub(super) good: u64,
+    pub(super) good_tokens: u64,
+    pub(super) ttft_met: u64,
+    pub(super) tpot_met: u64,
+}
+
+impl ClassRecord {
+    fn new() -> Self {
+        Self {
+            counts: RequestCounts::default(),
+            ttft: Values::default(),
+            ttst: Values::default(),
+            tpot: Values::default(),
+            itl: Values::histogram(),
+            e2e: Values::default(),
+            request_std: Values::default(),
+            judged: 0,
+            good: 0,
+            good_tokens: 0,
+            ttft_met: 0,
+            tpot_met: 0,
+        }
+    }
+}
+
+/// Joules by phase, as integers.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct PhaseEnergy {
+    pub(super) prefill: u128,
+    pub(super) decode: u128,
+    pub(super) transfer: u128,
+    pub(super) idle: u128,
+}
+
+/// What is kept of one pool.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct PoolRecord {
+    pub(super) iterations: u64,
+    pub(super) busy_ns: u128,
+    pub(super) prefill_ns: u128,
+    pub(super) idle_ns: u128,
+    pub(super) compute_ns: u128,
+    pub(super) memory_ns: u128,
+    pub(super) chip_nj: u128,
+    pub(super) it_nj: PhaseEnergy,
+    pub(super) running: u128,
+    pub(super) kv_blocks: u128,
+    pub(super) waiting: u128,
+    pub(super) kv_peak: u64,
+    pub(super) queue_peak: u64,
+    pub(super) preemptions: u64,
+    pub(super) lookup_tokens: u64,
+    pub(super) hit_tokens: u64,
+}
+
+/// Sums over completed requests of the time in each stage of life, ns.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct StageTimes {
+    pub(super) queue: u128,
+    pub(super) prefill: u128,
+    pub(super) reserve: u128,
+    pub(super) transfer: u128,
+    pub(super) decode_queue: u128,
+    pub(super) decode: u128,
+}
+
+/// The listener.
+#[derive(Debug)]
+pub struct Recorder<S: RequestSink> {
+    pub(super) parameters: RecorderParameters,
+    pub(super) warmup: SimTime,
+    pub(super) classes: Vec<ClassRecord>,
+    pub(super) pools: Vec<PoolRecord>,
+    pub(super) stages: StageTimes,
+    pub(super) tokens: TokenCounts,
+    pub(super) transfers: Values,
+    pub(super) transfer_bytes: f64,
+    pub(super) bins: Bins,
+    sink: S,
+}
+
+impl<S: RequestSink> Recorder<S> {
+    /// An empty recorder that passes each finished request on to `sink`.
+    pub fn new(parameters: RecorderParameters, sink: S) -> Self {
+        Self {
+            warmup: SimTime::ZERO + parameters.warmup,
+            classes: parameters.classes.iter().map(|_| ClassRecord::new()).collect(),
+            pools: vec![PoolRecord::default(); parameters.pools.len()],
+            stages: StageTimes::default(),
+            tokens: TokenCounts::default(),
+            transfers: Values::default(),
+            transfer_bytes: 0.0,
+            bins: Bins::new(parameters.pools.len(), parameters.interval.ns().max(1)),
+            parameters,
+            sink,
+        }
+    }
+
+    /// The rows' destination, to be closed by its owner.
+    pub fn into_sink(self) -> S {
+        self.sink
+    }
+
+    /// Completions so far, for progress.
+    pub fn completed(&self) -> u64 {
+        self.classes.iter().map(|class| class.counts.completed).sum()
+    }
+
+    /// The part of a span that lies after the warm-up.
+    fn measured_ns(&self, from: SimTime, to: SimTime) -> u64 {
+        to.since(from.max(self.warmup)).ns()
+    }
+
+    /// The part of an amount, spread evenly over a span, that falls after the warm-up.
+    fn measured_part(&self, whole: u64, from: SimTime, to: SimTime) -> u128 {
+        if from >= self.warmup {
+            return u128::from(whole);
+        }
+        let span = u128::from(to.since(from).ns()).max(1);
+        u128::from(whole) * u128::from(self.measured_ns(from, to)) / span
+    }
+
+    fn add_energy_to_bins(&mut self, pool: PoolId, from: SimTime, to: SimTime, it_nj: u64) {
+        let span = u128::from(to.since(from).ns());
+        let mut given = 0u128;
+        self.bins.span(usize::from(pool.0), from, to, |bin, _, until| {
+            let so_far = u128::from(it_nj) * u128::from(until) / span;
+            bin.it_nj += so_far - given;
+            given = so_far;
+        });
+    }
+
+    fn verdict(&self, record: &RequestRecord) -> Verdict {
+        let slo = &self.parameters.classes[usize::from(record.class.0)].slo;
+        Verdict::of(record, slo)
+    }
+
+    fn count_outcome(&mut self, record: &RequestRecord) {
+        let counts = &mut self.classes[usize::from(record.class.0)].counts;
+        match record.outcome {
+            Outcome::Completed => counts.completed += 1,
+            Outcome::RejectedPromptTooLong | Outcome::RejectedNoInstance => counts.rejected += 1,
+            Outcome::TimedOut => counts.timed_out += 1,
+            Outcome::InFlight => counts.in_flight += 1,
+        }
+        counts.truncated += u64::from(record.truncated && record.outcome == Outcome::Completed);
+        counts.preemptions += u64::from(record.preemptions);
+        self.tokens.recomputed += record.recomputed_tokens;
+    }
+
+    fn record_latencies(&mut self, record: &RequestRecord) {
+        let class = &mut self.classes[usize::from(record.class.0)];
+        if let Some(first) = record.first_token {
+            class.ttft.record(first.since(record.arrived).ns());
+        }
+        if let Some(second) = record.second_token {
+            class.ttst.record(second.since(record.arrived).ns());
+        }
+        if record.outcome != Outcome::Completed {
+            return;
+        }
+        class.e2e.record(record.done.since(record.arrived).ns());
+        if let Some(tpot) = super::row::tpot_ns(record) {
+            class.tpot.record(tpot);
+        }
+        if let Some(std) = super::row::gap_std_ns(record) {
+            class.request_std.record(std);
+        }
+        self.add_stages(record);
+    }
+
+    fn add_stages(&mut self, record: &RequestRecord) {
+        let stages = super::row::stages(record);
+        let sums = &mut self.stages;
+        for (sum, span) in
+            [&mut sums.queue, &mut sums.prefill, &mut sums.reserve, &mut sums.transfer, &mut sums.decode_queue, &mut sums.decode]
+                .into_iter()
+                .zip(stages)
+        {
+            *sum += u128::from(span.ns());
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "nanoseconds of one iteration")]
+fn whole(ns: f64) -> u128 {
+    ns.round() as u128
+}
+
+impl<S: RequestSink> Observer for Recorder<S> {
+    fn arrived(&mut self, at: SimTime, class: ClassId) {
+        self.bins.count(at, |bin| bin.arrivals += 1);
+        if at >= self.warmup {
+            self.classes[usize::from(class.0)].counts.arrived += 1;
+        }
+    }
+
+    fn iteration(&mut self, record: &IterationRecord) {
+        let (from, to) = (record.start, record.end);
+        let it_nj = record.prefill_energy.it_nj + record.decode_energy.it_nj;
+        self.add_energy_to_bins(record.pool, from, to, it_nj);
+        self.bins.count(to, |bin| bin.tokens += record.tokens_out);
+        if to <= self.warmup {
+            return;
+        }
+        self.tokens.output += record.tokens_out;
+        let busy = self.measured_ns(from, to);
+        let chip = self.measured_part(record.prefill_energy.chip_nj + record.decode_energy.chip_nj, from, to);
+        let prefill = self.measured_part(record.prefill_energy.it_nj, from, to);
+        let decode = self.measured_part(record.decode_energy.it_nj, from, to);
+        let pool = &mut self.pools[usize::from(record.pool.0)];
+        pool.iterations += 1;
+        pool.busy_ns += u128::from(busy);
+        pool.prefill_ns += whole(busy as f64 * record.prefill_share);
+        pool.compute_ns += whole(record.compute_ns);
+        pool.memory_ns += whole(record.memory_ns);
+        pool.chip_nj += chip;
+        pool.it_nj.prefill += prefill;
+        pool.it_nj.decode += decode;
+    }
+
+    fn gaps(&mut self, at: SimTime, class: ClassId, gap_ns: u64, n: u64) {
+        if at > self.warmup {
+            self.classes[usize::from(class.0)].itl.record_n(gap_ns, n);
+        }
+    }
+
+    fn first_token(&mut self, at: SimTime, _: ClassId, prompt: u32, cached: u32) {
+        if at > self.warmup {
+            self.tokens.prompt += u64::from(prompt);
+            self.tokens.cached_prompt += u64::from(cached);
+        }
+    }
+
+    fn idle(&mut self, pool: PoolId, from: SimTime, to: SimTime, phase: IdlePhase, energy: Energy) {
+        self.add_energy_to_bins(pool, from, to, energy.it_nj);
+        let (chip, it) = (self.measured_part(energy.chip_nj, from, to), self.measured_part(energy.it_nj, from, to));
+        let span = self.measured_ns(from, to);
+        let record = &mut self.pools[usize::from(pool.0)];
+        record.idle_ns += u128::from(span);
+        record.chip_nj += chip;
+        match phase {
+            IdlePhase::Idle => record.it_nj.idle += it,
+            IdlePhase::Transfer => record.it_nj.transfer += it,
+        }
+    }
+
+    fn gauges(&mut self, pool: PoolId, _: InstanceId, from: SimTime, to: SimTime, running: u64, kv_blocks: u64) {
+        self.bins.span(usize::from(pool.0), from, to, |bin, ns, _| {
+            bin.running += u128::from(running) * u128::from(ns);
+            bin.kv_blocks += u128::from(kv_blocks) * u128::from(ns);
+        });
+        let span = u128::from(self.measured_ns(from, to));
+        if span == 0 {
+            return;
+        }
+        let record = &mut self.pools[usize::from(pool.0)];
+        record.running += u128::from(running) * span;
+        record.kv_blocks += u128::from(kv_blocks) * span;
+        record.kv_peak = record.kv_peak.max(kv_blocks);
+    }
+
+    fn queue(&mut self, pool: PoolId, from: SimTime, to: SimTime, waiting: u64) {
+        self.bins.span(usize::from(pool.0), from, to, |bin, ns, _| bin.waiting += u128::from(waiting) * u128::from(ns));
+        let span = u128::from(self.measured_ns(from, to));
+        if span > 0 {
+            let record = &mut self.pools[usize::from(pool.0)];
+            record.waiting += u128::from(waiting) * span;
+            record.queue_peak = record.queue_peak.max(waiting);
+        }
+    }
+
+    fn transfer(&mut self, from: SimTime, to: SimTime, bytes: f64) {
+        if to > self.warmup {
+            self.transfers.record(to.since(from).ns());
+            self.transfer_bytes += bytes;
+        }
+    }
+
+    fn preempted(&mut self, at: SimTime, pool: PoolId) {
+        if at >= self.warmup {
+            self.pools[usize::from(pool.0)].preemptions += 1;
+        }
+    }
+
+    fn prefix_lookup(&mut self, at: SimTime, pool: PoolId, hit: u64, tokens: u64) {
+        if at >= self.warmup {
+            let record = &mut self.pools[usize::from(pool.0)];
+            record.lookup_tokens += tokens;
+            record.hit_tokens += hit;
+        }
+    }
+
+    fn done(&mut self, record: &RequestRecord) {
+        if record.outcome == Outcome::Completed {
+            self.bins.count(record.done, |bin| bin.completions += 1);
+        }
+        let measured = record.arrived >= self.warmup;
+        let verdict = self.verdict(record);
+        if measured {
+            self.count_outcome(record);
+            self.record_latencies(record);
+            let class = &mut self.classes[usize::from(record.class.0)];
+            class.judged += u64::from(verdict.all.is_some());
+            class.ttft_met += u64::from(verdict.ttft == Some(true));
+            class.tpot_met += u64::from(verdict.tpot == Some(true));
+            if verdict.all == Some(true) {
+                class.good += 1;
+                class.good_tokens += u64::from(record.output_tokens);
+            }
+        }
+        self.sink.request(&RequestRow { record: *record, verdict, measured });
+    }
+}

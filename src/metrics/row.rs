@@ -1,0 +1,93 @@
+//! What follows from the record of one request.
+
+use super::summary::SloLimits;
+use super::values::std_ns;
+use crate::cluster::{Outcome, RequestRecord};
+use crate::sim::SimDuration;
+
+/// Whether a request met its limits. `None`: no such limit, or not decided when the run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Verdict {
+    /// Time to first token.
+    pub ttft: Option<bool>,
+    /// Time per output token; a request of one token meets every limit.
+    pub tpot: Option<bool>,
+    /// All limits of its class.
+    pub all: Option<bool>,
+}
+
+impl Verdict {
+    /// Judges a request. One that was rejected or gave up has missed; one still inside at the end of the run has missed only what it
+    /// can no longer meet, and is undecided otherwise.
+    pub fn of(record: &RequestRecord, slo: &SloLimits) -> Self {
+        let ended = record.outcome == Outcome::Completed;
+        let open = record.outcome == Outcome::InFlight;
+        let judge = |limit_ms: Option<f64>, value_ns: Option<u64>, at_least_ns: Option<u64>| -> Option<bool> {
+            let limit = limit_ms? * 1e6;
+            match value_ns {
+                Some(ns) if ended || open => Some(ns as f64 <= limit),
+                _ if open => at_least_ns.and_then(|ns| (ns as f64 > limit).then_some(false)),
+                _ => Some(false),
+            }
+        };
+        let age = record.done.since(record.arrived).ns();
+        let ttft = judge(slo.ttft_ms, record.first_token.map(|at| at.since(record.arrived).ns()), Some(age));
+        let tpot = judge(slo.tpot_ms, ended.then(|| tpot_ns(record).unwrap_or(u64::MIN)), None);
+        let e2e = judge(slo.e2e_ms, ended.then_some(age), Some(age));
+        let limits = [(slo.ttft_ms, ttft), (slo.tpot_ms, tpot), (slo.e2e_ms, e2e)];
+        let asked: Vec<Option<bool>> = limits.iter().filter(|(limit, _)| limit.is_some()).map(|&(_, verdict)| verdict).collect();
+        let all = if asked.is_empty() {
+            None
+        } else if asked.contains(&Some(false)) {
+            Some(false)
+        } else if asked.contains(&None) {
+            None
+        } else {
+            Some(true)
+        };
+        Self { ttft, tpot, all }
+    }
+}
+
+/// One line of `requests.csv`.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestRow {
+    /// What the cluster reported.
+    pub record: RequestRecord,
+    /// Whether it met its limits.
+    pub verdict: Verdict,
+    /// True if it arrived after the warm-up and so counts.
+    pub measured: bool,
+}
+
+/// (last token − first token) / (output tokens − 1), ns, rounded down; `None` below two tokens.
+pub fn tpot_ns(record: &RequestRecord) -> Option<u64> {
+    let first = record.first_token?;
+    record.done.since(first).ns().checked_div(u64::from(record.output_tokens).checked_sub(1)?)
+}
+
+/// Population standard deviation of a request's own gaps, ns; `None` below two gaps.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not above the longest gap")]
+pub fn gap_std_ns(record: &RequestRecord) -> Option<u64> {
+    (record.gap_count >= 2).then(|| std_ns(record.gap_count, u128::from(record.gap_sum_ns), record.gap_squares_ns2).round() as u64)
+}
+
+/// Time of a completed request in: queue, prefill, reservation, transfer, decode queue, decode. They sum to its E2E latency.
+pub fn stages(record: &RequestRecord) -> [SimDuration; 6] {
+    let end = record.done;
+    let prefill_start = record.prefill_start.unwrap_or(end);
+    let first = record.first_token.unwrap_or(end);
+    // A handoff that ends before the prompt does (it cannot) or never happens takes no time.
+    let (reserved, delivered, joined) = match (record.reserved, record.delivered, record.decode_start) {
+        (Some(reserved), Some(delivered), Some(joined)) => (reserved.max(first), delivered.max(first), joined.max(first)),
+        _ => (first, first, first),
+    };
+    [
+        prefill_start.since(record.arrived),
+        first.since(prefill_start),
+        reserved.since(first),
+        delivered.since(reserved),
+        joined.since(delivered),
+        end.since(joined),
+    ]
+}

@@ -1,0 +1,378 @@
+//! From what was recorded to what is reported.
+
+use super::recorder::{ClassRecord, PhaseEnergy, Recorder, RequestSink};
+use super::summary::{
+    AtBoundary, Cdf, ClassSummary, Cost, Distributions, Energy, EnergyByPhase, Goodput, Jitter, Latency, Lifecycle, MeanAndP99,
+    NetworkSummary, PoolSummary, PoolTimeline, RequestCounts, RunResult, SCHEMA_VERSION, Summary, Throughput, Timeline,
+};
+use super::values::Values;
+use crate::sim::SimTime;
+
+/// What the recorder cannot know by itself.
+#[derive(Debug, Clone)]
+pub struct RunFacts {
+    /// Name of the scenario.
+    pub scenario: String,
+    /// Seed.
+    pub seed: u64,
+    /// Hash of all inputs.
+    pub input_hash: String,
+    /// Where the clock stopped.
+    pub end: SimTime,
+    /// Events handled.
+    pub events: u64,
+    /// Facility energy per IT energy, ≥ 1.
+    pub pue: f64,
+    /// Grams of CO2 equivalent per kWh at the facility.
+    pub carbon_g_per_kwh: f64,
+    /// See `Cluster::peak_port_utilization`.
+    pub peak_port_utilization: Option<f64>,
+}
+
+/// How one pool was used over the measured time: the basis of its cost.
+#[derive(Debug, Clone, Copy)]
+pub struct PoolUse {
+    /// Instance-seconds provided.
+    pub instance_s: f64,
+    /// Fraction of the busy time that prefill caused; `None` if never busy.
+    pub prefill_share: Option<f64>,
+    /// IT joules.
+    pub it_j: f64,
+}
+
+const J_PER_NJ: f64 = 1e-9;
+const J_PER_KWH: f64 = 3.6e6;
+const CDF_POINTS: u32 = 400;
+
+fn joules(nj: u128) -> f64 {
+    nj as f64 * J_PER_NJ
+}
+
+fn seconds(ns: u128) -> f64 {
+    ns as f64 * 1e-9
+}
+
+/// A ratio that has no meaning over nothing.
+fn ratio(a: f64, b: f64) -> Option<f64> {
+    (b > 0.0).then(|| a / b)
+}
+
+/// A rate over the measured time; 0 if nothing was measured, because nothing happened.
+fn per(amount: f64, span_s: f64) -> f64 {
+    if span_s > 0.0 { amount / span_s } else { 0.0 }
+}
+
+impl<S: RequestSink> Recorder<S> {
+    /// The result of the run but for money, provenance and warnings, which others add.
+    pub fn result(&self, facts: &RunFacts) -> RunResult {
+        let measured_s = facts.end.since(self.warmup).as_secs_f64();
+        let requests = self.counts();
+        let energy = self.energy(facts, measured_s);
+        let summary = Summary {
+            schema_version: SCHEMA_VERSION,
+            scenario: facts.scenario.clone(),
+            seed: facts.seed,
+            input_hash: facts.input_hash.clone(),
+            simulated_s: facts.end.as_secs_f64(),
+            measured_s,
+            events: facts.events,
+            requests,
+            tokens: self.tokens,
+            throughput: self.throughput(&requests, measured_s),
+            latency: self.latency(),
+            jitter: self.jitter(),
+            goodput: self.goodput(measured_s),
+            lifecycle: self.lifecycle(),
+            energy,
+            cost: Cost::default(),
+            pools: self.pool_summaries(measured_s),
+            classes: self.class_summaries(),
+            network: self.network(facts),
+            provenance: Vec::new(),
+            warnings: Vec::new(),
+        };
+        RunResult { summary, timeline: self.timeline(facts.end), distributions: self.distributions() }
+    }
+
+    /// How each pool was used.
+    pub fn pool_uses(&self, end: SimTime) -> Vec<PoolUse> {
+        let measured_s = end.since(self.warmup).as_secs_f64();
+        self.pools
+            .iter()
+            .zip(&self.parameters.pools)
+            .map(|(record, pool)| PoolUse {
+                instance_s: f64::from(pool.instances) * measured_s,
+                prefill_share: ratio(seconds(record.prefill_ns), seconds(record.busy_ns)),
+                it_j: joules(record.it_nj.total()),
+            })
+            .collect()
+    }
+
+    fn counts(&self) -> RequestCounts {
+        self.classes.iter().map(|class| &class.counts).fold(RequestCounts::default(), |a, b| RequestCounts {
+            arrived: a.arrived + b.arrived,
+            completed: a.completed + b.completed,
+            rejected: a.rejected + b.rejected,
+            timed_out: a.timed_out + b.timed_out,
+            failed: a.failed + b.failed,
+            in_flight: a.in_flight + b.in_flight,
+            truncated: a.truncated + b.truncated,
+            preemptions: a.preemptions + b.preemptions,
+        })
+    }
+
+    fn throughput(&self, requests: &RequestCounts, measured_s: f64) -> Throughput {
+        let chips: u32 = self.parameters.pools.iter().map(|pool| pool.instances * pool.chips_per_instance).sum();
+        let output = per(self.tokens.output as f64, measured_s);
+        Throughput {
+            offered_requests_per_s: per(requests.arrived as f64, measured_s),
+            requests_per_s: per(requests.completed as f64, measured_s),
+            output_tokens_per_s: output,
+            total_tokens_per_s: per((self.tokens.prompt + self.tokens.output) as f64, measured_s),
+            output_tokens_per_s_per_chip: per(output, f64::from(chips)),
+        }
+    }
+
+    fn pooled(&self, of: impl Fn(&ClassRecord) -> &Values) -> Values {
+        let mut all = Values::default();
+        for class in &self.classes {
+            all.merge(of(class));
+        }
+        all
+    }
+
+    fn latency(&self) -> Latency {
+        Latency {
+            ttft_ms: self.pooled(|class| &class.ttft).distribution_ms(),
+            ttst_ms: self.pooled(|class| &class.ttst).distribution_ms(),
+            tpot_ms: self.pooled(|class| &class.tpot).distribution_ms(),
+            itl_ms: self.pooled(|class| &class.itl).distribution_ms(),
+            e2e_ms: self.pooled(|class| &class.e2e).distribution_ms(),
+        }
+    }
+
+    fn jitter(&self) -> Jitter {
+        let gaps = self.pooled(|class| &class.itl);
+        let spread = self.pooled(|class| &class.request_std);
+        let request_itl_std_ms =
+            (spread.count() > 0).then(|| MeanAndP99 { mean: spread.mean() / 1e6, p99: spread.percentiles([0.99])[0] / 1e6 });
+        let Some(itl) = gaps.distribution_ms() else { return Jitter { request_itl_std_ms, ..Jitter::default() } };
+        Jitter {
+            itl_std_ms: Some(itl.std),
+            itl_cov: ratio(itl.std, itl.mean),
+            itl_p99_minus_p50_ms: Some(itl.p99 - itl.p50),
+            itl_p99_over_p50: ratio(itl.p99, itl.p50),
+            longest_stall_ms: Some(gaps.max() as f64 / 1e6),
+            request_itl_std_ms,
+        }
+    }
+
+    fn goodput(&self, measured_s: f64) -> Option<Goodput> {
+        let with_limits =
+            || self.classes.iter().zip(&self.parameters.classes).filter(|(_, class)| class.slo.any()).map(|(record, _)| record);
+        with_limits().next()?;
+        let good: u64 = with_limits().map(|class| class.good).sum();
+        let judged: u64 = with_limits().map(|class| class.judged).sum();
+        Some(Goodput {
+            requests_per_s: per(good as f64, measured_s),
+            output_tokens_per_s: per(with_limits().map(|class| class.good_tokens).sum::<u64>() as f64, measured_s),
+            slo_attainment: ratio(good as f64, judged as f64),
+        })
+    }
+
+    fn lifecycle(&self) -> Lifecycle {
+        let completed = self.classes.iter().map(|class| class.counts.completed).sum::<u64>() as f64;
+        let mean_ms = |sum: u128| per(sum as f64 / 1e6, completed);
+        let stages = &self.stages;
+        Lifecycle {
+            queue_ms: mean_ms(stages.queue),
+            prefill_ms: mean_ms(stages.prefill),
+            reserve_ms: mean_ms(stages.reserve),
+            transfer_ms: mean_ms(stages.transfer),
+            decode_queue_ms: mean_ms(stages.decode_queue),
+            decode_ms: mean_ms(stages.decode),
+        }
+    }
+
+    fn energy(&self, facts: &RunFacts, measured_s: f64) -> Energy {
+        let chip_j = joules(self.pools.iter().map(|pool| pool.chip_nj).sum());
+        let it_j = joules(self.pools.iter().map(|pool| pool.it_nj.total()).sum());
+        let facility_j = it_j * facts.pue;
+        let by_phase = self.pools.iter().fold(PhaseEnergy::default(), |a, b| a.plus(&b.it_nj));
+        let at = |tokens: u64| AtBoundary {
+            chip: ratio(tokens as f64, chip_j),
+            it: ratio(tokens as f64, it_j),
+            facility: ratio(tokens as f64, facility_j),
+        };
+        let output_tokens_per_j = at(self.tokens.output);
+        Energy {
+            chip_j,
+            it_j,
+            facility_j,
+            by_phase: by_phase.joules(),
+            output_tokens_per_j,
+            total_tokens_per_j: at(self.tokens.prompt + self.tokens.output),
+            mean_power_w: per(facility_j, measured_s),
+            peak_power_w: self.peak_it_power_w(facts.end) * facts.pue,
+            output_tokens_per_s_per_mw: output_tokens_per_j.facility.map(|per_j| per_j * 1e6),
+            carbon_g: facility_j / J_PER_KWH * facts.carbon_g_per_kwh,
+        }
+    }
+
+    /// Highest IT power of any timeline interval that begins after the warm-up (of any at all, if none does).
+    fn peak_it_power_w(&self, end: SimTime) -> f64 {
+        let timeline = self.timeline(end);
+        let powers = |from: f64| {
+            (0..timeline.at_s.len())
+                .filter(|&i| timeline.at_s[i] >= from)
+                .map(|i| timeline.pools.iter().map(|pool| pool.power_w[i]).sum::<f64>())
+                .fold(0.0, f64::max)
+        };
+        let measured = powers(self.warmup.as_secs_f64());
+        if measured > 0.0 { measured } else { powers(0.0) }
+    }
+
+    fn pool_summaries(&self, measured_s: f64) -> Vec<PoolSummary> {
+        let summaries = self.pools.iter().zip(&self.parameters.pools).map(|(record, pool)| {
+            let provided_s = f64::from(pool.instances) * measured_s;
+            let busy_s = seconds(record.busy_ns);
+            let blocks = pool.kv_blocks as f64;
+            let energy_j = joules(record.it_nj.total());
+            PoolSummary {
+                name: pool.name.clone(),
+                role: pool.role.clone(),
+                hardware: pool.hardware.clone(),
+                model: pool.model.clone(),
+                instances: pool.instances,
+                chips: pool.instances * pool.chips_per_instance,
+                utilization: per(busy_s, provided_s),
+                mfu: ratio(seconds(record.compute_ns), busy_s),
+                mbu: ratio(seconds(record.memory_ns), busy_s),
+                iterations: record.iterations,
+                iteration_ms_mean: ratio(busy_s * 1e3, record.iterations as f64),
+                batch_mean: per(seconds(record.running), provided_s),
+                kv_utilization_mean: per(seconds(record.kv_blocks), provided_s * blocks),
+                kv_utilization_peak: per(record.kv_peak as f64, blocks),
+                kv_capacity_tokens: pool.kv_blocks * u64::from(pool.block_size),
+                queue_mean: per(seconds(record.waiting), measured_s),
+                queue_peak: record.queue_peak,
+                prefix_hit_rate: ratio(record.hit_tokens as f64, record.lookup_tokens as f64),
+                preemptions: record.preemptions,
+                energy_j,
+                mean_power_w: per(energy_j, measured_s),
+                energy_by_phase: record.it_nj.joules(),
+                cost_usd: 0.0,
+                perf: pool.perf.clone(),
+            }
+        });
+        summaries.collect()
+    }
+
+    fn class_summaries(&self) -> Vec<ClassSummary> {
+        let summaries = self.classes.iter().zip(&self.parameters.classes).map(|(record, class)| {
+            let share = |asked: bool, met: u64| if asked { ratio(met as f64, record.judged as f64) } else { None };
+            ClassSummary {
+                name: class.name.clone(),
+                requests: record.counts,
+                slo: class.slo,
+                slo_attainment: share(class.slo.any(), record.good),
+                ttft_attainment: share(class.slo.ttft_ms.is_some(), record.ttft_met),
+                tpot_attainment: share(class.slo.tpot_ms.is_some(), record.tpot_met),
+                latency: Latency {
+                    ttft_ms: record.ttft.distribution_ms(),
+                    ttst_ms: record.ttst.distribution_ms(),
+                    tpot_ms: record.tpot.distribution_ms(),
+                    itl_ms: record.itl.distribution_ms(),
+                    e2e_ms: record.e2e.distribution_ms(),
+                },
+            }
+        });
+        summaries.collect()
+    }
+
+    fn network(&self, facts: &RunFacts) -> NetworkSummary {
+        let transfers = self.transfers.distribution_ms();
+        NetworkSummary {
+            transfers: self.transfers.count(),
+            bytes: self.transfer_bytes,
+            transfer_ms_mean: transfers.map(|t| t.mean),
+            transfer_ms_p99: transfers.map(|t| t.p99),
+            peak_port_utilization: facts.peak_port_utilization,
+        }
+    }
+
+    fn timeline(&self, end: SimTime) -> Timeline {
+        let interval = self.bins.interval_ns();
+        let count = usize::try_from(end.ns().div_ceil(interval)).unwrap_or(usize::MAX).max(1);
+        // The last interval is cut off by the end of the run.
+        let width_ns = |i: usize| (end.ns().saturating_sub(i as u64 * interval)).clamp(1, interval) as f64;
+        let counts = self.bins.counts();
+        let rate = |i: usize, of: fn(&super::bins::CountBin) -> u64| counts.get(i).map_or(0.0, |bin| of(bin) as f64 / (width_ns(i) * 1e-9));
+        let pools = self.parameters.pools.iter().enumerate().map(|(index, pool)| {
+            let bins = self.bins.pool(index);
+            let mean = |of: fn(&super::bins::PoolBin) -> u128, scale: f64| {
+                (0..count).map(|i| bins.get(i).map_or(0.0, |bin| of(bin) as f64 / width_ns(i) * scale)).collect::<Vec<f64>>()
+            };
+            PoolTimeline {
+                name: pool.name.clone(),
+                queue: mean(|bin| bin.waiting, 1.0),
+                running: mean(|bin| bin.running, 1.0),
+                kv_utilization: mean(|bin| bin.kv_blocks, 1.0 / (pool.kv_blocks as f64 * f64::from(pool.instances))),
+                power_w: mean(|bin| bin.it_nj, 1.0),
+                instances: vec![f64::from(pool.instances); count],
+            }
+        });
+        Timeline {
+            interval_s: interval as f64 * 1e-9,
+            at_s: (0..count).map(|i| (i as u64 * interval) as f64 * 1e-9).collect(),
+            arrivals_per_s: (0..count).map(|i| rate(i, |bin| bin.arrivals)).collect(),
+            completions_per_s: (0..count).map(|i| rate(i, |bin| bin.completions)).collect(),
+            output_tokens_per_s: (0..count).map(|i| rate(i, |bin| bin.tokens)).collect(),
+            pools: pools.collect(),
+        }
+    }
+
+    fn distributions(&self) -> Distributions {
+        let cdfs = |of: fn(&ClassRecord) -> &Values| {
+            let classes = self.classes.iter().zip(&self.parameters.classes).filter(|(record, _)| of(record).count() > 0);
+            classes
+                .map(|(record, class)| {
+                    let (value, fraction) = of(record).cdf_ms(CDF_POINTS);
+                    Cdf { label: class.name.clone(), value, fraction }
+                })
+                .collect()
+        };
+        Distributions {
+            ttft_ms: cdfs(|class| &class.ttft),
+            itl_ms: cdfs(|class| &class.itl),
+            tpot_ms: cdfs(|class| &class.tpot),
+            e2e_ms: cdfs(|class| &class.e2e),
+        }
+    }
+}
+
+impl PhaseEnergy {
+    pub(super) fn total(&self) -> u128 {
+        self.prefill + self.decode + self.transfer + self.idle
+    }
+
+    fn plus(&self, other: &Self) -> Self {
+        Self {
+            prefill: self.prefill + other.prefill,
+            decode: self.decode + other.decode,
+            transfer: self.transfer + other.transfer,
+            idle: self.idle + other.idle,
+        }
+    }
+
+    fn joules(&self) -> EnergyByPhase {
+        // Instances are up for the whole run: nothing is spent on starting them.
+        EnergyByPhase {
+            prefill_j: joules(self.prefill),
+            decode_j: joules(self.decode),
+            transfer_j: joules(self.transfer),
+            idle_j: joules(self.idle),
+            startup_j: 0.0,
+        }
+    }
+}

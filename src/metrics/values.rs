@@ -1,0 +1,243 @@
+//! Collections of durations: exact while they are few, a histogram once they are many, so that memory stays bounded.
+
+use hdrhistogram::Histogram;
+
+use super::summary::Distribution;
+
+/// Values kept one by one before a collection turns into a histogram.
+pub const EXACT_LIMIT: usize = 262_144;
+
+const SIGNIFICANT_DIGITS: u8 = 3;
+
+/// A growing histogram of nanoseconds, 0.1 % wide.
+#[derive(Debug, Clone)]
+pub(super) struct Spread(Histogram<u64>);
+
+impl Spread {
+    fn new() -> Option<Self> {
+        Histogram::new(SIGNIFICANT_DIGITS).ok().map(Self)
+    }
+
+    fn record(&mut self, ns: u64, n: u64) {
+        // The histogram resizes itself, so it takes every value; a failure would lose one.
+        let recorded = self.0.record_n(ns, n);
+        debug_assert!(recorded.is_ok());
+    }
+}
+
+/// Nanosecond values of one metric.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Values {
+    exact: Vec<u64>,
+    spread: Option<Spread>,
+    count: u64,
+    sum: u128,
+    squares: u128,
+    min: u64,
+    max: u64,
+}
+
+impl Values {
+    /// A collection that is a histogram from the start: for the gaps between tokens.
+    pub(super) fn histogram() -> Self {
+        Self { spread: Spread::new(), ..Self::default() }
+    }
+
+    pub(super) fn record(&mut self, ns: u64) {
+        self.record_n(ns, 1);
+    }
+
+    pub(super) fn record_n(&mut self, ns: u64, n: u64) {
+        if n == 0 {
+            return;
+        }
+        self.min = if self.count == 0 { ns } else { self.min.min(ns) };
+        self.max = self.max.max(ns);
+        self.count += n;
+        self.sum += u128::from(ns) * u128::from(n);
+        self.squares += u128::from(ns) * u128::from(ns) * u128::from(n);
+        if let Some(spread) = &mut self.spread {
+            spread.record(ns, n);
+            return;
+        }
+        self.exact.extend(std::iter::repeat_n(ns, usize::try_from(n).unwrap_or(usize::MAX)));
+        if self.exact.len() > EXACT_LIMIT {
+            self.spill();
+        }
+    }
+
+    fn spill(&mut self) {
+        if let Some(mut spread) = Spread::new() {
+            for &ns in &self.exact {
+                spread.record(ns, 1);
+            }
+            self.spread = Some(spread);
+            self.exact = Vec::new();
+        }
+    }
+
+    /// Adds another collection.
+    pub(super) fn merge(&mut self, other: &Self) {
+        if other.count == 0 {
+            return;
+        }
+        self.min = if self.count == 0 { other.min } else { self.min.min(other.min) };
+        self.max = self.max.max(other.max);
+        self.count += other.count;
+        self.sum += other.sum;
+        self.squares += other.squares;
+        if self.spread.is_none() && (other.spread.is_some() || self.exact.len() + other.exact.len() > EXACT_LIMIT) {
+            self.spill();
+        }
+        match (&mut self.spread, &other.spread) {
+            (Some(mine), Some(theirs)) => {
+                // Both have the same precision and resize themselves, so adding cannot fail.
+                let added = mine.0.add(&theirs.0);
+                debug_assert!(added.is_ok());
+            }
+            (Some(mine), None) => other.exact.iter().for_each(|&ns| mine.record(ns, 1)),
+            (None, _) => self.exact.extend_from_slice(&other.exact),
+        }
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    pub(super) fn max(&self) -> u64 {
+        self.max
+    }
+
+    /// Mean, ns.
+    pub(super) fn mean(&self) -> f64 {
+        self.sum as f64 / self.count as f64
+    }
+
+    /// Population standard deviation, ns.
+    pub(super) fn std(&self) -> f64 {
+        std_ns(self.count, self.sum, self.squares)
+    }
+
+    /// The distribution in milliseconds; `None` without values.
+    pub(super) fn distribution_ms(&self) -> Option<Distribution> {
+        if self.count == 0 {
+            return None;
+        }
+        let [p50, p90, p95, p99] = self.percentiles([0.5, 0.9, 0.95, 0.99]);
+        let ms = |ns: f64| ns / 1e6;
+        Some(Distribution {
+            mean: ms(self.mean()),
+            std: ms(self.std()),
+            min: ms(self.min as f64),
+            p50: ms(p50),
+            p90: ms(p90),
+            p95: ms(p95),
+            p99: ms(p99),
+            max: ms(self.max as f64),
+            count: self.count,
+        })
+    }
+
+    /// Nearest-rank percentiles in ns: the smallest value that at least the given fraction of all values do not exceed.
+    pub(super) fn percentiles<const N: usize>(&self, fractions: [f64; N]) -> [f64; N] {
+        let mut sorted = self.exact.clone();
+        sorted.sort_unstable();
+        fractions.map(|fraction| self.at_fraction(&sorted, fraction))
+    }
+
+    fn at_fraction(&self, sorted: &[u64], fraction: f64) -> f64 {
+        match &self.spread {
+            // The upper edge of the bucket, but never beyond what was seen.
+            Some(spread) => (spread.0.value_at_quantile(fraction).min(self.max)) as f64,
+            None => sorted.get(nearest_rank(sorted.len(), fraction)).copied().map_or(f64::NAN, |ns| ns as f64),
+        }
+    }
+
+    /// At most `points` + 1 points of the empirical distribution: (value in ms, fraction of values at or below it).
+    pub(super) fn cdf_ms(&self, points: u32) -> (Vec<f64>, Vec<f64>) {
+        if self.count == 0 {
+            return (Vec::new(), Vec::new());
+        }
+        let mut sorted = self.exact.clone();
+        sorted.sort_unstable();
+        let (mut values, mut fractions) = (vec![self.min as f64 / 1e6], vec![0.0]);
+        for i in 1..=points {
+            // Finer towards the tail, where SLOs live: the last tenth gets half of the points.
+            let x = f64::from(i) / f64::from(points);
+            let fraction = if x <= 0.5 { 1.8 * x } else { 0.9 + 0.2 * (x - 0.5) };
+            values.push(self.at_fraction(&sorted, fraction.min(1.0)) / 1e6);
+            fractions.push(fraction.min(1.0));
+        }
+        (values, fractions)
+    }
+}
+
+/// Population standard deviation in ns from count, sum and sum of squares; exact integers as far as they fit.
+pub(super) fn std_ns(count: u64, sum: u128, squares: u128) -> f64 {
+    let n = u128::from(count);
+    match (squares.checked_mul(n), sum.checked_mul(sum)) {
+        (Some(a), Some(b)) => ((a.saturating_sub(b)) as f64).sqrt() / count as f64,
+        _ => {
+            let mean = sum as f64 / count as f64;
+            (squares as f64 / count as f64 - mean * mean).max(0.0).sqrt()
+        }
+    }
+}
+
+/// Index of the nearest rank: ⌈fraction · n⌉ − 1.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a fraction of a length")]
+fn nearest_rank(n: usize, fraction: f64) -> usize {
+    ((fraction * n as f64).ceil() as usize).clamp(1, n.max(1)) - 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_nearest_rank() {
+        // The textbook case: of 15, 20, 35, 40, 50 the 30th percentile is 20, the 40th 20, the 50th 35, the 100th 50.
+        let mut values = Values::default();
+        for v in [35, 20, 15, 50, 40] {
+            values.record(v);
+        }
+        assert_eq!(values.percentiles([0.05, 0.3, 0.4, 0.5, 1.0]), [15.0, 20.0, 20.0, 35.0, 50.0]);
+    }
+
+    #[test]
+    fn equal_values_have_no_spread_at_all() {
+        let mut values = Values::histogram();
+        values.record_n(20_123_457, 1_000_000);
+        assert_eq!(values.std().to_bits(), 0.0f64.to_bits());
+        let d = values.distribution_ms().unwrap();
+        assert_eq!((d.min, d.p50, d.p99, d.max), (20.123_457, 20.123_457, 20.123_457, 20.123_457));
+    }
+
+    #[test]
+    fn many_values_turn_into_a_histogram_within_a_tenth_of_a_percent() {
+        let (mut all, mut low, mut high) = (Values::default(), Values::default(), Values::default());
+        let n = EXACT_LIMIT as u64 + 1000;
+        for i in 1..=n {
+            all.record(i * 1000);
+            if i % 2 == 0 { low.record(i * 1000) } else { high.record(i * 1000) }
+        }
+        assert!(all.spread.is_some() && low.spread.is_none());
+        low.merge(&high);
+        let (a, b) = (all.distribution_ms().unwrap(), low.distribution_ms().unwrap());
+        approx::assert_relative_eq!(a.p50, n as f64 / 2.0 / 1000.0, max_relative = 1e-3);
+        approx::assert_relative_eq!(a.mean, (n + 1) as f64 / 2.0 / 1000.0, max_relative = 1e-12);
+        assert_eq!((a.p50, a.p99, a.count, a.std), (b.p50, b.p99, b.count, b.std));
+    }
+
+    #[test]
+    fn the_cdf_rises_to_one() {
+        let mut values = Values::default();
+        for i in 0..1000 {
+            values.record(i);
+        }
+        let (x, y) = values.cdf_ms(100);
+        assert!(x.is_sorted() && y.is_sorted());
+        assert_eq!((y.first(), y.last()), (Some(&0.0), Some(&1.0)));
+        assert_eq!(x.last(), Some(&(999.0 / 1e6)));
+    }
+}
