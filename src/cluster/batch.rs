@@ -29,12 +29,13 @@ impl<O: Observer> Cluster<O> {
         let now = self.now;
         settle_gauges(&mut self.instances[id.at()], &mut self.observer, now);
         self.drop_aborted(id);
-        let preempted = self.take_decode_blocks(id);
+        let mut preempted = self.take_decode_blocks(id);
         let window = self.pools[self.instances[id.at()].pool.at()].spec.window;
         let instance = &self.instances[id.at()];
         let mut budget = instance.engine.max_num_batched_tokens.saturating_sub(instance.decode.count);
         let mut prefill = BatchShape::default();
-        self.continue_prompts(id, &mut budget, &mut prefill, window);
+        preempted |= self.continue_prompts(id, &mut budget, &mut prefill, window);
+        self.instances[id.at()].look_again = preempted;
         let instance = &self.instances[id.at()];
         if !preempted || instance.running() == 0 {
             self.admit_resident(id, &mut budget);
@@ -99,8 +100,9 @@ impl<O: Observer> Cluster<O> {
 
     /// Gives partly computed prompts their next chunk. One that finds no blocks waits; the last admitted of all is preempted so that
     /// two of them cannot wait for each other.
-    fn continue_prompts(&mut self, id: InstanceId, budget: &mut u32, shape: &mut BatchShape, window: Option<u32>) {
+    fn continue_prompts(&mut self, id: InstanceId, budget: &mut u32, shape: &mut BatchShape, window: Option<u32>) -> bool {
         let mut next = 0;
+        let mut preempted = false;
         while let Some(&slot) = self.instances[id.at()].prefilling.get(next) {
             next += 1;
             let Self { instances, requests, .. } = self;
@@ -119,9 +121,11 @@ impl<O: Observer> Cluster<O> {
                 *budget -= tokens;
             } else if instance.newest == Some(slot) {
                 self.preempt(id, slot);
+                preempted = true;
                 next -= 1;
             }
         }
+        preempted
     }
 
     /// Sequences whose KV has arrived join the decode batch; the block of their next token was reserved with the rest.
@@ -163,6 +167,7 @@ impl<O: Observer> Cluster<O> {
             let need = instance.kv.blocks(u64::from(cached + tokens)) - instance.kv.blocks(u64::from(cached));
             let whole = instance.engine.chunked_prefill || tokens == left || *budget == instance.engine.max_num_batched_tokens;
             if !whole || !instance.kv.fits(&request.prefix, hit, need) {
+                instance.look_again = hit > 0;
                 return;
             }
             instance.kv.hold(&request.prefix, hit, &mut request.held);

@@ -115,18 +115,23 @@ impl DecodeSet {
         iterations
     }
 
-    /// One iteration has been done: every member has one token more.
-    pub(super) fn advance(&mut self, is_current: impl Fn(Slot, u32) -> bool) {
+    /// One iteration has been done: every member has one token more. True if one of them now fills its window.
+    pub(super) fn advance(&mut self, is_current: impl Fn(Slot, u32) -> bool) -> bool {
         self.step += 1;
         self.context += u64::from(self.count);
         self.windowed += u64::from(self.growing);
+        let mut filled = false;
         while let Some(&Reverse((at, slot, epoch))) = self.fills.peek() {
             if at > self.step {
                 break;
             }
             self.fills.pop();
-            self.growing -= u32::from(is_current(slot, epoch));
+            if is_current(slot, epoch) {
+                self.growing -= 1;
+                filled = true;
+            }
         }
+        filled
     }
 
     /// Takes a sequence that has generated its last token.

@@ -116,7 +116,7 @@ impl<O: Observer> Cluster<O> {
         let instance = &mut instances[id.at()];
         let Some(run) = instance.run else { return };
         instance.current = Some(InFlight { start: self.now, end: boundary(&run, run.done + 1), cost: None });
-        instance.planned = if fast_forward {
+        instance.planned = if fast_forward && !instance.look_again {
             let milestone = instance.decode.iterations_to_milestone(|slot, epoch| requests.is_current(slot, epoch));
             let blocks = instance.decode.iterations_within(instance.kv.free());
             milestone.min(blocks.saturating_add(1)).min(run.cost.iterations - run.done)
@@ -327,7 +327,10 @@ fn book_decode<O: Observer>(
     instance.totals.gap_squares += u128::from(span.ns()) * u128::from(span.ns());
     instance.totals.energy_j += energy.it_nj as f64 * 1e-9 * each;
     instance.totals.time_s += span.as_secs_f64() * (1.0 - cost.prefill_share) * each;
-    instance.decode.advance(|slot, epoch| requests.is_current(slot, epoch));
+    if instance.decode.advance(|slot, epoch| requests.is_current(slot, epoch)) {
+        // The line that the run follows has a new slope from here on.
+        instance.run = None;
+    }
     if instance.fresh.is_empty() {
         for (class, &members) in instance.decode.by_class().iter().enumerate() {
             if members > 0 {

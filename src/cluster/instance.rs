@@ -48,6 +48,10 @@ pub(super) struct Instance {
     pub(super) returning: u32,
     /// The last of these has just been admitted: the instance takes handoffs again.
     pub(super) returned: bool,
+    /// The queue may move at the next boundary although nothing happens until then, so the batch must be formed anew there. Either this
+    /// iteration preempted, and so admitted nothing; or the first in the queue found too little memory although part of its prompt is
+    /// cached: should the decode batch evict that part, the request may fit, for holding what is cached costs memory too.
+    pub(super) look_again: bool,
     /// Requests whose KV has arrived by handoff.
     pub(super) resident: VecDeque<Slot>,
     /// Running sequences whose prompt is not done, in order of admission.
@@ -97,6 +101,7 @@ impl Instance {
             waiting: VecDeque::new(),
             returning: 0,
             returned: false,
+            look_again: false,
             resident: VecDeque::new(),
             prefilling: Vec::new(),
             decode: DecodeSet::new(engine.block_size, spec.window, classes),

@@ -1,0 +1,135 @@
+//! Truth by closed form.
+
+use tokenmill::cluster::{Overlap, Role};
+use tokenmill::sim::{Purpose, SimTime, Streams};
+
+use crate::support::{Linear, Listed, cluster, pool, request, run};
+
+const MS: f64 = 1e6;
+
+fn mean_wait_ms(records: &[tokenmill::cluster::RequestRecord]) -> f64 {
+    let waits = records.iter().map(|r| r.prefill_start.unwrap().since(r.arrived).as_millis_f64());
+    waits.sum::<f64>() / records.len() as f64
+}
+
+/// Poisson arrivals at `rate_per_ms`.
+fn poisson(n: usize, rate_per_ms: f64, seed: u64) -> Vec<u64> {
+    let mut stream = Streams::new(seed).stream(Purpose::Arrivals, 0);
+    let mut at = 0.0;
+    (0..n)
+        .map(|_| {
+            at += stream.exponential() / rate_per_ms * MS;
+            at as u64
+        })
+        .collect()
+}
+
+/// M/D/1: requests of one output token, one at a time, 10 ms each. Pollaczek–Khinchine: W = ρ·D / (2(1 − ρ)).
+#[test]
+fn waiting_times_of_single_service_are_those_of_m_d_1() {
+    for rho in [0.3, 0.6, 0.8] {
+        let mut spec = cluster(vec![pool("m", Role::Mixed, 1, Linear { base: 10.0 * MS, ..Linear::default() })]);
+        spec.pools[0].engine.max_num_seqs = 1;
+        spec.audit = false;
+        let n = 200_000;
+        let records = run(spec, Listed::new(poisson(n, rho / 10.0, 3).into_iter().map(|at| (at, request(1, 1)))));
+        let expected = rho * 10.0 / (2.0 * (1.0 - rho));
+        // The standard error at ρ = 0.8 and this n is about 1.5 %; 6 % is four of them.
+        approx::assert_relative_eq!(mean_wait_ms(&records), expected, max_relative = 0.06);
+    }
+}
+
+/// M/M/c: c sequence slots, every iteration 1 ms whatever its batch, geometric output of mean 100 tokens, so exponential service of
+/// mean 100 ms up to the 1 ms grid. Erlang C: W = C(c, a) · S / (c − a).
+#[test]
+fn waiting_times_of_parallel_service_are_those_of_m_m_c() {
+    let (c, service_ms) = (8u32, 100.0);
+    let offered = 6.4;
+    let mut spec = cluster(vec![pool("m", Role::Mixed, 1, Linear { base: MS, ..Linear::default() })]);
+    spec.pools[0].engine.max_num_seqs = c;
+    spec.audit = false;
+    let n = 200_000;
+    let mut stream = Streams::new(5).stream(Purpose::Lengths, 0);
+    let arrivals = poisson(n, offered / service_ms, 4);
+    // Geometric on 1, 2, … with mean 100: the number of iterations a request stays.
+    let lengths: Vec<u32> = (0..n).map(|_| (stream.uniform().ln() / (1.0f64 - 1.0 / service_ms).ln()).ceil().max(1.0) as u32).collect();
+    let records = run(spec, Listed::new(arrivals.into_iter().zip(lengths).map(|(at, length)| (at, request(1, length)))));
+    let power = |k: u32| (1..=k).fold(1.0, |term, i| term * offered / f64::from(i));
+    let tail = power(c) * f64::from(c) / (f64::from(c) - offered);
+    let erlang_c = tail / ((0..c).map(power).sum::<f64>() + tail);
+    // On the 1 ms grid a request that finds a free slot still waits half an iteration.
+    let expected = erlang_c * service_ms / (f64::from(c) - offered) + 0.5;
+    approx::assert_relative_eq!(mean_wait_ms(&records), expected, max_relative = 0.06);
+}
+
+/// A saturated closed loop: 32 requests at once, all of 101 tokens. 100 decode iterations of 32 sequences at 20 ms: throughput = 32 / 20 ms.
+#[test]
+fn saturated_throughput_is_batch_over_iteration_time() {
+    let spec = cluster(vec![pool("m", Role::Mixed, 1, Linear { base: 20.0 * MS, ..Linear::default() })]);
+    let records = run(spec, Listed::new((0..32).map(|_| (0, request(10, 101)))));
+    for record in &records {
+        assert_eq!(record.output_tokens, 101);
+        // Arrivals at t = 0: the first starts an iteration alone, the others join the next one. Then 100 more iterations.
+        let decode_ns = record.done.since(record.first_token.unwrap()).ns();
+        assert!((100 * 20_000_000..=101 * 20_000_000).contains(&decode_ns), "{decode_ns}");
+    }
+    let tokens: u32 = records.iter().map(|r| r.output_tokens).sum();
+    let span = records.iter().map(|r| r.done).max().unwrap().as_secs_f64();
+    approx::assert_relative_eq!(f64::from(tokens) / span, 32.0 / 0.020, max_relative = 0.03);
+}
+
+/// Without contention a handoff takes bytes / bandwidth + overhead: 10,000 tokens · 1,000 B / 10 GB/s = 1 ms, + 10 µs.
+#[test]
+fn a_lone_handoff_takes_bytes_over_bandwidth() {
+    let perf = Linear { base: 20.0 * MS, ..Linear::default() };
+    let spec = cluster(vec![pool("p", Role::Prefill, 1, perf), pool("d", Role::Decode, 1, perf)]);
+    let records = run(spec, Listed::new([(0, request(10_000, 5))]));
+    let record = &records[0];
+    assert_eq!(record.first_token.unwrap(), SimTime::from_ns(40_000_000), "two chunks of at most 8192 tokens");
+    assert_eq!(record.delivered.unwrap().since(record.first_token.unwrap()).ns(), 1_010_000);
+    assert_eq!(record.decode_start, record.delivered);
+    // Four more tokens, 20 ms each.
+    assert_eq!(record.done.since(record.delivered.unwrap()).ns(), 80_000_000);
+    assert_eq!(record.second_token.unwrap().since(record.first_token.unwrap()).ns(), 21_010_000);
+}
+
+/// Two prompts done at the same moment on two senders share the one receiver: each gets 5 GB/s, so both take 2 ms.
+#[test]
+fn handoffs_to_one_receiver_share_its_port() {
+    let perf = Linear { base: 20.0 * MS, ..Linear::default() };
+    let mut spec = cluster(vec![pool("p", Role::Prefill, 2, perf), pool("d", Role::Decode, 1, perf)]);
+    spec.pools[0].engine.max_num_batched_tokens = 16_384;
+    let records = run(spec, Listed::new([(0, request(10_000, 5)), (0, request(10_000, 5))]));
+    for record in &records {
+        assert_eq!(record.first_token.unwrap(), SimTime::from_ns(20_000_000));
+        assert_eq!(record.delivered.unwrap().since(record.first_token.unwrap()).ns(), 2_010_000);
+    }
+}
+
+/// Layer-wise: T = 20 ms, L = 10 layers, t = 1 ms: all but the last layer is hidden, t/L = 0.1 ms is exposed. With a link 100 times
+/// slower (t = 100 ms), it ends at T/L + t = 102 ms, so 82 ms are exposed.
+#[test]
+fn layer_wise_overlap_hides_all_but_the_last_layer_or_is_bound_by_the_link() {
+    let perf = Linear { base: 20.0 * MS, ..Linear::default() };
+    for (rate, exposed_ns) in [(10e9, 100_000), (0.1e9, 82_000_000)] {
+        let mut spec = cluster(vec![pool("p", Role::Prefill, 1, perf), pool("d", Role::Decode, 1, perf)]);
+        spec.network.overlap = Overlap::LayerWise;
+        for pool in &mut spec.pools {
+            pool.engine.max_num_batched_tokens = 16_384;
+            pool.port_bytes_per_s = rate;
+        }
+        let records = run(spec, Listed::new([(0, request(10_000, 5))]));
+        let exposed = records[0].delivered.unwrap().since(records[0].first_token.unwrap()).ns();
+        assert!(exposed.abs_diff(exposed_ns + 10_000) <= 2, "{exposed}");
+    }
+}
+
+/// Decode time grows with batch and with context exactly as the model says.
+#[test]
+fn decode_steps_cost_what_the_model_says() {
+    let perf = Linear { base: 5.0 * MS, per_sequence: 100_000.0, per_context: 10.0, ..Linear::default() };
+    let spec = cluster(vec![pool("m", Role::Mixed, 1, perf)]);
+    let records = run(spec, Listed::new([(0, request(1000, 11))]));
+    // Ten iterations of one sequence with contexts 1001 … 1010: Σ = 10055.
+    assert_eq!(records[0].done.since(records[0].first_token.unwrap()).ns(), 10 * 5_100_000 + 10 * 10_055);
+}

@@ -1,0 +1,5 @@
+//! All integration tests in one binary, a module per topic.
+
+mod analytic;
+mod determinism;
+mod support;

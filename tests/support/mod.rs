@@ -1,0 +1,137 @@
+//! Small clusters and workloads for tests.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokenmill::cluster::{
+    ClassSpec, Cluster, ClusterSpec, EngineSpec, ModelId, NetworkSpec, Observer, Overlap, PoolSpec, RequestRecord, Role, RouterSpec,
+};
+use tokenmill::perf::{BatchShape, DecodeRun, IterationCost, PerfModel};
+use tokenmill::power::InstancePower;
+use tokenmill::sim::{SimDuration, SimTime};
+use tokenmill::workload::{ClassId, RequestSpec, Workload, WorkloadError};
+
+/// Step time linear in the sums of a batch, all in nanoseconds.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Linear {
+    pub base: f64,
+    pub per_prefill_token: f64,
+    pub per_sequence: f64,
+    pub per_context: f64,
+}
+
+impl PerfModel for Linear {
+    fn iteration(&self, batch: &BatchShape) -> IterationCost {
+        let prefill = self.per_prefill_token * batch.prefill_tokens as f64;
+        let duration_ns =
+            self.base + prefill + self.per_sequence * f64::from(batch.decode_sequences) + self.per_context * batch.decode_context as f64;
+        let prefill_share = if batch.decode_sequences == 0 { 1.0 } else { prefill / duration_ns };
+        IterationCost {
+            duration_ns,
+            compute_ns: duration_ns * 0.3,
+            memory_ns: duration_ns * 0.5,
+            prefill_share,
+            ..IterationCost::default()
+        }
+    }
+    fn decode_run(&self, batch: &BatchShape, _: u32) -> DecodeRun {
+        let step = self.per_context * f64::from(batch.decode_sequences);
+        let step = IterationCost { duration_ns: step, compute_ns: step * 0.3, memory_ns: step * 0.5, ..IterationCost::default() };
+        DecodeRun { first: self.iteration(batch), step, iterations: u64::MAX }
+    }
+    fn provenance(&self) -> String {
+        "test".into()
+    }
+}
+
+pub fn engine() -> EngineSpec {
+    EngineSpec {
+        max_num_seqs: 256,
+        max_num_batched_tokens: 8192,
+        block_size: 16,
+        chunked_prefill: true,
+        prefix_caching: true,
+        max_model_len: 100_000,
+        kv_blocks: 10_000,
+    }
+}
+
+pub fn pool(name: &str, role: Role, instances: u32, perf: Linear) -> PoolSpec {
+    PoolSpec {
+        name: name.into(),
+        role,
+        model: ModelId(0),
+        instances,
+        chips: 1,
+        perf: Arc::new(perf),
+        engine: engine(),
+        power: power(),
+        kv_bytes_per_token: 1000.0,
+        layers: 10,
+        window: None,
+        port_bytes_per_s: 10e9,
+    }
+}
+
+pub fn power() -> InstancePower {
+    InstancePower { idle_w: 100.0, busy_w: 500.0 }
+}
+
+pub fn cluster(pools: Vec<PoolSpec>) -> ClusterSpec {
+    ClusterSpec {
+        seed: 1,
+        pools,
+        network: NetworkSpec { overlap: Overlap::AfterPrefill, handoff_overhead: SimDuration::from_ns(10_000), fabric_bytes_per_s: None },
+        classes: vec![ClassSpec { model: ModelId(0), timeout: None, prefix_tokens: 64 }],
+        routers: RouterSpec::default(),
+        end: None,
+        fast_forward: true,
+        audit: true,
+    }
+}
+
+pub fn request(prompt: u32, output: u32) -> RequestSpec {
+    RequestSpec { class: ClassId(0), prompt_tokens: prompt, output_tokens: output, prefix: Box::default() }
+}
+
+/// A given list of requests.
+#[derive(Debug)]
+pub struct Listed(pub VecDeque<(SimTime, RequestSpec)>);
+
+impl Listed {
+    pub fn new(requests: impl IntoIterator<Item = (u64, RequestSpec)>) -> Self {
+        Self(requests.into_iter().map(|(ns, spec)| (SimTime::from_ns(ns), spec)).collect())
+    }
+}
+
+impl Workload for Listed {
+    fn peek(&mut self) -> Result<Option<SimTime>, WorkloadError> {
+        Ok(self.0.front().map(|(at, _)| *at))
+    }
+    fn next(&mut self) -> Result<Option<(SimTime, RequestSpec)>, WorkloadError> {
+        Ok(self.0.pop_front())
+    }
+    fn request_done(&mut self, _: ClassId, _: SimTime) {}
+    fn is_exhausted(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Keeps the record of every request.
+#[derive(Debug, Default)]
+pub struct Records(pub Vec<RequestRecord>);
+
+impl Observer for Records {
+    fn done(&mut self, record: &RequestRecord) {
+        self.0.push(*record);
+    }
+}
+
+/// Runs and returns the records by request number.
+pub fn run(spec: ClusterSpec, mut workload: impl Workload) -> Vec<RequestRecord> {
+    let mut cluster = Cluster::new(spec, Records::default());
+    cluster.run(&mut workload, |_| true).unwrap();
+    let mut records = cluster.into_observer().0;
+    records.sort_by_key(|record| record.id);
+    records
+}
