@@ -181,3 +181,99 @@ impl MemoryParameters<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::perf::fixtures::{h100, model, model_in};
+    use crate::units::Dtype;
+
+    fn capacity(model: &Model, parallelism: Parallelism, max_num_seqs: u32) -> Result<KvCapacity, PerfError> {
+        let (gpu_memory_utilization, block_size) = (DEFAULT_GPU_MEMORY_UTILIZATION, DEFAULT_BLOCK_SIZE);
+        let chip = h100();
+        kv_capacity(&MemoryParameters {
+            model,
+            chip: &chip,
+            parallelism,
+            gpu_memory_utilization,
+            max_num_batched_tokens: 8192,
+            max_num_seqs,
+            block_size,
+        })
+    }
+
+    #[test]
+    fn the_blocks_of_a_70b_model_on_four_chips_are_those_worked_out_by_hand() {
+        let kv = capacity(&model("llama-3.3-70b"), Parallelism::tensor(4), 256).unwrap();
+        // Per chip: 0.9 · 80 GB = 72 GB; weights (70,553,706,496 − norms 1,318,912)/4 · 2 B + norms · 2 B = 35,278,831,616;
+        // activations 8192 · (4·8192 + 3·7168) · 2 B = 889,192,448, logits 256 · 128256 · 6 B = 197,001,216, 1 GiB 1,073,741,824.
+        assert_eq!(kv.weight_bytes, 4 * 35_278_831_616);
+        assert_eq!(kv.activation_bytes, 4 * (889_192_448 + 197_001_216 + 1_073_741_824));
+        // Left 34,561,232,896 B; a block is 16 · 80 · 1024 B = 1,310,720 B a chip: 26,368 blocks.
+        assert_eq!((kv.blocks, kv.block_bytes), (26_368, 4 * 1_310_720));
+        assert_eq!(kv.tokens(), 26_368 * 16);
+        assert!(kv.kv_bytes + kv.weight_bytes + kv.activation_bytes <= kv.budget_bytes);
+    }
+
+    #[test]
+    fn a_model_that_does_not_fit_says_by_how_much_and_what_to_change() {
+        let error = capacity(&model("llama-3.3-70b"), Parallelism::tensor(1), 256).unwrap_err();
+        // 141,107,412,992 weights + 8192·(4·8192 + 3·28672)·2 + 197,001,216 + 2^30 activations + one block 5,242,880 B, against 72 GB.
+        let message = error.to_string();
+        assert_eq!(
+            message,
+            "`llama-3.3-70b` (bf16 weights) does not fit on 1 × `test-h100`: needs 144.33 GB, has 72 GB, short by 72.33 GB; \
+             raise `tp` (now 1), choose a smaller weight format or a chip with more memory"
+        );
+        assert!(capacity(&model_in("llama-3.3-70b", Dtype::Fp8, Dtype::Fp8), Parallelism::tensor(2), 256).is_ok());
+    }
+
+    #[test]
+    fn the_cache_is_copied_where_chips_outnumber_kv_heads() {
+        let llama = model("llama-3.3-70b");
+        assert_eq!(Parallelism::tensor(8).kv_copies(&llama), 1);
+        assert_eq!(Parallelism::tensor(16).kv_copies(&llama), 2);
+        assert_eq!(Parallelism::tensor(8).kv_copies(&model("deepseek-r1")), 8);
+        let block = |tp| capacity(&llama, Parallelism::tensor(tp), 256).unwrap().block_bytes;
+        assert_eq!(block(16), 2 * block(8));
+        // 61 layers · 576 elements · 2 B · 16 tokens on each of 16 chips.
+        let latent = capacity(&model("deepseek-r1"), Parallelism { ep: 16, ..Parallelism::tensor(16) }, 256).unwrap();
+        assert_eq!(latent.block_bytes, 16 * 16 * 70_272);
+        // Attention in data-parallel groups holds each sequence once.
+        let spread = capacity(&model("deepseek-r1"), Parallelism { tp: 1, ep: 32, dp: 32, pp: 1 }, 256).unwrap();
+        assert_eq!(spread.block_bytes, 16 * 70_272);
+    }
+
+    #[test]
+    fn windows_are_set_aside_once_and_blocks_count_the_other_layers() {
+        let gpt = model("gpt-oss-120b");
+        let few = capacity(&gpt, Parallelism::tensor(2), 256).unwrap();
+        assert_eq!(few.block_bytes, 16 * 36_864);
+        assert_eq!(few.window_bytes, 256 * 128 * 36_864);
+        // So many sequences that their windows would take more than they save: one pool for all layers.
+        let many = capacity(&gpt, Parallelism::tensor(2), 16_384).unwrap();
+        assert_eq!((many.block_bytes, many.window_bytes), (16 * 73_728, 0));
+        assert!(many.blocks < few.blocks);
+    }
+
+    #[test]
+    fn settings_out_of_range_are_refused() {
+        let (model, chip) = (model("qwen3-8b"), h100());
+        let good = MemoryParameters {
+            model: &model,
+            chip: &chip,
+            parallelism: Parallelism::default(),
+            gpu_memory_utilization: 0.9,
+            max_num_batched_tokens: 8192,
+            max_num_seqs: 256,
+            block_size: 16,
+        };
+        for bad in [f64::NAN, 0.0, 1.5, -1.0] {
+            assert!(kv_capacity(&MemoryParameters { gpu_memory_utilization: bad, ..good }).is_err());
+        }
+        assert_eq!(
+            kv_capacity(&MemoryParameters { block_size: 0, ..good }).unwrap_err().to_string(),
+            "`block_size` is 0, expected at least 1"
+        );
+    }
+}

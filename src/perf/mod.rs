@@ -5,6 +5,8 @@
 mod affine;
 mod batch;
 mod error;
+#[cfg(test)]
+mod fixtures;
 mod memory;
 mod parallelism;
 mod roofline;
