@@ -146,7 +146,6 @@ const fn is_false(value: &bool) -> bool {
 
 impl AttentionBias {
     /// True if no projection has a bias.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
     pub const fn is_none(&self) -> bool {
         matches!(self, Self::None)
     }

@@ -1,7 +1,7 @@
 //! Reading a Hugging Face `config.json` as a model profile.
 //!
-//! The keys are those of the `transformers` configurations of llama, mistral, mixtral, qwen2, qwen3, qwen3_moe, gpt_oss, deepseek_v2,
-//! deepseek_v3 and kimi_k2; other families are read by the same keys where they have them. What the keys cannot tell (linear
+//! The keys are those of the `transformers` configurations of `llama`, `mistral`, `mixtral`, `qwen2`, `qwen3`, `qwen3_moe`,
+//! `gpt_oss`, `deepseek_v2`, `deepseek_v3` and `kimi_k2`; other families are read by the same keys where they have them. What the keys cannot tell (linear
 //! attention, interleaved expert layers, integer 4-bit weights) is an error and not guessed.
 
 mod keys;
@@ -108,7 +108,7 @@ fn attention(keys: &Keys<'_>, hidden: u32) -> Result<Attention, HuggingFaceError
     }
     let head_dim = match keys.find(&["head_dim"])? {
         Some(width) => width,
-        None if heads > 0 && hidden % heads == 0 => hidden / heads,
+        None if heads > 0 && hidden.is_multiple_of(heads) => hidden / heads,
         None => return Err(keys.missing("head_dim")),
     };
     Ok(Attention::Grouped { heads, kv_heads: keys.find(&["num_key_value_heads"])?.unwrap_or(heads), head_dim })

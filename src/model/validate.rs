@@ -55,7 +55,7 @@ impl Attention {
                 within("attention.heads", heads, 1, MOST_HEADS)?;
                 within("attention.kv_heads", kv_heads, 1, heads)?;
                 within("attention.head_dim", head_dim, 1, MOST_HEADS)?;
-                if heads % kv_heads == 0 { Ok(()) } else { Err(ModelError::UnevenGroups { heads, kv_heads }) }
+                if heads.is_multiple_of(kv_heads) { Ok(()) } else { Err(ModelError::UnevenGroups { heads, kv_heads }) }
             }
             Self::Latent { heads, q_lora, kv_lora, nope, rope, value } => {
                 within("attention.heads", heads, 1, MOST_HEADS)?;

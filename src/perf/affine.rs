@@ -12,8 +12,7 @@ pub struct Activity {
     pub memory: f64,
 }
 
-/// `duration = base + per_prefill_token · tokens + per_prefill_pair · pairs + per_decode_sequence · sequences
-/// + per_decode_context · context`.
+/// The duration of an iteration is the sum of `base` and, each times its number in the batch, the other four.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AffineParameters {
     /// Cost of any iteration.

@@ -58,8 +58,8 @@ impl Parallelism {
         }
         divides("tp", self.tp, "attention heads", shape.attention.heads(), model)?;
         if let Attention::Grouped { kv_heads, .. } = shape.attention
-            && kv_heads % self.tp != 0
-            && self.tp % kv_heads != 0
+            && !kv_heads.is_multiple_of(self.tp)
+            && !self.tp.is_multiple_of(kv_heads)
         {
             return Err(PerfError::KvHeads { tp: self.tp, kv_heads, model: model.name().to_owned() });
         }
@@ -101,9 +101,9 @@ impl Parallelism {
 const MOST_CHIPS: u32 = 1 << 14;
 
 fn divides(key: &'static str, parts: u32, what: &'static str, count: u32, model: &Model) -> Result<(), PerfError> {
-    if count % parts == 0 {
+    if count.is_multiple_of(parts) {
         return Ok(());
     }
-    let divisors: Vec<String> = (1..=count.min(1024)).filter(|d| count % d == 0).map(|d| d.to_string()).collect();
+    let divisors: Vec<String> = (1..=count.min(1024)).filter(|d| count.is_multiple_of(*d)).map(|d| d.to_string()).collect();
     Err(PerfError::NotDivisible { key, found: parts, what, count, model: model.name().to_owned(), divisors: divisors.join(", ") })
 }

@@ -13,7 +13,8 @@
 //! distinct experts. Biases, sinks and the sorting of tokens by expert are neglected.
 //!
 //! # Speed
-//! Everything that does not depend on the batch is computed once; an iteration evaluates some twenty linear forms.
+//! Everything that does not depend on the batch is computed once. Of a decode batch only attention sees the context; what the other
+//! operators cost is kept per number of sequences. An iteration with prefill evaluates some twenty linear forms.
 
 mod collective;
 mod experts;
@@ -32,7 +33,7 @@ pub use options::{RooflineOptions, ScaleUp};
 
 use self::experts::ExpertSpread;
 use self::layers::Builder;
-use self::operator::{ContextGrowth, Growth, Operator};
+use self::operator::{ContextGrowth, Growth, Kernel, Operator};
 use self::rates::Rates;
 use self::work::{Spread, Work};
 use super::{BatchShape, DecodeRun, IterationCost, Parallelism, PerfError, PerfModel};
@@ -57,15 +58,23 @@ pub struct RooflineParameters<'a> {
 /// The roofline of one instance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Roofline {
+    /// All of them, in the order in which they run.
     operators: Vec<Operator>,
+    /// Of these, the ones that depend on the context of decoding sequences.
+    decode_attention: Vec<Kernel>,
+    /// Sums over the others in a batch of so many decoding sequences, by their number.
+    decode_base: Vec<Sums>,
     spread: Spread,
     chips: f64,
     overhead_ns: f64,
     provenance: String,
 }
 
-/// Sums over operators, in their order.
-#[derive(Debug, Clone, Copy, Default)]
+/// Decode batches up to this size are computed ahead.
+const PRECOMPUTED_BATCHES: u32 = 1024;
+
+/// Sums over operators.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Sums {
     cost: IterationCost,
     prefill_ns: f64,
@@ -107,18 +116,23 @@ impl Roofline {
         let builder = Builder { model, parallelism: *parallelism, options, scale_up, all_reduce, rates: &mut rates, operators: Vec::new() };
         let operators = builder.build()?;
         let experts = shape.experts.map(|e| ExpertSpread::new(e.routed, e.active, parallelism.ep, options.hot_rank, options.expert_tile));
-        let notes: String = rates.notes.iter().map(|note| format!("; {note}")).collect();
-        Ok(Self {
+        let notes = [&[String::new()], rates.notes.as_slice()].concat().join("; ");
+        let decode_attention = operators.iter().filter_map(Operator::decode_attention).copied().collect();
+        let mut roofline = Self {
             operators,
+            decode_attention,
+            decode_base: Vec::new(),
             spread: Spread { dp: parallelism.dp, experts },
             chips: f64::from(parallelism.chips()),
             overhead_ns: rates.overhead_ns(options),
             provenance: format!("roofline: {} on {} × {}{collectives}{notes}", model.name(), parallelism.chips(), chip.name),
-        })
+        };
+        roofline.decode_base = (0..=PRECOMPUTED_BATCHES).map(|sequences| roofline.base_of_decode(sequences)).collect();
+        Ok(roofline)
     }
 
     /// The table behind [`iteration`](PerfModel::iteration): what each operator costs, in the order in which they run. Its columns
-    /// add up to the iteration's cost. Empty for an empty batch.
+    /// add up to the iteration's cost (within rounding). Empty for an empty batch.
     pub fn operators(&self, batch: &BatchShape) -> Vec<OperatorCost> {
         if batch.is_empty() {
             return Vec::new();
@@ -126,7 +140,9 @@ impl Roofline {
         let work = self.spread.work(batch);
         let mut rows: Vec<_> = self.operators.iter().filter_map(|o| o.cost(&work, self.chips)).collect();
         let mut sums = Sums::default();
-        rows.iter().for_each(|row| sums.add(row));
+        for row in &rows {
+            sums.add(row);
+        }
         rows.push(OperatorCost {
             name: "host",
             layers: 1,
@@ -142,10 +158,37 @@ impl Roofline {
         rows
     }
 
-    fn cost(&self, work: &Work) -> IterationCost {
+    /// Sums over the operators that do not see the context of decoding sequences.
+    fn base(&self, work: &Work) -> Sums {
         let mut sums = Sums::default();
-        for operator in &self.operators {
+        for operator in self.operators.iter().filter(|o| o.decode_attention().is_none()) {
             if let Some(row) = operator.cost(work, self.chips) {
+                sums.add(&row);
+            }
+        }
+        sums
+    }
+
+    /// The same for a batch of so many decoding sequences.
+    fn base_of_decode(&self, sequences: u32) -> Sums {
+        let batch = BatchShape { decode_sequences: sequences, ..BatchShape::default() };
+        if batch.is_empty() { Sums::default() } else { self.base(&self.spread.work(&batch)) }
+    }
+
+    /// The work of `batch` as far as decode attention sees it, and the sums over all other operators.
+    fn prepare(&self, batch: &BatchShape) -> (Work, Sums) {
+        if batch.prefill_tokens > 0 {
+            let work = self.spread.work(batch);
+            return (work, self.base(&work));
+        }
+        let ahead = self.decode_base.get(batch.decode_sequences as usize);
+        (self.spread.attention(batch), ahead.copied().unwrap_or_else(|| self.base_of_decode(batch.decode_sequences)))
+    }
+
+    fn cost(&self, work: &Work, base: Sums) -> IterationCost {
+        let mut sums = base;
+        for kernel in &self.decode_attention {
+            if let Some(row) = kernel.cost(work, self.chips) {
                 sums.add(&row);
             }
         }
@@ -166,18 +209,18 @@ impl PerfModel for Roofline {
         if batch.is_empty() {
             return IterationCost::default();
         }
-        self.cost(&self.spread.work(batch))
+        let (work, base) = self.prepare(batch);
+        self.cost(&work, base)
     }
 
     fn decode_run(&self, batch: &BatchShape, windowed_growth: u32) -> DecodeRun {
         if batch.is_empty() || batch.prefill_tokens > 0 {
             return DecodeRun { first: self.iteration(batch), step: IterationCost::default(), iterations: 1 };
         }
-        let work = self.spread.work(batch);
+        let (work, base) = self.prepare(batch);
         let [busy, mean] = self.context_growth(batch, windowed_growth);
-        let mut run = DecodeRun { first: self.cost(&work), step: IterationCost::default(), iterations: u64::MAX };
-        for operator in &self.operators {
-            let Operator::Kernel(kernel) = operator else { continue };
+        let mut run = DecodeRun { first: self.cost(&work, base), step: IterationCost::default(), iterations: u64::MAX };
+        for kernel in &self.decode_attention {
             let Some(growth) = kernel.growth(&work, busy, mean, self.chips) else { continue };
             let Growth { duration_ns, flops, memory_bytes, compute_ns, memory_ns, iterations } = growth;
             run.step.duration_ns += duration_ns;

@@ -270,6 +270,14 @@ pub(super) enum Operator {
 }
 
 impl Operator {
+    /// The kernel, if it is one that sees the context of decoding sequences.
+    pub(super) const fn decode_attention(&self) -> Option<&Kernel> {
+        match self {
+            Self::Kernel(kernel) if matches!(kernel.input, Input::DecodeFull | Input::DecodeWindowed) => Some(kernel),
+            _ => None,
+        }
+    }
+
     pub(super) fn cost(&self, work: &Work, chips: f64) -> Option<OperatorCost> {
         match self {
             Self::Kernel(kernel) => kernel.cost(work, chips),

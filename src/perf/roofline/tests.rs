@@ -2,7 +2,7 @@
 //!
 //! A sanity figure that nothing here is tuned to: public serving measurements at a batch of 8 (ML.ENERGY v3, vLLM) show the time of
 //! reading the weights once at 0.63 of the median ITL for a 70B model on four H100 and 0.65 for an 8B model on one; the model below
-//! gives 0.58 and 0.60.
+//! gives 0.59 and 0.63.
 
 use proptest::prelude::*;
 
@@ -113,7 +113,7 @@ fn a_prompt_of_8192_tokens_takes_what_is_worked_out_by_hand() {
 }
 
 #[test]
-fn the_operator_table_adds_up_to_the_iteration_to_the_bit() {
+fn the_operator_table_adds_up_to_the_iteration() {
     for (name, parallelism) in [
         ("llama-3.3-70b", Parallelism::tensor(4)),
         ("gpt-oss-120b", Parallelism::tensor(2)),
@@ -122,11 +122,13 @@ fn the_operator_table_adds_up_to_the_iteration_to_the_bit() {
         let roofline = roofline(&model(name), parallelism);
         for batch in [decode(37, 50_000, 4_000), prefill(3000), together(&prefill(2000), &decode(16, 20_000, 2_048))] {
             let (cost, rows) = (roofline.iteration(&batch), roofline.operators(&batch));
-            let sum = |column: fn(&OperatorCost) -> f64| rows.iter().map(column).fold(0.0, |a, b| a + b).to_bits();
-            assert_eq!(cost.duration_ns.to_bits(), sum(|r| r.duration_ns), "{name}");
-            assert_eq!(cost.flops.to_bits(), sum(|r| r.flops));
-            assert_eq!(cost.memory_bytes.to_bits(), sum(|r| r.memory_bytes));
-            assert_eq!(cost.link_bytes.to_bits(), sum(|r| r.link_bytes));
+            let sum = |column: fn(&OperatorCost) -> f64| rows.iter().map(column).sum::<f64>();
+            approx::assert_relative_eq!(cost.duration_ns, sum(|r| r.duration_ns), max_relative = 1e-12);
+            approx::assert_relative_eq!(cost.compute_ns, sum(|r| r.compute_ns), max_relative = 1e-12);
+            approx::assert_relative_eq!(cost.memory_ns, sum(|r| r.memory_ns), max_relative = 1e-12);
+            approx::assert_relative_eq!(cost.flops, sum(|r| r.flops), max_relative = 1e-12);
+            approx::assert_relative_eq!(cost.memory_bytes, sum(|r| r.memory_bytes), max_relative = 1e-12);
+            approx::assert_relative_eq!(cost.link_bytes, sum(|r| r.link_bytes), max_relative = 1e-12);
             let share: f64 = rows.iter().map(|r| r.prefill_share * r.duration_ns).sum();
             approx::assert_relative_eq!(cost.prefill_share, share / cost.duration_ns, max_relative = 1e-9);
         }
@@ -251,9 +253,12 @@ fn instances() -> Vec<(Roofline, bool)> {
     ]
 }
 
+/// A column of a cost.
+type Column = fn(&IterationCost) -> f64;
+
 /// The line of a run at iteration `j` against the iteration of the grown batch, all columns.
 fn compare(run: &DecodeRun, j: u64, grown: &IterationCost) -> Result<(), TestCaseError> {
-    let columns: [(&str, fn(&IterationCost) -> f64); 6] = [
+    let columns: [(&str, Column); 6] = [
         ("duration", |c| c.duration_ns),
         ("compute", |c| c.compute_ns),
         ("memory", |c| c.memory_ns),
@@ -272,18 +277,18 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn a_decode_run_agrees_with_stepping(b in 1u32..600, length in 1u64..20_000, fraction in 0.0f64..1.0, growing in 0.0f64..1.0) {
+    fn a_decode_run_agrees_with_stepping(b in 1u32..600, length in 1u64..20_000, permille in 0u64..=1000, percent in 0u32..=100) {
         for (roofline, windowed) in instances() {
             let n = u64::from(b);
             let window = if windowed { n * length.min(128) } else { n * length };
-            let growth = if windowed { (f64::from(b) * growing) as u32 } else { b };
+            let growth = if windowed { b * percent / 100 } else { b };
             let batch = decode(b, n * length, window);
             let run = roofline.decode_run(&batch, growth);
             prop_assert_eq!(run.first, roofline.iteration(&batch));
             prop_assert!(run.iterations >= 1);
             // The last iteration on the line, the first, and one between; all below a million tokens a sequence.
             let last = (run.iterations - 1).min(1_000_000);
-            for j in [0, (last as f64 * fraction) as u64, last] {
+            for j in [0, last * permille / 1000, last] {
                 let grown = decode(b, batch.decode_context + j * n, batch.decode_windowed_context + j * u64::from(growth));
                 compare(&run, j, &roofline.iteration(&grown))?;
             }
@@ -303,6 +308,23 @@ proptest! {
             prop_assert!(base.compute_ns < base.duration_ns && base.memory_ns < base.duration_ns);
         }
     }
+}
+
+#[test]
+fn an_ordinary_decode_batch_runs_on_one_line_to_the_end_of_its_context() {
+    let llama = roofline(&model("llama-3.3-70b"), Parallelism::tensor(4));
+    assert!(llama.decode_run(&decode(64, 64_000, 64_000), 64).iterations > 131_072);
+    // One short sequence hides below the kernel floor of 6.8 µs until ramp and reading take longer:
+    // (6800 − 3000) · 2170.8 B/ns = 8,249,040 B = 8192 + 1024 · 8047.6 tokens, so from 1000 tokens on 7047 more, 0 included.
+    assert_eq!(llama.decode_run(&decode(1, 1000, 1000), 1).iterations, 7048);
+}
+
+#[test]
+fn a_batch_beyond_the_precomputed_ones_costs_by_the_same_formulas() {
+    let deepseek = roofline(&model("deepseek-r1"), Parallelism::tensor(16));
+    let at = |n: u32| deepseek.iteration(&decode(n, 1000 * u64::from(n), 0)).duration_ns;
+    let (before, last, after) = (at(PRECOMPUTED_BATCHES - 1), at(PRECOMPUTED_BATCHES), at(PRECOMPUTED_BATCHES + 1));
+    approx::assert_relative_eq!(after - last, last - before, max_relative = 0.05);
 }
 
 #[test]

@@ -58,16 +58,22 @@ impl Spread {
 
     /// The work of `batch`, which is not empty.
     pub(super) fn work(&self, batch: &BatchShape) -> Work {
+        let mut work = self.attention(batch);
+        if let Some(experts) = self.experts {
+            experts.fill(batch.tokens() as f64, &mut work.busy, &mut work.mean);
+        }
+        work
+    }
+
+    /// The same without the experts, which attention does not need.
+    pub(super) fn attention(&self, batch: &BatchShape) -> Work {
         let even = 1.0 / f64::from(self.dp);
-        let mut mean = quantities(batch, even, even);
-        let mut busy = if self.dp == 1 {
+        let mean = quantities(batch, even, even);
+        let busy = if self.dp == 1 {
             mean
         } else {
             quantities(batch, self.busiest(batch.prefill_sequences), self.busiest(batch.decode_sequences))
         };
-        if let Some(experts) = self.experts {
-            experts.fill(batch.tokens() as f64, &mut busy, &mut mean);
-        }
         Work {
             rows_share: batch.prefill_tokens as f64 / batch.tokens() as f64,
             logits_share: share(f64::from(batch.prefill_completions), f64::from(batch.decode_sequences)),
