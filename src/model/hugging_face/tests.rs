@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::model::catalogue;
 
@@ -115,4 +117,20 @@ fn errors_name_the_key() {
     assert!(error("{").contains("config.json"));
     assert_eq!(error("{}"), "the key `num_hidden_layers` or `n_layer` is missing in the configuration of a `unnamed` model");
     assert!(error(&MISTRAL.replace("\"num_attention_heads\": 32", "\"num_attention_heads\": 0")).contains("head_dim"));
+}
+
+proptest! {
+    #[test]
+    fn no_number_makes_the_reader_panic(key in 0usize..9, value in any::<i64>(), small in 0u32..300) {
+        let keys = ["num_hidden_layers", "hidden_size", "vocab_size", "max_position_embeddings", "num_attention_heads",
+            "num_key_value_heads", "intermediate_size", "sliding_window", "num_local_experts"];
+        for value in [value, i64::from(small)] {
+            let mut document: serde_json::Value = serde_json::from_str(MISTRAL).unwrap();
+            document[keys[key]] = value.into();
+            document["num_experts_per_tok"] = 2.into();
+            if let Ok(profile) = read("x", &document.to_string()) {
+                prop_assert!(profile.model().unwrap().weight_bytes() > 0);
+            }
+        }
+    }
 }
