@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::units::Dtype;
 
 /// The shape of a decoder-only transformer. All counts are per model, not per chip.
+///
+/// Prediction heads for more than the next token (MTP) and vision towers are not part of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Architecture {
@@ -18,10 +20,19 @@ pub struct Architecture {
     /// Longest prompt plus output, in tokens.
     pub max_context: u32,
     /// True if input embedding and output head are one matrix.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub tied_embeddings: bool,
     /// How attention is computed and what is cached.
     pub attention: Attention,
+    /// Biases of the attention projections.
+    #[serde(default, skip_serializing_if = "AttentionBias::is_none")]
+    pub attention_bias: AttentionBias,
+    /// True if queries and keys are normalised per head before attention, with a weight per element of a head.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub qk_norm: bool,
+    /// True if each head has a learned logit that absorbs attention (a sink).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub attention_sinks: bool,
     /// Layers that attend only to the last few tokens. Absent: all layers see the whole context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<SlidingWindow>,
@@ -34,7 +45,7 @@ pub struct Architecture {
 }
 
 /// How attention is computed.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Attention {
     /// Multi-head, grouped-query (`kv_heads < heads`) or multi-query (`kv_heads = 1`) attention.
@@ -51,6 +62,7 @@ pub enum Attention {
         /// Heads.
         heads: u32,
         /// Rank of the query compression; absent if queries are not compressed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         q_lora: Option<u32>,
         /// Rank of the key-value compression: what is cached, with `rope`.
         kv_lora: u32,
@@ -61,6 +73,19 @@ pub enum Attention {
         /// Width of a value head.
         value: u32,
     },
+}
+
+/// Which attention projections have a bias.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AttentionBias {
+    /// None.
+    #[default]
+    None,
+    /// Query, key and value.
+    Qkv,
+    /// Query, key, value and output.
+    All,
 }
 
 /// Layers with a bounded view.
@@ -86,20 +111,104 @@ pub struct Experts {
     pub shared: u32,
     /// Inner width of one expert.
     pub intermediate: u32,
+    /// Inner width of one shared expert; as `intermediate` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_intermediate: Option<u32>,
     /// Layers at the start that are dense instead.
     #[serde(default)]
     pub first_dense_layers: u32,
+    /// True if the router has a bias per expert.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub router_bias: bool,
+    /// True if the three projections of each expert have biases.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub bias: bool,
 }
 
-/// Number formats of a served model.
+/// Number formats of a served model. Embedding, output head, norms, biases and router stay in bf16 whatever these say, as in
+/// the published quantized checkpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Precision {
     /// Attention and dense feed-forward weights.
     pub weights: Dtype,
-    /// Expert weights; as `weights` if absent.
+    /// Expert weights, routed and shared; as `weights` if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub experts: Option<Dtype>,
     /// The KV cache.
     pub kv: Dtype,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+impl AttentionBias {
+    /// True if no projection has a bias.
+    pub const fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+}
+
+impl Precision {
+    /// Format of the expert weights.
+    pub fn expert_weights(&self) -> Dtype {
+        self.experts.unwrap_or(self.weights)
+    }
+}
+
+impl Experts {
+    /// Inner width of all shared experts together.
+    pub fn shared_width(&self) -> u32 {
+        self.shared * self.shared_intermediate.unwrap_or(self.intermediate)
+    }
+}
+
+impl Attention {
+    /// Query heads.
+    pub const fn heads(&self) -> u32 {
+        match *self {
+            Self::Grouped { heads, .. } | Self::Latent { heads, .. } => heads,
+        }
+    }
+
+    /// Elements that one layer caches for one token.
+    pub const fn cached_elements(&self) -> u32 {
+        match *self {
+            Self::Grouped { kv_heads, head_dim, .. } => 2 * kv_heads * head_dim,
+            Self::Latent { kv_lora, rope, .. } => kv_lora + rope,
+        }
+    }
+
+    /// FLOPs of one (query, key) pair in one layer, all heads: two products, two FLOPs per element each. For latent attention the
+    /// expanded form that prefill computes.
+    pub fn flops_per_pair(&self) -> f64 {
+        match *self {
+            Self::Grouped { heads, head_dim, .. } => 4.0 * f64::from(heads) * f64::from(head_dim),
+            Self::Latent { heads, nope, rope, value, .. } => 2.0 * f64::from(heads) * f64::from(nope + rope + value),
+        }
+    }
+}
+
+impl Architecture {
+    /// Layers with a dense feed-forward part.
+    pub fn dense_layers(&self) -> u32 {
+        self.experts.map_or(self.layers, |e| e.first_dense_layers)
+    }
+
+    /// Layers with a mixture of experts.
+    pub fn expert_layers(&self) -> u32 {
+        self.layers - self.dense_layers()
+    }
+
+    /// Layers that see only a window.
+    pub fn windowed_layers(&self) -> u32 {
+        self.window.map_or(0, |w| w.layers)
+    }
+
+    /// Layers that see the whole context.
+    pub fn full_layers(&self) -> u32 {
+        self.layers - self.windowed_layers()
+    }
 }

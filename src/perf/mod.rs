@@ -2,9 +2,21 @@
 //!
 //! Owns: the [`PerfModel`] trait and its implementations. Must not know: requests, queues, time of day, policies.
 
+mod affine;
 mod batch;
+mod error;
+#[cfg(test)]
+mod fixtures;
+mod memory;
+mod parallelism;
+mod roofline;
 
+pub use affine::{Activity, Affine, AffineParameters};
 pub use batch::{BatchShape, DecodeRun, IterationCost};
+pub use error::PerfError;
+pub use memory::{DEFAULT_BLOCK_SIZE, DEFAULT_GPU_MEMORY_UTILIZATION, KvCapacity, MemoryParameters, kv_capacity};
+pub use parallelism::Parallelism;
+pub use roofline::{AllReduce, Bound, OperatorCost, Roofline, RooflineOptions, RooflineParameters, ScaleUp, expected_distinct_experts};
 
 use std::fmt::Debug;
 

@@ -1,6 +1,7 @@
-//! Quantities with units, parsed strictly from text such as `141 GB`, `4.8 TB/s`, `700 W`, `50 ms` or `$3.50/h`.
+//! Quantities with units, parsed strictly from text such as `141 GB`, `4.8 TB/s`, `700 W`, `50 ms` or `$3.50/h`, and where a figure
+//! comes from.
 //!
-//! Owns: what units exist, how they are spelled, how a value is printed so that it parses back to the same bits.
+//! Owns: what units exist, how they are spelled, how a value is printed so that it parses back to the same bits, provenance.
 //! Must not know: hardware, models, YAML.
 //!
 //! A bare number is refused wherever a unit is meant; `Count` and `Ratio` are the two quantities that have none.
@@ -8,10 +9,12 @@
 
 mod dtype;
 mod parse;
+mod provenance;
 mod quantity;
 
 pub use dtype::Dtype;
 pub use parse::{QuantityError, Unit};
+pub use provenance::{Confidence, Figure, Source, Sources};
 pub use quantity::{
     Bytes, BytesPerSecond, Count, Duration, FlopsPerSecond, GramsPerKwh, PerSecond, Ratio, Usd, UsdPerHour, UsdPerKwMonth, UsdPerKwh,
     Watts, check_quantity,

@@ -1,0 +1,61 @@
+//! What can be wrong with a model description.
+
+use thiserror::Error;
+
+/// An error in a model description. All are the user's to mend.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// A count outside its range.
+    #[error("`{key}`: found {found}, expected {least} to {most}")]
+    OutOfRange {
+        /// Path of the key in the architecture.
+        key: &'static str,
+        /// What was given.
+        found: u32,
+        /// Least permitted value.
+        least: u32,
+        /// Greatest permitted value.
+        most: u32,
+    },
+    /// Query heads that do not split evenly over the key-value heads.
+    #[error("`attention.kv_heads`: found {kv_heads}, expected a divisor of the {heads} heads")]
+    UnevenGroups {
+        /// Query heads.
+        heads: u32,
+        /// Key-value heads.
+        kv_heads: u32,
+    },
+    /// Dense layers without a width.
+    #[error("`dense_intermediate` is missing, but {layers} layers are dense")]
+    NoDenseWidth {
+        /// Number of dense layers.
+        layers: u32,
+    },
+    /// The file is not a model profile.
+    #[error("cannot read the model profile `{name}`: {reason}")]
+    Unreadable {
+        /// Name of the profile or file.
+        name: String,
+        /// What the reader says.
+        reason: String,
+    },
+    /// A figure names a source that the profile does not list.
+    #[error("model profile `{name}`: the figure `{figure}` names the source `{source_key}`, which is not among `sources`")]
+    UnknownSource {
+        /// Name of the profile.
+        name: String,
+        /// Which figure.
+        figure: &'static str,
+        /// The key that is missing.
+        source_key: String,
+    },
+    /// There is no such model.
+    #[error("unknown model `{name}`{}", nearest.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
+    UnknownModel {
+        /// What was asked for.
+        name: String,
+        /// The nearest name there is.
+        nearest: Option<&'static str>,
+    },
+}

@@ -1,0 +1,73 @@
+//! A model profile: an architecture with the figures its makers publish. The YAML files under `models/` have exactly these fields.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Architecture, Model, ModelError, Precision};
+use crate::units::{Count, Figure, Sources};
+
+/// A model as it is published.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelProfile {
+    /// Name in kebab-case, equal to the file name.
+    pub name: String,
+    /// One line for `list`.
+    pub description: String,
+    /// The shape of the transformer.
+    pub architecture: Architecture,
+    /// Number formats of the published checkpoint; a scenario can choose others.
+    pub precision: Precision,
+    /// Parameter counts as published, to check the recomputed ones against. Absent for imported configurations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<Published>,
+    /// Documents the figures come from.
+    pub sources: Sources,
+}
+
+/// Parameter counts as published.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Published {
+    /// All parameters.
+    pub total: Figure<Count>,
+    /// Parameters that one token passes through. Absent for dense models.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active: Option<Figure<Count>>,
+    /// True if the publisher's active count includes the input embedding.
+    #[serde(default)]
+    pub active_counts_embedding: bool,
+}
+
+impl ModelProfile {
+    /// Reads a profile. `name` is what error messages call it.
+    pub fn from_yaml(name: &str, text: &str) -> Result<Self, ModelError> {
+        let profile: Self =
+            serde_yaml::from_str(text).map_err(|error| ModelError::Unreadable { name: name.to_owned(), reason: error.to_string() })?;
+        profile.validate()?;
+        Ok(profile)
+    }
+
+    /// Checks the architecture and that every figure names a listed source.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        self.architecture.validate()?;
+        let Some(published) = &self.published else { return Ok(()) };
+        let figures = [("published.total", Some(&published.total)), ("published.active", published.active.as_ref())];
+        for (figure, value) in figures {
+            if let Some(source_key) = value.map(|v| &v.source).filter(|key| !self.sources.contains_key(*key)) {
+                return Err(ModelError::UnknownSource { name: self.name.clone(), figure, source_key: source_key.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// The model served in its published number formats.
+    pub fn model(&self) -> Result<Model, ModelError> {
+        self.model_with(self.precision)
+    }
+
+    /// The model served in other number formats.
+    pub fn model_with(&self, precision: Precision) -> Result<Model, ModelError> {
+        Model::new(self.name.clone(), self.architecture.clone(), precision)
+    }
+}

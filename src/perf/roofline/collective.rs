@@ -1,0 +1,115 @@
+//! Collectives among the chips of one instance.
+
+use super::options::ScaleUp;
+use crate::hardware::AllReduceRow;
+
+const NS_PER_S: f64 = 1e9;
+
+/// All-reduce among `chips`: the measured table where there is one for that many chips, linear between its rows (latency plus
+/// bytes per bandwidth is a line), constant below the first, and at the ring's slope beyond the last. Without a table the
+/// better of a ring, `2·S·(n−1)/n / BW + 2·(n−1)·α`, and one shot, `(n−1)·S / BW + α`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AllReduce {
+    chips: f64,
+    /// (bytes, nanoseconds), ascending in bytes.
+    table: Vec<(f64, f64)>,
+    latency_ns: f64,
+    byte_ns: f64,
+}
+
+impl AllReduce {
+    /// `chips` must be at least 1.
+    pub fn new(chips: u32, table: &[AllReduceRow], link: &ScaleUp) -> Self {
+        let mut table: Vec<_> =
+            table.iter().filter_map(|row| row.time.get(&chips).map(|time| (row.size.get(), time.get() * NS_PER_S))).collect();
+        table.sort_by(|a, b| a.0.total_cmp(&b.0));
+        Self {
+            chips: f64::from(chips),
+            table,
+            latency_ns: link.latency.get() * NS_PER_S,
+            byte_ns: NS_PER_S / (link.bandwidth.get() * link.efficiency.get()),
+        }
+    }
+
+    /// True if measured times are used.
+    pub fn is_measured(&self) -> bool {
+        !self.table.is_empty()
+    }
+
+    /// Nanoseconds to reduce `bytes` on each chip.
+    pub fn time_ns(&self, bytes: f64) -> f64 {
+        if self.chips <= 1.0 {
+            return 0.0;
+        }
+        let above = self.table.partition_point(|&(size, _)| size < bytes);
+        match (above.checked_sub(1).and_then(|below| self.table.get(below)), self.table.get(above)) {
+            (Some(&(s0, t0)), Some(&(s1, t1))) => t0 + (t1 - t0) * (bytes - s0) / (s1 - s0),
+            (None, Some(&(_, first))) => first,
+            (Some(&(size, time)), None) => time + self.ring_bytes(bytes - size) * self.byte_ns,
+            (None, None) => self.formula_ns(bytes),
+        }
+    }
+
+    /// Bytes that each chip sends for `bytes` to reduce.
+    pub fn ring_bytes(&self, bytes: f64) -> f64 {
+        2.0 * bytes * (self.chips - 1.0) / self.chips
+    }
+
+    fn formula_ns(&self, bytes: f64) -> f64 {
+        let others = self.chips - 1.0;
+        let ring = self.ring_bytes(bytes) * self.byte_ns + 2.0 * others * self.latency_ns;
+        let one_shot = others * bytes * self.byte_ns + self.latency_ns;
+        ring.min(one_shot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::units::Duration;
+
+    fn link() -> ScaleUp {
+        ScaleUp { bandwidth: "450 GB/s".parse().unwrap(), latency: "2 us".parse().unwrap(), efficiency: "0.8".parse().unwrap() }
+    }
+
+    fn row(size: &str, times: [(u32, &str); 2]) -> AllReduceRow {
+        let time = times.into_iter().map(|(n, t)| (n, t.parse::<Duration>().unwrap())).collect::<BTreeMap<_, _>>();
+        AllReduceRow { size: size.parse().unwrap(), time }
+    }
+
+    fn table() -> [AllReduceRow; 3] {
+        [
+            row("32 KiB", [(4, "3.1 us"), (8, "3.8 us")]),
+            row("4 KiB", [(4, "2.7 us"), (8, "3.5 us")]),
+            row("256 KiB", [(4, "5.5 us"), (8, "9.4 us")]),
+        ]
+    }
+
+    #[test]
+    fn rows_are_met_exactly_and_joined_by_lines() {
+        let four = AllReduce::new(4, &table(), &link());
+        approx::assert_relative_eq!(four.time_ns(32_768.0), 3100.0, max_relative = 1e-12);
+        approx::assert_relative_eq!(four.time_ns(4096.0), 2700.0, max_relative = 1e-12);
+        // Half way between 32 KiB and 256 KiB: 3.1 + 1.2 µs.
+        approx::assert_relative_eq!(four.time_ns(147_456.0), 4300.0, max_relative = 1e-12);
+        approx::assert_relative_eq!(AllReduce::new(8, &table(), &link()).time_ns(147_456.0), 6600.0, max_relative = 1e-12);
+        // Below the table the latency stays.
+        approx::assert_relative_eq!(four.time_ns(1.0), 2700.0, max_relative = 1e-12);
+        // Beyond it the ring's slope: 1 MiB more at 2·3/4 bytes sent per byte over 360 GB/s is 4.369 µs.
+        approx::assert_relative_eq!(four.time_ns(262_144.0 + 1_048_576.0), 5500.0 + 1.5 * 1_048_576.0 / 360.0, max_relative = 1e-12);
+    }
+
+    #[test]
+    fn without_a_table_the_better_formula_counts() {
+        // Two chips are not in the table. One shot: 4096/360 + 2000 ns; ring: the same bytes and twice the latency.
+        let two = AllReduce::new(2, &table(), &link());
+        assert!(!two.is_measured());
+        approx::assert_relative_eq!(two.time_ns(4096.0), 4096.0 / 360.0 + 2000.0, max_relative = 1e-12);
+        // Eight chips, 64 MiB: ring 2·7/8·S/360 + 14·2000 ns.
+        let eight = AllReduce::new(8, &[], &link());
+        approx::assert_relative_eq!(eight.time_ns(67_108_864.0), 1.75 * 67_108_864.0 / 360.0 + 28_000.0, max_relative = 1e-12);
+        approx::assert_abs_diff_eq!(AllReduce::new(1, &[], &link()).time_ns(1e9), 0.0);
+    }
+}

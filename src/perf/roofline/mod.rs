@@ -1,0 +1,239 @@
+//! The default performance model: per operator the larger of arithmetic and memory traffic at measured efficiencies, collectives, overheads.
+//!
+//! Owns: the operators of an iteration and what they cost. Must not know: requests, queues, how efficiencies were measured.
+//!
+//! # Formulas
+//! A kernel takes `max(floor, ramp + max(FLOPs / (peak · MFU), bytes / (bandwidth · MBU)))` on each chip. MFU is the chip's
+//! `gemm_compute` (attention: `prefill_attention`, against the 16-bit peak) times `prefill_end_to_end`, MBU its `gemm_memory` (attention:
+//! `decode_attention`) times `decode_end_to_end`. Efficiency thus changes with the number of rows `m` of a batch in three regimes: few rows
+//! are bound by memory at MBU, many by arithmetic at MFU, and small products by their ramp; where they meet depends on the chip and
+//! the number format. The shape is that of public GEMM measurements, see [`RooflineOptions::kernel_ramp_s`].
+//!
+//! Formulas of FLOPs and bytes follow those published with aiconfigurator; mixture-of-experts layers read the *expected* number of
+//! distinct experts. Biases, sinks and the sorting of tokens by expert are neglected.
+//!
+//! # Speed
+//! Everything that does not depend on the batch is computed once. Of a decode batch only attention sees the context; what the other
+//! operators cost is kept per number of sequences. An iteration with prefill evaluates some twenty linear forms.
+
+mod collective;
+mod experts;
+mod layers;
+mod operator;
+mod options;
+mod rates;
+#[cfg(test)]
+mod tests;
+mod work;
+
+pub use collective::AllReduce;
+pub use experts::expected_distinct_experts;
+pub use operator::{Bound, OperatorCost};
+pub use options::{RooflineOptions, ScaleUp};
+
+use self::experts::ExpertSpread;
+use self::layers::Builder;
+use self::operator::{ContextGrowth, Growth, Kernel, Operator};
+use self::rates::Rates;
+use self::work::{Spread, Work};
+use super::{BatchShape, DecodeRun, IterationCost, Parallelism, PerfError, PerfModel};
+use crate::hardware::Chip;
+use crate::model::Model;
+
+/// What a roofline is built from.
+#[derive(Debug, Clone, Copy)]
+pub struct RooflineParameters<'a> {
+    /// The model served.
+    pub model: &'a Model,
+    /// The chip, all of the instance's chips being alike.
+    pub chip: &'a Chip,
+    /// The link between the chips of the instance.
+    pub scale_up: ScaleUp,
+    /// How the model is spread.
+    pub parallelism: Parallelism,
+    /// Everything else.
+    pub options: RooflineOptions,
+}
+
+/// The roofline of one instance.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Roofline {
+    /// All of them, in the order in which they run.
+    operators: Vec<Operator>,
+    /// Of these, the ones that depend on the context of decoding sequences.
+    decode_attention: Vec<Kernel>,
+    /// Sums over the others in a batch of so many decoding sequences, by their number.
+    decode_base: Vec<Sums>,
+    spread: Spread,
+    chips: f64,
+    overhead_ns: f64,
+    provenance: String,
+}
+
+/// Decode batches up to this size are computed ahead.
+const PRECOMPUTED_BATCHES: u32 = 1024;
+
+/// Sums over operators.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Sums {
+    cost: IterationCost,
+    prefill_ns: f64,
+}
+
+impl Sums {
+    fn add(&mut self, row: &OperatorCost) {
+        self.cost.duration_ns += row.duration_ns;
+        self.cost.compute_ns += row.compute_ns;
+        self.cost.memory_ns += row.memory_ns;
+        self.cost.flops += row.flops;
+        self.cost.memory_bytes += row.memory_bytes;
+        self.cost.link_bytes += row.link_bytes;
+        self.prefill_ns += row.duration_ns * row.prefill_share;
+    }
+
+    /// Fraction of the time so far that prefill causes.
+    fn prefill_share(&self, work: &Work) -> f64 {
+        // Exact at both ends: rounding must not book a joule of pure decode to prefill.
+        if work.rows_share <= 0.0 || work.rows_share >= 1.0 { work.rows_share } else { self.prefill_ns / self.cost.duration_ns }
+    }
+}
+
+impl Roofline {
+    /// Checks that the parts fit together and computes all that does not depend on the batch.
+    pub fn new(parameters: &RooflineParameters<'_>) -> Result<Self, PerfError> {
+        let RooflineParameters { model, chip, scale_up, parallelism, options } = parameters;
+        parallelism.validate(model)?;
+        options.validate()?;
+        scale_up.validate()?;
+        let shape = model.architecture();
+        let mut rates = Rates::new(chip, shape.experts.is_some(), options)?;
+        let all_reduce = AllReduce::new(parallelism.tp, &chip.all_reduce, scale_up);
+        let collectives = match (parallelism.tp, all_reduce.is_measured()) {
+            (1, _) => "",
+            (_, true) => ", measured all-reduce",
+            (_, false) => ", all-reduce from the link's bandwidth and latency",
+        };
+        let builder = Builder { model, parallelism: *parallelism, options, scale_up, all_reduce, rates: &mut rates, operators: Vec::new() };
+        let operators = builder.build()?;
+        let experts = shape.experts.map(|e| ExpertSpread::new(e.routed, e.active, parallelism.ep, options.hot_rank, options.expert_tile));
+        let notes = [&[String::new()], rates.notes.as_slice()].concat().join("; ");
+        let decode_attention = operators.iter().filter_map(Operator::decode_attention).copied().collect();
+        let mut roofline = Self {
+            operators,
+            decode_attention,
+            decode_base: Vec::new(),
+            spread: Spread { dp: parallelism.dp, experts },
+            chips: f64::from(parallelism.chips()),
+            overhead_ns: rates.overhead_ns(options),
+            provenance: format!("roofline: {} on {} × {}{collectives}{notes}", model.name(), parallelism.chips(), chip.name),
+        };
+        roofline.decode_base = (0..=PRECOMPUTED_BATCHES).map(|sequences| roofline.base_of_decode(sequences)).collect();
+        Ok(roofline)
+    }
+
+    /// The table behind [`iteration`](PerfModel::iteration): what each operator costs, in the order in which they run. Its columns
+    /// add up to the iteration's cost (within rounding). Empty for an empty batch.
+    pub fn operators(&self, batch: &BatchShape) -> Vec<OperatorCost> {
+        if batch.is_empty() {
+            return Vec::new();
+        }
+        let work = self.spread.work(batch);
+        let mut rows: Vec<_> = self.operators.iter().filter_map(|o| o.cost(&work, self.chips)).collect();
+        let mut sums = Sums::default();
+        for row in &rows {
+            sums.add(row);
+        }
+        rows.push(OperatorCost {
+            name: "host",
+            layers: 1,
+            flops: 0.0,
+            memory_bytes: 0.0,
+            link_bytes: 0.0,
+            duration_ns: self.overhead_ns,
+            compute_ns: 0.0,
+            memory_ns: 0.0,
+            bound: Bound::Host,
+            prefill_share: sums.prefill_share(&work),
+        });
+        rows
+    }
+
+    /// Sums over the operators that do not see the context of decoding sequences.
+    fn base(&self, work: &Work) -> Sums {
+        let mut sums = Sums::default();
+        for operator in self.operators.iter().filter(|o| o.decode_attention().is_none()) {
+            if let Some(row) = operator.cost(work, self.chips) {
+                sums.add(&row);
+            }
+        }
+        sums
+    }
+
+    /// The same for a batch of so many decoding sequences.
+    fn base_of_decode(&self, sequences: u32) -> Sums {
+        let batch = BatchShape { decode_sequences: sequences, ..BatchShape::default() };
+        if batch.is_empty() { Sums::default() } else { self.base(&self.spread.work(&batch)) }
+    }
+
+    /// The work of `batch` as far as decode attention sees it, and the sums over all other operators.
+    fn prepare(&self, batch: &BatchShape) -> (Work, Sums) {
+        if batch.prefill_tokens > 0 {
+            let work = self.spread.work(batch);
+            return (work, self.base(&work));
+        }
+        let ahead = self.decode_base.get(batch.decode_sequences as usize);
+        (self.spread.attention(batch), ahead.copied().unwrap_or_else(|| self.base_of_decode(batch.decode_sequences)))
+    }
+
+    fn cost(&self, work: &Work, base: Sums) -> IterationCost {
+        let mut sums = base;
+        for kernel in &self.decode_attention {
+            if let Some(row) = kernel.cost(work, self.chips) {
+                sums.add(&row);
+            }
+        }
+        let prefill_share = sums.prefill_share(work);
+        IterationCost { duration_ns: (sums.cost.duration_ns + self.overhead_ns).max(1.0), prefill_share, ..sums.cost }
+    }
+
+    /// How much the context of the busiest and of the mean chip grows in one decode iteration.
+    fn context_growth(&self, batch: &BatchShape, windowed_growth: u32) -> [ContextGrowth; 2] {
+        let of =
+            |share: f64| ContextGrowth { full: f64::from(batch.decode_sequences) * share, windowed: f64::from(windowed_growth) * share };
+        [of(self.spread.busiest(batch.decode_sequences)), of(1.0 / f64::from(self.spread.dp))]
+    }
+}
+
+impl PerfModel for Roofline {
+    fn iteration(&self, batch: &BatchShape) -> IterationCost {
+        if batch.is_empty() {
+            return IterationCost::default();
+        }
+        let (work, base) = self.prepare(batch);
+        self.cost(&work, base)
+    }
+
+    fn decode_run(&self, batch: &BatchShape, windowed_growth: u32) -> DecodeRun {
+        if batch.is_empty() || batch.prefill_tokens > 0 {
+            return DecodeRun { first: self.iteration(batch), step: IterationCost::default(), iterations: 1 };
+        }
+        let (work, base) = self.prepare(batch);
+        let [busy, mean] = self.context_growth(batch, windowed_growth);
+        let mut run = DecodeRun { first: self.cost(&work, base), step: IterationCost::default(), iterations: u64::MAX };
+        for kernel in &self.decode_attention {
+            let Some(growth) = kernel.growth(&work, busy, mean, self.chips) else { continue };
+            let Growth { duration_ns, flops, memory_bytes, compute_ns, memory_ns, iterations } = growth;
+            run.step.duration_ns += duration_ns;
+            run.step.flops += flops;
+            run.step.memory_bytes += memory_bytes;
+            run.step.compute_ns += compute_ns;
+            run.step.memory_ns += memory_ns;
+            run.iterations = run.iterations.min(iterations);
+        }
+        run
+    }
+
+    fn provenance(&self) -> String {
+        self.provenance.clone()
+    }
+}

@@ -1,0 +1,53 @@
+//! A figure of a data sheet or a model card with where it comes from.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How far a figure can be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Confidence {
+    /// Reduced from a public set of measurements.
+    Measured,
+    /// From the vendor's own documents or a transcription of them.
+    Official,
+    /// From press, analysts or the community.
+    Press,
+    /// Derived or estimated; the note says how.
+    Estimate,
+    /// General knowledge without a located source.
+    Assumed,
+}
+
+/// One value with its provenance.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Figure<T> {
+    /// The value, with its unit.
+    pub value: T,
+    /// Key of an entry of the profile's `sources`.
+    pub source: String,
+    /// How far it can be trusted.
+    pub confidence: Confidence,
+    /// What a reader should know about it: basis of an estimate, conflict between sources.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// Where figures come from: one entry per document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// Title, repository and path, or publication.
+    pub title: String,
+    /// Address, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Date of publication or of the reading, `YYYY-MM` or `YYYY-MM-DD`.
+    pub date: String,
+}
+
+/// The sources of one profile by key.
+pub type Sources = BTreeMap<String, Source>;
