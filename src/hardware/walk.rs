@@ -1,5 +1,7 @@
 //! All figures of a profile with their provenance, found by their shape rather than listed by hand: a new field needs nothing here.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use super::figure::{Confidence, Sources};
@@ -53,7 +55,8 @@ fn collect(value: &Value, path: &mut String, sources: &Sources, found: &mut Vec<
         }
         Value::Array(items) => {
             for (index, inner) in items.iter().enumerate() {
-                path.push_str(&format!("[{index}]"));
+                // Writing to a string cannot fail.
+                let _ = write!(path, "[{index}]");
                 collect(inner, path, sources, found);
                 path.truncate(length);
             }

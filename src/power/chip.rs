@@ -121,7 +121,7 @@ mod tests {
     use approx::assert_relative_eq;
     use proptest::prelude::*;
 
-    /// idle 100 W, floor 200 W, tdp 700 W, u_c* = 0.5, w_m = 0.6.
+    // idle 100 W, floor 200 W, tdp 700 W, u_c* = 0.5, w_m = 0.6.
     fn model() -> ChipPowerModel {
         ChipPowerModel::new(100.0, 2.0 / 7.0, 700.0, 0.5, 0.6).unwrap()
     }

@@ -71,8 +71,9 @@ impl AddAssign for Energy {
 
 impl Sub for Energy {
     type Output = Self;
-    /// Of cumulative sums: what came between. Zero where `other` is larger.
+    /// Of cumulative sums, `other` being the earlier one: what came between.
     fn sub(self, other: Self) -> Self {
+        debug_assert!(self.chip_pj >= other.chip_pj && self.it_pj >= other.it_pj, "{self:?} − {other:?}");
         Self { chip_pj: self.chip_pj.saturating_sub(other.chip_pj), it_pj: self.it_pj.saturating_sub(other.it_pj) }
     }
 }
