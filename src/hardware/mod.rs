@@ -1,9 +1,17 @@
 //! Chips, nodes, links and sites, each figure with source, date and confidence; the catalogue of shipped and user profiles.
 //!
-//! Owns: what hardware *is*. Must not know: what runs on it.
+//! Owns: what hardware *is*. Must not know: what runs on it, files and folders (it takes texts).
 
+mod catalogue;
 mod figure;
+mod kind;
 mod profile;
+mod validate;
+mod walk;
 
+pub use catalogue::{Catalogue, CatalogueError, Listing, Origin};
 pub use figure::{Confidence, Figure, Source, Sources};
+pub use kind::{Kind, Profile};
 pub use profile::{AllReduceRow, Chip, ChipKind, ChipPower, ChipPrice, Efficiency, Link, Memory, Node, NodeOverhead, Site};
+pub use validate::ProfileProblem;
+pub use walk::{FigureEntry, figures};

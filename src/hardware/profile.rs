@@ -73,8 +73,8 @@ pub struct Memory {
     pub bandwidth: Figure<BytesPerSecond>,
 }
 
-/// `P = idle` when idle; when busy `floor + (tdp − floor) · min(1, u_c/u_c* + w_m·u_m)` with u_c the fraction of peak compute and
-/// u_m the fraction of peak memory bandwidth in use, clipped to `tdp`.
+/// `P = idle` when idle; when busy `floor + (tdp − floor) · min(1, u_c/u_c* + w_m·u_m)` with `u_c` the fraction of peak compute and
+/// `u_m` the fraction of peak memory bandwidth in use, clipped to `tdp`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChipPower {
@@ -84,9 +84,9 @@ pub struct ChipPower {
     pub idle: Figure<Watts>,
     /// Power as soon as anything runs, as a fraction of `tdp`.
     pub busy_floor: Figure<Ratio>,
-    /// u_c*: fraction of peak compute at which compute alone drives the chip to `tdp`.
+    /// `u_c*`: fraction of peak compute at which compute alone drives the chip to `tdp`.
     pub compute_saturation: Figure<Ratio>,
-    /// w_m: share of the rise that full memory bandwidth alone causes.
+    /// `w_m`: share of the rise that full memory bandwidth alone causes; above 1 where memory traffic alone reaches `tdp` before its peak.
     pub memory_weight: Figure<Ratio>,
 }
 

@@ -1,29 +1,14 @@
-//! placeholder
-/// e
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Energy {
-    /// c
-    pub chip_nj: u64,
-    /// i
-    pub it_nj: u64,
-}
-/// p
-#[derive(Debug, Clone, Copy)]
-pub struct InstancePower {
-    /// w
-    pub idle_w: f64,
-    /// w
-    pub busy_w: f64,
-}
-impl InstancePower {
-    /// b
-    pub fn busy(&self, d: u64, _c: f64, _m: f64) -> Energy {
-        let e = (self.busy_w * d as f64) as u64;
-        Energy { chip_nj: e, it_nj: e }
-    }
-    /// i
-    pub fn idle(&self, d: u64) -> Energy {
-        let e = (self.idle_w * d as f64) as u64;
-        Energy { chip_nj: e, it_nj: e }
-    }
-}
+//! Watts from activity and joules from watts: chips, the node around them, the facility around that.
+//!
+//! Owns: the power law, exact energy sums, how energy is booked to phases. Must not know: requests, instances' queues, prices.
+//!
+//! Energies are whole picojoules. An idle interval is an integer power times an integer time and so adds up exactly however it is cut; an
+//! iteration is rounded once. Sums therefore do not depend on their order, and conservation is an equality, not a tolerance.
+
+mod chip;
+mod instance;
+mod meter;
+
+pub use chip::{ChipPowerModel, PowerError};
+pub use instance::{InstancePower, NodePower};
+pub use meter::{Energy, EnergyMeter, Phase, carbon_g, facility_j};

@@ -1,0 +1,104 @@
+//! The kinds of profile, and what all of them have in common. Adding a kind: a struct in `profile`, an arm here, its rules in `validate`.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::figure::Sources;
+use super::profile::{Chip, Link, Node, Site};
+use super::validate::Checks;
+
+/// A kind of profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// One accelerator or CPU package.
+    Chip,
+    /// What is bought and racked.
+    Node,
+    /// One direction of one port.
+    Link,
+    /// Where nodes stand.
+    Site,
+}
+
+impl Kind {
+    /// All kinds, in the order of `list`.
+    pub const ALL: [Self; 4] = [Self::Chip, Self::Node, Self::Link, Self::Site];
+
+    /// The word used in messages and on the command line: `chip`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Chip => "chip",
+            Self::Node => "node",
+            Self::Link => "link",
+            Self::Site => "site",
+        }
+    }
+
+    /// The folder of its files below a profile folder: `chips`.
+    pub const fn folder(self) -> &'static str {
+        match self {
+            Self::Chip => "chips",
+            Self::Node => "nodes",
+            Self::Link => "links",
+            Self::Site => "sites",
+        }
+    }
+
+    /// Position in [`Kind::ALL`].
+    pub(super) const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What the catalogue needs to know of a profile. Implemented by [`Chip`], [`Node`], [`Link`] and [`Site`] only.
+pub trait Profile: Serialize + DeserializeOwned + JsonSchema + Clone + PartialEq + fmt::Debug + sealed::Rules {
+    /// Its kind.
+    const KIND: Kind;
+    /// Its name, equal to the stem of its file.
+    fn name(&self) -> &str;
+    /// One line for `list`.
+    fn description(&self) -> &str;
+    /// Documents its figures come from.
+    fn sources(&self) -> &Sources;
+}
+
+pub(super) mod sealed {
+    use super::Checks;
+
+    /// Range rules of a kind; private, so that nobody else implements [`super::Profile`].
+    pub trait Rules {
+        /// Notes every figure that is out of range or points nowhere.
+        fn rules(&self, checks: &mut Checks<'_>);
+    }
+}
+
+macro_rules! profile {
+    ($type:ident, $kind:ident) => {
+        impl Profile for $type {
+            const KIND: Kind = Kind::$kind;
+            fn name(&self) -> &str {
+                &self.name
+            }
+            fn description(&self) -> &str {
+                &self.description
+            }
+            fn sources(&self) -> &Sources {
+                &self.sources
+            }
+        }
+    };
+}
+
+profile!(Chip, Chip);
+profile!(Node, Node);
+profile!(Link, Link);
+profile!(Site, Site);
