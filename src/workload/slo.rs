@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn a_limit_of_zero_and_an_e2e_below_the_ttft_are_refused() {
-        let ms = |n| Some(SimDuration::from_ns(n * 1_000_000));
+        let ms = |n: u64| Some(SimDuration::from_ns(n * 1_000_000));
         assert!(Slo::default().is_empty() && Slo::default().validate().is_empty());
         assert!(Slo { ttft: ms(2000), tpot: ms(50), e2e: None }.validate().is_empty());
         let problems = Slo { ttft: ms(2000), tpot: ms(0), e2e: ms(1000) }.validate();

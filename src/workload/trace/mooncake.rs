@@ -28,6 +28,10 @@ impl LineFormat for Mooncake {
     }
 
     fn record(&mut self, line: &[u8]) -> Result<TraceRecord, LineProblem> {
+        // Serde would take an array of four values for the same thing.
+        if !line.trim_ascii_start().starts_with(b"{") {
+            return Err(LineProblem::new(SkipReason::Structure, format!("found `{}`, expected a JSON object", shown(line))));
+        }
         let found: MooncakeLine = serde_json::from_slice(line).map_err(|_| explain(line))?;
         let at_ns = field::nearest_ns(found.timestamp * 1e6).and_then(|ns| u64::try_from(ns).ok()).ok_or_else(|| {
             let text = found.timestamp.to_string();
@@ -123,7 +127,7 @@ mod tests {
 
     #[test]
     fn text_that_is_no_object_is_a_broken_structure() {
-        for text in ["", "[]x", "{", r#"{"timestamp": 0, "input_length": 67"#, "\u{1}", r#"{"timestamp": NaN}"#] {
+        for text in ["", "[]x", "[0, 9, 1, []]", "{", r#"{"timestamp": 0, "input_length": 67"#, "\u{1}", r#"{"timestamp": NaN}"#] {
             assert_eq!(record(text).unwrap_err().reason, SkipReason::Structure, "{text}");
         }
         assert_eq!(record(r#"{"timestamp": 0}"#).unwrap_err().reason, SkipReason::Field);
