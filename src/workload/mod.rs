@@ -2,33 +2,34 @@
 //!
 //! Owns: the stream of requests. Must not know: the cluster, policies. Its draws depend on the seed alone, so that two policies
 //! are compared on the same requests.
+//!
+//! Everything is produced on demand: neither a synthetic workload nor a trace is ever held whole.
 
+mod arrivals;
+mod closed_loop;
+mod envelope;
+mod error;
+mod inspect;
+mod lengths;
+mod merge;
 mod request;
+mod shape;
+mod slo;
+mod synthetic;
+pub mod trace;
 
+pub use arrivals::ArrivalProcess;
+pub use closed_loop::{ClosedLoopParameters, ClosedLoopWorkload};
+pub use envelope::DiurnalEnvelope;
+pub use error::{ParameterProblem, WorkloadError};
+pub use inspect::{LengthStatistics, TraceStatistics, inspect};
+pub use lengths::{LengthBin, LengthDistribution, LognormalShape, MAX_TOKENS, WeightedLength};
+pub use merge::MergedWorkload;
 pub use request::{ClassId, RequestSpec, Workload};
-
-use thiserror::Error;
-
-/// Why a workload cannot go on. User error unless it says otherwise.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum WorkloadError {
-    /// A trace line that cannot be used.
-    #[error("{file}:{line}: {problem}")]
-    BadLine {
-        /// The trace file.
-        file: String,
-        /// Line number, from 1.
-        line: u64,
-        /// Field, what was found and what was expected.
-        problem: String,
-    },
-    /// The file cannot be read.
-    #[error("{file}: {source}")]
-    Io {
-        /// The trace file.
-        file: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
-}
+pub use shape::{RequestShape, SharedPrefix};
+pub use slo::Slo;
+pub use synthetic::{SyntheticParameters, SyntheticWorkload};
+pub use trace::{
+    PlainWriter, ReadOptions, SkipReason, SkippedLine, SkippedLines, TraceFormat, TraceParameters, TraceReader, TraceRecord, TraceSource,
+    TraceWindow, TraceWorkload, Transcript, generate, import,
+};

@@ -1,0 +1,231 @@
+//! The closed loop: so many users, each waiting for an answer before asking again. Owns the users' think times; must not know what
+//! makes an answer slow.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::error::{ParameterProblem, Problems, WorkloadError, refuse};
+use super::request::{ClassId, RequestSpec, Workload};
+use super::shape::{RequestDraws, RequestShape};
+use crate::sim::{SimDuration, SimTime, Streams};
+
+/// Parameters of a closed loop.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClosedLoopParameters {
+    /// Users, each with at most one request in the system. 1 to 10 million.
+    pub concurrency: u32,
+    /// Time between an answer and the user's next request; 0 keeps `concurrency` requests in the system.
+    pub think_time: SimDuration,
+    /// The users' first requests are spread evenly over this time, the first at t = 0; 0 lets all of them start at t = 0.
+    pub ramp: SimDuration,
+    /// What requests look like.
+    pub shape: RequestShape,
+    /// At most so many requests, at least 1.
+    pub requests: Option<u64>,
+    /// Only requests that arrive before this time. With neither bound the workload never ends, and whoever runs it must.
+    pub duration: Option<SimDuration>,
+}
+
+impl ClosedLoopParameters {
+    /// All problems of these parameters; empty if they can be used.
+    pub fn validate(&self) -> Vec<ParameterProblem> {
+        let mut problems = Problems::default();
+        problems.require((1..=10_000_000).contains(&self.concurrency), "concurrency", self.concurrency, "1 to 10000000 users");
+        problems.within("", self.shape.validate());
+        problems.require(self.requests != Some(0), "requests", 0, "at least 1 request");
+        problems.require(self.duration != Some(SimDuration::ZERO), "duration", "0 s", "a time above 0");
+        problems.into_vec()
+    }
+}
+
+/// Requests of a closed loop. Memory: one time per user who is thinking.
+#[derive(Debug)]
+pub struct ClosedLoopWorkload {
+    class: ClassId,
+    draws: RequestDraws,
+    think_time: SimDuration,
+    end: Option<SimTime>,
+    /// Requests that may still be scheduled.
+    left: Option<u64>,
+    /// Arrivals known: users who have not started yet or are thinking.
+    scheduled: BinaryHeap<Reverse<SimTime>>,
+    in_system: u64,
+    last: SimTime,
+}
+
+impl ClosedLoopWorkload {
+    /// The workload of `class`; its draws depend on the seed of `streams` and on the class alone.
+    ///
+    /// # Errors
+    /// [`WorkloadError::Parameters`] with all problems.
+    pub fn new(class: ClassId, parameters: &ClosedLoopParameters, streams: &Streams) -> Result<Self, WorkloadError> {
+        refuse(parameters.validate())?;
+        let mut workload = Self {
+            class,
+            draws: RequestDraws::new(class, &parameters.shape, *streams),
+            think_time: parameters.think_time,
+            end: parameters.duration.map(|duration| SimTime::ZERO + duration),
+            left: parameters.requests,
+            scheduled: BinaryHeap::new(),
+            in_system: 0,
+            last: SimTime::ZERO,
+        };
+        let users = u128::from(parameters.concurrency);
+        for user in 0..users {
+            #[expect(clippy::cast_possible_truncation, reason = "user < users, so the quotient is below the ramp")]
+            let start = (u128::from(parameters.ramp.ns()) * user / users) as u64;
+            workload.schedule(SimTime::from_ns(start));
+        }
+        Ok(workload)
+    }
+
+    /// Schedules one more request unless the workload has had all of its requests or its time.
+    fn schedule(&mut self, at: SimTime) {
+        if self.left == Some(0) || self.end.is_some_and(|end| at >= end) {
+            return;
+        }
+        self.left = self.left.map(|left| left - 1);
+        self.scheduled.push(Reverse(at));
+    }
+}
+
+impl Workload for ClosedLoopWorkload {
+    fn peek(&mut self) -> Result<Option<SimTime>, WorkloadError> {
+        Ok(self.scheduled.peek().map(|&Reverse(at)| at))
+    }
+
+    fn next(&mut self) -> Result<Option<(SimTime, RequestSpec)>, WorkloadError> {
+        let Some(Reverse(at)) = self.scheduled.pop() else { return Ok(None) };
+        self.in_system += 1;
+        self.last = at;
+        Ok(Some((at, self.draws.next())))
+    }
+
+    /// A request of another class, or one more than are in the system, is not ours and changes nothing.
+    fn request_done(&mut self, class: ClassId, at: SimTime) {
+        if class != self.class || self.in_system == 0 {
+            return;
+        }
+        self.in_system -= 1;
+        // Arrivals never go back in time: an answer reported late counts from the latest arrival.
+        self.schedule(at.max(self.last) + self.think_time);
+    }
+
+    fn is_exhausted(&self) -> bool {
+        // A request in the system may bring another one, unless all have been scheduled.
+        self.scheduled.is_empty() && (self.in_system == 0 || self.left == Some(0))
+    }
+
+    fn prefix_block_tokens(&self, class: ClassId) -> Option<u32> {
+        self.draws.block_tokens().filter(|_| class == self.class)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lengths::LengthDistribution;
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn parameters() -> ClosedLoopParameters {
+        ClosedLoopParameters {
+            concurrency: 3,
+            think_time: SimDuration::ZERO,
+            ramp: SimDuration::ZERO,
+            shape: RequestShape {
+                prompt: LengthDistribution::Uniform { min: 1, max: 2000 },
+                output: LengthDistribution::Fixed { tokens: 10 },
+                shared_prefix: None,
+            },
+            requests: Some(5),
+            duration: None,
+        }
+    }
+
+    fn workload(parameters: &ClosedLoopParameters) -> ClosedLoopWorkload {
+        ClosedLoopWorkload::new(ClassId(0), parameters, &Streams::new(1)).unwrap()
+    }
+
+    fn ms(n: u64) -> SimTime {
+        SimTime::from_ns(n * MS)
+    }
+
+    #[test]
+    fn all_users_start_at_zero_and_ask_again_when_answered() {
+        let mut workload = workload(&parameters());
+        for _ in 0..3 {
+            assert_eq!(workload.next().unwrap().unwrap().0, SimTime::ZERO);
+        }
+        assert!(workload.peek().unwrap().is_none() && !workload.is_exhausted());
+        workload.request_done(ClassId(0), ms(10));
+        workload.request_done(ClassId(0), ms(12));
+        assert_eq!(workload.next().unwrap().unwrap().0, ms(10));
+        assert_eq!(workload.next().unwrap().unwrap().0, ms(12));
+        // Five requests have come: the answer to any of them brings no sixth.
+        assert!(workload.is_exhausted());
+        workload.request_done(ClassId(0), ms(13));
+        assert!(workload.next().unwrap().is_none());
+    }
+
+    #[test]
+    fn users_think_and_start_one_after_the_other() {
+        let mut workload = workload(&ClosedLoopParameters {
+            think_time: SimDuration::from_ns(100 * MS),
+            ramp: SimDuration::from_ns(30 * MS),
+            ..parameters()
+        });
+        assert_eq!(workload.next().unwrap().unwrap().0, ms(0));
+        workload.request_done(ClassId(0), ms(5));
+        let times: Vec<_> = std::iter::from_fn(|| workload.next().unwrap()).map(|(at, _)| at).collect();
+        assert_eq!(times, [ms(10), ms(20), ms(105)]);
+    }
+
+    #[test]
+    fn the_duration_ends_the_loop_when_the_last_answer_is_out() {
+        let mut workload =
+            workload(&ClosedLoopParameters { requests: None, duration: Some(SimDuration::from_ns(10 * MS)), ..parameters() });
+        for _ in 0..3 {
+            workload.next().unwrap();
+        }
+        workload.request_done(ClassId(0), ms(9));
+        assert_eq!(workload.next().unwrap().unwrap().0, ms(9));
+        for _ in 0..3 {
+            assert!(!workload.is_exhausted());
+            workload.request_done(ClassId(0), ms(10));
+        }
+        assert!(workload.peek().unwrap().is_none() && workload.is_exhausted());
+    }
+
+    #[test]
+    fn never_more_requests_in_the_system_than_users_and_memory_stays_bounded() {
+        let mut workload = workload(&ClosedLoopParameters { requests: Some(100_000), ..parameters() });
+        let (mut count, mut in_system) = (0, std::collections::VecDeque::new());
+        while !workload.is_exhausted() {
+            while let Some((at, _)) = workload.next().unwrap() {
+                in_system.push_back(at);
+                count += 1;
+            }
+            assert!(in_system.len() <= 3);
+            let at = in_system.pop_front().unwrap();
+            workload.request_done(ClassId(0), at + SimDuration::from_ns(MS));
+        }
+        assert_eq!(count, 100_000);
+        assert!(workload.scheduled.capacity() <= 16);
+    }
+
+    #[test]
+    fn an_answer_that_is_not_ours_changes_nothing() {
+        let mut workload = workload(&parameters());
+        workload.request_done(ClassId(0), ms(1));
+        workload.next().unwrap();
+        workload.request_done(ClassId(9), ms(1));
+        assert_eq!((workload.in_system, workload.scheduled.len()), (1, 2));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        let bad = ClosedLoopParameters { concurrency: 0, requests: Some(0), duration: Some(SimDuration::ZERO), ..parameters() };
+        assert_eq!(bad.validate().len(), 3);
+    }
+}

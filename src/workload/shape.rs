@@ -1,0 +1,144 @@
+//! What a generated request looks like: its lengths and the prefix it shares. Must not know when it arrives.
+
+use super::error::{ParameterProblem, Problems};
+use super::lengths::{LengthDistribution, LengthSampler, MAX_TOKENS};
+use super::request::{ClassId, RequestSpec};
+use crate::sim::{Purpose, Stream, Streams};
+
+/// Groups are numbered in 24 bits of a prefix id.
+const MAX_GROUPS: u32 = 1 << 24;
+
+/// Lengths and prefixes of generated requests.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RequestShape {
+    /// Prompt lengths. The shared prefix is part of the prompt, not added to it.
+    pub prompt: LengthDistribution,
+    /// Output lengths, independent of the prompt's.
+    pub output: LengthDistribution,
+    /// Text that prompts have in common, if any.
+    pub shared_prefix: Option<SharedPrefix>,
+}
+
+/// Groups of requests that begin with the same text, such as the system prompts of so many applications.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SharedPrefix {
+    /// How many different beginnings there are; each request has one of them, equally likely. 1 to 2²⁴.
+    pub groups: u32,
+    /// Length of the common text, tokens, 1 to [`MAX_TOKENS`]. A shorter prompt has as much of it as fits.
+    pub tokens: u32,
+    /// Tokens per block of the ids, at least 1; only full blocks are shared.
+    pub block_tokens: u32,
+}
+
+impl RequestShape {
+    /// All problems of these parameters; empty if they can be used.
+    pub fn validate(&self) -> Vec<ParameterProblem> {
+        let mut problems = Problems::default();
+        problems.within("prompt", self.prompt.validate());
+        problems.within("output", self.output.validate());
+        if let Some(shared) = &self.shared_prefix {
+            problems.require((1..=MAX_GROUPS).contains(&shared.groups), "shared_prefix.groups", shared.groups, "1 to 16777216 groups");
+            problems.require((1..=MAX_TOKENS).contains(&shared.tokens), "shared_prefix.tokens", shared.tokens, "tokens from 1 to 16777216");
+            let whole = (1..=shared.tokens.max(1)).contains(&shared.block_tokens);
+            problems.require(
+                whole,
+                "shared_prefix.block_tokens",
+                shared.block_tokens,
+                "tokens per block, 1 to the length of the prefix: only full blocks are shared",
+            );
+        }
+        problems.into_vec()
+    }
+}
+
+/// Draws requests one after the other. Prompt lengths, output lengths and prefixes have a stream each, so that changing one
+/// distribution leaves the draws of the others as they were.
+#[derive(Debug)]
+pub(super) struct RequestDraws {
+    class: ClassId,
+    prompt: (LengthSampler, Stream),
+    output: (LengthSampler, Stream),
+    prefix: Option<(SharedPrefix, Stream)>,
+}
+
+impl RequestDraws {
+    /// `shape` must be valid.
+    pub(super) fn new(class: ClassId, shape: &RequestShape, streams: Streams) -> Self {
+        let lengths = |distribution, side| {
+            let entity = 2 * u32::from(class.0) + side;
+            (LengthSampler::new(distribution), streams.stream(Purpose::Lengths, entity))
+        };
+        Self {
+            class,
+            prompt: lengths(&shape.prompt, 0),
+            output: lengths(&shape.output, 1),
+            prefix: shape.shared_prefix.map(|shared| (shared, streams.stream(Purpose::Prefixes, u32::from(class.0)))),
+        }
+    }
+
+    pub(super) fn next(&mut self) -> RequestSpec {
+        let prompt_tokens = self.prompt.0.draw(&mut self.prompt.1);
+        let output_tokens = self.output.0.draw(&mut self.output.1);
+        let class = self.class;
+        let prefix = self.prefix.as_mut().map_or_else(Box::default, |(shared, stream)| {
+            let group = stream.below(u64::from(shared.groups));
+            let blocks = u64::from(shared.tokens.min(prompt_tokens) / shared.block_tokens);
+            (0..blocks).map(|block| class.prefix_id(group << 24 | block)).collect()
+        });
+        RequestSpec { class, prompt_tokens, output_tokens, prefix }
+    }
+
+    /// Tokens per block of the prefix ids; `None` without shared prefixes.
+    pub(super) fn block_tokens(&self) -> Option<u32> {
+        self.prefix.as_ref().map(|(shared, _)| shared.block_tokens)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(output: LengthDistribution, shared_prefix: Option<SharedPrefix>) -> RequestShape {
+        RequestShape { prompt: LengthDistribution::Uniform { min: 1, max: 100 }, output, shared_prefix }
+    }
+
+    #[test]
+    fn prompts_do_not_change_when_outputs_and_prefixes_do() {
+        let fixed = shape(LengthDistribution::Fixed { tokens: 7 }, None);
+        let shared = SharedPrefix { groups: 3, tokens: 32, block_tokens: 16 };
+        let other = shape(LengthDistribution::Uniform { min: 1, max: 9 }, Some(shared));
+        let prompts = |shape: &RequestShape| {
+            let mut draws = RequestDraws::new(ClassId(2), shape, Streams::new(5));
+            (0..100).map(|_| draws.next().prompt_tokens).collect::<Vec<_>>()
+        };
+        assert_eq!(prompts(&fixed), prompts(&other));
+    }
+
+    #[test]
+    fn a_group_shares_full_blocks_and_different_groups_and_classes_share_none() {
+        let shape = RequestShape {
+            prompt: LengthDistribution::Uniform { min: 10, max: 80 },
+            output: LengthDistribution::Fixed { tokens: 1 },
+            shared_prefix: Some(SharedPrefix { groups: 2, tokens: 40, block_tokens: 16 }),
+        };
+        let mut beginnings = std::collections::BTreeSet::new();
+        for class in [ClassId(0), ClassId(1)] {
+            let mut draws = RequestDraws::new(class, &shape, Streams::new(5));
+            for _ in 0..200 {
+                let request = draws.next();
+                // 40 tokens are two full blocks of 16; shorter prompts have what fits.
+                assert_eq!(request.prefix.len(), (request.prompt_tokens / 16).min(2) as usize);
+                beginnings.extend(request.prefix.first().copied());
+            }
+        }
+        assert_eq!(beginnings.len(), 4);
+    }
+
+    #[test]
+    fn problems_name_the_part_they_are_in() {
+        let shared = SharedPrefix { groups: 0, tokens: 8, block_tokens: 16 };
+        let problems = shape(LengthDistribution::Fixed { tokens: 0 }, Some(shared)).validate();
+        let fields: Vec<_> = problems.iter().map(|p| p.field.as_str()).collect();
+        assert_eq!(fields, ["output.tokens", "shared_prefix.groups", "shared_prefix.block_tokens"]);
+    }
+}

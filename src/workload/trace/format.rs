@@ -1,0 +1,106 @@
+//! The formats and what they have in common. Owns the contract of a format; each format has its own file.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use super::azure::Azure;
+use super::burstgpt::BurstGpt;
+use super::field::LineProblem;
+use super::mooncake::Mooncake;
+use super::plain::Plain;
+
+/// One request of a trace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceRecord {
+    /// Arrival, nanoseconds since an origin of the format's own.
+    pub at_ns: u64,
+    /// Prompt length, tokens, at least 1.
+    pub prompt_tokens: u32,
+    /// Output length, tokens, at least 1.
+    pub output_tokens: u32,
+    /// The trace's own ids of the prompt's leading full blocks; empty if unknown.
+    pub prefix: Box<[u64]>,
+}
+
+/// What a format must do. State is what the header said.
+pub(super) trait LineFormat: fmt::Debug + Send {
+    /// Reads the first line. True if it was a header, false if it is a request already.
+    fn header(&mut self, line: &[u8]) -> Result<bool, LineProblem>;
+
+    /// Reads a line that holds a request.
+    fn record(&mut self, line: &[u8]) -> Result<TraceRecord, LineProblem>;
+
+    /// True if a line cut short can look whole: the last one then needs its line end.
+    fn can_be_torn_unseen(&self) -> bool {
+        true
+    }
+
+    /// Tokens per block of the prefix ids; `None` if the trace has none. Known after the header.
+    fn block_tokens(&self) -> Option<u32> {
+        None
+    }
+}
+
+/// The format of a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TraceFormat {
+    /// Azure LLM inference traces (Splitwise): CSV `TIMESTAMP,ContextTokens,GeneratedTokens`.
+    Azure,
+    /// Mooncake: JSON lines `timestamp` (ms), `input_length`, `output_length`, `hash_ids` (512-token blocks).
+    Mooncake,
+    /// `BurstGPT`: CSV `Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type`.
+    BurstGpt,
+    /// Our own: CSV `arrival_s,prompt_tokens,output_tokens` and optionally `prefix_ids_<tokens per block>`.
+    Plain,
+}
+
+impl TraceFormat {
+    /// All formats.
+    pub const ALL: [Self; 4] = [Self::Azure, Self::Mooncake, Self::BurstGpt, Self::Plain];
+
+    /// The name used in scenarios and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Azure => "azure",
+            Self::Mooncake => "mooncake",
+            Self::BurstGpt => "burstgpt",
+            Self::Plain => "plain",
+        }
+    }
+
+    /// The format whose first line this could be.
+    pub(super) fn detect(first_line: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| match format {
+            Self::Mooncake => first_line.trim_ascii_start().starts_with(b"{"),
+            _ => format.reader().header(first_line).is_ok(),
+        })
+    }
+
+    pub(super) fn reader(self) -> Box<dyn LineFormat> {
+        match self {
+            Self::Azure => Box::<Azure>::default(),
+            Self::Mooncake => Box::<Mooncake>::default(),
+            Self::BurstGpt => Box::<BurstGpt>::default(),
+            Self::Plain => Box::<Plain>::default(),
+        }
+    }
+}
+
+impl fmt::Display for TraceFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for TraceFormat {
+    type Err = String;
+
+    /// By name, in lower case.
+    fn from_str(name: &str) -> Result<Self, String> {
+        let known = || Self::ALL.map(Self::name).join(", ");
+        Self::ALL.into_iter().find(|format| format.name() == name).ok_or_else(|| format!("found `{name}`, expected one of {}", known()))
+    }
+}

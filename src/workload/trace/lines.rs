@@ -1,0 +1,114 @@
+//! Lines of bounded length from a stream of any length. Owns the one line buffer; must not know what lines mean.
+
+use std::io::{self, BufRead, Read};
+
+/// The longest line that is read, bytes: the prefix ids of the longest believable prompt fit many times over.
+pub(super) const MAX_LINE: usize = 64 << 20;
+/// A buffer grown beyond this by one long line is given back with the next.
+const KEEP: usize = 1 << 20;
+
+/// What was read; the text of a `Whole` or `Torn` line is [`Lines::text`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Line {
+    /// A line with its end.
+    Whole,
+    /// The last line, without an end.
+    Torn,
+    /// A line longer than is read; it has been passed over.
+    TooLong,
+    /// There are no more.
+    End,
+}
+
+/// Reads line by line.
+pub(super) struct Lines {
+    input: Box<dyn BufRead + Send>,
+    longest: usize,
+    buffer: Vec<u8>,
+    number: u64,
+}
+
+impl std::fmt::Debug for Lines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lines").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+impl Lines {
+    /// Lines of at most `longest` bytes, line end included.
+    pub(super) fn new(input: Box<dyn BufRead + Send>, longest: usize) -> Self {
+        Self { input, longest, buffer: Vec::new(), number: 0 }
+    }
+
+    /// Number of the line read last, from 1.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The line read last, without its end.
+    pub(super) fn text(&self) -> &[u8] {
+        let line = self.buffer.strip_suffix(b"\n").unwrap_or(&self.buffer);
+        line.strip_suffix(b"\r").unwrap_or(line)
+    }
+
+    /// Reads the next line. After an error the number is that of the line in which it happened.
+    pub(super) fn read(&mut self) -> io::Result<Line> {
+        self.buffer.clear();
+        if self.buffer.capacity() > KEEP {
+            self.buffer.shrink_to(KEEP);
+        }
+        self.number += 1;
+        let read = self.input.by_ref().take(self.longest as u64).read_until(b'\n', &mut self.buffer)?;
+        if self.buffer.ends_with(b"\n") {
+            return Ok(Line::Whole);
+        }
+        if read == 0 {
+            return Ok(Line::End);
+        }
+        if read == self.longest && self.input.skip_until(b'\n')? > 0 {
+            self.buffer.clear();
+            return Ok(Line::TooLong);
+        }
+        Ok(Line::Torn)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufReader, Cursor};
+
+    #[test]
+    fn lines_end_in_any_of_the_usual_ways() {
+        let mut lines = Lines::new(Box::new(Cursor::new(b"a\nbc\r\n\nlast".to_vec())), 100);
+        let mut seen = Vec::new();
+        loop {
+            let line = lines.read().unwrap();
+            if line == Line::End {
+                break;
+            }
+            seen.push((lines.number(), line, String::from_utf8(lines.text().to_vec()).unwrap()));
+        }
+        let expected = [(1, Line::Whole, "a"), (2, Line::Whole, "bc"), (3, Line::Whole, ""), (4, Line::Torn, "last")];
+        assert_eq!(seen, expected.map(|(n, line, text)| (n, line, text.to_owned())));
+    }
+
+    #[test]
+    fn a_line_at_the_limit_is_read_and_a_longer_one_is_passed_over() {
+        let mut lines = Lines::new(Box::new(Cursor::new(b"abc\nabcd\nxy\nabcd".to_vec())), 4);
+        assert_eq!(lines.read().unwrap(), Line::Whole);
+        assert_eq!(lines.read().unwrap(), Line::TooLong);
+        assert_eq!((lines.read().unwrap(), lines.text(), lines.number()), (Line::Whole, b"xy".as_slice(), 3));
+        assert_eq!(lines.read().unwrap(), Line::Torn);
+        assert_eq!(lines.read().unwrap(), Line::End);
+    }
+
+    #[test]
+    fn a_gigabyte_without_a_line_end_needs_no_memory() {
+        let endless = io::repeat(b'x').take(1 << 30).chain(Cursor::new(b"\nok\n".to_vec()));
+        let mut lines = Lines::new(Box::new(BufReader::new(endless)), 1 << 16);
+        assert_eq!(lines.read().unwrap(), Line::TooLong);
+        assert!(lines.buffer.capacity() <= 1 << 18);
+        assert_eq!((lines.read().unwrap(), lines.text()), (Line::Whole, b"ok".as_slice()));
+    }
+}

@@ -1,0 +1,137 @@
+//! Mooncake traces (Qin et al., FAST 2025): JSON lines with a timestamp in ms and the ids of 512-token prompt blocks, prefix-chained.
+//! The last block of a prompt is mostly part full; only full blocks become prefix ids, since only they can be reused.
+
+use serde::Deserialize;
+
+use super::field::{self, LineProblem, shown, unexpected};
+use super::format::{LineFormat, TraceRecord};
+use super::skipped::SkipReason;
+
+/// Tokens per block (README of the published traces).
+const BLOCK_TOKENS: u32 = 512;
+
+#[derive(Debug, Deserialize)]
+struct MooncakeLine {
+    timestamp: f64,
+    input_length: u64,
+    output_length: u64,
+    #[serde(default)]
+    hash_ids: Vec<u64>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Mooncake;
+
+impl LineFormat for Mooncake {
+    fn header(&mut self, _line: &[u8]) -> Result<bool, LineProblem> {
+        Ok(false)
+    }
+
+    fn record(&mut self, line: &[u8]) -> Result<TraceRecord, LineProblem> {
+        // Serde would take an array of four values for the same thing.
+        if !line.trim_ascii_start().starts_with(b"{") {
+            return Err(LineProblem::new(SkipReason::Structure, format!("found `{}`, expected a JSON object", shown(line))));
+        }
+        let found: MooncakeLine = serde_json::from_slice(line).map_err(|_| explain(line))?;
+        let at_ns = field::nearest_ns(found.timestamp * 1e6).and_then(|ns| u64::try_from(ns).ok()).ok_or_else(|| {
+            let text = found.timestamp.to_string();
+            unexpected(SkipReason::Field, "timestamp", text.as_bytes(), "milliseconds, 0 or more and below 9.2e12")
+        })?;
+        let tokens = |name, number: u64| field::tokens(name, number.to_string().as_bytes());
+        let (prompt_tokens, output_tokens) = (tokens("input_length", found.input_length)?, tokens("output_length", found.output_length)?);
+        let (full, all) = ((prompt_tokens / BLOCK_TOKENS) as usize, prompt_tokens.div_ceil(BLOCK_TOKENS) as usize);
+        let mut prefix = found.hash_ids;
+        if prefix.len() > all {
+            let text = format!(
+                "hash_ids: found {} ids, expected at most {all}, the blocks of {BLOCK_TOKENS} tokens in {prompt_tokens}",
+                prefix.len()
+            );
+            return Err(LineProblem::new(SkipReason::Field, text));
+        }
+        prefix.truncate(full);
+        Ok(TraceRecord { at_ns, prompt_tokens, output_tokens, prefix: prefix.into_boxed_slice() })
+    }
+
+    /// A JSON object without its closing brace is not one.
+    fn can_be_torn_unseen(&self) -> bool {
+        false
+    }
+
+    fn block_tokens(&self) -> Option<u32> {
+        Some(BLOCK_TOKENS)
+    }
+}
+
+/// Reads the line once more, slowly, for the field at fault.
+fn explain(line: &[u8]) -> LineProblem {
+    let mut json = serde_json::Deserializer::from_slice(line);
+    let (path, what) = match serde_path_to_error::deserialize::<_, MooncakeLine>(&mut json) {
+        Err(error) => (error.path().to_string(), error.into_inner()),
+        // The object itself is fine, so something comes after it.
+        Ok(_) => match json.end() {
+            Err(error) => (String::new(), error),
+            Ok(()) => return LineProblem::new(SkipReason::Structure, format!("found `{}`, expected one JSON object", shown(line))),
+        },
+    };
+    // The parser counts lines and columns of this one line; the column is what helps.
+    let message = what.to_string();
+    let message = message.split(" at line ").next().unwrap_or(&message);
+    match what.classify() {
+        serde_json::error::Category::Data if path.is_empty() || path == "." => {
+            LineProblem::new(SkipReason::Field, format!("{message}; expected `timestamp`, `input_length`, `output_length` and `hash_ids`"))
+        }
+        serde_json::error::Category::Data => LineProblem::new(SkipReason::Field, format!("{path}: {message}")),
+        _ => LineProblem::new(
+            SkipReason::Structure,
+            format!("found `{}`, expected a JSON object ({message} in column {})", shown(line), what.column()),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(line: &str) -> Result<TraceRecord, LineProblem> {
+        Mooncake.record(line.as_bytes())
+    }
+
+    #[test]
+    fn only_full_blocks_become_the_prefix() {
+        let read = record(r#"{"timestamp": 27000, "input_length": 1535, "output_length": 5, "hash_ids": [0, 46, 47]}"#).unwrap();
+        assert_eq!(read, TraceRecord { at_ns: 27_000_000_000, prompt_tokens: 1535, output_tokens: 5, prefix: Box::new([0, 46]) });
+        let read = record(r#"{"timestamp": 0.5, "input_length": 1536, "output_length": 5, "hash_ids": [0, 46, 47], "more": {}}"#).unwrap();
+        assert_eq!((read.at_ns, &*read.prefix), (500_000, [0, 46, 47].as_slice()));
+        assert!(record(r#"{"timestamp": 0, "input_length": 100, "output_length": 5}"#).unwrap().prefix.is_empty());
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_used_names_the_field() {
+        let line = |time: &str, input: &str, output: &str, ids: &str| {
+            let text = format!(r#"{{"timestamp": {time}, "input_length": {input}, "output_length": {output}, "hash_ids": {ids}}}"#);
+            let problem = record(&text).unwrap_err();
+            (problem.reason, problem.text)
+        };
+        use SkipReason::{Field, TooManyTokens, ZeroTokens};
+        assert_eq!(line("0", "0", "1", "[]").0, ZeroTokens);
+        assert_eq!(line("0", "9", "0", "[]"), (ZeroTokens, "output_length: found `0`, expected at least 1 token".to_owned()));
+        assert_eq!(line("0", "99999999", "1", "[]").0, TooManyTokens);
+        assert_eq!(line("0", "-9", "1", "[]"), (Field, "input_length: invalid value: integer `-9`, expected u64".to_owned()));
+        assert_eq!(line("-1", "9", "1", "[]").0, Field);
+        assert_eq!(line("1e18", "9", "1", "[]").0, Field);
+        assert_eq!(line("\"x\"", "9", "1", "[]").0, Field);
+        let (reason, text) = line("0", "513", "1", "[1, 2, 3]");
+        assert_eq!((reason, text.as_str()), (Field, "hash_ids: found 3 ids, expected at most 2, the blocks of 512 tokens in 513"));
+        assert!(line("0", "513", "1", "[1, -2]").1.starts_with("hash_ids[1]: "));
+    }
+
+    #[test]
+    fn text_that_is_no_object_is_a_broken_structure() {
+        for text in ["", "[]x", "[0, 9, 1, []]", "{", r#"{"timestamp": 0, "input_length": 67"#, "\u{1}", r#"{"timestamp": NaN}"#] {
+            assert_eq!(record(text).unwrap_err().reason, SkipReason::Structure, "{text}");
+        }
+        assert_eq!(record(r#"{"timestamp": 0}"#).unwrap_err().reason, SkipReason::Field);
+        let two = r#"{"timestamp": 0, "input_length": 1, "output_length": 1, "hash_ids": []} {}"#;
+        assert_eq!(record(two).unwrap_err().reason, SkipReason::Structure);
+    }
+}

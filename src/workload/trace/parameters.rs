@@ -1,0 +1,81 @@
+//! What one can ask of a trace. Owns the parameters and their ranges; must not know files.
+
+use super::super::error::{ParameterProblem, Problems};
+use super::format::TraceFormat;
+use super::source::TraceSource;
+use crate::sim::SimDuration;
+
+/// How a trace is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReadOptions {
+    /// Its format; recognised by the first line if not given.
+    pub format: Option<TraceFormat>,
+    /// Leave out and count lines that cannot be used, instead of refusing the trace.
+    pub skip_bad_lines: bool,
+}
+
+/// A part of a trace: requests at `from` or later and before `to`, both since the first request of the trace, before any scaling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TraceWindow {
+    /// Start, included.
+    pub from: SimDuration,
+    /// End, not included; the end of the trace if not given.
+    pub to: Option<SimDuration>,
+}
+
+/// Parameters of a workload that replays a trace. Its time 0 is the first request of the window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TraceParameters {
+    /// The trace.
+    pub source: TraceSource,
+    /// How it is read.
+    pub read: ReadOptions,
+    /// Divides the times between arrivals: 2 makes a trace twice as fast. 10⁻⁶ to 10⁶.
+    pub rate_scale: f64,
+    /// The part of the trace that is replayed.
+    pub window: TraceWindow,
+    /// How often the window is replayed, back to back, at least 1. One replay after the other starts the window's length later if the
+    /// window ends before the trace does, otherwise the time of the last arrival and one mean gap later. Prefix ids stay the same: the same
+    /// prompts are sent again, and prefix caches will remember them.
+    pub repeat: u32,
+    /// At most so many requests over all replays, at least 1.
+    pub limit: Option<u64>,
+}
+
+impl TraceParameters {
+    /// The whole trace, once, at its own speed; broken lines are refused.
+    pub fn new(source: TraceSource) -> Self {
+        Self { source, read: ReadOptions::default(), rate_scale: 1.0, window: TraceWindow::default(), repeat: 1, limit: None }
+    }
+
+    /// All problems of these parameters; empty if they can be used. Whether the trace can be read is not looked at.
+    pub fn validate(&self) -> Vec<ParameterProblem> {
+        let mut problems = Problems::default();
+        problems.require((1e-6..=1e6).contains(&self.rate_scale), "rate_scale", self.rate_scale, "a number from 1e-6 to 1e6");
+        if let Some(to) = self.window.to {
+            let from = self.window.from;
+            let expected = format!("a time after the window's start, which is {} s", from.as_secs_f64());
+            problems.require(to > from, "window.to", format_args!("{} s", to.as_secs_f64()), &expected);
+        }
+        problems.require(self.repeat >= 1, "repeat", self.repeat, "at least 1");
+        problems.require(self.limit != Some(0), "limit", 0, "at least 1 request");
+        problems.into_vec()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_problems_are_named_at_once() {
+        let source = TraceSource::Memory { name: "t".to_owned(), bytes: Vec::new().into() };
+        let fine = TraceParameters::new(source);
+        assert_eq!(fine.validate(), []);
+        let at = SimDuration::from_ns(5);
+        let window = TraceWindow { from: at, to: Some(at) };
+        let bad = TraceParameters { rate_scale: f64::NAN, window, repeat: 0, limit: Some(0), ..fine };
+        let fields: Vec<_> = bad.validate().into_iter().map(|p| p.field).collect();
+        assert_eq!(fields, ["rate_scale", "window.to", "repeat", "limit"]);
+    }
+}

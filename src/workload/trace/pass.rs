@@ -1,0 +1,76 @@
+//! One reading of a trace's window. Owns what the window leaves out and how long it is; must not know scaling and repetition.
+
+use super::super::WorkloadError;
+use super::format::TraceRecord;
+use super::parameters::{TraceParameters, TraceWindow};
+use super::reader::TraceReader;
+
+/// Reads the records of the window, with times since its first.
+#[derive(Debug)]
+pub(super) struct Pass {
+    reader: TraceReader,
+    window: TraceWindow,
+    /// File time of the trace's first request.
+    origin_ns: Option<u64>,
+    /// File time of the window's first request.
+    first_ns: Option<u64>,
+    /// Time of the latest request since the window's first.
+    last_ns: u64,
+    count: u64,
+    /// The window has ended before the trace.
+    cut: bool,
+}
+
+impl Pass {
+    pub(super) fn open(parameters: &TraceParameters) -> Result<Self, WorkloadError> {
+        let reader = TraceReader::open(&parameters.source, parameters.read)?;
+        Ok(Self { reader, window: parameters.window, origin_ns: None, first_ns: None, last_ns: 0, count: 0, cut: false })
+    }
+
+    /// The next request of the window and its time since the window's first, nanoseconds.
+    pub(super) fn next(&mut self) -> Result<Option<(u64, TraceRecord)>, WorkloadError> {
+        while !self.cut {
+            let Some(record) = self.reader.next_record()? else { return Ok(None) };
+            // The reader lets no time go back, so no difference is negative.
+            let trace_ns = record.at_ns - *self.origin_ns.get_or_insert(record.at_ns);
+            if self.window.to.is_some_and(|to| trace_ns >= to.ns()) {
+                self.cut = true;
+                break;
+            }
+            if trace_ns >= self.window.from.ns() {
+                self.last_ns = record.at_ns - *self.first_ns.get_or_insert(record.at_ns);
+                self.count += 1;
+                return Ok(Some((self.last_ns, record)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// After the last request: how much later the next replay starts, nanoseconds. See [`TraceParameters::repeat`].
+    pub(super) fn period_ns(&self) -> Result<u64, WorkloadError> {
+        if let (true, Some(to)) = (self.cut, self.window.to) {
+            return Ok(to.ns() - self.window.from.ns());
+        }
+        if self.count < 2 {
+            let problem =
+                "one request has no gap that says when it should be repeated; give the window an end before the trace's".to_owned();
+            return Err(WorkloadError::Trace { file: self.reader.file().to_owned(), problem });
+        }
+        Ok(self.last_ns + self.last_ns / (self.count - 1))
+    }
+
+    /// Why there is no request, for a message.
+    pub(super) fn nothing(&self) -> WorkloadError {
+        let skipped = self.reader.skipped();
+        let problem = match (self.origin_ns, skipped.is_empty()) {
+            (Some(_), _) => "no request lies inside the window".to_owned(),
+            (None, true) => "there is no request in the trace".to_owned(),
+            (None, false) => format!("there is no usable request in the trace ({skipped})"),
+        };
+        WorkloadError::Trace { file: self.reader.file().to_owned(), problem }
+    }
+
+    pub(super) const fn reader(&self) -> &TraceReader {
+        &self.reader
+    }
+}

@@ -1,0 +1,160 @@
+//! A trace as a workload: its window, faster or slower, once or several times. Owns the mapping from trace time to simulated time.
+
+use super::super::error::refuse;
+use super::super::request::{ClassId, RequestSpec, Workload};
+use super::super::{SkippedLines, WorkloadError};
+use super::format::{TraceFormat, TraceRecord};
+use super::parameters::TraceParameters;
+use super::pass::Pass;
+use crate::sim::SimTime;
+
+/// The request read ahead, so that the workload knows whether there is another.
+#[derive(Debug)]
+enum Head {
+    Ready(SimTime, RequestSpec),
+    Failed(WorkloadError),
+    End,
+}
+
+/// Requests of a trace, streamed. Memory: one line and one request.
+#[derive(Debug)]
+pub struct TraceWorkload {
+    class: ClassId,
+    parameters: TraceParameters,
+    pass: Pass,
+    /// Lines left out, once the first replay is over; later replays would count the same lines again.
+    skipped: Option<SkippedLines>,
+    replays_left: u32,
+    left: Option<u64>,
+    /// Start of the current replay, nanoseconds of trace time.
+    offset_ns: u64,
+    taken: u64,
+    head: Head,
+}
+
+impl TraceWorkload {
+    /// Opens the trace and reads its first request.
+    ///
+    /// # Errors
+    /// Parameters out of range, a file that cannot be read, a wrong header, no request inside the window, or a broken line before the first.
+    pub fn open(class: ClassId, parameters: TraceParameters) -> Result<Self, WorkloadError> {
+        refuse(parameters.validate())?;
+        let pass = Pass::open(&parameters)?;
+        let mut workload = Self {
+            class,
+            pass,
+            skipped: None,
+            replays_left: parameters.repeat - 1,
+            left: parameters.limit,
+            offset_ns: 0,
+            taken: 0,
+            head: Head::End,
+            parameters,
+        };
+        match workload.read_ahead()? {
+            Some((at, request)) => workload.head = Head::Ready(at, request),
+            None => return Err(workload.pass.nothing()),
+        }
+        Ok(workload)
+    }
+
+    /// The format the trace is read in.
+    pub const fn format(&self) -> TraceFormat {
+        self.pass.reader().format()
+    }
+
+    /// Lines left out so far, each counted once however often the trace is repeated.
+    pub fn skipped_lines(&self) -> &SkippedLines {
+        self.skipped.as_ref().unwrap_or_else(|| self.pass.reader().skipped())
+    }
+
+    fn read_ahead(&mut self) -> Result<Option<(SimTime, RequestSpec)>, WorkloadError> {
+        if self.left == Some(0) {
+            return Ok(None);
+        }
+        loop {
+            if let Some((ns, record)) = self.pass.next()? {
+                self.left = self.left.map(|left| left - 1);
+                self.taken += 1;
+                let at = self.simulated_time(ns)?;
+                return Ok(Some((at, self.request(record))));
+            }
+            // A replay that offers nothing would not get anywhere, however often it is repeated.
+            if self.replays_left == 0 || self.taken == 0 {
+                return Ok(None);
+            }
+            self.replays_left -= 1;
+            self.offset_ns = self.offset_ns.checked_add(self.pass.period_ns()?).ok_or_else(|| self.beyond())?;
+            let finished = std::mem::replace(&mut self.pass, Pass::open(&self.parameters)?);
+            self.skipped.get_or_insert_with(|| finished.reader().skipped().clone());
+        }
+    }
+
+    /// Trace time divided by the rate scale, to the nearest nanosecond. Division keeps the order. Above 2⁵³ ns (104 days) of trace time
+    /// and at a scale other than 1, times have the precision of an `f64`.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "range checked")]
+    fn simulated_time(&self, ns: u64) -> Result<SimTime, WorkloadError> {
+        let ns = self.offset_ns.checked_add(ns).ok_or_else(|| self.beyond())?;
+        if self.parameters.rate_scale.to_bits() == 1.0f64.to_bits() {
+            return Ok(SimTime::from_ns(ns));
+        }
+        let scaled = (ns as f64 / self.parameters.rate_scale).round();
+        if scaled < 9.2e18 { Ok(SimTime::from_ns(scaled as u64)) } else { Err(self.beyond()) }
+    }
+
+    const fn beyond(&self) -> WorkloadError {
+        WorkloadError::BeyondTime { class: self.class.0, request: self.taken }
+    }
+
+    fn request(&self, record: TraceRecord) -> RequestSpec {
+        let mut prefix = record.prefix;
+        for id in &mut prefix {
+            *id = self.class.prefix_id(*id);
+        }
+        RequestSpec { class: self.class, prompt_tokens: record.prompt_tokens, output_tokens: record.output_tokens, prefix }
+    }
+
+    /// Reports the error that reading ahead ran into, once.
+    fn fail_if_failed(&mut self) -> Result<(), WorkloadError> {
+        match std::mem::replace(&mut self.head, Head::End) {
+            Head::Failed(error) => Err(error),
+            head => {
+                self.head = head;
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Workload for TraceWorkload {
+    fn peek(&mut self) -> Result<Option<SimTime>, WorkloadError> {
+        self.fail_if_failed()?;
+        Ok(if let Head::Ready(at, _) = self.head { Some(at) } else { None })
+    }
+
+    fn next(&mut self) -> Result<Option<(SimTime, RequestSpec)>, WorkloadError> {
+        self.fail_if_failed()?;
+        let Head::Ready(at, request) = std::mem::replace(&mut self.head, Head::End) else { return Ok(None) };
+        self.head = match self.read_ahead() {
+            Ok(Some((at, request))) => Head::Ready(at, request),
+            Ok(None) => Head::End,
+            Err(error) => Head::Failed(error),
+        };
+        Ok(Some((at, request)))
+    }
+
+    fn request_done(&mut self, _class: ClassId, _at: SimTime) {}
+
+    fn is_exhausted(&self) -> bool {
+        matches!(self.head, Head::End)
+    }
+
+    fn prefix_block_tokens(&self, class: ClassId) -> Option<u32> {
+        self.pass.reader().block_tokens().filter(|_| class == self.class)
+    }
+
+    fn skipped(&self) -> Vec<(ClassId, &SkippedLines)> {
+        let skipped = self.skipped_lines();
+        if skipped.is_empty() { Vec::new() } else { vec![(self.class, skipped)] }
+    }
+}

@@ -1,0 +1,93 @@
+//! The book of lines left out. Owns reasons and counts; must not know how lines are read.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+/// How many examples are kept.
+const EXAMPLES: usize = 5;
+
+/// Why a line was left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SkipReason {
+    /// More or fewer columns than the header, or text that is no JSON object.
+    Structure,
+    /// A field is missing or is not what it must be.
+    Field,
+    /// No prompt or no output tokens; in BurstGPT that is a request that failed.
+    ZeroTokens,
+    /// More tokens than are believed.
+    TooManyTokens,
+    /// Earlier than the line before.
+    OutOfOrder,
+    /// The last line has no end, so that its last number may be cut short.
+    Torn,
+    /// Longer than is read.
+    TooLong,
+    /// The compressed data end early or are damaged; nothing after it is read.
+    Compressed,
+}
+
+impl fmt::Display for SkipReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Structure => "broken structure",
+            Self::Field => "unusable field",
+            Self::ZeroTokens => "zero tokens",
+            Self::TooManyTokens => "too many tokens",
+            Self::OutOfOrder => "out of order",
+            Self::Torn => "torn last line",
+            Self::TooLong => "line too long",
+            Self::Compressed => "damaged compression",
+        })
+    }
+}
+
+/// One line that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SkippedLine {
+    /// Line number, from 1.
+    pub line: u64,
+    /// Field, what was found and what was expected.
+    pub problem: String,
+}
+
+/// Lines left out of a trace, counted by reason, with the first few as examples.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct SkippedLines {
+    /// Lines left out.
+    pub total: u64,
+    /// The same by reason.
+    pub by_reason: BTreeMap<SkipReason, u64>,
+    /// The first five.
+    pub examples: Vec<SkippedLine>,
+}
+
+impl SkippedLines {
+    /// True if every line was used.
+    pub const fn is_empty(&self) -> bool {
+        self.total == 0
+    }
+
+    pub(super) fn note(&mut self, line: u64, reason: SkipReason, problem: String) {
+        self.total += 1;
+        *self.by_reason.entry(reason).or_insert(0) += 1;
+        if self.examples.len() < EXAMPLES {
+            self.examples.push(SkippedLine { line, problem });
+        }
+    }
+}
+
+impl fmt::Display for SkippedLines {
+    /// Such as `3 lines skipped: 2 zero tokens, 1 out of order`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} skipped", self.total, if self.total == 1 { "line" } else { "lines" })?;
+        for (i, (reason, count)) in self.by_reason.iter().enumerate() {
+            write!(f, "{} {count} {reason}", if i == 0 { ":" } else { "," })?;
+        }
+        Ok(())
+    }
+}
