@@ -11,11 +11,11 @@
 
 use super::event::{Event, InstanceId, Slot, iteration_key};
 use super::instance::{InFlight, Instance, Run};
-use super::observe::{IdlePhase, IterationRecord, Observer};
+use super::observe::{IterationRecord, Observer};
 use super::request::{Requests, Stage};
 use super::state::{Cluster, PoolState};
 use crate::perf::IterationCost;
-use crate::power::Energy;
+use crate::power::{Energy, Phase};
 use crate::sim::{SimDuration, SimTime};
 
 impl<O: Observer> Cluster<O> {
@@ -156,8 +156,8 @@ impl<O: Observer> Cluster<O> {
             (None, None) => return,
         };
         let span = current.end.since(current.start);
-        let energy = pool.spec.power.busy(span.ns(), cost.compute_ns, cost.memory_ns);
-        let (prefill_energy, decode_energy) = split(energy, cost.prefill_share);
+        let energy = pool.spec.power.busy_energy(span, cost.compute_ns, cost.memory_ns);
+        let (prefill_energy, decode_energy) = energy.split(cost.prefill_share);
         let prefill_tokens: u64 = instance.chunks.iter().map(|chunk| u64::from(chunk.tokens)).sum();
         settle_gauges(instance, observer, current.end);
         let sequences = instance.decode.count;
@@ -173,8 +173,7 @@ impl<O: Observer> Cluster<O> {
             prefill_share: cost.prefill_share,
             compute_ns: cost.compute_ns,
             memory_ns: cost.memory_ns,
-            prefill_energy,
-            decode_energy,
+            energy,
         });
         book_prefill(instance, requests, &cost, prefill_energy, prefill_tokens, span);
         if sequences > 0 {
@@ -289,14 +288,6 @@ fn whole_ns(duration_ns: f64) -> u64 {
     duration_ns.round().max(1.0) as u64
 }
 
-/// Divides the energy of an iteration between prefill and decode; the parts sum to the whole.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share between 0 and 1 of a u64")]
-fn split(energy: Energy, prefill_share: f64) -> (Energy, Energy) {
-    let part = |whole: u64| (whole as f64 * prefill_share).round() as u64;
-    let prefill = Energy { chip_nj: part(energy.chip_nj), it_nj: part(energy.it_nj) };
-    (prefill, Energy { chip_nj: energy.chip_nj - prefill.chip_nj, it_nj: energy.it_nj - prefill.it_nj })
-}
-
 fn completes(requests: &Requests, chunk: &super::instance::Chunk) -> bool {
     let request = &requests[chunk.slot];
     request.computed + chunk.tokens >= request.target && !request.is_done()
@@ -307,7 +298,7 @@ fn book_prefill(instance: &Instance, requests: &mut Requests, cost: &IterationCo
     for chunk in &instance.chunks {
         let share = f64::from(chunk.tokens) / tokens as f64;
         let request = &mut requests[chunk.slot];
-        request.energy_j += share * energy.it_nj as f64 * 1e-9;
+        request.energy_j += share * energy.it_j();
         request.prefill_s += share * cost.prefill_share * span.as_secs_f64();
     }
 }
@@ -325,7 +316,7 @@ fn book_decode<O: Observer>(
     let each = 1.0 / f64::from(instance.decode.count);
     instance.totals.gap_sum += span.ns();
     instance.totals.gap_squares += u128::from(span.ns()) * u128::from(span.ns());
-    instance.totals.energy_j += energy.it_nj as f64 * 1e-9 * each;
+    instance.totals.energy_j += energy.it_j() * each;
     instance.totals.time_s += span.as_secs_f64() * (1.0 - cost.prefill_share) * each;
     if instance.decode.advance(|slot, epoch| requests.is_current(slot, epoch)) {
         // The line that the run follows has a new slope from here on.
@@ -377,8 +368,8 @@ pub(super) fn settle_gauges<O: Observer>(instance: &mut Instance, observer: &mut
 pub(super) fn settle_idle<O: Observer>(instance: &mut Instance, pool: &PoolState, observer: &mut O, now: SimTime) {
     if now > instance.idle_since {
         let span = now.since(instance.idle_since);
-        let phase = if instance.transfers > 0 { IdlePhase::Transfer } else { IdlePhase::Idle };
-        observer.idle(instance.pool, instance.idle_since, now, phase, pool.spec.power.idle(span.ns()));
+        let phase = if instance.transfers > 0 { Phase::Transfer } else { Phase::Idle };
+        observer.idle(instance.pool, instance.idle_since, now, phase, pool.spec.power.idle_energy(span));
         instance.idle_since = now;
     }
 }

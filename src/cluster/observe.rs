@@ -1,7 +1,7 @@
 //! What the cluster tells the outside. It does not know who listens, or what is computed from it.
 
 use super::event::{InstanceId, PoolId};
-use crate::power::Energy;
+use crate::power::{Energy, Phase};
 use crate::sim::SimTime;
 use crate::workload::ClassId;
 
@@ -52,15 +52,6 @@ impl Outcome {
     }
 }
 
-/// What energy was spent on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IdlePhase {
-    /// Nothing to do.
-    Idle,
-    /// Nothing to compute, KV on the wire.
-    Transfer,
-}
-
 /// One iteration of one instance.
 #[derive(Debug, Clone, Copy)]
 pub struct IterationRecord {
@@ -84,10 +75,8 @@ pub struct IterationRecord {
     pub compute_ns: f64,
     /// Time at peak memory bandwidth, ns.
     pub memory_ns: f64,
-    /// Energy of the prefill part.
-    pub prefill_energy: Energy,
-    /// Energy of the decode part.
-    pub decode_energy: Energy,
+    /// What it drew.
+    pub energy: Energy,
 }
 
 /// A request that has left the system, or is inside at the end.
@@ -157,8 +146,8 @@ pub trait Observer {
     fn gaps(&mut self, _at: SimTime, _class: ClassId, _gap_ns: u64, _n: u64) {}
     /// The first token of a prompt leaves.
     fn first_token(&mut self, _at: SimTime, _class: ClassId, _prompt: u32, _cached: u32) {}
-    /// An instance had nothing to compute.
-    fn idle(&mut self, _pool: PoolId, _from: SimTime, _to: SimTime, _phase: IdlePhase, _energy: Energy) {}
+    /// An instance had nothing to compute; `phase` is idle or transfer.
+    fn idle(&mut self, _pool: PoolId, _from: SimTime, _to: SimTime, _phase: Phase, _energy: Energy) {}
     /// On one instance, `running` sequences ran and `kv_blocks` blocks were held all the time from `from` to `to`.
     fn gauges(&mut self, _pool: PoolId, _instance: InstanceId, _from: SimTime, _to: SimTime, _running: u64, _kv_blocks: u64) {}
     /// In the whole pool, `waiting` requests waited all the time from `from` to `to`.

@@ -16,8 +16,8 @@ pub(super) struct PoolBin {
     pub(super) kv_blocks: u128,
     /// Requests · ns.
     pub(super) waiting: u128,
-    /// IT nanojoules.
-    pub(super) it_nj: u128,
+    /// IT picojoules.
+    pub(super) it_pj: u128,
 }
 
 /// What happens at instants, per interval.
@@ -123,7 +123,7 @@ impl Bins {
                         running: a.running + b.running,
                         kv_blocks: a.kv_blocks + b.kv_blocks,
                         waiting: a.waiting + b.waiting,
-                        it_nj: a.it_nj + b.it_nj,
+                        it_pj: a.it_pj + b.it_pj,
                     })
                 })
                 .collect();

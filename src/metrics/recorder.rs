@@ -6,8 +6,8 @@ use super::bins::Bins;
 use super::row::{RequestRow, Verdict};
 use super::summary::{RequestCounts, SloLimits, TokenCounts};
 use super::values::Values;
-use crate::cluster::{IdlePhase, InstanceId, IterationRecord, Observer, Outcome, PoolId, RequestRecord};
-use crate::power::Energy;
+use crate::cluster::{InstanceId, IterationRecord, Observer, Outcome, PoolId, RequestRecord};
+use crate::power::{Energy, EnergyMeter, Phase};
 use crate::sim::{SimDuration, SimTime};
 use crate::workload::ClassId;
 
@@ -106,15 +106,6 @@ impl ClassRecord {
     }
 }
 
-/// Joules by phase, as integers.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct PhaseEnergy {
-    pub(super) prefill: u128,
-    pub(super) decode: u128,
-    pub(super) transfer: u128,
-    pub(super) idle: u128,
-}
-
 /// What is kept of one pool.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct PoolRecord {
@@ -124,8 +115,7 @@ pub(super) struct PoolRecord {
     pub(super) idle_ns: u128,
     pub(super) compute_ns: u128,
     pub(super) memory_ns: u128,
-    pub(super) chip_nj: u128,
-    pub(super) it_nj: PhaseEnergy,
+    pub(super) energy: EnergyMeter,
     pub(super) running: u128,
     pub(super) kv_blocks: u128,
     pub(super) waiting: u128,
@@ -194,21 +184,22 @@ impl<S: RequestSink> Recorder<S> {
         to.since(from.max(self.warmup)).ns()
     }
 
-    /// The part of an amount, spread evenly over a span, that falls after the warm-up.
-    fn measured_part(&self, whole: u64, from: SimTime, to: SimTime) -> u128 {
+    /// The part of an energy, spread evenly over a span, that falls after the warm-up.
+    fn measured_energy(&self, whole: Energy, from: SimTime, to: SimTime) -> Energy {
         if from >= self.warmup {
-            return u128::from(whole);
+            return whole;
         }
         let span = u128::from(to.since(from).ns()).max(1);
-        u128::from(whole) * u128::from(self.measured_ns(from, to)) / span
+        let measured = u128::from(self.measured_ns(from, to));
+        Energy { chip_pj: whole.chip_pj * measured / span, it_pj: whole.it_pj * measured / span }
     }
 
-    fn add_energy_to_bins(&mut self, pool: PoolId, from: SimTime, to: SimTime, it_nj: u64) {
+    fn add_energy_to_bins(&mut self, pool: PoolId, from: SimTime, to: SimTime, energy: Energy) {
         let span = u128::from(to.since(from).ns());
         let mut given = 0u128;
         self.bins.span(usize::from(pool.0), from, to, |bin, _, until| {
-            let so_far = u128::from(it_nj) * u128::from(until) / span;
-            bin.it_nj += so_far - given;
+            let so_far = energy.it_pj * u128::from(until) / span;
+            bin.it_pj += so_far - given;
             given = so_far;
         });
     }
@@ -280,26 +271,21 @@ impl<S: RequestSink> Observer for Recorder<S> {
 
     fn iteration(&mut self, record: &IterationRecord) {
         let (from, to) = (record.start, record.end);
-        let it_nj = record.prefill_energy.it_nj + record.decode_energy.it_nj;
-        self.add_energy_to_bins(record.pool, from, to, it_nj);
+        self.add_energy_to_bins(record.pool, from, to, record.energy);
         self.bins.count(to, |bin| bin.tokens += record.tokens_out);
         if to <= self.warmup {
             return;
         }
         self.tokens.output += record.tokens_out;
         let busy = self.measured_ns(from, to);
-        let chip = self.measured_part(record.prefill_energy.chip_nj + record.decode_energy.chip_nj, from, to);
-        let prefill = self.measured_part(record.prefill_energy.it_nj, from, to);
-        let decode = self.measured_part(record.decode_energy.it_nj, from, to);
+        let energy = self.measured_energy(record.energy, from, to);
         let pool = &mut self.pools[usize::from(record.pool.0)];
         pool.iterations += 1;
         pool.busy_ns += u128::from(busy);
         pool.prefill_ns += whole(busy as f64 * record.prefill_share);
         pool.compute_ns += whole(record.compute_ns);
         pool.memory_ns += whole(record.memory_ns);
-        pool.chip_nj += chip;
-        pool.it_nj.prefill += prefill;
-        pool.it_nj.decode += decode;
+        pool.energy.add_iteration(energy, record.prefill_share);
     }
 
     fn gaps(&mut self, at: SimTime, class: ClassId, gap_ns: u64, n: u64) {
@@ -315,17 +301,13 @@ impl<S: RequestSink> Observer for Recorder<S> {
         }
     }
 
-    fn idle(&mut self, pool: PoolId, from: SimTime, to: SimTime, phase: IdlePhase, energy: Energy) {
-        self.add_energy_to_bins(pool, from, to, energy.it_nj);
-        let (chip, it) = (self.measured_part(energy.chip_nj, from, to), self.measured_part(energy.it_nj, from, to));
+    fn idle(&mut self, pool: PoolId, from: SimTime, to: SimTime, phase: Phase, energy: Energy) {
+        self.add_energy_to_bins(pool, from, to, energy);
+        let measured = self.measured_energy(energy, from, to);
         let span = self.measured_ns(from, to);
         let record = &mut self.pools[usize::from(pool.0)];
         record.idle_ns += u128::from(span);
-        record.chip_nj += chip;
-        match phase {
-            IdlePhase::Idle => record.it_nj.idle += it,
-            IdlePhase::Transfer => record.it_nj.transfer += it,
-        }
+        record.energy.add(phase, measured);
     }
 
     fn gauges(&mut self, pool: PoolId, _: InstanceId, from: SimTime, to: SimTime, running: u64, kv_blocks: u64) {

@@ -1,11 +1,12 @@
 //! From what was recorded to what is reported.
 
-use super::recorder::{ClassRecord, PhaseEnergy, Recorder, RequestSink};
+use super::recorder::{ClassRecord, Recorder, RequestSink};
 use super::summary::{
     AtBoundary, Cdf, ClassSummary, Cost, Distributions, Energy, EnergyByPhase, Goodput, Jitter, Latency, Lifecycle, MeanAndP99,
     NetworkSummary, PoolSummary, PoolTimeline, RequestCounts, RunResult, SCHEMA_VERSION, Summary, Throughput, Timeline,
 };
 use super::values::Values;
+use crate::power::{EnergyMeter, Phase, carbon_g, facility_j};
 use crate::sim::SimTime;
 
 /// What the recorder cannot know by itself.
@@ -40,13 +41,7 @@ pub struct PoolUse {
     pub it_j: f64,
 }
 
-const J_PER_NJ: f64 = 1e-9;
-const J_PER_KWH: f64 = 3.6e6;
 const CDF_POINTS: u32 = 400;
-
-fn joules(nj: u128) -> f64 {
-    nj as f64 * J_PER_NJ
-}
 
 fn seconds(ns: u128) -> f64 {
     ns as f64 * 1e-9
@@ -103,7 +98,7 @@ impl<S: RequestSink> Recorder<S> {
             .map(|(record, pool)| PoolUse {
                 instance_s: f64::from(pool.instances) * measured_s,
                 prefill_share: ratio(seconds(record.prefill_ns), seconds(record.busy_ns)),
-                it_j: joules(record.it_nj.total()),
+                it_j: record.energy.total().it_j(),
             })
             .collect()
     }
@@ -195,10 +190,10 @@ impl<S: RequestSink> Recorder<S> {
     }
 
     fn energy(&self, facts: &RunFacts, measured_s: f64) -> Energy {
-        let chip_j = joules(self.pools.iter().map(|pool| pool.chip_nj).sum());
-        let it_j = joules(self.pools.iter().map(|pool| pool.it_nj.total()).sum());
-        let facility_j = it_j * facts.pue;
-        let by_phase = self.pools.iter().fold(PhaseEnergy::default(), |a, b| a.plus(&b.it_nj));
+        let mut meter = EnergyMeter::default();
+        self.pools.iter().for_each(|pool| meter.merge(&pool.energy));
+        let (chip_j, it_j) = (meter.total().chip_j(), meter.total().it_j());
+        let facility_j = facility_j(it_j, facts.pue);
         let at = |tokens: u64| AtBoundary {
             chip: ratio(tokens as f64, chip_j),
             it: ratio(tokens as f64, it_j),
@@ -209,13 +204,13 @@ impl<S: RequestSink> Recorder<S> {
             chip_j,
             it_j,
             facility_j,
-            by_phase: by_phase.joules(),
+            by_phase: by_phase(&meter),
             output_tokens_per_j,
             total_tokens_per_j: at(self.tokens.prompt + self.tokens.output),
             mean_power_w: per(facility_j, measured_s),
             peak_power_w: self.peak_it_power_w(facts.end) * facts.pue,
             output_tokens_per_s_per_mw: output_tokens_per_j.facility.map(|per_j| per_j * 1e6),
-            carbon_g: facility_j / J_PER_KWH * facts.carbon_g_per_kwh,
+            carbon_g: carbon_g(facility_j, facts.carbon_g_per_kwh),
         }
     }
 
@@ -237,7 +232,7 @@ impl<S: RequestSink> Recorder<S> {
             let provided_s = f64::from(pool.instances) * measured_s;
             let busy_s = seconds(record.busy_ns);
             let blocks = pool.kv_blocks as f64;
-            let energy_j = joules(record.it_nj.total());
+            let energy_j = record.energy.total().it_j();
             PoolSummary {
                 name: pool.name.clone(),
                 role: pool.role.clone(),
@@ -260,7 +255,7 @@ impl<S: RequestSink> Recorder<S> {
                 preemptions: record.preemptions,
                 energy_j,
                 mean_power_w: per(energy_j, measured_s),
-                energy_by_phase: record.it_nj.joules(),
+                energy_by_phase: by_phase(&record.energy),
                 cost_usd: 0.0,
                 perf: pool.perf.clone(),
             }
@@ -318,7 +313,7 @@ impl<S: RequestSink> Recorder<S> {
                 queue: mean(|bin| bin.waiting, 1.0),
                 running: mean(|bin| bin.running, 1.0),
                 kv_utilization: mean(|bin| bin.kv_blocks, 1.0 / (pool.kv_blocks as f64 * f64::from(pool.instances))),
-                power_w: mean(|bin| bin.it_nj, 1.0),
+                power_w: mean(|bin| bin.it_pj, 1e-3),
                 instances: vec![f64::from(pool.instances); count],
             }
         });
@@ -351,28 +346,13 @@ impl<S: RequestSink> Recorder<S> {
     }
 }
 
-impl PhaseEnergy {
-    pub(super) fn total(&self) -> u128 {
-        self.prefill + self.decode + self.transfer + self.idle
-    }
-
-    fn plus(&self, other: &Self) -> Self {
-        Self {
-            prefill: self.prefill + other.prefill,
-            decode: self.decode + other.decode,
-            transfer: self.transfer + other.transfer,
-            idle: self.idle + other.idle,
-        }
-    }
-
-    fn joules(&self) -> EnergyByPhase {
-        // Instances are up for the whole run: nothing is spent on starting them.
-        EnergyByPhase {
-            prefill_j: joules(self.prefill),
-            decode_j: joules(self.decode),
-            transfer_j: joules(self.transfer),
-            idle_j: joules(self.idle),
-            startup_j: 0.0,
-        }
+fn by_phase(meter: &EnergyMeter) -> EnergyByPhase {
+    let joules = |phase| meter.of(phase).it_j();
+    EnergyByPhase {
+        prefill_j: joules(Phase::Prefill),
+        decode_j: joules(Phase::Decode),
+        transfer_j: joules(Phase::Transfer),
+        idle_j: joules(Phase::Idle),
+        startup_j: joules(Phase::Startup),
     }
 }

@@ -7,7 +7,7 @@ use tokenmill::cluster::{
     ClassSpec, Cluster, ClusterSpec, EngineSpec, ModelId, NetworkSpec, Observer, Overlap, PoolSpec, RequestRecord, Role, RouterSpec,
 };
 use tokenmill::perf::{BatchShape, DecodeRun, IterationCost, PerfModel};
-use tokenmill::power::InstancePower;
+use tokenmill::power::{ChipPowerModel, InstancePower, NodePower};
 use tokenmill::sim::{SimDuration, SimTime};
 use tokenmill::workload::{ClassId, RequestSpec, Workload, WorkloadError};
 
@@ -74,7 +74,9 @@ pub fn pool(name: &str, role: Role, instances: u32, perf: Linear) -> PoolSpec {
 }
 
 pub fn power() -> InstancePower {
-    InstancePower { idle_w: 100.0, busy_w: 500.0 }
+    // One chip: 100 W idle, 200 W as soon as it is busy, 700 W at full activity; a node of one chip with 50 W and 10 % on top.
+    let chip = ChipPowerModel::new(100.0, 2.0 / 7.0, 700.0, 0.5, 0.6).unwrap();
+    InstancePower::new(1, chip, NodePower { chips: 1, fixed_w: 50.0, proportional: 0.1 }).unwrap()
 }
 
 pub fn cluster(pools: Vec<PoolSpec>) -> ClusterSpec {
