@@ -1,11 +1,28 @@
 //! YAML to a validated scenario, with diagnostics.
+//!
+//! Owns: what users may write and how they are told what is wrong with it: all problems at once, each with file, line, caret, what
+//! was found, what was expected and the nearest right word. Must not know: how anything is simulated.
+//!
+//! A document goes through these steps (`load.rs`): texts are read (`source.rs`), parsed into a tree with places (`tree.rs`), brought
+//! into one form and laid over what they include (`merge.rs`), changed by `--set` (`overrides.rs`), checked against the JSON Schema of
+//! the type (`check.rs`, `quantity.rs`), and read into the type (`scenario/`). What the schema cannot say is checked by whoever builds
+//! the simulation, with [`Document::problems`] to point at the right line.
 
+mod assertion;
+mod check;
+mod diagnostic;
+mod load;
+mod merge;
+mod overrides;
+mod path;
+mod quantity;
 pub mod scenario;
+pub mod schema;
+mod source;
+mod tree;
 
-#[cfg(test)]
-mod dump {
-    #[test]
-    fn dump() {
-        println!("{}", serde_json::to_string_pretty(&schemars::schema_for!(super::scenario::ScenarioFile)).unwrap());
-    }
-}
+pub use assertion::{Assertion, AssertionError, Op, Outcome};
+pub use diagnostic::{ConfigErrors, Diagnostic, Segment, Style};
+pub use load::{Document, Input, Loaded, Problems, load, load_scenario};
+pub use source::{Source, Sources};
+pub use tree::{Entry, FileId, Kind, Node, Span};

@@ -17,9 +17,7 @@ pub use cluster::{
     SiteChoice,
 };
 pub use policies::{Admission, Autoscaler, Policies, PowerPolicy, QueueOrder, Router, RouterByRole, RouterChoice};
-pub use workload::{
-    Arrivals, ClosedLoop, Diurnal, Lengths, SharedPrefix, Slo, Synthetic, Trace, TraceFormat, TraceWindow, WorkloadEntry,
-};
+pub use workload::{Arrivals, ClosedLoop, Diurnal, Lengths, SharedPrefix, Slo, Synthetic, Trace, TraceFormat, TraceWindow, WorkloadEntry};
 
 use std::collections::BTreeMap;
 
