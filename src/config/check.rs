@@ -13,7 +13,7 @@ use super::source::Sources;
 use super::tree::{Entry, Fault, Kind, Node, Span};
 
 /// Checks `root`; an empty result means that it can be read into the type of the schema, but for what the schema cannot say.
-pub fn check(root: &Node, schema: &Value, sources: &Sources) -> Vec<Fault> {
+pub(super) fn check(root: &Node, schema: &Value, sources: &Sources) -> Vec<Fault> {
     let mut check = Check { sources, faults: Vec::new() };
     check.node(root, At::root(schema), "", root.span);
     check.faults
@@ -33,7 +33,7 @@ impl Check<'_> {
             (Shape::Variants(variants), _) => self.choice(node, &variants, path),
             (Shape::AnyOf(all), _) => match best(node, &all) {
                 Some(one) => self.node(node, one, path, owner),
-                None => self.wrong(node, path, &all.iter().map(|a| in_words(*a)).collect::<Vec<_>>().join(" or ")),
+                None => self.no_shape_fits(node, &all, path),
             },
             (Shape::Quantity(name), _) => self.faults.extend(quantity::check(node, name, at, path, self.sources)),
             (Shape::Integer, Kind::Int(value)) => {
@@ -58,7 +58,8 @@ impl Check<'_> {
                 self.free_key(entry, at, &inner);
                 self.node(&entry.value, known, &inner, entry.key_span);
             } else if at.closed() {
-                let near = nearest(&entry.key, keys.iter().copied().filter(|k| !entries.iter().any(|e| e.key == *k)));
+                let near = nearest(&entry.key, keys.iter().copied());
+                // A missing key that is there misspelt is told once.
                 meant.extend(near);
                 self.unknown_key(entry, at, path, near);
             }
@@ -67,7 +68,7 @@ impl Check<'_> {
         for key in at.required().filter(|k| !has(k)) {
             let what = at.key(key).map(in_words).unwrap_or_default();
             let fault = Fault::new(owner, format!("missing key `{key}`")).at(path);
-            self.faults.push(fault.hint(Some(format!("add `{key}: …`, {what}"))));
+            self.faults.push(fault.hint(Some(format!("add `{key}: …` ({what})"))));
         }
         self.exactly_one(entries, at, path, owner, &meant);
         let least = at.keyword("minProperties").and_then(Value::as_u64).unwrap_or(0);
@@ -167,13 +168,27 @@ impl Check<'_> {
                 },
                 [] => self.faults.push(Fault::new(node.span, "found an empty map").at(path).expected(expected())),
                 [_, second, ..] => {
-                    let found: Vec<&str> = entries.iter().map(|e| e.key.as_str()).collect();
-                    let fault = Fault::new(second.key_span, format!("found {} together", list_words(&found))).at(path);
+                    let found: Vec<String> = entries.iter().take(4).map(|e| format!("`{}`", cut(&e.key, 40))).collect();
+                    let fault = Fault::new(second.key_span, format!("found {} together", found.join(" and "))).at(path);
                     self.faults.push(fault.expected(format!("exactly one of {}", list_words(&names))));
                 }
             },
             _ => self.wrong(node, path, &expected()),
         }
+    }
+
+    fn no_shape_fits(&mut self, node: &Node, all: &[At<'_>], path: &str) {
+        let expected = all.iter().map(|a| in_words(*a)).collect::<Vec<_>>().join(", or ");
+        let (Kind::Map(entries), mut names) = (&node.kind, Vec::new()) else { return self.wrong(node, path, &expected) };
+        for at in all {
+            match at.shape() {
+                Shape::Variants(variants) => names.extend(variants.iter().map(|v| v.name)),
+                _ => names.extend(at.keys()),
+            }
+        }
+        let Some(entry) = entries.first().filter(|_| !names.is_empty()) else { return self.wrong(node, path, &expected) };
+        let hint = nearest(&entry.key, names.into_iter()).map(|n| format!("did you mean `{n}`?"));
+        self.faults.push(Fault::new(entry.key_span, format!("unknown choice `{}`", entry.key)).at(path).expected(expected).hint(hint));
     }
 
     fn text(&mut self, node: &Node, text: &str, at: At<'_>, path: &str) {
@@ -235,12 +250,17 @@ pub(super) fn in_words(at: At<'_>) -> String {
             let keys: Vec<&str> = at.keys().collect();
             if keys.is_empty() { "a map".into() } else { format!("a map with {}", list_words(&keys)) }
         }
-        Shape::List(items) => items.map_or_else(|| "a list".into(), |i| format!("a list, each item {}", short(i))),
+        Shape::List(items) => match items.map(|i| (i, i.shape())) {
+            None => "a list".into(),
+            Some((_, Shape::Map)) => "a list of maps".into(),
+            Some((_, Shape::Text)) => "a list of texts".into(),
+            Some((item, _)) => format!("a list, each item {}", in_words(item)),
+        },
         Shape::Variants(variants) => format!("one of {}", list_words(&variants.iter().map(|v| v.name).collect::<Vec<_>>())),
         Shape::AnyOf(all) => all.into_iter().map(in_words).collect::<Vec<_>>().join(" or "),
         Shape::Quantity(name) => quantity::in_words(name, at),
         Shape::Integer => match integer_range(at) {
-            (least, most) if most >= i128::from(i64::MAX) => format!("a whole number of at least {least}"),
+            (least, most) if most >= i128::from(u32::MAX) => format!("a whole number of at least {least}"),
             (least, most) => format!("a whole number from {least} to {most}"),
         },
         Shape::Number => "a number".into(),
@@ -248,10 +268,6 @@ pub(super) fn in_words(at: At<'_>) -> String {
         Shape::Bool => "`true` or `false`".into(),
         Shape::Anything => "a value".into(),
     }
-}
-
-fn short(at: At<'_>) -> String {
-    if matches!(at.shape(), Shape::Map) { "a map".into() } else { in_words(at) }
 }
 
 fn example(word: &str, inner: At<'_>) -> Option<String> {

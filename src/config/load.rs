@@ -15,7 +15,7 @@ use super::merge::{canonical, drop_nulls, overlay};
 use super::path::follow;
 use super::schema::{self, At};
 use super::source::{Sources, read};
-use super::tree::{Fault, Kind, Node, Span, parse};
+use super::tree::{Fault, FileId, Kind, Node, Span, parse};
 use super::{overrides, scenario::ScenarioFile};
 
 /// Includes nest at most so deep.
@@ -81,7 +81,10 @@ pub fn load<T: DeserializeOwned + JsonSchema>(input: Input<'_>, sets: &[String])
     loader.overrides(&mut root, sets);
     drop_nulls(&mut root, At::root(&schema));
     let Loader { sources, mut faults, .. } = loader;
-    faults.extend(check(&root, &schema, &sources));
+    let found = check(&root, &schema, &sources);
+    // What a broken include would have brought is not missing.
+    let whole = faults.iter().all(|f| f.path != "include" && f.span.file == FileId::default());
+    faults.extend(found.into_iter().filter(|f| whole || !f.problem.starts_with("missing ")));
     if !faults.is_empty() {
         return Err(ConfigErrors::new(faults, &sources));
     }

@@ -19,6 +19,8 @@ mod quantity;
 pub mod scenario;
 pub mod schema;
 mod source;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 pub use assertion::{Assertion, AssertionError, Op, Outcome};

@@ -34,8 +34,12 @@ pub(super) fn check(node: &Node, name: &str, at: At<'_>, path: &str, sources: &S
             Some(fault.hint(format!("`{}` has no unit; {what} needs one", cut(&found, 40))))
         }
         Some(Err(QuantityError::OutOfRange { least, most, .. })) => {
-            let limits = range_words(at).unwrap_or_else(|| format!("from {least} to {most}"));
-            Some(fault.expected(format!("{} {limits}", what(name))))
+            let limits = match range_words(at) {
+                Some(range) if at.keyword("x-most").is_some() => range,
+                Some(range) => format!("{range} and at most {most}"),
+                None => format!("from {least} to {most}"),
+            };
+            Some(fault.expected(format!("{} {limits}", describe(name).0)))
         }
         Some(Err(_)) => Some(fault),
     }
@@ -84,10 +88,6 @@ pub(super) fn in_words(name: &str, at: At<'_>) -> String {
         Some(range) => format!("{what} {range}, such as {examples}"),
         None => format!("{what} such as {examples}"),
     }
-}
-
-fn what(name: &str) -> &'static str {
-    describe(name).0
 }
 
 /// Name and examples, as `units` has them in its own errors.

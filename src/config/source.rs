@@ -10,7 +10,7 @@ use super::diagnostic::nearest;
 use super::tree::{FileId, Span};
 
 /// Files above this size are refused, bytes. Scenarios are written by people; traces are read elsewhere.
-pub const MAX_BYTES: u64 = 16 * 1024 * 1024;
+pub(super) const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// One text with its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,11 +61,11 @@ impl Sources {
 
 /// Why a file cannot be used: the problem and what might help. User error.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReadProblem {
+pub(super) struct ReadProblem {
     /// What is wrong, without the file's name.
-    pub problem: String,
+    pub(super) problem: String,
     /// What to do.
-    pub hint: Option<String>,
+    pub(super) hint: Option<String>,
 }
 
 impl ReadProblem {
@@ -75,7 +75,7 @@ impl ReadProblem {
 }
 
 /// Reads a text file of at most [`MAX_BYTES`].
-pub fn read(path: &Path) -> Result<String, ReadProblem> {
+pub(super) fn read(path: &Path) -> Result<String, ReadProblem> {
     let meta = match fs::metadata(path) {
         Ok(meta) => meta,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

@@ -70,42 +70,42 @@ pub struct Node {
 
 /// Something wrong at a place, before files have names.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Fault {
+pub(super) struct Fault {
     /// Where.
-    pub span: Span,
+    pub(super) span: Span,
     /// Path of the value in the document, such as `cluster.pools[1].instances`; empty for the document itself.
-    pub path: String,
+    pub(super) path: String,
     /// What was found, as a clause: "found `four`", "unknown key `tpp`".
-    pub problem: String,
+    pub(super) problem: String,
     /// What would be right.
-    pub expected: Option<String>,
+    pub(super) expected: Option<String>,
     /// What to write instead.
-    pub hint: Option<String>,
+    pub(super) hint: Option<String>,
 }
 
 impl Fault {
     /// A fault without a path.
-    pub fn new(span: Span, problem: impl Into<String>) -> Self {
+    pub(super) fn new(span: Span, problem: impl Into<String>) -> Self {
         Self { span, path: String::new(), problem: problem.into(), expected: None, hint: None }
     }
 
     /// The same with a path.
     #[must_use]
-    pub fn at(mut self, path: impl Into<String>) -> Self {
+    pub(super) fn at(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
         self
     }
 
     /// The same with what was expected.
     #[must_use]
-    pub fn expected(mut self, expected: impl Into<String>) -> Self {
+    pub(super) fn expected(mut self, expected: impl Into<String>) -> Self {
         self.expected = Some(expected.into());
         self
     }
 
     /// The same with a hint.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<Option<String>>) -> Self {
+    pub(super) fn hint(mut self, hint: impl Into<Option<String>>) -> Self {
         self.hint = hint.into();
         self
     }
@@ -156,7 +156,7 @@ impl Node {
 }
 
 /// Parses one document. A tree may come with faults (duplicate keys), and no tree comes without one.
-pub fn parse(text: &str, file: FileId) -> (Option<Node>, Vec<Fault>) {
+pub(super) fn parse(text: &str, file: FileId) -> (Option<Node>, Vec<Fault>) {
     match parse_with(text, DuplicateKeyPolicy::Error) {
         Ok(mut node) => {
             node.for_each_span(&mut |s| s.file = file);
