@@ -145,7 +145,7 @@ impl fmt::Display for Diagnostic {
 impl ConfigErrors {
     /// Sorts, removes what is said twice, and looks up the source lines.
     pub(super) fn new(mut faults: Vec<Fault>, sources: &Sources) -> Self {
-        faults.sort_by(|a, b| (a.span.file, a.span.line, a.span.column).cmp(&(b.span.file, b.span.line, b.span.column)));
+        faults.sort_by_key(|f| (f.span.file, f.span.line, f.span.column));
         let mut kept: Vec<Fault> = Vec::new();
         for fault in faults {
             // A value that is used twice through an alias is wrong once.

@@ -12,10 +12,11 @@ use serde_json::Value;
 use super::check::{check, found};
 use super::diagnostic::ConfigErrors;
 use super::merge::{canonical, drop_nulls, overlay};
+use super::parse::parse;
 use super::path::follow;
 use super::schema::{self, At};
 use super::source::{Sources, read};
-use super::tree::{Fault, FileId, Kind, Node, Span, parse};
+use super::tree::{Fault, FileId, Kind, Node, Span};
 use super::{overrides, scenario::ScenarioFile};
 
 /// Includes nest at most so deep.
@@ -73,9 +74,9 @@ pub fn load<T: DeserializeOwned + JsonSchema>(input: Input<'_>, sets: &[String])
         Input::File(path) => {
             let name = path.display().to_string();
             let text = read(path).map_err(|e| ConfigErrors::file(&name, &e.problem, e.hint))?;
-            loader.document(&name, Some(path.to_path_buf()), text, &mut Vec::new())
+            loader.document(&name, Some(path), &text, &mut Vec::new())
         }
-        Input::Text { name, text } => loader.document(name, None, text.to_owned(), &mut Vec::new()),
+        Input::Text { name, text } => loader.document(name, None, text, &mut Vec::new()),
     };
     let Some(mut root) = root else { return Err(ConfigErrors::new(loader.faults, &loader.sources)) };
     loader.overrides(&mut root, sets);
@@ -107,9 +108,9 @@ struct Loader<'s> {
 
 impl Loader<'_> {
     /// Parses one text and what it includes. `chain` holds the files that led here.
-    fn document(&mut self, name: &str, path: Option<PathBuf>, text: String, chain: &mut Vec<(PathBuf, String)>) -> Option<Node> {
-        let file = self.sources.add(name, path.clone(), text.as_str());
-        let (root, faults) = parse(&text, file);
+    fn document(&mut self, name: &str, path: Option<&Path>, text: &str, chain: &mut Vec<(PathBuf, String)>) -> Option<Node> {
+        let file = self.sources.add(name, path.map(Path::to_path_buf), text);
+        let (root, faults) = parse(text, file);
         self.faults.extend(faults);
         let mut root = root?;
         if root.kind == Kind::Null {
@@ -127,7 +128,7 @@ impl Loader<'_> {
         canonical(&mut root, at, file);
         let Some(include) = include else { return Some(root) };
         // The chain names this file by its real path, so that every way round a cycle is seen.
-        let real = path.as_deref().and_then(|p| p.canonicalize().ok()).unwrap_or_default();
+        let real = path.and_then(|p| p.canonicalize().ok()).unwrap_or_default();
         chain.push((real, name.to_owned()));
         let mut base: Option<Node> = None;
         for item in self.include_items(include) {
@@ -180,7 +181,7 @@ impl Loader<'_> {
             return None;
         }
         match read(&path) {
-            Ok(text) => self.document(&name, Some(path), text, chain),
+            Ok(text) => self.document(&name, Some(&path), &text, chain),
             Err(error) => {
                 self.faults.push(fail(format!("`{name}` {}", error.problem.replace("no such file", "does not exist")), error.hint));
                 None
@@ -191,8 +192,13 @@ impl Loader<'_> {
     fn overrides(&mut self, root: &mut Node, sets: &[String]) {
         for (i, text) in sets.iter().enumerate() {
             let file = overrides::add(&mut self.sources, i + 1, text);
-            match overrides::apply(root, text, file, At::root(self.schema)) {
-                Ok(()) => canonical(root, At::root(self.schema), file),
+            // An option that cannot be applied changes nothing.
+            let mut changed = root.clone();
+            match overrides::apply(&mut changed, text, file, At::root(self.schema)) {
+                Ok(()) => {
+                    canonical(&mut changed, At::root(self.schema), file);
+                    *root = changed;
+                }
                 Err(faults) => self.faults.extend(faults),
             }
         }

@@ -12,7 +12,9 @@ pub(super) fn canonical(node: &mut Node, at: At<'_>, wins: FileId) {
         Shape::Map => canonical_map(node, at, wins),
         Shape::List(Some(items)) => {
             if let Kind::List(list) = &mut node.kind {
-                list.iter_mut().for_each(|i| canonical(i, items, wins));
+                for item in list {
+                    canonical(item, items, wins);
+                }
             }
         }
         Shape::Variants(variants) => canonical_variant(node, at, &variants, wins),

@@ -3,7 +3,7 @@
 //! Owns: what users may write and how they are told what is wrong with it: all problems at once, each with file, line, caret, what
 //! was found, what was expected and the nearest right word. Must not know: how anything is simulated.
 //!
-//! A document goes through these steps (`load.rs`): texts are read (`source.rs`), parsed into a tree with places (`tree.rs`), brought
+//! A document goes through these steps (`load.rs`): texts are read (`source.rs`), parsed into a tree with places (`parse.rs`, `tree.rs`), brought
 //! into one form and laid over what they include (`merge.rs`), changed by `--set` (`overrides.rs`), checked against the JSON Schema of
 //! the type (`check.rs`, `quantity.rs`), and read into the type (`scenario/`). What the schema cannot say is checked by whoever builds
 //! the simulation, with [`Document::problems`] to point at the right line.
@@ -14,6 +14,7 @@ mod diagnostic;
 mod load;
 mod merge;
 mod overrides;
+mod parse;
 mod path;
 mod quantity;
 pub mod scenario;

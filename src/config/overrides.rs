@@ -6,10 +6,11 @@
 use super::check::list_words;
 use super::diagnostic::nearest;
 use super::merge::{best, inside, make_room};
+use super::parse::parse;
 use super::path::{Step, first_step, item_name, position};
 use super::schema::{At, Shape};
 use super::source::Sources;
-use super::tree::{Entry, Fault, FileId, Kind, Node, Span, parse};
+use super::tree::{Entry, Fault, FileId, Kind, Node, Span};
 
 /// A path has at most so many steps.
 const MAX_STEPS: usize = 32;
@@ -30,10 +31,12 @@ pub(super) fn apply(root: &mut Node, text: &str, file: FileId, at: At<'_>) -> Re
         span.start += bytes;
         span.column += if span.line <= 1 { u32::try_from(columns).unwrap_or(0) } else { 0 };
     };
-    faults.iter_mut().for_each(|f| shift(&mut f.span));
+    for fault in &mut faults {
+        shift(&mut fault.span);
+    }
     let Some(mut node) = node.filter(|_| faults.is_empty()) else { return Err(faults) };
     node.for_each_span(&mut |s| shift(s));
-    set(root, 0, Walk { path, place: &whole, value: node }, Some(at), 0).map_err(|fault| vec![fault])
+    set(root, 0, Walk { path, place: &whole, value: node }, Some(at), 0).map_err(|fault| vec![*fault])
 }
 
 /// The text of an option, to make spans in it.
@@ -59,7 +62,7 @@ struct Walk<'a> {
 }
 
 /// Follows the path, creating maps where there are none, and puts the value at its end. `done` bytes of the path are behind.
-fn set(node: &mut Node, done: usize, walk: Walk<'_>, at: Option<At<'_>>, depth: usize) -> Result<(), Fault> {
+fn set(node: &mut Node, done: usize, walk: Walk<'_>, at: Option<At<'_>>, depth: usize) -> Result<(), Box<Fault>> {
     let (before, rest) = walk.path.split_at(done);
     if rest.is_empty() {
         *node = walk.value;
@@ -70,12 +73,12 @@ fn set(node: &mut Node, done: usize, walk: Walk<'_>, at: Option<At<'_>>, depth: 
     let span = walk.place.span(done + usize::from(rest.starts_with(['.', '['])), word.len());
     if word.is_empty() || depth >= MAX_STEPS {
         let problem = if word.is_empty() { "an empty step in the path" } else { "a path with too many steps" };
-        return Err(Fault::new(span, problem).at(before));
+        return Err(Box::new(Fault::new(span, problem).at(before)));
     }
     let done = walk.path.len() - after.len();
     if let Kind::List(items) = &mut node.kind {
         let Some(item) = position(items, step).and_then(|i| items.get_mut(i)) else {
-            return Err(no_item(items, word, span, before));
+            return Err(Box::new(no_item(items, word, span, before)));
         };
         let inner = at.and_then(|a| match a.shape() {
             Shape::List(items) => items,
@@ -84,7 +87,7 @@ fn set(node: &mut Node, done: usize, walk: Walk<'_>, at: Option<At<'_>>, depth: 
         return set(item, done, walk, inner, depth + 1);
     }
     if matches!(step, Step::Index(_)) {
-        return Err(Fault::new(span, format!("`[{word}]` is used on what is not a list")).at(before));
+        return Err(Box::new(Fault::new(span, format!("`[{word}]` is used on what is not a list")).at(before)));
     }
     let at = at.map(|a| match a.shape() {
         Shape::AnyOf(all) => best(node, &all).unwrap_or(a),

@@ -77,7 +77,8 @@ pub(super) fn join(path: &str, key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tree::{FileId, parse};
+    use super::super::parse::parse;
+    use super::super::tree::FileId;
     use super::*;
 
     #[test]
