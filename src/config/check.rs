@@ -80,7 +80,7 @@ impl Check<'_> {
     /// Keys of the user's choice are any text, but numbers where the map counts by numbers.
     fn free_key(&mut self, entry: &Entry, at: At<'_>, path: &str) {
         if at.numeric_keys() && entry.key.parse::<u32>().is_err() {
-            let fault = Fault::new(entry.key_span, format!("found the key `{}`", entry.key)).at(path);
+            let fault = Fault::new(entry.key_span, format!("found the key `{}`", cut(&entry.key, 80))).at(path);
             self.faults.push(fault.expected("a whole number as key"));
         }
     }
@@ -96,7 +96,7 @@ impl Check<'_> {
         } else {
             format!("known keys here: {}", list_words(&right))
         };
-        self.faults.push(Fault::new(entry.key_span, format!("unknown key `{}`", entry.key)).at(path).hint(hint));
+        self.faults.push(Fault::new(entry.key_span, format!("unknown key `{}`", cut(&entry.key, 80))).at(path).hint(hint));
     }
 
     fn exactly_one(&mut self, entries: &[Entry], at: At<'_>, path: &str, owner: Span, meant: &[&str]) {
@@ -148,7 +148,7 @@ impl Check<'_> {
                     self.faults.push(fault.expected(what).hint(example(word, *inner)));
                 }
                 None => {
-                    let fault = Fault::new(node.span, format!("unknown choice `{word}`")).at(path);
+                    let fault = Fault::new(node.span, format!("unknown choice `{}`", cut(word, 80))).at(path);
                     self.faults.push(fault.expected(expected()).hint(hint(word)));
                 }
             },
@@ -162,7 +162,7 @@ impl Check<'_> {
                         self.faults.push(fault.hint(format!("write `{}` alone", entry.key)));
                     }
                     None => {
-                        let fault = Fault::new(entry.key_span, format!("unknown choice `{}`", entry.key)).at(path);
+                        let fault = Fault::new(entry.key_span, format!("unknown choice `{}`", cut(&entry.key, 80))).at(path);
                         self.faults.push(fault.expected(expected()).hint(hint(&entry.key)));
                     }
                 },
@@ -188,7 +188,8 @@ impl Check<'_> {
         }
         let Some(entry) = entries.first().filter(|_| !names.is_empty()) else { return self.wrong(node, path, &expected) };
         let hint = nearest(&entry.key, names.into_iter()).map(|n| format!("did you mean `{n}`?"));
-        self.faults.push(Fault::new(entry.key_span, format!("unknown choice `{}`", entry.key)).at(path).expected(expected).hint(hint));
+        self.faults
+            .push(Fault::new(entry.key_span, format!("unknown choice `{}`", cut(&entry.key, 80))).at(path).expected(expected).hint(hint));
     }
 
     fn text(&mut self, node: &Node, text: &str, at: At<'_>, path: &str) {

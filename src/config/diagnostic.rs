@@ -7,13 +7,14 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::excerpt::Lines;
 use super::source::Sources;
 use super::tree::Fault;
 
-/// Widest source excerpt, in columns.
-const WIDTH: usize = 100;
 /// More problems than this are counted, not shown.
 const SHOWN: usize = 50;
+/// More problems than this are counted, not kept.
+const KEPT: usize = 1000;
 
 /// One problem with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,10 +34,12 @@ pub struct Diagnostic {
     pub expected: String,
     /// What to write instead.
     pub hint: Option<String>,
-    /// The source line, without its line end; empty if there is none.
+    /// The source line as shown: a long one is cut around the caret. Empty if there is none.
     pub snippet: String,
-    /// Characters of the source line that the caret underlines, at least 1.
-    pub underline: u32,
+    /// Columns of the snippet before the caret.
+    pub caret: usize,
+    /// Columns that the caret underlines, at least 1.
+    pub underline: usize,
 }
 
 /// How a piece of a rendered diagnostic wants to look.
@@ -73,6 +76,8 @@ pub struct Segment {
 pub struct ConfigErrors {
     /// At least one.
     diagnostics: Vec<Diagnostic>,
+    /// How many more there are.
+    more: usize,
 }
 
 impl Diagnostic {
@@ -91,11 +96,9 @@ impl Diagnostic {
         text
     }
 
-    fn of(fault: Fault, sources: &Sources) -> Self {
+    fn of(fault: Fault, sources: &Sources, lines: &Lines) -> Self {
         let source = sources.get(fault.span.file);
-        let line = usize::try_from(fault.span.line).unwrap_or(0);
-        let snippet = source.and_then(|s| s.text.lines().nth(line.checked_sub(1)?)).unwrap_or_default();
-        let underline = sources.slice(&fault.span).map_or(1, |t| t.chars().count());
+        let (snippet, caret, underline) = lines.of(&fault.span, sources).map(|l| l.excerpt()).unwrap_or_default();
         Self {
             file: source.map(|s| s.name.clone()).unwrap_or_default(),
             line: fault.span.line,
@@ -104,8 +107,9 @@ impl Diagnostic {
             found: fault.problem,
             expected: fault.expected.unwrap_or_default(),
             hint: fault.hint,
-            snippet: snippet.to_owned(),
-            underline: u32::try_from(underline).unwrap_or(u32::MAX),
+            snippet,
+            caret,
+            underline: underline.max(1),
         }
     }
 
@@ -121,11 +125,10 @@ impl Diagnostic {
         push(Style::Frame, format!("{blank}--> "));
         push(Style::Plain, format!("{}\n", printable(&place)));
         if self.line > 0 && !self.snippet.trim().is_empty() {
-            let (source, offset, length) = excerpt(&self.snippet, self.column, self.underline);
             push(Style::Frame, format!("{blank} |\n{} | ", self.line));
-            push(Style::Source, format!("{source}\n"));
+            push(Style::Source, format!("{}\n", self.snippet));
             push(Style::Frame, format!("{blank} | "));
-            push(Style::Caret, format!("{}{}\n", " ".repeat(offset), "^".repeat(length)));
+            push(Style::Caret, format!("{}{}\n", " ".repeat(self.caret), "^".repeat(self.underline)));
         }
         if let Some(hint) = &self.hint {
             push(Style::Frame, format!("{blank} |\n"));
@@ -154,7 +157,10 @@ impl ConfigErrors {
                 kept.push(fault);
             }
         }
-        Self { diagnostics: kept.into_iter().map(|f| Diagnostic::of(f, sources)).collect() }
+        let more = kept.len().saturating_sub(KEPT);
+        kept.truncate(KEPT);
+        let lines = Lines::new(sources);
+        Self { diagnostics: kept.into_iter().map(|f| Diagnostic::of(f, sources, &lines)).collect(), more }
     }
 
     /// A single problem with a file as a whole.
@@ -180,7 +186,7 @@ impl ConfigErrors {
             }
             out.extend(diagnostic.segments());
         }
-        let count = self.diagnostics.len();
+        let count = self.diagnostics.len() + self.more;
         if count > SHOWN {
             out.push(plain(format!("\n… and {} more\n", count - SHOWN)));
         }
@@ -199,44 +205,6 @@ impl ConfigErrors {
 /// Text of the input must not steer a terminal.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
-}
-
-/// How many columns a character takes; good enough for a caret (East Asian wide and emoji blocks).
-fn columns(c: char) -> usize {
-    match u32::from(c) {
-        0x0300..=0x036f | 0x200b..=0x200f | 0xfe00..=0xfe0f => 0,
-        0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff | 0xfe30..=0xfe6f | 0xff00..=0xff60 | 0x1f300..=0x1faff => 2,
-        _ => 1,
-    }
-}
-
-/// Cuts a source line around the caret: the text to show, the columns before the caret, the caret's length.
-fn excerpt(line: &str, column: u32, underline: u32) -> (String, usize, usize) {
-    let at = usize::try_from(column).unwrap_or(1).saturating_sub(1);
-    let marked = usize::try_from(underline).unwrap_or(1).max(1);
-    let chars: Vec<char> = line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect();
-    let at = at.min(chars.len());
-    let first = if chars.len() <= WIDTH { 0 } else { at.saturating_sub(WIDTH / 2).min(chars.len().saturating_sub(WIDTH)) };
-    let last = chars.len().min(first + WIDTH);
-    let mut text = String::new();
-    let (mut offset, mut length) = (0, 0);
-    if first > 0 {
-        text.push('…');
-        offset = 1;
-    }
-    for (i, c) in chars.iter().enumerate().take(last).skip(first) {
-        let width = if *c == '\t' { 4 } else { columns(*c) };
-        if i < at {
-            offset += width;
-        } else if i < at + marked {
-            length += width;
-        }
-        if *c == '\t' { text.push_str("    ") } else { text.push(*c) }
-    }
-    if last < chars.len() {
-        text.push('…');
-    }
-    (text, offset, length.max(1))
 }
 
 /// The candidate most like `word`, if any is near. Case, `-` and `_` do not count.

@@ -5,13 +5,15 @@
 //!
 //! A document goes through these steps (`load.rs`): texts are read (`source.rs`), parsed into a tree with places (`parse.rs`, `tree.rs`), brought
 //! into one form and laid over what they include (`merge.rs`), changed by `--set` (`overrides.rs`), checked against the JSON Schema of
-//! the type (`check.rs`, `quantity.rs`), and read into the type (`scenario/`). What the schema cannot say is checked by whoever builds
-//! the simulation, with [`Document::problems`] to point at the right line.
+//! the type (`check.rs`, `quantity.rs`), and read into the type (`scenario/`). What the schema cannot say is checked afterwards (`meaning.rs`, and whoever
+//! builds the simulation), with [`Document::problems`] to point at the right line.
 
 mod assertion;
 mod check;
 mod diagnostic;
+mod excerpt;
 mod load;
+mod meaning;
 mod merge;
 mod overrides;
 mod parse;
@@ -27,5 +29,6 @@ mod tree;
 pub use assertion::{Assertion, AssertionError, Op, Outcome};
 pub use diagnostic::{ConfigErrors, Diagnostic, Segment, Style};
 pub use load::{Document, Input, Loaded, Problems, load, load_scenario};
+pub use meaning::{assertions, check_meaning, model_of};
 pub use source::{Source, Sources};
 pub use tree::{Entry, FileId, Kind, Node, Span};

@@ -3,6 +3,7 @@
 //! Owns: parsing, and the limits against hostile documents (those of the YAML crate, left on). Must not know: files, schemas, scenarios.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -83,7 +84,7 @@ enum Open {
     List,
     /// Keys seen so far with their lines, and whether a key comes next.
     Map {
-        keys: Vec<(String, usize)>,
+        keys: BTreeMap<String, usize>,
         key_next: bool,
     },
 }
@@ -98,7 +99,7 @@ fn duplicate_keys(text: &str, file: FileId) -> Vec<Fault> {
             Event::Scalar(value, ..) => {
                 if let Some(Open::Map { keys, key_next: true }) = open.last_mut() {
                     let line = place.start.line();
-                    if let Some((_, first)) = keys.iter().find(|(k, _)| *k == *value) {
+                    if let Some(first) = keys.get(&*value) {
                         let start = place.start.byte_offset().unwrap_or(0);
                         let span = Span {
                             file,
@@ -110,14 +111,14 @@ fn duplicate_keys(text: &str, file: FileId) -> Vec<Fault> {
                         let hint = format!("it is already on line {first}; keep one of the two");
                         faults.push(Fault::new(span, format!("key `{value}` is given twice")).hint(hint));
                     } else {
-                        keys.push((value.into_owned(), line));
+                        keys.insert(value.into_owned(), line);
                     }
                 }
                 complete(&mut open);
             }
             Event::Alias(_) => complete(&mut open),
             Event::SequenceStart(..) => open.push(Open::List),
-            Event::MappingStart(..) => open.push(Open::Map { keys: Vec::new(), key_next: true }),
+            Event::MappingStart(..) => open.push(Open::Map { keys: BTreeMap::new(), key_next: true }),
             Event::SequenceEnd | Event::MappingEnd => {
                 open.pop();
                 complete(&mut open);

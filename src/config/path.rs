@@ -72,6 +72,8 @@ pub(super) fn follow<'n>(root: &'n Node, path: &str) -> (&'n Node, Option<Span>,
 
 /// `path` with a key appended.
 pub(super) fn join(path: &str, key: &str) -> String {
+    // A key of a megabyte above a hundred thousand values must not be copied for each of them.
+    let key = key.char_indices().nth(80).map_or(key, |(end, _)| key.get(..end).unwrap_or(key));
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 

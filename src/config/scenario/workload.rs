@@ -133,24 +133,24 @@ pub struct Diurnal {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Lengths {
     /// Always the same.
-    Fixed(#[schemars(extend("x-above" = 0))] Count),
+    Fixed(#[schemars(extend("x-above" = 0, "x-most" = 1e8))] Count),
     /// Every length from `min` to `max` equally often.
     Uniform {
         /// Smallest, tokens.
-        #[schemars(extend("x-above" = 0))]
+        #[schemars(extend("x-above" = 0, "x-most" = 1e8))]
         min: Count,
         /// Largest, tokens.
-        #[schemars(extend("x-above" = 0))]
+        #[schemars(extend("x-above" = 0, "x-most" = 1e8))]
         max: Count,
     },
     /// Lognormal. Give `mean` and `median`, or `median` and `sigma`.
     Lognormal {
         /// Half of the draws are below it, tokens.
-        #[schemars(extend("x-above" = 0))]
+        #[schemars(extend("x-above" = 0, "x-most" = 1e8))]
         median: Count,
         /// Mean, tokens; above `median`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[schemars(extend("x-above" = 0))]
+        #[schemars(extend("x-above" = 0, "x-most" = 1e8))]
         mean: Option<Count>,
         /// Standard deviation of the logarithm.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -158,11 +158,11 @@ pub enum Lengths {
         sigma: Option<Ratio>,
         /// Draws below are raised to it, tokens.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[schemars(extend("x-above" = 0))]
+        #[schemars(extend("x-above" = 0, "x-most" = 1e8))]
         min: Option<Count>,
         /// Draws above are cut to it, tokens.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[schemars(extend("x-above" = 0))]
+        #[schemars(extend("x-above" = 0, "x-most" = 1e8))]
         max: Option<Count>,
     },
     /// Each of the given lengths equally often; or read from a file with one length a line.
@@ -181,7 +181,7 @@ pub enum Lengths {
 #[serde(deny_unknown_fields)]
 pub struct SharedPrefix {
     /// Length of the common text, tokens; counted inside the prompt length.
-    #[schemars(extend("x-above" = 0))]
+    #[schemars(extend("x-above" = 0, "x-most" = 1e8))]
     pub tokens: Count,
     /// How many different texts there are.
     #[serde(default = "one")]

@@ -140,6 +140,64 @@ fn problems_of_meaning_point_at_the_line() {
     "#);
 }
 
+#[test]
+fn every_shipped_scenario_is_right() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let mut count = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "yaml") {
+            let loaded = load_scenario(Input::File(&path), &[]).unwrap_or_else(|e| panic!("{e}"));
+            let mut problems = loaded.document.problems();
+            check_meaning(&loaded.value, &mut problems);
+            problems.finish().unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(path.file_stem().and_then(|s| s.to_str()), Some(loaded.value.name.as_str()));
+            count += 1;
+        }
+    }
+    assert!(count >= 6);
+}
+
+#[test]
+fn contradictions_are_told_at_once() {
+    let text = GOOD
+        .replace("run: {requests: 20k, warmup: 60 s}\n", "")
+        .replace("name: replay", "name: chat\n    model: chatt")
+        .replace("window: {to: 10 min}", "window: {from: 1 h, to: 10 min}")
+        .replace("{min: 1, max: 400}", "{min: 500, max: 400}")
+        .replace("median: 928, mean: 1155", "median: 928")
+        .replace("parallelism: {tp: 4}", "parallelism: {tp: 4, ep: 3}")
+        .replace("role: decode", "role: mixed")
+        .replace("p99 < 2000", "p99 below 2000");
+    let loaded = read(&text, &[]).unwrap_or_else(|e| panic!("{e}"));
+    let mut problems = loaded.document.problems();
+    check_meaning(&loaded.value, &mut problems);
+    let expected = [
+        "workload[0]: this workload never ends",
+        "workload[0].synthetic.prompt_tokens.lognormal: neither `mean` nor `sigma` is given",
+        "workload[0].synthetic.output_tokens.uniform.max: found `400`, expected at least `min: 500`",
+        "workload[1].name: the name `chat` is given twice",
+        "workload[1].model: unknown model `chatt`, expected one of `chat`",
+        "workload[1].trace.window.to: found `10 min`, expected a time after `from: 1 h`",
+        "cluster.pools[0].role: a prefill pool without a decode pool for the same model",
+        "cluster.pools[0].parallelism.ep: found `3`, expected a divisor of `tp: 4`",
+        "assert[0]: `latency.ttft_ms.p99 below 2000` has no comparison, expected one such as `latency.ttft_ms.p99 < 2000`",
+    ];
+    assert_eq!(messages(&problems.finish().unwrap_err()), expected);
+}
+
+/// A hundred thousand mistakes on one line of two megabytes: told in bounded time and memory.
+#[test]
+fn a_flood_of_mistakes_is_cut_short() {
+    let keys: String = (0..100_000).map(|i| format!("mistake_{i}: [], ")).collect();
+    let errors = read(&format!("{{{keys}}}"), &[]).unwrap_err();
+    assert_eq!(errors.diagnostics().len(), 1000);
+    let text = errors.render();
+    assert!(text.len() < 100_000);
+    // The keys and what is missing: name, models, workload, cluster.
+    assert!(text.ends_with("… and 99954 more\n\n100004 problems found\n"), "{}", &text[text.len() - 200..]);
+}
+
 /// What YAML gives a meaning to.
 const MARKS: &[u8] = b"{}[]:,-&*!|>'\"%@`#\n\t .~";
 

@@ -77,13 +77,13 @@ fn numbers_that_mean_nothing_are_refused() {
       |
     hint: did you mean `fp8`?
 
-    error: workload[0].synthetic.prompt_tokens.lognormal.median: found `.nan`, expected a whole number above 0, such as `20000` or `20k`
+    error: workload[0].synthetic.prompt_tokens.lognormal.median: found `.nan`, expected a whole number above 0 and at most 100000000, such as `20000` or `20k`
       --> pd.yaml:11:43
        |
     11 |       prompt_tokens: {lognormal: {median: .nan, mean: 1e300}}
        |                                           ^^^^
 
-    error: workload[0].synthetic.prompt_tokens.lognormal.mean: found `1e300`, expected a whole number above 0 and at most 1000000 G
+    error: workload[0].synthetic.prompt_tokens.lognormal.mean: found `1e300`, expected a whole number above 0 and at most 100000000
       --> pd.yaml:11:55
        |
     11 |       prompt_tokens: {lognormal: {median: .nan, mean: 1e300}}
@@ -164,7 +164,7 @@ fn exactly_one_source_of_requests_is_allowed() {
     14 |     closed_loop: {concurrency: 0, isl: {fixed: 1.5}, osl: 5}
        |                                ^
 
-    error: workload[1].closed_loop.prompt_tokens.fixed: found `1.5`, expected a whole number above 0, such as `20000` or `20k`
+    error: workload[1].closed_loop.prompt_tokens.fixed: found `1.5`, expected a whole number above 0 and at most 100000000, such as `20000` or `20k`
       --> pd.yaml:14:48
        |
     14 |     closed_loop: {concurrency: 0, isl: {fixed: 1.5}, osl: 5}
