@@ -83,6 +83,10 @@ impl Check<'_> {
             let fault = Fault::new(entry.key_span, format!("found the key `{}`", cut(&entry.key, 80))).at(path);
             self.faults.push(fault.expected("a whole number as key"));
         }
+        if let Some(names) = at.key_names() {
+            let key = Node { kind: Kind::Text(entry.key.clone()), span: entry.key_span };
+            self.node(&key, names, path, entry.key_span);
+        }
     }
 
     fn unknown_key(&mut self, entry: &Entry, at: At<'_>, path: &str, near: Option<&str>) {

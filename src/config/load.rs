@@ -94,7 +94,12 @@ pub fn load<T: DeserializeOwned + JsonSchema>(input: Input<'_>, sets: &[String])
         Ok(value) => Ok(Loaded { value, document }),
         Err(error) => {
             let mut problems = document.problems();
-            problems.push(&error.path().to_string(), error.inner().to_string(), None, None);
+            let (mut path, message) = (error.path().to_string(), error.inner().to_string());
+            // A key of the wrong kind has no name in the path; the message begins with it.
+            if let (Some(parent), Some(key)) = (path.strip_suffix(".?"), message.split('`').nth(1)) {
+                path = super::path::join(parent, key);
+            }
+            problems.push(&path, message, None, None);
             Err(ConfigErrors::new(problems.faults, &document.sources))
         }
     }

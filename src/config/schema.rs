@@ -225,6 +225,11 @@ impl<'s> At<'s> {
         patterns.or(any).map(|s| self.to(s))
     }
 
+    /// What the keys themselves must be, if the schema says.
+    pub(super) fn key_names(self) -> Option<Self> {
+        self.here.get("propertyNames").map(|s| self.to(s))
+    }
+
     /// True if keys of the user's choice are whole numbers.
     pub(super) fn numeric_keys(self) -> bool {
         self.here.get("patternProperties").is_some()
