@@ -1,0 +1,286 @@
+//! From a path to a typed value: read, include, override, check, convert.
+//!
+//! Owns: the order of these steps, the limits on includes, and the [`Document`] that remembers where everything was written.
+//! Must not know: what the values mean.
+
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::check::{check, found};
+use super::diagnostic::ConfigErrors;
+use super::merge::{canonical, drop_nulls, overlay};
+use super::parse::parse;
+use super::path::follow;
+use super::schema::{self, At};
+use super::source::{Sources, read};
+use super::tree::{Fault, FileId, Kind, Node, Span};
+use super::{overrides, scenario::ScenarioFile};
+
+/// Includes nest at most so deep.
+const MAX_DEPTH: usize = 16;
+/// And are at most so many.
+const MAX_FILES: usize = 256;
+
+/// Where a document comes from.
+#[derive(Debug, Clone, Copy)]
+pub enum Input<'a> {
+    /// A file.
+    File(&'a Path),
+    /// A text compiled into the binary or given otherwise; its relative paths are relative to the current folder.
+    Text {
+        /// Name for messages.
+        name: &'a str,
+        /// The text.
+        text: &'a str,
+    },
+}
+
+/// A checked document that knows where everything was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    root: Node,
+    sources: Sources,
+}
+
+/// A typed value and the document it was read from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded<T> {
+    /// The value.
+    pub value: T,
+    /// The document, for errors found later.
+    pub document: Document,
+}
+
+/// Problems with the meaning of a document, collected to be told all at once.
+#[derive(Debug)]
+pub struct Problems<'d> {
+    document: &'d Document,
+    faults: Vec<Fault>,
+}
+
+/// Reads a scenario and applies `--set` options.
+pub fn load_scenario(input: Input<'_>, sets: &[String]) -> Result<Loaded<ScenarioFile>, ConfigErrors> {
+    load(input, sets)
+}
+
+/// Reads a document of any type that has a schema.
+pub fn load<T: DeserializeOwned + JsonSchema>(input: Input<'_>, sets: &[String]) -> Result<Loaded<T>, ConfigErrors> {
+    let schema = schema::of::<T>();
+    let mut loader = Loader { sources: Sources::default(), faults: Vec::new(), schema: &schema };
+    let root = match input {
+        Input::File(path) => {
+            let name = path.display().to_string();
+            let text = read(path).map_err(|e| ConfigErrors::file(&name, &e.problem, e.hint))?;
+            loader.document(&name, Some(path), &text, &mut Vec::new())
+        }
+        Input::Text { name, text } => loader.document(name, None, text, &mut Vec::new()),
+    };
+    let Some(mut root) = root else { return Err(ConfigErrors::new(loader.faults, &loader.sources)) };
+    loader.overrides(&mut root, sets);
+    drop_nulls(&mut root, At::root(&schema));
+    let Loader { sources, mut faults, .. } = loader;
+    let found = check(&root, &schema, &sources);
+    // What a broken include would have brought is not missing.
+    let whole = faults.iter().all(|f| f.path != "include" && f.span.file == FileId::default());
+    faults.extend(found.into_iter().filter(|f| whole || !f.problem.starts_with("missing ")));
+    if !faults.is_empty() {
+        return Err(ConfigErrors::new(faults, &sources));
+    }
+    let document = Document { root, sources };
+    match serde_path_to_error::deserialize(document.root.to_json()) {
+        Ok(value) => Ok(Loaded { value, document }),
+        Err(error) => {
+            let mut problems = document.problems();
+            let (mut path, message) = (error.path().to_string(), error.inner().to_string());
+            // A key of the wrong kind has no name in the path; the message begins with it.
+            if let (Some(parent), Some(key)) = (path.strip_suffix(".?"), message.split('`').nth(1)) {
+                path = super::path::join(parent, key);
+            }
+            problems.push(&path, message, None, None);
+            Err(ConfigErrors::new(problems.faults, &document.sources))
+        }
+    }
+}
+
+struct Loader<'s> {
+    sources: Sources,
+    faults: Vec<Fault>,
+    schema: &'s Value,
+}
+
+impl Loader<'_> {
+    /// Parses one text and what it includes. `chain` holds the files that led here.
+    fn document(&mut self, name: &str, path: Option<&Path>, text: &str, chain: &mut Vec<(PathBuf, String)>) -> Option<Node> {
+        let file = self.sources.add(name, path.map(Path::to_path_buf), text);
+        let (root, faults) = parse(text, file);
+        self.faults.extend(faults);
+        let mut root = root?;
+        if root.kind == Kind::Null {
+            let start = Span { file, ..Span::default() };
+            self.faults.push(Fault::new(start, "the file is empty").hint("`tokenmill init` writes one to start from".to_owned()));
+            return None;
+        }
+        let Kind::Map(entries) = &mut root.kind else {
+            let what = found(&root, &self.sources);
+            self.faults.push(Fault::new(root.span, format!("found {what}")).expected("a map: `key: value` on each line"));
+            return None;
+        };
+        let include = entries.iter().position(|e| e.key == "include").map(|i| entries.remove(i).value);
+        let at = At::root(self.schema);
+        canonical(&mut root, at, file);
+        let Some(include) = include else { return Some(root) };
+        // The chain names this file by its real path, so that every way round a cycle is seen.
+        let real = path.and_then(|p| p.canonicalize().ok()).unwrap_or_default();
+        chain.push((real, name.to_owned()));
+        let mut base: Option<Node> = None;
+        for item in self.include_items(include) {
+            if let Some(included) = self.include(&item, chain) {
+                base = Some(match base {
+                    Some(earlier) => overlay(earlier, included, Some(at)),
+                    None => included,
+                });
+            }
+        }
+        chain.pop();
+        Some(match base {
+            Some(base) => overlay(base, root, Some(at)),
+            None => root,
+        })
+    }
+
+    fn include_items(&mut self, include: Node) -> Vec<Node> {
+        let items = match include.kind {
+            Kind::Null => return Vec::new(),
+            Kind::List(items) => items,
+            _ => vec![include],
+        };
+        let (good, bad): (Vec<Node>, Vec<Node>) = items.into_iter().partition(|i| matches!(&i.kind, Kind::Text(t) if !t.is_empty()));
+        for node in bad {
+            let what = found(&node, &self.sources);
+            self.faults.push(Fault::new(node.span, format!("found {what}")).at("include").expected("the path of a file"));
+        }
+        good
+    }
+
+    fn include(&mut self, item: &Node, chain: &mut Vec<(PathBuf, String)>) -> Option<Node> {
+        let Kind::Text(text) = &item.kind else { return None };
+        let path = self.sources.folder(&item.span).join(text);
+        let fail = |problem: String, hint: Option<String>| Fault::new(item.span, problem).at("include").hint(hint);
+        if self.sources.iter().count() >= MAX_FILES {
+            self.faults.push(fail(format!("more than {MAX_FILES} files are included"), None));
+            return None;
+        }
+        let name = path.display().to_string();
+        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+        if let Some(start) = chain.iter().position(|(p, _)| *p == real) {
+            let mut round: Vec<&str> = chain.iter().skip(start).map(|(_, n)| n.as_str()).collect();
+            round.push(&name);
+            self.faults.push(fail(format!("includes go round in a circle: {}", round.join(" → ")), None));
+            return None;
+        }
+        if chain.len() >= MAX_DEPTH {
+            self.faults.push(fail(format!("includes nest more than {MAX_DEPTH} deep"), None));
+            return None;
+        }
+        match read(&path) {
+            Ok(text) => self.document(&name, Some(&path), &text, chain),
+            Err(error) => {
+                self.faults.push(fail(format!("`{name}` {}", error.problem.replace("no such file", "does not exist")), error.hint));
+                None
+            }
+        }
+    }
+
+    fn overrides(&mut self, root: &mut Node, sets: &[String]) {
+        for (i, text) in sets.iter().enumerate() {
+            let file = overrides::add(&mut self.sources, i + 1, text);
+            // An option that cannot be applied changes nothing.
+            let mut changed = root.clone();
+            match overrides::apply(&mut changed, text, file, At::root(self.schema)) {
+                Ok(()) => {
+                    canonical(&mut changed, At::root(self.schema), file);
+                    *root = changed;
+                }
+                Err(faults) => self.faults.extend(faults),
+            }
+        }
+    }
+}
+
+impl Document {
+    /// A collector for problems with the meaning of this document.
+    pub fn problems(&self) -> Problems<'_> {
+        Problems { document: self, faults: Vec::new() }
+    }
+
+    /// The texts it was made of.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// The tree, includes and overrides applied.
+    pub fn root(&self) -> &Node {
+        &self.root
+    }
+
+    /// Where the value of `path` is written; its nearest ancestor if it is not written at all.
+    pub fn span(&self, path: &str) -> Span {
+        let (node, key, whole) = follow(&self.root, path);
+        match (key, &node.kind) {
+            // A map or a missing key is best shown by the key it hangs on.
+            (Some(key), Kind::Map(_) | Kind::List(_) | Kind::Null) => key,
+            (Some(key), _) if !whole => key,
+            _ => match &node.kind {
+                Kind::Map(entries) => entries.first().map_or(node.span, |e| e.key_span),
+                _ => node.span,
+            },
+        }
+    }
+
+    /// True if the value of `path` was written, rather than left to its default.
+    pub fn has(&self, path: &str) -> bool {
+        follow(&self.root, path).2
+    }
+
+    /// `file` as written at `path`, relative to the file that names it.
+    pub fn resolve(&self, path: &str, file: &str) -> PathBuf {
+        self.sources.folder(&self.span(path)).join(file)
+    }
+}
+
+impl Problems<'_> {
+    /// Notes that at `path` there is `found` where `expected` is right: "found `3`", "a divisor of 64".
+    pub fn at(&mut self, path: &str, found: impl std::fmt::Display, expected: &str, hint: Option<String>) {
+        self.push(path, format!("found {found}"), Some(expected.to_owned()), hint);
+    }
+
+    /// Notes a problem in free words.
+    pub fn note(&mut self, path: &str, problem: &str, hint: Option<String>) {
+        self.push(path, problem.to_owned(), None, hint);
+    }
+
+    /// Notes that `word` at `path` names nothing among `known`; the nearest of them becomes the hint.
+    pub fn unknown(&mut self, path: &str, what: &str, word: &str, known: &[&str]) {
+        let hint = super::diagnostic::nearest(word, known.iter().copied()).map(|n| format!("did you mean `{n}`?"));
+        let expected = format!("one of {}", super::check::list_words(known));
+        self.push(path, format!("unknown {what} `{word}`"), Some(expected), hint);
+    }
+
+    fn push(&mut self, path: &str, problem: String, expected: Option<String>, hint: Option<String>) {
+        let span = self.document.span(path);
+        self.faults.push(Fault { span, path: path.to_owned(), problem, expected, hint });
+    }
+
+    /// True if nothing was noted.
+    pub fn is_empty(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    /// `Ok` if nothing was noted, all problems otherwise.
+    pub fn finish(self) -> Result<(), ConfigErrors> {
+        if self.faults.is_empty() { Ok(()) } else { Err(ConfigErrors::new(self.faults, &self.document.sources)) }
+    }
+}

@@ -1,0 +1,161 @@
+//! What the schema cannot say about a scenario: names that must be known, values that must fit together.
+//!
+//! Owns: the checks that need nothing but the scenario itself. Must not know: profiles and files; whether a model fits its chips is
+//! checked by whoever builds the cluster, into the same [`Problems`].
+
+use std::collections::BTreeSet;
+
+use super::assertion::Assertion;
+use super::load::Problems;
+use super::scenario::{Lengths, Pool, Role, ScenarioFile, SharedPrefix, WorkloadEntry};
+use crate::units::Count;
+
+/// Notes every contradiction within `file`.
+pub fn check_meaning(file: &ScenarioFile, problems: &mut Problems<'_>) {
+    names(file, problems);
+    for (i, workload) in file.workload.iter().enumerate() {
+        check_workload(file, workload, &format!("workload[{i}]"), problems);
+    }
+    for (i, pool) in file.cluster.pools.iter().enumerate() {
+        let path = format!("cluster.pools[{i}]");
+        check_model(file, pool.model.as_deref(), &path, problems);
+        let (tp, ep) = (pool.parallelism.tp, pool.parallelism.ep);
+        if ep == 0 || tp % ep != 0 {
+            problems.at(&format!("{path}.parallelism.ep"), format!("`{ep}`"), &format!("a divisor of `tp: {tp}`"), None);
+        }
+    }
+    check_roles(file, problems);
+    assertions(file, problems);
+}
+
+/// The conditions of the scenario; what is none is noted.
+pub fn assertions(file: &ScenarioFile, problems: &mut Problems<'_>) -> Vec<Assertion> {
+    let mut good = Vec::new();
+    for (i, text) in file.assert.iter().enumerate() {
+        match text.parse() {
+            Ok(assertion) => good.push(assertion),
+            Err(error) => problems.note(&format!("assert[{i}]"), &format!("{error}"), None),
+        }
+    }
+    good
+}
+
+/// The model that a pool or workload serves or asks for: the one named, or the only one.
+pub fn model_of<'f>(file: &'f ScenarioFile, named: Option<&'f str>) -> Option<&'f str> {
+    match named {
+        Some(name) => file.models.get_key_value(name).map(|(key, _)| key.as_str()),
+        None if file.models.len() == 1 => file.models.keys().next().map(String::as_str),
+        None => None,
+    }
+}
+
+fn names(file: &ScenarioFile, problems: &mut Problems<'_>) {
+    let pools = file.cluster.pools.iter().map(|p| p.name.as_str()).enumerate();
+    let workloads = file.workload.iter().map(|w| w.name.as_str()).enumerate();
+    let mut seen = BTreeSet::new();
+    for (kind, i, name) in pools.map(|(i, n)| ("cluster.pools", i, n)).chain(workloads.map(|(i, n)| ("workload", i, n))) {
+        if !seen.insert((kind, name)) {
+            problems.note(&format!("{kind}[{i}].name"), &format!("the name `{name}` is given twice"), Some("names must differ".into()));
+        }
+    }
+}
+
+fn check_model(file: &ScenarioFile, named: Option<&str>, path: &str, problems: &mut Problems<'_>) {
+    let known: Vec<&str> = file.models.keys().map(String::as_str).collect();
+    match named {
+        Some(name) if !file.models.contains_key(name) => problems.unknown(&format!("{path}.model"), "model", name, &known),
+        None if known.len() > 1 => {
+            let hint = format!("add `model: …`, one of {}", super::check::list_words(&known));
+            problems.note(&format!("{path}.model"), &format!("which of the {} models?", known.len()), Some(hint));
+        }
+        _ => {}
+    }
+}
+
+fn check_workload(file: &ScenarioFile, workload: &WorkloadEntry, path: &str, problems: &mut Problems<'_>) {
+    check_model(file, workload.model.as_deref(), path, problems);
+    if let Some(model) = model_of(file, workload.model.as_deref())
+        && !file.cluster.pools.iter().any(|p| model_of(file, p.model.as_deref()) == Some(model))
+    {
+        problems.note(path, &format!("no pool serves the model `{model}` that this workload asks for"), None);
+    }
+    if let Some(synthetic) = &workload.synthetic {
+        let path = format!("{path}.synthetic");
+        check_lengths(&synthetic.prompt_tokens, &format!("{path}.prompt_tokens"), problems);
+        check_lengths(&synthetic.output_tokens, &format!("{path}.output_tokens"), problems);
+        check_prefix(synthetic.shared_prefix.as_ref(), &path, problems);
+    }
+    if let Some(closed) = &workload.closed_loop {
+        let path = format!("{path}.closed_loop");
+        check_lengths(&closed.prompt_tokens, &format!("{path}.prompt_tokens"), problems);
+        check_lengths(&closed.output_tokens, &format!("{path}.output_tokens"), problems);
+        check_prefix(closed.shared_prefix.as_ref(), &path, problems);
+    }
+    let endless = workload.trace.is_none() && workload.requests.is_none();
+    if endless && file.run.requests.is_none() && file.run.duration.is_none() {
+        let hint = "add `run: {requests: 10k}` or `run: {duration: 10 min}`, or `requests` here";
+        problems.note(path, "this workload never ends", Some(hint.into()));
+    }
+    if let Some(window) = workload.trace.as_ref().and_then(|t| t.window)
+        && let Some(to) = window.to
+        && to.get() <= window.from.get()
+    {
+        problems.at(&format!("{path}.trace.window.to"), format!("`{to}`"), &format!("a time after `from: {}`", window.from), None);
+    }
+}
+
+fn check_prefix(prefix: Option<&SharedPrefix>, path: &str, problems: &mut Problems<'_>) {
+    if prefix.is_some_and(|p| f64::from(p.groups) > 1e6) {
+        problems.note(&format!("{path}.shared_prefix.groups"), "more than a million different texts", None);
+    }
+}
+
+fn check_lengths(lengths: &Lengths, path: &str, problems: &mut Problems<'_>) {
+    let mut order = |low: Option<Count>, high: Option<Count>, key: &str, than: &str| {
+        if let (Some(low), Some(high)) = (low, high)
+            && high.get() < low.get()
+        {
+            problems.at(&format!("{path}.{key}"), format!("`{high}`"), &format!("at least `{than}: {low}`"), None);
+        }
+    };
+    match lengths {
+        Lengths::Fixed(_) => {}
+        Lengths::Uniform { min, max } => order(Some(*min), Some(*max), "uniform.max", "min"),
+        Lengths::Lognormal { median, mean, sigma, min, max } => {
+            order(Some(*median), *mean, "lognormal.mean", "median");
+            order(*min, *max, "lognormal.max", "min");
+            if mean.is_some() == sigma.is_some() {
+                let problem = if mean.is_some() { "both `mean` and `sigma` are given" } else { "neither `mean` nor `sigma` is given" };
+                let hint = "give `median` and one of `mean` and `sigma`";
+                problems.note(&format!("{path}.lognormal"), problem, Some(hint.into()));
+            }
+        }
+        Lengths::Empirical { values, path: file } => {
+            if values.is_empty() == file.is_none() {
+                let problem = if file.is_some() { "both `values` and `path` are given" } else { "neither `values` nor `path` is given" };
+                problems.note(&format!("{path}.empirical"), problem, Some("give one of the two".into()));
+            }
+            for (i, value) in values.iter().enumerate().filter(|(_, v)| v.get() < 1.0) {
+                problems.at(&format!("{path}.empirical.values[{i}]"), format!("`{value}`"), "a length of at least 1", None);
+            }
+        }
+    }
+}
+
+/// Prefill pools need someone to hand over to, decode pools someone to take over from.
+fn check_roles(file: &ScenarioFile, problems: &mut Problems<'_>) {
+    let model = |pool: &Pool| model_of(file, pool.model.as_deref()).map(str::to_owned);
+    for (i, pool) in file.cluster.pools.iter().enumerate() {
+        let partner = match pool.role {
+            Role::Prefill => Role::Decode,
+            Role::Decode => Role::Prefill,
+            Role::Mixed => continue,
+        };
+        if !file.cluster.pools.iter().any(|other| other.role == partner && model(other) == model(pool)) {
+            let (has, lacks) = if partner == Role::Decode { ("prefill", "decode") } else { ("decode", "prefill") };
+            let hint = format!("add a pool with `role: {lacks}`, or make this one `role: mixed`");
+            let problem = format!("a {has} pool without a {lacks} pool for the same model");
+            problems.note(&format!("cluster.pools[{i}].role"), &problem, Some(hint));
+        }
+    }
+}

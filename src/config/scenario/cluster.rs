@@ -1,0 +1,335 @@
+//! The `cluster` section: the machines.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::constant;
+use crate::units::{Bytes, BytesPerSecond, Count, Duration, GramsPerKwh, Ratio, UsdPerHour, UsdPerKwMonth, UsdPerKwh, Watts};
+
+/// The machines: where they stand, the pools of instances on them, the network between.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cluster {
+    /// Where the nodes stand: price of energy, PUE, carbon, hosting.
+    #[serde(default)]
+    pub site: SiteChoice,
+    /// Pools of equal instances. Prefill pools hand their requests to decode pools; mixed pools do both.
+    #[schemars(length(min = 1))]
+    pub pools: Vec<Pool>,
+    /// The network between instances.
+    #[serde(default)]
+    pub network: Network,
+}
+
+/// A site profile and what differs from it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SiteChoice {
+    /// Name of a site profile; `tokenmill list sites` shows them.
+    #[serde(default = "default_site")]
+    pub profile: String,
+    /// Price of energy instead of the profile's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub electricity: Option<UsdPerKwh>,
+    /// Facility energy per IT energy instead of the profile's, at least 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-least" = 1, "x-most" = 10))]
+    pub pue: Option<Ratio>,
+    /// Emissions instead of the profile's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carbon: Option<GramsPerKwh>,
+    /// Hosting price instead of the profile's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hosting: Option<UsdPerKwMonth>,
+}
+
+impl Default for SiteChoice {
+    fn default() -> Self {
+        Self { profile: default_site(), electricity: None, pue: None, carbon: None, hosting: None }
+    }
+}
+
+/// Instances of one role, hardware and model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pool {
+    /// Name in reports and in `--set cluster.pools.NAME.instances=…`.
+    #[schemars(length(min = 1))]
+    pub name: String,
+    /// What the instances do.
+    pub role: Role,
+    /// Which of `models` they serve. Absent: the only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Name of a node profile; `tokenmill list nodes` shows them.
+    #[schemars(length(min = 1))]
+    pub node: String,
+    /// How many instances.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub instances: u32,
+    /// Chips of one instance and how the model is cut over them.
+    #[serde(default)]
+    pub parallelism: Parallelism,
+    /// How long a step takes.
+    #[serde(default)]
+    pub perf: PerfChoice,
+    /// Engine settings, under vLLM's names.
+    #[serde(default)]
+    pub engine: Engine,
+    /// Who pays what for the nodes.
+    #[serde(default)]
+    pub pricing: Pricing,
+}
+
+/// What an instance does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(extend("x-aliases" = {"colocated": "mixed", "both": "mixed", "agg": "mixed"}))]
+pub enum Role {
+    /// Computes prompts and hands the KV cache on.
+    Prefill,
+    /// Takes over after the first token and generates the rest.
+    Decode,
+    /// Does both.
+    Mixed,
+}
+
+/// How a model is cut over chips. An instance has `tp` chips.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-aliases" = {"tensor_parallel_size": "tp", "tensor_parallel": "tp", "expert_parallel": "ep"}))]
+pub struct Parallelism {
+    /// Tensor parallelism: chips that share every layer. Divides the attention heads; at most one scale-up domain.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub tp: u32,
+    /// Expert parallelism: groups among the `tp` chips over which whole experts are spread; divides `tp`. 1: experts are cut like all else.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub ep: u32,
+}
+
+impl Default for Parallelism {
+    fn default() -> Self {
+        Self { tp: 1, ep: 1 }
+    }
+}
+
+/// How long a step of work takes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum PerfChoice {
+    /// From the chip's peaks and measured efficiencies, operator by operator.
+    Roofline(Roofline),
+    /// From given coefficients.
+    Affine(Affine),
+}
+
+impl Default for PerfChoice {
+    fn default() -> Self {
+        Self::Roofline(Roofline::default())
+    }
+}
+
+/// What differs from the chip's efficiencies. Absent: as the chip profile says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Roofline {
+    /// Multiplies every prefill time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-above" = 0, "x-most" = 1000))]
+    pub prefill_scale: Option<Ratio>,
+    /// Multiplies every decode time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-above" = 0, "x-most" = 1000))]
+    pub decode_scale: Option<Ratio>,
+    /// Fraction of peak compute of large matrix products.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-above" = 0, "x-most" = 1))]
+    pub gemm_compute: Option<Ratio>,
+    /// Fraction of peak bandwidth of matrix products with few rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-above" = 0, "x-most" = 1))]
+    pub gemm_memory: Option<Ratio>,
+    /// Host time per iteration that is not hidden behind the chip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iteration_overhead: Option<Duration>,
+}
+
+/// An iteration takes `base + per_prompt_token · prompt tokens + per_sequence · decoding sequences + per_context_token · their context`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Affine {
+    /// Every iteration.
+    #[serde(default = "zero_time")]
+    pub base: Duration,
+    /// Each prompt token computed in it.
+    #[serde(default = "zero_time")]
+    pub per_prompt_token: Duration,
+    /// Each sequence that decodes in it.
+    #[serde(default = "zero_time")]
+    pub per_sequence: Duration,
+    /// Each token of context of those sequences.
+    #[serde(default = "zero_time")]
+    pub per_context_token: Duration,
+    /// KV cache per token, for transfers and memory. Absent: as the model needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kv_bytes_per_token: Option<Bytes>,
+    /// Power of a chip while it computes. Absent: its TDP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub busy_power: Option<Watts>,
+}
+
+/// Engine settings, under vLLM's names.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Engine {
+    /// Most sequences in one iteration. Absent: as vLLM, 1024 on chips with 70 GiB or more other than the A100, else 256.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max_num_seqs: Option<u32>,
+    /// Most tokens computed in one iteration. Absent: as vLLM, 8192 on chips with 70 GiB or more other than the A100, else 2048.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-above" = 0, "x-most" = 1e9))]
+    pub max_num_batched_tokens: Option<Count>,
+    /// Tokens in one block of the KV cache.
+    #[serde(default = "block_size")]
+    #[schemars(range(min = 1, max = 65_536))]
+    pub block_size: u32,
+    /// Share of the chip's memory that weights, activations and KV cache may use.
+    #[serde(default = "gpu_memory_utilization")]
+    #[schemars(extend("x-above" = 0, "x-most" = 1))]
+    pub gpu_memory_utilization: Ratio,
+    /// Keep the KV of finished requests and reuse it for equal prompt starts.
+    #[serde(default = "yes")]
+    pub enable_prefix_caching: bool,
+    /// Split long prompts over several iterations.
+    #[serde(default = "yes")]
+    pub enable_chunked_prefill: bool,
+    /// Longest prompt plus output, tokens. Absent: that of the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-above" = 0, "x-most" = 1e9))]
+    pub max_model_len: Option<Count>,
+    /// Blocks of the KV cache of one instance. Absent: what fits beside weights and activations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-above" = 0, "x-most" = 1e12))]
+    pub num_gpu_blocks_override: Option<Count>,
+}
+
+impl Engine {
+    /// vLLM's (`max_num_batched_tokens`, `max_num_seqs`) for an API server on a chip of `memory`, where the scenario is silent.
+    ///
+    /// Source: `vllm/engine/arg_utils.py` of vllm-project/vllm, `get_batch_defaults`, 2025-2026.
+    pub fn vllm_defaults(memory: Bytes, chip: &str) -> (u32, u32) {
+        const LARGE: f64 = 70.0 * 1_073_741_824.0;
+        if memory.get() >= LARGE && !chip.contains("a100") { (8192, 1024) } else { (2048, 256) }
+    }
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self {
+            max_num_seqs: None,
+            max_num_batched_tokens: None,
+            block_size: block_size(),
+            gpu_memory_utilization: gpu_memory_utilization(),
+            enable_prefix_caching: true,
+            enable_chunked_prefill: true,
+            max_model_len: None,
+            num_gpu_blocks_override: None,
+        }
+    }
+}
+
+/// Who pays what for the nodes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Pricing {
+    /// Bought new: price over life, energy and hosting.
+    #[default]
+    Own,
+    /// Rented at the profile's price, energy and hosting included.
+    Rent,
+    /// Rented at a price per chip and hour, energy and hosting included.
+    RentAt(UsdPerHour),
+}
+
+/// The network between instances.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// How KV caches travel from prefill to decode.
+    #[serde(default)]
+    pub kv: KvNetwork,
+}
+
+/// How KV caches travel from prefill to decode.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KvNetwork {
+    /// Name of a link profile. Absent: the `scale_out` link of the node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// What differs from the link profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overrides: Option<NetworkOverrides>,
+    /// When the transfer starts.
+    #[serde(default)]
+    pub overlap: KvOverlap,
+    /// Bandwidth that all transfers together share. Absent: only the ports limit them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-above" = 0))]
+    pub fabric_bandwidth: Option<BytesPerSecond>,
+}
+
+/// What differs from the link profile.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkOverrides {
+    /// Line rate per direction and port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-above" = 0))]
+    pub bandwidth: Option<BytesPerSecond>,
+    /// One-way latency of a small message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Duration>,
+    /// Fraction of the line rate that bulk transfers reach.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-above" = 0, "x-most" = 1))]
+    pub efficiency: Option<Ratio>,
+}
+
+/// When the KV transfer of a request starts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum KvOverlap {
+    /// When its prefill is done.
+    #[default]
+    AfterPrefill,
+    /// Layer by layer while the prefill runs; only what is left over is seen.
+    LayerWise,
+}
+
+fn default_site() -> String {
+    "us-hyperscale-2026".into()
+}
+
+fn zero_time() -> Duration {
+    constant(Duration::new(0.0))
+}
+
+fn gpu_memory_utilization() -> Ratio {
+    constant(Ratio::new(0.9))
+}
+
+const fn block_size() -> u32 {
+    16
+}
+
+const fn one() -> u32 {
+    1
+}
+
+const fn yes() -> bool {
+    true
+}

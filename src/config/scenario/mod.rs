@@ -1,0 +1,162 @@
+//! The scenario file as it is written: one struct a section, the same names as in YAML.
+//!
+//! Owns: which keys exist, their types, ranges, defaults and descriptions; the JSON Schema is derived from here and everything
+//! else (checks, messages, editor support) follows from the schema. Must not know: what is done with the values. Nothing below
+//! `config` sees these structs.
+//!
+//! Besides the standard keywords the schema carries a few of our own, which [`check`](super::check) obeys:
+//! `x-quantity` (a value with a unit), `x-above`, `x-least` and `x-most` (range of a quantity, base units), `x-aliases` (other spellings of
+//! keys or variants), `x-exactly-one` (keys of which one must be there, no more) and `x-file-name` (text that can name a file).
+
+mod cluster;
+mod policies;
+mod workload;
+
+pub use cluster::{
+    Affine, Cluster, Engine, KvNetwork, KvOverlap, Network, NetworkOverrides, Parallelism, PerfChoice, Pool, Pricing, Role, Roofline,
+    SiteChoice,
+};
+pub use policies::{Admission, Autoscaler, Policies, PowerPolicy, QueueOrder, Router, RouterByRole, RouterChoice};
+pub use workload::{Arrivals, ClosedLoop, Diurnal, Lengths, SharedPrefix, Slo, Synthetic, Trace, TraceFormat, TraceWindow, WorkloadEntry};
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::hardware::{Chip, Link, Node, Site};
+use crate::units::{Count, Dtype, Duration};
+
+/// What to simulate: hardware, models, requests, policies.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Tokenmill scenario")]
+pub struct ScenarioFile {
+    /// Name of the scenario; names the output folder. Letters, digits, `-`, `_` and `.`.
+    #[schemars(length(min = 1, max = 100), extend("pattern" = "^[A-Za-z0-9][A-Za-z0-9._-]*$", "x-file-name" = true))]
+    pub name: String,
+    /// What question the scenario answers; shown in the report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Seed of all random streams.
+    #[serde(default)]
+    pub seed: u64,
+    /// Files to start from, relative to this one. Later ones win over earlier ones, this file wins over all; maps merge, lists replace.
+    #[serde(default, skip_serializing)]
+    pub include: Option<Include>,
+    /// How long to run.
+    #[serde(default)]
+    pub run: Run,
+    /// The models served, by a name of your choice.
+    #[schemars(extend("minProperties" = 1))]
+    pub models: BTreeMap<String, ModelChoice>,
+    /// Who asks for what, when. Several workloads run side by side.
+    #[schemars(length(min = 1))]
+    pub workload: Vec<WorkloadEntry>,
+    /// The machines.
+    pub cluster: Cluster,
+    /// Who decides, and how.
+    #[serde(default)]
+    pub policies: Policies,
+    /// The time series of the report.
+    #[serde(default)]
+    pub timeline: TimelineOptions,
+    /// Conditions on `summary.json`, checked after the run (exit code 1 if one fails), such as `latency.ttft_ms.p99 < 2000`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assert: Vec<String>,
+    /// Profiles written out in full; they win over files and over built-in profiles of the same name.
+    #[serde(default, skip_serializing_if = "Profiles::is_empty")]
+    pub profiles: Profiles,
+}
+
+/// One file or several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Include {
+    /// A path.
+    One(String),
+    /// Several paths.
+    Many(Vec<String>),
+}
+
+/// How long to run. Without `requests` and `duration` the run ends when the workloads do.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// Stop arrivals after this many requests of all workloads together, then finish those inside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-above" = 0))]
+    pub requests: Option<Count>,
+    /// Stop arrivals after this simulated time, then finish those inside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-above" = 0))]
+    pub duration: Option<Duration>,
+    /// Requests that arrive earlier are simulated but not measured. Absent: everything is measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warmup: Option<Duration>,
+}
+
+/// A served model: an architecture and the number formats it is served in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-exactly-one" = ["profile", "hugging_face"]))]
+pub struct ModelChoice {
+    /// Name of a model profile; `tokenmill list models` shows them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// Path of a Hugging Face `config.json`, relative to this file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hugging_face: Option<String>,
+    /// Number format of attention and dense weights. Absent: that of the profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<Dtype>,
+    /// Number format of expert weights. Absent: as `weights`, if that is given, else that of the profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experts: Option<Dtype>,
+    /// Number format of the KV cache. Absent: that of the profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kv: Option<Dtype>,
+}
+
+/// The time series of the report.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TimelineOptions {
+    /// Length of one interval of the time series. Absent: chosen so that the run has about 300.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-above" = 0))]
+    pub interval: Option<Duration>,
+}
+
+/// Profiles written out in full, by name. `resolved.yaml` carries every profile that the run used.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Profiles {
+    /// Chips.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub chips: BTreeMap<String, Chip>,
+    /// Nodes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub nodes: BTreeMap<String, Node>,
+    /// Links.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub links: BTreeMap<String, Link>,
+    /// Sites.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sites: BTreeMap<String, Site>,
+    // Model profiles belong here as `models: BTreeMap<String, crate::model::ModelProfile>` once that type exists; it needs
+    // `JsonSchema`, nothing else in `config` changes.
+}
+
+impl Profiles {
+    /// True if no profile is written out.
+    pub fn is_empty(&self) -> bool {
+        self.chips.is_empty() && self.nodes.is_empty() && self.links.is_empty() && self.sites.is_empty()
+    }
+}
+
+/// A default written in code.
+#[expect(clippy::expect_used, reason = "the argument is a constant of this module, in range; a test builds every default")]
+fn constant<T>(value: Option<T>) -> T {
+    value.expect("defaults are in range")
+}

@@ -1,0 +1,115 @@
+//! The `policies` section: who decides, and how.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The policies of the cluster. Names in snake case, as other stacks write them, are accepted too.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Policies {
+    /// Which instance a request goes to.
+    #[serde(default)]
+    pub router: RouterChoice,
+    /// Whether a request is let in.
+    #[serde(default)]
+    pub admission: Admission,
+    /// In which order an instance takes waiting requests.
+    #[serde(default)]
+    pub queue: QueueOrder,
+    /// How many instances a pool has.
+    #[serde(default)]
+    pub autoscaler: Autoscaler,
+    /// Power caps and frequencies.
+    #[serde(default)]
+    pub power: PowerPolicy,
+}
+
+/// One router for all pools, or one for each role.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum RouterChoice {
+    /// The same for all roles.
+    All(Router),
+    /// One for each role.
+    ByRole(RouterByRole),
+}
+
+impl Default for RouterChoice {
+    fn default() -> Self {
+        Self::All(Router::default())
+    }
+}
+
+/// Routers by role. A role that is absent routes by `least-request`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RouterByRole {
+    /// Between prefill instances.
+    #[serde(default)]
+    pub prefill: Router,
+    /// Between decode instances.
+    #[serde(default)]
+    pub decode: Router,
+    /// Between mixed instances.
+    #[serde(default)]
+    pub mixed: Router,
+}
+
+/// Which instance of those that may serve a request gets it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(extend("x-aliases" = {
+    "lor": "least-request", "jsq": "least-request", "least-outstanding": "least-request", "token-jsq": "least-tokens",
+    "p2c": "power-of-two", "power-of-two-choices": "power-of-two"
+}))]
+pub enum Router {
+    /// One after the other.
+    RoundRobin,
+    /// Uniformly at random.
+    Random,
+    /// The one with the fewest requests inside.
+    #[default]
+    LeastRequest,
+    /// The one with the fewest tokens still to compute.
+    LeastTokens,
+    /// The less loaded of two picked at random.
+    PowerOfTwo,
+}
+
+/// Whether a request is let in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Admission {
+    /// Every request that could ever be served.
+    #[default]
+    Always,
+}
+
+/// In which order an instance takes waiting requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(extend("x-aliases" = {"fifo": "fcfs"}))]
+pub enum QueueOrder {
+    /// First come, first served.
+    #[default]
+    Fcfs,
+}
+
+/// How many instances a pool has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(extend("x-aliases" = {"static": "fixed"}))]
+pub enum Autoscaler {
+    /// As many as the scenario says, always.
+    #[default]
+    Fixed,
+}
+
+/// Power caps and frequencies.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum PowerPolicy {
+    /// Chips run at full speed up to their own limit.
+    #[default]
+    None,
+}

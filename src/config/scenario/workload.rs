@@ -1,0 +1,283 @@
+//! The `workload` section: who asks for what, when.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::constant;
+use crate::units::{Count, Duration, PerSecond, Ratio};
+
+/// One workload: a stream of requests with one set of latency limits. Exactly one of `synthetic`, `closed_loop` and `trace`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-exactly-one" = ["synthetic", "closed_loop", "trace"]))]
+pub struct WorkloadEntry {
+    /// Name in reports.
+    #[schemars(length(min = 1))]
+    pub name: String,
+    /// Which of `models` it asks for. Absent: the only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Latency limits; goodput counts the requests that meet all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slo: Option<Slo>,
+    /// A request that is not complete after this time is given up and counted as timed out. Absent: clients wait for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-above" = 0))]
+    pub timeout: Option<Duration>,
+    /// Stop this workload after so many requests. Absent: only `run` limits it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-above" = 0))]
+    pub requests: Option<Count>,
+    /// Drawn from distributions: requests arrive whether or not earlier ones are done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub synthetic: Option<Synthetic>,
+    /// A fixed number of clients, each of which waits for its answer before it asks again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_loop: Option<ClosedLoop>,
+    /// Replayed from a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
+}
+
+/// Latency limits of a request. A limit that is absent is always met.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Slo {
+    /// Time to first token, at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-above" = 0))]
+    pub ttft: Option<Duration>,
+    /// Time per output token, at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-above" = 0))]
+    pub tpot: Option<Duration>,
+    /// End to end, at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-above" = 0))]
+    pub e2e: Option<Duration>,
+}
+
+/// An open-loop workload drawn from distributions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-aliases" = {"isl": "prompt_tokens", "osl": "output_tokens"}))]
+pub struct Synthetic {
+    /// When requests arrive.
+    pub arrivals: Arrivals,
+    /// A daily rise and fall that multiplies the rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diurnal: Option<Diurnal>,
+    /// Prompt length of a request (ISL), tokens.
+    pub prompt_tokens: Lengths,
+    /// Output length of a request (OSL), tokens.
+    pub output_tokens: Lengths,
+    /// Text that prompts have in common, which a prefix cache can keep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_prefix: Option<SharedPrefix>,
+}
+
+/// When requests arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Arrivals {
+    /// Independent arrivals: exponential gaps.
+    Poisson {
+        /// Mean arrivals per time.
+        #[schemars(extend("x-above" = 0))]
+        rate: PerSecond,
+    },
+    /// Equal gaps.
+    Constant {
+        /// Arrivals per time.
+        #[schemars(extend("x-above" = 0))]
+        rate: PerSecond,
+    },
+    /// Gaps with a Gamma distribution: burstier than Poisson for `cv` above 1.
+    Gamma {
+        /// Mean arrivals per time.
+        #[schemars(extend("x-above" = 0))]
+        rate: PerSecond,
+        /// Coefficient of variation of the gaps.
+        #[schemars(extend("x-above" = 0, "x-most" = 100))]
+        cv: Ratio,
+    },
+    /// Gaps with a Weibull distribution.
+    Weibull {
+        /// Mean arrivals per time.
+        #[schemars(extend("x-above" = 0))]
+        rate: PerSecond,
+        /// Coefficient of variation of the gaps.
+        #[schemars(extend("x-above" = 0, "x-most" = 100))]
+        cv: Ratio,
+    },
+}
+
+/// The rate is multiplied by `1 + amplitude · cos(2π (t − peak) / period)`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Diurnal {
+    /// Swing around the mean, 0 to 1.
+    #[schemars(extend("x-most" = 1))]
+    pub amplitude: Ratio,
+    /// Time from one peak to the next.
+    #[serde(default = "one_day")]
+    #[schemars(extend("x-above" = 0))]
+    pub period: Duration,
+    /// When the first peak is.
+    #[serde(default = "zero_time")]
+    pub peak: Duration,
+}
+
+/// The distribution of a length in tokens. Draws are rounded and at least 1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Lengths {
+    /// Always the same.
+    Fixed(#[schemars(extend("x-above" = 0, "x-most" = 1e8))] Count),
+    /// Every length from `min` to `max` equally often.
+    Uniform {
+        /// Smallest, tokens.
+        #[schemars(extend("x-above" = 0, "x-most" = 1e8))]
+        min: Count,
+        /// Largest, tokens.
+        #[schemars(extend("x-above" = 0, "x-most" = 1e8))]
+        max: Count,
+    },
+    /// Lognormal. Give `mean` and `median`, or `median` and `sigma`.
+    Lognormal {
+        /// Half of the draws are below it, tokens.
+        #[schemars(extend("x-above" = 0, "x-most" = 1e8))]
+        median: Count,
+        /// Mean, tokens; above `median`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("x-above" = 0, "x-most" = 1e8))]
+        mean: Option<Count>,
+        /// Standard deviation of the logarithm.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("x-most" = 10))]
+        sigma: Option<Ratio>,
+        /// Draws below are raised to it, tokens.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("x-above" = 0, "x-most" = 1e8))]
+        min: Option<Count>,
+        /// Draws above are cut to it, tokens.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("x-above" = 0, "x-most" = 1e8))]
+        max: Option<Count>,
+    },
+    /// Each of the given lengths equally often; or read from a file with one length a line.
+    Empirical {
+        /// Lengths, tokens.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        values: Vec<Count>,
+        /// Path of a text file with one length a line, relative to this file.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        path: Option<String>,
+    },
+}
+
+/// Prompts start with one of a few texts.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SharedPrefix {
+    /// Length of the common text, tokens; counted inside the prompt length.
+    #[schemars(extend("x-above" = 0, "x-most" = 1e8))]
+    pub tokens: Count,
+    /// How many different texts there are.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1))]
+    pub groups: u32,
+    /// Share of the requests that start with one, 0 to 1.
+    #[serde(default = "all")]
+    #[schemars(extend("x-most" = 1))]
+    pub share: Ratio,
+}
+
+/// A fixed number of clients, each with one request inside at a time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-aliases" = {"isl": "prompt_tokens", "osl": "output_tokens"}))]
+pub struct ClosedLoop {
+    /// Clients.
+    #[schemars(range(min = 1))]
+    pub concurrency: u32,
+    /// Pause of a client between an answer and its next question.
+    #[serde(default = "zero_time")]
+    pub think_time: Duration,
+    /// Prompt length of a request (ISL), tokens.
+    pub prompt_tokens: Lengths,
+    /// Output length of a request (OSL), tokens.
+    pub output_tokens: Lengths,
+    /// Text that prompts have in common, which a prefix cache can keep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_prefix: Option<SharedPrefix>,
+}
+
+/// Requests replayed from a file, plain or gzip.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Trace {
+    /// Format of the file.
+    pub format: TraceFormat,
+    /// Path, relative to this file.
+    #[schemars(length(min = 1))]
+    pub path: String,
+    /// Multiplies the arrival rate: 2 halves all gaps.
+    #[serde(default = "all")]
+    #[schemars(extend("x-above" = 0))]
+    pub rate_scale: Ratio,
+    /// Part of the trace to replay, in trace time. Absent: all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<TraceWindow>,
+    /// How many times to replay it, end to end.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1))]
+    pub repeat: u32,
+    /// Skip and count lines that cannot be used instead of stopping at the first.
+    #[serde(default)]
+    pub skip_bad_lines: bool,
+}
+
+/// Formats of trace files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TraceFormat {
+    /// CSV with `TIMESTAMP,ContextTokens,GeneratedTokens` (Azure 2023).
+    Azure,
+    /// JSON lines with `timestamp` (ms), `input_length`, `output_length` and `hash_ids` (Mooncake).
+    Mooncake,
+    /// CSV with `Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type` (BurstGPT).
+    #[serde(rename = "burstgpt")]
+    BurstGpt,
+    /// CSV with `arrival_s,prompt_tokens,output_tokens`.
+    Plain,
+}
+
+/// A part of a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TraceWindow {
+    /// Start, from the first request of the trace.
+    #[serde(default = "zero_time")]
+    pub from: Duration,
+    /// End, from the first request of the trace. Absent: the end of the trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-above" = 0))]
+    pub to: Option<Duration>,
+}
+
+fn one_day() -> Duration {
+    constant(Duration::new(86_400.0))
+}
+
+fn zero_time() -> Duration {
+    constant(Duration::new(0.0))
+}
+
+fn all() -> Ratio {
+    constant(Ratio::new(1.0))
+}
+
+const fn one() -> u32 {
+    1
+}

@@ -1,0 +1,314 @@
+//! JSON Schemas of everything a user writes, and the cursor with which the rest of `config` walks them.
+//!
+//! Owns: which schemas exist and what their keywords mean here. The Rust types are the source; nothing is written twice.
+//! Must not know: documents.
+
+use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
+use serde_json::{Map, Value, json};
+
+use super::scenario::ScenarioFile;
+use crate::hardware::{Chip, Link, Node, Site};
+
+/// Kinds of files that have a schema, for `tokenmill schema KIND`.
+pub const KINDS: [&str; 5] = ["scenario", "chip", "node", "link", "site"];
+
+/// The published schema of a kind, with `$id` and title; `None` for an unknown kind.
+pub fn published(kind: &str) -> Option<Value> {
+    let mut schema = match kind {
+        "scenario" => of::<ScenarioFile>(),
+        "chip" => of::<Chip>(),
+        "node" => of::<Node>(),
+        "link" => of::<Link>(),
+        "site" => of::<Site>(),
+        _ => return None,
+    };
+    if let Value::Object(map) = &mut schema {
+        map.insert("$id".into(), json!(format!("https://tokenmill.dev/schema/{kind}.json")));
+        map.insert("title".into(), json!(format!("Tokenmill {kind}")));
+    }
+    for_editors(&mut schema);
+    Some(schema)
+}
+
+/// The schema of a type as the checks use it.
+pub fn of<T: JsonSchema>() -> Value {
+    SchemaGenerator::new(SchemaSettings::draft2020_12()).into_root_schema_for::<T>().to_value()
+}
+
+/// Turns our own keywords into standard ones, so that editors accept what we accept.
+fn for_editors(schema: &mut Value) {
+    match schema {
+        Value::Array(items) => items.iter_mut().for_each(for_editors),
+        Value::Object(map) => {
+            map.values_mut().for_each(for_editors);
+            spell_aliases(map);
+            if let Some(Value::Array(keys)) = map.get("x-exactly-one") {
+                let one: Vec<Value> = keys.iter().map(|k| json!({"required": [k]})).collect();
+                map.insert("oneOf".into(), Value::Array(one));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Other spellings of keys become keys; other spellings of variants and snake case become variants.
+fn spell_aliases(map: &mut Map<String, Value>) {
+    let aliases = map.get("x-aliases").and_then(Value::as_object).cloned().unwrap_or_default();
+    if let Some(properties) = map.get_mut("properties").and_then(Value::as_object_mut) {
+        let mut either = Vec::new();
+        for (alias, name) in &aliases {
+            let Some(name) = name.as_str() else { continue };
+            if let Some(property) = properties.get(name).cloned() {
+                properties.insert(alias.clone(), property);
+                either.push((alias.clone(), name.to_owned()));
+            }
+        }
+        let Some(required) = map.get_mut("required").and_then(Value::as_array_mut) else { return };
+        either.retain(|(_, name)| required.iter().any(|r| r == name));
+        required.retain(|r| !either.iter().any(|(_, name)| r == name));
+        let any: Vec<Value> = either.iter().map(|(a, n)| json!({"anyOf": [{"required": [n]}, {"required": [a]}]})).collect();
+        if !any.is_empty() {
+            map.insert("allOf".into(), Value::Array(any));
+        }
+        return;
+    }
+    let Some(variants) = map.get_mut("oneOf").and_then(Value::as_array_mut) else { return };
+    let units: Vec<String> = variants.iter().filter_map(|v| v.get("const")?.as_str().map(str::to_owned)).collect();
+    let snake = units.iter().filter(|u| u.contains('-')).map(|u| u.replace('-', "_"));
+    let more: Vec<String> = snake.chain(aliases.keys().cloned()).filter(|s| !units.contains(s)).collect();
+    if !more.is_empty() {
+        variants.push(json!({"description": "Other spellings.", "type": "string", "enum": more}));
+    }
+}
+
+/// A place in a schema.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct At<'s> {
+    root: &'s Value,
+    here: &'s Value,
+}
+
+/// One variant of an enum: a word, or a map with one key.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Variant<'s> {
+    /// The word.
+    pub(super) name: &'s str,
+    /// What is under it; `None` for a plain word.
+    pub(super) inner: Option<At<'s>>,
+}
+
+/// What a place in a schema asks for.
+#[derive(Debug, Clone)]
+pub(super) enum Shape<'s> {
+    /// A map.
+    Map,
+    /// A list of such items.
+    List(Option<At<'s>>),
+    /// One of several variants.
+    Variants(Vec<Variant<'s>>),
+    /// One of several shapes that share nothing.
+    AnyOf(Vec<At<'s>>),
+    /// A value with a unit.
+    Quantity(&'s str),
+    /// A whole number.
+    Integer,
+    /// Any number.
+    Number,
+    /// Text.
+    Text,
+    /// `true` or `false`.
+    Bool,
+    /// Anything at all.
+    Anything,
+}
+
+impl<'s> At<'s> {
+    /// The top of a schema.
+    pub(super) fn root(schema: &'s Value) -> Self {
+        Self { root: schema, here: schema }.resolved()
+    }
+
+    fn to(self, here: &'s Value) -> Self {
+        Self { root: self.root, here }.resolved()
+    }
+
+    /// Follows references, and looks through `anyOf: [X, null]`.
+    fn resolved(mut self) -> Self {
+        for _ in 0..16 {
+            if let Some(pointer) = self.here.get("$ref").and_then(Value::as_str) {
+                match self.root.pointer(pointer.trim_start_matches('#')) {
+                    Some(next) => self.here = next,
+                    None => return self,
+                }
+            } else if let Some([one]) = self.alternatives().as_deref() {
+                self.here = one;
+            } else {
+                return self;
+            }
+        }
+        self
+    }
+
+    /// The members of `anyOf` but for null.
+    fn alternatives(self) -> Option<Vec<&'s Value>> {
+        let all = self.here.get("anyOf")?.as_array()?;
+        Some(all.iter().filter(|s| s.get("type").is_none_or(|t| t != "null")).collect())
+    }
+
+    /// A keyword of this place.
+    pub(super) fn keyword(self, name: &str) -> Option<&'s Value> {
+        self.here.get(name)
+    }
+
+    /// What is asked for here.
+    pub(super) fn shape(self) -> Shape<'s> {
+        if let Some(name) = self.here.get("x-quantity").and_then(Value::as_str) {
+            return Shape::Quantity(name);
+        }
+        if let Some(all) = self.alternatives() {
+            return Shape::AnyOf(all.into_iter().map(|s| self.to(s)).collect());
+        }
+        if self.here.get("oneOf").is_some() || self.here.get("enum").is_some() {
+            return Shape::Variants(self.variants());
+        }
+        match self.type_name() {
+            Some("object") => Shape::Map,
+            Some("array") => Shape::List(self.here.get("items").map(|i| self.to(i))),
+            Some("integer") => Shape::Integer,
+            Some("number") => Shape::Number,
+            Some("string") => Shape::Text,
+            Some("boolean") => Shape::Bool,
+            _ => Shape::Anything,
+        }
+    }
+
+    fn type_name(self) -> Option<&'s str> {
+        match self.here.get("type")? {
+            Value::String(name) => Some(name),
+            Value::Array(names) => names.iter().filter_map(Value::as_str).find(|n| *n != "null"),
+            _ => None,
+        }
+    }
+
+    fn variants(self) -> Vec<Variant<'s>> {
+        let words = |s: &'s Value| s.get("enum").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let unit = |name| Variant { name, inner: None };
+        let mut out: Vec<Variant<'s>> = words(self.here).map(unit).collect();
+        for one in self.here.get("oneOf").and_then(Value::as_array).into_iter().flatten() {
+            out.extend(one.get("const").and_then(Value::as_str).map(unit));
+            out.extend(words(one).map(unit));
+            let properties = one.get("properties").and_then(Value::as_object).into_iter().flatten();
+            out.extend(properties.map(|(name, inner)| Variant { name, inner: Some(self.to(inner)) }));
+        }
+        out
+    }
+
+    /// The names of a map's known keys.
+    pub(super) fn keys(self) -> impl Iterator<Item = &'s str> {
+        self.here.get("properties").and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.as_str())
+    }
+
+    /// What belongs under a known key.
+    pub(super) fn key(self, name: &str) -> Option<Self> {
+        self.here.get("properties")?.get(name).map(|s| self.to(s))
+    }
+
+    /// What belongs under `name`: a known key, or any key if the map's keys are free.
+    pub(super) fn under(self, name: &str) -> Option<Self> {
+        self.key(name).or_else(|| self.free_keys())
+    }
+
+    /// What belongs under keys of the user's choice, if this map has such.
+    pub(super) fn free_keys(self) -> Option<Self> {
+        let patterns = self.here.get("patternProperties").and_then(Value::as_object).and_then(|p| p.values().next());
+        let any = self.here.get("additionalProperties").filter(|a| a.is_object());
+        patterns.or(any).map(|s| self.to(s))
+    }
+
+    /// What the keys themselves must be, if the schema says.
+    pub(super) fn key_names(self) -> Option<Self> {
+        self.here.get("propertyNames").map(|s| self.to(s))
+    }
+
+    /// True if keys of the user's choice are whole numbers.
+    pub(super) fn numeric_keys(self) -> bool {
+        self.here.get("patternProperties").is_some()
+    }
+
+    /// True if keys that are not listed are refused.
+    pub(super) fn closed(self) -> bool {
+        self.here.get("additionalProperties") == Some(&Value::Bool(false)) && !self.numeric_keys()
+    }
+
+    /// The keys that must be there.
+    pub(super) fn required(self) -> impl Iterator<Item = &'s str> {
+        self.words("required")
+    }
+
+    /// The keys of which exactly one must be there.
+    pub(super) fn exactly_one(self) -> Vec<&'s str> {
+        self.words("x-exactly-one").collect()
+    }
+
+    fn words(self, keyword: &str) -> impl Iterator<Item = &'s str> {
+        self.here.get(keyword).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+    }
+
+    /// The right spelling of `word` where `right` are the right ones: an alias, or snake case.
+    pub(super) fn right_spelling(self, word: &str, right: &[&'s str]) -> Option<&'s str> {
+        let kebab = word.replace('_', "-");
+        if let Some(hit) = right.iter().find(|r| **r == kebab) {
+            return Some(hit);
+        }
+        let aliases = self.here.get("x-aliases")?;
+        aliases.get(word).or_else(|| aliases.get(&kebab))?.as_str()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_schema_with_title_and_id() {
+        for kind in KINDS {
+            let schema = published(kind).unwrap();
+            assert_eq!(schema["title"], format!("Tokenmill {kind}"));
+            assert!(schema["$id"].as_str().unwrap().ends_with(&format!("/{kind}.json")));
+            assert!(schema["description"].is_string());
+        }
+        assert!(published("banana").is_none());
+    }
+
+    /// Every key that a user can write is described: in the schema, hence in editors.
+    #[test]
+    fn every_property_has_a_description() {
+        fn walk(schema: &Value, path: &str, missing: &mut Vec<String>) {
+            match schema {
+                Value::Object(map) => {
+                    if let Some(Value::Object(properties)) = map.get("properties") {
+                        // The one property of a variant is described by the variant.
+                        if properties.len() > 1 {
+                            let bare = properties.iter().filter(|(_, p)| p.get("description").is_none());
+                            missing.extend(bare.map(|(name, _)| format!("{path}.{name}")));
+                        }
+                    }
+                    map.iter().for_each(|(key, value)| walk(value, &format!("{path}.{key}"), missing));
+                }
+                Value::Array(items) => items.iter().for_each(|i| walk(i, path, missing)),
+                _ => {}
+            }
+        }
+        let mut missing = Vec::new();
+        walk(&of::<ScenarioFile>(), "", &mut missing);
+        assert_eq!(missing, Vec::<String>::new());
+    }
+
+    #[test]
+    fn quantities_keep_their_unit_in_the_schema() {
+        let schema = published("scenario").unwrap();
+        let ttft = &schema["$defs"]["Slo"]["properties"]["ttft"];
+        assert_eq!(ttft["x-quantity"], "Duration");
+        assert_eq!(schema["$defs"]["Synthetic"]["properties"]["isl"], schema["$defs"]["Synthetic"]["properties"]["prompt_tokens"]);
+    }
+}

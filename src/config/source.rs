@@ -1,0 +1,198 @@
+//! The texts that a document is made of: files, `--set` options, texts compiled into the binary.
+//!
+//! Owns: the one function through which `config` reads files, and its limits. Must not know: YAML.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::diagnostic::nearest;
+use super::tree::{FileId, Span};
+
+/// Files above this size are refused, bytes. Scenarios are written by people; traces are read elsewhere.
+pub(super) const MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// One text with its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The name for messages: the path as the user gave it, or `--set #1`.
+    pub name: String,
+    /// The file, if it is one.
+    pub path: Option<PathBuf>,
+    /// The text.
+    pub text: String,
+}
+
+/// The texts of a document, by [`FileId`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sources {
+    list: Vec<Source>,
+}
+
+impl Sources {
+    /// Adds a text.
+    pub fn add(&mut self, name: impl Into<String>, path: Option<PathBuf>, text: impl Into<String>) -> FileId {
+        let id = FileId(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
+        self.list.push(Source { name: name.into(), path, text: text.into() });
+        id
+    }
+
+    /// The text of an id.
+    pub fn get(&self, id: FileId) -> Option<&Source> {
+        self.list.get(usize::try_from(id.0).ok()?)
+    }
+
+    /// All texts in the order they were read.
+    pub fn iter(&self) -> impl Iterator<Item = &Source> {
+        self.list.iter()
+    }
+
+    /// What is written at `span`, if it is on one line and not empty.
+    pub fn slice(&self, span: &Span) -> Option<&str> {
+        let text = self.get(span.file)?.text.get(span.start..span.start.checked_add(span.len)?)?;
+        (!text.is_empty() && !text.contains(['\n', '\r'])).then_some(text)
+    }
+
+    /// The folder against which relative paths written at `span` are resolved; the current one if they come from no file.
+    pub fn folder(&self, span: &Span) -> PathBuf {
+        self.get(span.file).and_then(|s| s.path.as_deref()).and_then(Path::parent).map_or_else(PathBuf::new, Path::to_path_buf)
+    }
+}
+
+/// Why a file cannot be used: the problem and what might help. User error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ReadProblem {
+    /// What is wrong, without the file's name.
+    pub(super) problem: String,
+    /// What to do.
+    pub(super) hint: Option<String>,
+}
+
+impl ReadProblem {
+    fn new(problem: impl Into<String>, hint: impl Into<Option<String>>) -> Self {
+        Self { problem: problem.into(), hint: hint.into() }
+    }
+}
+
+/// Reads a text file of at most [`MAX_BYTES`].
+pub(super) fn read(path: &Path) -> Result<String, ReadProblem> {
+    let meta = match fs::metadata(path) {
+        Ok(meta) => meta,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(ReadProblem::new("no such file", nearby(path).map(|n| format!("did you mean `{n}`?"))));
+        }
+        Err(error) => return Err(ReadProblem::new(format!("cannot be read: {error}"), None)),
+    };
+    if meta.is_dir() {
+        let hint = yaml_in(path).map(|n| format!("name a file in it, such as `{n}`"));
+        return Err(ReadProblem::new("is a directory, expected a YAML file", hint));
+    }
+    if !meta.is_file() {
+        return Err(ReadProblem::new("is not a regular file, expected a YAML file", None));
+    }
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes));
+    if let Err(error) = read {
+        return Err(ReadProblem::new(format!("cannot be read: {error}"), None));
+    }
+    if bytes.len() as u64 > MAX_BYTES {
+        let hint = "scenarios name traces by path, they do not contain them".to_owned();
+        return Err(ReadProblem::new("is larger than 16 MiB, expected a YAML file written by hand", hint));
+    }
+    decode(bytes)
+}
+
+fn decode(bytes: Vec<u8>) -> Result<String, ReadProblem> {
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        return Err(ReadProblem::new("is compressed (gzip), expected a YAML file", "unpack it first".to_owned()));
+    }
+    if let Some(at) = bytes.iter().position(|b| *b == 0) {
+        return Err(ReadProblem::new(format!("is not a text file (byte {at} is zero), expected a YAML file"), None));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        ReadProblem::new(format!("is not a text file (byte {at} is not UTF-8), expected a YAML file"), None)
+    })?;
+    Ok(text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned))
+}
+
+/// The name nearest to a missing file's in its folder.
+fn nearby(path: &Path) -> Option<String> {
+    let wanted = path.file_name()?.to_str()?;
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let names = names_in(folder);
+    let hit = nearest(wanted, names.iter().map(String::as_str))?;
+    Some(path.with_file_name(hit).display().to_string())
+}
+
+/// The first YAML file of a folder.
+fn yaml_in(folder: &Path) -> Option<String> {
+    let first = names_in(folder).into_iter().find(|n| Path::new(n).extension().is_some_and(|e| e == "yaml" || e == "yml"))?;
+    Some(folder.join(first).display().to_string())
+}
+
+fn names_in(folder: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut names: Vec<String> = entries.take(10_000).filter_map(|e| e.ok()?.file_name().into_string().ok()).collect();
+    names.sort();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(path: &Path) -> (String, Option<String>) {
+        let p = read(path).unwrap_err();
+        (p.problem, p.hint)
+    }
+
+    #[test]
+    fn a_missing_file_names_the_nearest_one() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("quickstart.yaml"), "a: 1").unwrap();
+        let (text, hint) = problem(&folder.path().join("quickstrat.yaml"));
+        assert_eq!(text, "no such file");
+        assert_eq!(hint.unwrap(), format!("did you mean `{}`?", folder.path().join("quickstart.yaml").display()));
+        assert_eq!(problem(&folder.path().join("nowhere/x.yaml")), ("no such file".into(), None));
+    }
+
+    #[test]
+    fn a_directory_is_not_a_scenario() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("b.yaml"), "a: 1").unwrap();
+        let (text, hint) = problem(folder.path());
+        assert_eq!(text, "is a directory, expected a YAML file");
+        assert_eq!(hint.unwrap(), format!("name a file in it, such as `{}`", folder.path().join("b.yaml").display()));
+    }
+
+    #[test]
+    fn junk_is_told_from_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("junk");
+        for (bytes, expected) in [
+            (&b"a: 1\0"[..], "is not a text file (byte 4 is zero), expected a YAML file"),
+            (&b"a: \xff\xfe"[..], "is not a text file (byte 3 is not UTF-8), expected a YAML file"),
+            (&b"\x1f\x8b\x08"[..], "is compressed (gzip), expected a YAML file"),
+        ] {
+            fs::write(&file, bytes).unwrap();
+            assert_eq!(problem(&file).0, expected);
+        }
+    }
+
+    #[test]
+    fn a_huge_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("huge.yaml");
+        File::create(&file).unwrap().set_len(MAX_BYTES + 1).unwrap();
+        assert_eq!(problem(&file).0, "is larger than 16 MiB, expected a YAML file written by hand");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_skipped() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("bom.yaml");
+        fs::write(&file, "\u{feff}a: 1").unwrap();
+        assert_eq!(read(&file).unwrap(), "a: 1");
+    }
+}
