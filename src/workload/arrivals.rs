@@ -261,6 +261,28 @@ mod tests {
         assert!((variance / mean - 1.0).abs() < 0.16, "{}", variance / mean);
     }
 
+    /// These times are part of every published result: if this fails, workloads of the same seed have changed.
+    #[test]
+    fn golden_arrivals() {
+        let day = DiurnalEnvelope {
+            amplitude: 0.7,
+            period: SimDuration::from_ns(86_400_000_000_000),
+            peak: SimDuration::from_ns(50_400_000_000_000),
+        };
+        let third = |process, envelope| {
+            let mut clock = clock(process, envelope, 7);
+            (0..3).map(|_| clock.next_arrival().unwrap().ns()).last().unwrap()
+        };
+        let times = [
+            third(ArrivalProcess::Poisson { rate: 3.0 }, None),
+            third(ArrivalProcess::Gamma { rate: 3.0, cv: 2.5 }, None),
+            third(ArrivalProcess::Weibull { rate: 3.0, cv: 2.5 }, None),
+            third(ArrivalProcess::Poisson { rate: 3.0 }, Some(day)),
+            third(ArrivalProcess::Poisson { rate: 1e-5 }, Some(day)),
+        ];
+        assert_eq!(times, [473_982_696, 93_240_108, 132_947_600, 1_203_713_915, 142_885_498_713_318]);
+    }
+
     #[test]
     fn an_arrival_beyond_the_range_of_time_is_none() {
         let mut clock = clock(ArrivalProcess::Poisson { rate: 1e-6 }, None, 1);

@@ -69,7 +69,7 @@ pub struct LengthStatistics {
 /// The trace cannot be read or has no usable request.
 pub fn inspect(source: &TraceSource, options: ReadOptions) -> Result<TraceStatistics, WorkloadError> {
     let mut reader = TraceReader::open(source, options)?;
-    let (mut arrivals, mut prompts, mut outputs) = (Arrivals::default(), Lengths::default(), Lengths::default());
+    let (mut arrivals, mut prompts, mut outputs) = (Arrivals::default(), Lengths::new(EXACT), Lengths::new(EXACT));
     let mut prefixes = Prefixes::new(reader.block_tokens());
     while let Some(record) = reader.next_record()? {
         arrivals.note(record.at_ns);
@@ -176,8 +176,10 @@ impl Arrivals {
 }
 
 /// Lengths one by one, and in a histogram once they are too many.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Lengths {
+    /// How many are kept one by one.
+    most_exact: usize,
     total: u64,
     count: u64,
     exact: Vec<u32>,
@@ -186,6 +188,10 @@ struct Lengths {
 }
 
 impl Lengths {
+    const fn new(most_exact: usize) -> Self {
+        Self { most_exact, total: 0, count: 0, exact: Vec::new(), histogram: None, range: None }
+    }
+
     fn note(&mut self, tokens: u32) {
         self.total += u64::from(tokens);
         self.count += 1;
@@ -196,7 +202,7 @@ impl Lengths {
             return;
         }
         self.exact.push(tokens);
-        if self.exact.len() > EXACT
+        if self.exact.len() > self.most_exact
             && let Ok(mut histogram) = Histogram::new_with_max(u64::from(MAX_TOKENS), 3)
         {
             self.exact.drain(..).for_each(|tokens| histogram.saturating_record(u64::from(tokens)));
@@ -239,5 +245,48 @@ impl Prefixes {
         let hits = record.prefix.iter().take_while(|id| self.seen.contains(*id)).count();
         self.hit_tokens += hits as u64 * u64::from(block_tokens);
         self.seen.extend(record.prefix.iter().skip(hits));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn statistics(most_exact: usize, lengths: impl Iterator<Item = u32>) -> (LengthStatistics, bool) {
+        let mut all = Lengths::new(most_exact);
+        lengths.for_each(|tokens| all.note(tokens));
+        let exact = all.histogram.is_none();
+        (all.finish().unwrap(), exact)
+    }
+
+    #[test]
+    fn percentiles_are_nearest_rank() {
+        // Of 1 to 10: ranks 5, 9 and ⌈9.9⌉ = 10.
+        let (found, _) = statistics(100, (1..=10).rev());
+        assert_eq!((found.p50, found.p90, found.p99, found.min, found.max, found.total), (5, 9, 10, 1, 10, 55));
+        let (one, _) = statistics(100, [7].into_iter());
+        assert_eq!((one.p50, one.p99), (7, 7));
+        assert_eq!(Lengths::new(1).finish(), None);
+    }
+
+    #[test]
+    fn beyond_the_cap_lengths_cost_no_memory_and_percentiles_are_good_to_a_thousandth() {
+        let lengths = || (1..=20_000u32).map(|i| i * 37 % 20_011);
+        let (exact, is_exact) = statistics(20_000, lengths());
+        let (rough, is_rough) = statistics(100, lengths());
+        assert!(is_exact && !is_rough);
+        for (a, b) in [(exact.p50, rough.p50), (exact.p90, rough.p90), (exact.p99, rough.p99)] {
+            approx::assert_relative_eq!(f64::from(a), f64::from(b), max_relative = 1e-3);
+        }
+        assert_eq!((exact.total, exact.min, exact.max), (rough.total, rough.min, rough.max));
+    }
+
+    #[test]
+    fn the_peak_is_that_of_the_fullest_bin() {
+        let mut bins = Bins::of(10);
+        for s in [0, 9, 10, 11, 19, 35, 36] {
+            bins.note(s * 1_000_000_000);
+        }
+        approx::assert_relative_eq!(bins.peak(), 0.3);
     }
 }

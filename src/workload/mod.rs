@@ -16,7 +16,7 @@ mod request;
 mod shape;
 mod slo;
 mod synthetic;
-pub mod trace;
+mod trace;
 
 pub use arrivals::ArrivalProcess;
 pub use closed_loop::{ClosedLoopParameters, ClosedLoopWorkload};

@@ -7,7 +7,7 @@
 //! `skip_bad_lines` left out and counted by reason. Lines of white space are ignored. A wrong header or an empty file is always
 //! refused. CSV columns are found by name, in any order, and others are ignored.
 //!
-//! A new format is one file with a [`LineFormat`](format::LineFormat) and one line in [`TraceFormat`].
+//! A new format is one file with a `LineFormat` and one line in each table of [`TraceFormat`].
 
 mod azure;
 mod burstgpt;

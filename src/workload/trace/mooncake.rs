@@ -90,6 +90,7 @@ fn explain(line: &[u8]) -> LineProblem {
 
 #[cfg(test)]
 mod tests {
+    use super::SkipReason::{Field, TooManyTokens, ZeroTokens};
     use super::*;
 
     fn record(line: &str) -> Result<TraceRecord, LineProblem> {
@@ -112,7 +113,6 @@ mod tests {
             let problem = record(&text).unwrap_err();
             (problem.reason, problem.text)
         };
-        use SkipReason::{Field, TooManyTokens, ZeroTokens};
         assert_eq!(line("0", "0", "1", "[]").0, ZeroTokens);
         assert_eq!(line("0", "9", "0", "[]"), (ZeroTokens, "output_length: found `0`, expected at least 1 token".to_owned()));
         assert_eq!(line("0", "99999999", "1", "[]").0, TooManyTokens);

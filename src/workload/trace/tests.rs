@@ -257,7 +257,9 @@ fn importing_a_trace_and_reading_the_result_gives_the_same_requests() {
         let transcript = import(&memory(text), options(false), &mut out).unwrap();
         let (mut original, _) = read(&memory(text), options(false)).unwrap();
         let origin = original[0].at_ns;
-        original.iter_mut().for_each(|record| record.at_ns -= origin);
+        for record in &mut original {
+            record.at_ns -= origin;
+        }
         let (imported, _) = read(&memory(out), options(false)).unwrap();
         assert_eq!(imported, original);
         assert_eq!(transcript.requests, imported.len() as u64);
@@ -306,7 +308,7 @@ fn the_azure_traces_have_the_statistics_computed_independently() {
     let tokens = |t: super::super::LengthStatistics| (t.total, t.min, t.p50, t.p90, t.p99, t.max);
     if let Some(source) = real("azure_llm_2023/AzureLLMInferenceTrace_conv_first_half.csv") {
         let found = inspect(&source, options(false)).unwrap();
-        assert_eq!((found.requests, found.span_s), (9739, 1750.845_894));
+        assert_eq!((found.requests, found.span_s), (9739, 1_750.845_894));
         assert_eq!(tokens(found.prompt_tokens), (12_049_382, 2, 1035, 4075, 4122, 14_050));
         assert_eq!(tokens(found.output_tokens), (2_155_198, 7, 140, 428, 612, 1000));
         approx::assert_relative_eq!(found.gap_cv.unwrap(), 1.072_743_264_843_394_6, max_relative = 1e-9);
