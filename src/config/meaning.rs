@@ -19,10 +19,6 @@ pub fn check_meaning(file: &ScenarioFile, problems: &mut Problems<'_>) {
     for (i, pool) in file.cluster.pools.iter().enumerate() {
         let path = format!("cluster.pools[{i}]");
         check_model(file, pool.model.as_deref(), &path, problems);
-        let (tp, ep) = (pool.parallelism.tp, pool.parallelism.ep);
-        if ep == 0 || tp % ep != 0 {
-            problems.at(&format!("{path}.parallelism.ep"), format!("`{ep}`"), &format!("a divisor of `tp: {tp}`"), None);
-        }
     }
     check_roles(file, problems);
     assertions(file, problems);

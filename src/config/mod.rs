@@ -9,6 +9,7 @@
 //! builds the simulation), with [`Document::problems`] to point at the right line.
 
 mod assertion;
+mod build;
 mod check;
 mod diagnostic;
 mod excerpt;
@@ -26,6 +27,7 @@ mod source;
 mod tests;
 mod tree;
 
+pub use build::{Library, LibraryError, Scenario, WorkloadSource};
 pub use assertion::{Assertion, AssertionError, Op, Outcome};
 pub use diagnostic::{ConfigErrors, Diagnostic, Segment, Style};
 pub use load::{Document, Input, Loaded, Problems, load, load_scenario};

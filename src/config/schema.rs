@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 
 use super::scenario::ScenarioFile;
 use crate::hardware::{Chip, Link, Node, Site};
+use crate::model::ModelProfile;
 
 /// Kinds of files that have a schema, for `tokenmill schema KIND`.
-pub const KINDS: [&str; 5] = ["scenario", "chip", "node", "link", "site"];
+pub const KINDS: [&str; 6] = ["scenario", "chip", "node", "link", "site", "model"];
 
 /// The published schema of a kind, with `$id` and title; `None` for an unknown kind.
 pub fn published(kind: &str) -> Option<Value> {
@@ -20,6 +21,7 @@ pub fn published(kind: &str) -> Option<Value> {
         "node" => of::<Node>(),
         "link" => of::<Link>(),
         "site" => of::<Site>(),
+        "model" => of::<ModelProfile>(),
         _ => return None,
     };
     if let Value::Object(map) = &mut schema {

@@ -1,1 +1,9 @@
-//! TBD
+//! Runs of scenarios: one for now; replications, comparisons and sweeps come here.
+//!
+//! Owns: joining cluster, metrics and cost into one result, and the warnings a reader needs. Must not know: files, the terminal.
+
+mod money;
+mod simulate;
+mod warnings;
+
+pub use simulate::{Options, Progress, StudyError, simulate};

@@ -177,6 +177,11 @@ quantity!(
     [("%", 0.01)]
 );
 
+impl Duration {
+    /// No time.
+    pub const ZERO: Self = Self(0.0);
+}
+
 impl Bytes {
     /// Whole bytes, rounded to nearest.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "range 0 to 9e15 is part of the type")]

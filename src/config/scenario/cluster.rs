@@ -94,7 +94,7 @@ pub enum Role {
     Mixed,
 }
 
-/// How a model is cut over chips. An instance has `tp` chips.
+/// How a model is cut over chips. An instance has `tp · dp` chips.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-aliases" = {"tensor_parallel_size": "tp", "tensor_parallel": "tp", "expert_parallel": "ep"}))]
@@ -103,15 +103,19 @@ pub struct Parallelism {
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 1024))]
     pub tp: u32,
-    /// Expert parallelism: groups among the `tp` chips over which whole experts are spread; divides `tp`. 1: experts are cut like all else.
+    /// Expert parallelism: 1 (every expert is cut over the chips) or `tp · dp` (each chip has whole experts).
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 1024))]
     pub ep: u32,
+    /// Data parallelism of attention inside one instance, for mixture-of-experts models with `ep: tp · dp`.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub dp: u32,
 }
 
 impl Default for Parallelism {
     fn default() -> Self {
-        Self { tp: 1, ep: 1 }
+        Self { tp: 1, ep: 1, dp: 1 }
     }
 }
 
@@ -135,14 +139,6 @@ impl Default for PerfChoice {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Roofline {
-    /// Multiplies every prefill time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-above" = 0, "x-most" = 1000))]
-    pub prefill_scale: Option<Ratio>,
-    /// Multiplies every decode time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-above" = 0, "x-most" = 1000))]
-    pub decode_scale: Option<Ratio>,
     /// Fraction of peak compute of large matrix products.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0, "x-most" = 1))]

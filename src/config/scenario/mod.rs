@@ -25,6 +25,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::hardware::{Chip, Link, Node, Site};
+use crate::model::ModelProfile;
 use crate::units::{Count, Dtype, Duration};
 
 /// What to simulate: hardware, models, requests, policies.
@@ -144,14 +145,15 @@ pub struct Profiles {
     /// Sites.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sites: BTreeMap<String, Site>,
-    // Model profiles belong here as `models: BTreeMap<String, crate::model::ModelProfile>` once that type exists; it needs
-    // `JsonSchema`, nothing else in `config` changes.
+    /// Models.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub models: BTreeMap<String, ModelProfile>,
 }
 
 impl Profiles {
     /// True if no profile is written out.
     pub fn is_empty(&self) -> bool {
-        self.chips.is_empty() && self.nodes.is_empty() && self.links.is_empty() && self.sites.is_empty()
+        self.chips.is_empty() && self.nodes.is_empty() && self.links.is_empty() && self.sites.is_empty() && self.models.is_empty()
     }
 }
 

@@ -187,10 +187,6 @@ pub struct SharedPrefix {
     #[serde(default = "one")]
     #[schemars(range(min = 1))]
     pub groups: u32,
-    /// Share of the requests that start with one, 0 to 1.
-    #[serde(default = "all")]
-    #[schemars(extend("x-most" = 1))]
-    pub share: Ratio,
 }
 
 /// A fixed number of clients, each with one request inside at a time.

@@ -1,0 +1,127 @@
+//! From the scenario as it is written to the typed parameters that a run is built from.
+//!
+//! Owns: resolving profiles, filling in defaults, checks that need hardware and models, provenance, the resolved scenario and its
+//! hash. Must not know: how anything is simulated, or where results go.
+
+mod cluster;
+mod library;
+mod provenance;
+mod resolved;
+mod workload;
+
+pub use library::{Library, LibraryError};
+pub use workload::WorkloadSource;
+
+use crate::cluster::ClusterSpec;
+use crate::cost::NodeCost;
+use crate::metrics::{ProvenanceEntry, RecorderParameters};
+use crate::sim::{SimDuration, Streams};
+use crate::units::Duration;
+use crate::workload::{ClassId, LimitedWorkload, MergedWorkload, Workload, WorkloadError};
+
+use super::assertion::Assertion;
+use super::diagnostic::ConfigErrors;
+use super::load::{Input, load_scenario};
+use super::meaning::{assertions, check_meaning};
+
+/// A scenario ready to run.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// Name.
+    pub name: String,
+    /// The question it answers.
+    pub description: Option<String>,
+    /// Seed of all random streams.
+    pub seed: u64,
+    /// Most requests of all workloads together.
+    pub requests: Option<u64>,
+    /// When arrivals stop.
+    pub duration: Option<SimDuration>,
+    /// The cluster.
+    pub cluster: ClusterSpec,
+    /// Workloads by class.
+    pub workloads: Vec<WorkloadSource>,
+    /// What is recorded.
+    pub recorder: RecorderParameters,
+    /// Facility energy per IT energy.
+    pub pue: f64,
+    /// Grams of CO2 equivalent per kWh.
+    pub carbon_g_per_kwh: f64,
+    /// What the nodes of each pool cost.
+    pub node_costs: Vec<NodeCost>,
+    /// Conditions to check after the run.
+    pub assertions: Vec<Assertion>,
+    /// Where the figures come from.
+    pub provenance: Vec<ProvenanceEntry>,
+    /// The complete scenario: running it gives the same result.
+    pub resolved_yaml: String,
+    /// Hash of everything that determines the result, hexadecimal.
+    pub input_hash: String,
+    /// Files read, for the manifest.
+    pub files: Vec<String>,
+}
+
+impl Scenario {
+    /// Reads, checks and resolves a scenario.
+    ///
+    /// # Errors
+    /// All problems at once, each with its place.
+    pub fn load(input: Input<'_>, sets: &[String], library: &Library) -> Result<Self, ConfigErrors> {
+        let loaded = load_scenario(input, sets)?;
+        let (file, document) = (loaded.value, loaded.document);
+        let mut problems = document.problems();
+        check_meaning(&file, &mut problems);
+        let assertions = assertions(&file, &mut problems);
+        if !problems.is_empty() {
+            problems.finish()?;
+        }
+        let mut problems = document.problems();
+        let library = library.with_inline(&file.profiles, &mut problems);
+        let workloads = workload::build(&file, &document, &mut problems);
+        let parts = cluster::build(&file, &document, &library, &workloads, &mut problems);
+        let (Some(workloads), Some(parts)) = (workloads, parts) else {
+            problems.finish()?;
+            return Err(ConfigErrors::file(&file.name, "the scenario cannot be resolved", None));
+        };
+        problems.finish()?;
+        let resolved = resolved::resolve(&file, &document, &parts)?;
+        let files = document.sources().iter().map(|source| source.name.clone()).collect();
+        Ok(Self {
+            name: file.name.clone(),
+            description: file.description.clone(),
+            seed: file.seed,
+            requests: file.run.requests.and_then(crate::units::Count::whole),
+            duration: file.run.duration.and_then(span),
+            recorder: cluster::recorder(&file, &parts, &workloads),
+            cluster: parts.spec,
+            workloads,
+            pue: parts.pue,
+            carbon_g_per_kwh: parts.carbon_g_per_kwh,
+            node_costs: parts.node_costs,
+            assertions,
+            provenance: parts.provenance,
+            resolved_yaml: resolved.yaml,
+            input_hash: resolved.hash,
+            files,
+        })
+    }
+
+    /// The stream of requests, from its start.
+    ///
+    /// # Errors
+    /// A trace that cannot be read.
+    pub fn workload(&self) -> Result<LimitedWorkload<MergedWorkload>, WorkloadError> {
+        let streams = Streams::new(self.seed);
+        let mut parts: Vec<(ClassId, Box<dyn Workload>)> = Vec::new();
+        for (class, source) in (0..).map(ClassId).zip(&self.workloads) {
+            parts.push((class, source.open(class, &streams)?));
+        }
+        Ok(LimitedWorkload::new(MergedWorkload::new(parts)?, self.requests, self.duration))
+    }
+}
+
+/// A duration as simulated time; `None` beyond 292 years, which the range of the quantity excludes.
+fn span(duration: Duration) -> Option<SimDuration> {
+    SimDuration::from_secs_f64(duration.get())
+}
+

@@ -1,0 +1,231 @@
+//! The `workload` section as parameters of the workload layer.
+
+use super::super::load::{Document, Problems};
+use super::super::scenario::{Arrivals, ClosedLoop, Diurnal, Lengths, ScenarioFile, SharedPrefix, Slo as SloEntry, Synthetic, Trace, TraceFormat as FormatName, WorkloadEntry};
+use super::span;
+use crate::metrics::SloLimits;
+use crate::sim::{SimDuration, Streams};
+use crate::units::{Count, Duration, Ratio};
+use crate::workload::{
+    ArrivalProcess, ClassId, ClosedLoopParameters, ClosedLoopWorkload, DiurnalEnvelope, LengthDistribution, LognormalShape, MAX_TOKENS, ParameterProblem, ReadOptions,
+    RequestShape, SharedPrefix as SharedPrefixParameters, SyntheticParameters, SyntheticWorkload, TraceFormat, TraceParameters, TraceSource, TraceWindow, TraceWorkload,
+    WeightedLength, Workload, WorkloadError,
+};
+
+/// What one workload is made from.
+#[derive(Debug, Clone)]
+pub enum WorkloadSource {
+    /// Open loop.
+    Synthetic(SyntheticParameters),
+    /// Fixed concurrency.
+    ClosedLoop(ClosedLoopParameters),
+    /// Replayed.
+    Trace(TraceParameters),
+}
+
+impl WorkloadSource {
+    /// The requests, from the first.
+    ///
+    /// # Errors
+    /// A trace that cannot be read.
+    pub fn open(&self, class: ClassId, streams: &Streams) -> Result<Box<dyn Workload>, WorkloadError> {
+        Ok(match self {
+            Self::Synthetic(parameters) => Box::new(SyntheticWorkload::new(class, parameters, streams)?),
+            Self::ClosedLoop(parameters) => Box::new(ClosedLoopWorkload::new(class, parameters, streams)?),
+            Self::Trace(parameters) => Box::new(TraceWorkload::open(class, parameters.clone())?),
+        })
+    }
+}
+
+/// Tokens of one prefix block of synthetic prompts: as the block of a common engine.
+const PREFIX_BLOCK_TOKENS: u32 = 16;
+
+/// All workloads; `None` if any cannot be built, which has been noted then.
+pub(super) fn build(file: &ScenarioFile, document: &Document, problems: &mut Problems<'_>) -> Option<Vec<WorkloadSource>> {
+    let mut sources = Vec::new();
+    for (index, entry) in file.workload.iter().enumerate() {
+        let path = format!("workload[{index}]");
+        sources.extend(source(entry, &path, document, problems));
+    }
+    (sources.len() == file.workload.len()).then_some(sources)
+}
+
+/// Latency limits in milliseconds.
+pub(super) fn limits(slo: Option<&SloEntry>) -> SloLimits {
+    let ms = |limit: Option<Duration>| limit.map(|d| d.get() * 1e3);
+    slo.map_or_else(SloLimits::default, |slo| SloLimits { ttft_ms: ms(slo.ttft), tpot_ms: ms(slo.tpot), e2e_ms: ms(slo.e2e) })
+}
+
+fn source(entry: &WorkloadEntry, path: &str, document: &Document, problems: &mut Problems<'_>) -> Option<WorkloadSource> {
+    let requests = whole(entry.requests, &format!("{path}.requests"), problems)?;
+    let (source, found, at) = if let Some(synthetic) = &entry.synthetic {
+        let at = format!("{path}.synthetic");
+        let parameters = synthetic_parameters(synthetic, requests, &at, document, problems)?;
+        let found = parameters.validate();
+        (WorkloadSource::Synthetic(parameters), found, at)
+    } else if let Some(closed) = &entry.closed_loop {
+        let at = format!("{path}.closed_loop");
+        let parameters = closed_parameters(closed, requests, &at, document, problems)?;
+        let found = parameters.validate();
+        (WorkloadSource::ClosedLoop(parameters), found, at)
+    } else {
+        let trace = entry.trace.as_ref()?;
+        let at = format!("{path}.trace");
+        let parameters = trace_parameters(trace, requests, &at, document);
+        let found = parameters.validate();
+        (WorkloadSource::Trace(parameters), found, at)
+    };
+    let usable = found.is_empty();
+    for problem in found {
+        note(&problem, &at, problems);
+    }
+    // Opening a trace finds out now, not in the middle of the run, whether it is there and what it is.
+    if usable && let WorkloadSource::Trace(parameters) = &source {
+        if let Err(error) = TraceWorkload::open(ClassId(0), parameters.clone()) {
+            problems.note(&format!("{at}.path"), &error.to_string(), None);
+            return None;
+        }
+    }
+    usable.then_some(source)
+}
+
+/// Points at the key that a parameter came from, as far as the names agree.
+fn note(problem: &ParameterProblem, at: &str, problems: &mut Problems<'_>) {
+    let field = problem.field.replace("prompt", "prompt_tokens").replace("output", "output_tokens").replace("envelope", "diurnal");
+    problems.at(&format!("{at}.{field}"), format!("`{}`", problem.found), &problem.expected, None);
+}
+
+fn synthetic_parameters(entry: &Synthetic, requests: Option<u64>, at: &str, document: &Document, problems: &mut Problems<'_>) -> Option<SyntheticParameters> {
+    let shape = shape(&entry.prompt_tokens, &entry.output_tokens, entry.shared_prefix.as_ref(), at, document, problems);
+    let arrivals = match entry.arrivals {
+        Arrivals::Poisson { rate } => ArrivalProcess::Poisson { rate: rate.get() },
+        Arrivals::Constant { rate } => ArrivalProcess::Constant { rate: rate.get() },
+        Arrivals::Gamma { rate, cv } => ArrivalProcess::Gamma { rate: rate.get(), cv: cv.get() },
+        Arrivals::Weibull { rate, cv } => ArrivalProcess::Weibull { rate: rate.get(), cv: cv.get() },
+    };
+    let envelope = entry.diurnal.map(|Diurnal { amplitude, period, peak }| DiurnalEnvelope {
+        amplitude: amplitude.get(),
+        period: span(period).unwrap_or(SimDuration::ZERO),
+        peak: span(peak).unwrap_or(SimDuration::ZERO),
+    });
+    Some(SyntheticParameters { arrivals, envelope, shape: shape?, requests, duration: None })
+}
+
+fn closed_parameters(entry: &ClosedLoop, requests: Option<u64>, at: &str, document: &Document, problems: &mut Problems<'_>) -> Option<ClosedLoopParameters> {
+    let shape = shape(&entry.prompt_tokens, &entry.output_tokens, entry.shared_prefix.as_ref(), at, document, problems)?;
+    Some(ClosedLoopParameters {
+        concurrency: entry.concurrency,
+        think_time: span(entry.think_time)?,
+        ramp: SimDuration::ZERO,
+        shape,
+        requests,
+        duration: None,
+    })
+}
+
+fn trace_parameters(entry: &Trace, limit: Option<u64>, at: &str, document: &Document) -> TraceParameters {
+    let format = match entry.format {
+        FormatName::Azure => TraceFormat::Azure,
+        FormatName::Mooncake => TraceFormat::Mooncake,
+        FormatName::BurstGpt => TraceFormat::BurstGpt,
+        FormatName::Plain => TraceFormat::Plain,
+    };
+    let path = document.resolve(&format!("{at}.path"), &entry.path);
+    TraceParameters {
+        source: TraceSource::File(path),
+        read: ReadOptions { format: Some(format), skip_bad_lines: entry.skip_bad_lines },
+        rate_scale: entry.rate_scale.get(),
+        window: entry.window.map_or_else(TraceWindow::default, |window| TraceWindow {
+            from: span(window.from).unwrap_or(SimDuration::ZERO),
+            to: window.to.and_then(span),
+        }),
+        repeat: entry.repeat,
+        limit,
+    }
+}
+
+fn shape(prompt: &Lengths, output: &Lengths, prefix: Option<&SharedPrefix>, at: &str, document: &Document, problems: &mut Problems<'_>) -> Option<RequestShape> {
+    let prompt = lengths(prompt, &format!("{at}.prompt_tokens"), document, problems);
+    let output = lengths(output, &format!("{at}.output_tokens"), document, problems);
+    let shared_prefix = match prefix {
+        None => None,
+        Some(prefix) => Some(SharedPrefixParameters {
+            groups: prefix.groups,
+            tokens: tokens(prefix.tokens, &format!("{at}.shared_prefix.tokens"), problems)?,
+            block_tokens: PREFIX_BLOCK_TOKENS,
+        }),
+    };
+    Some(RequestShape { prompt: prompt?, output: output?, shared_prefix })
+}
+
+fn lengths(entry: &Lengths, at: &str, document: &Document, problems: &mut Problems<'_>) -> Option<LengthDistribution> {
+    match entry {
+        Lengths::Fixed(count) => Some(LengthDistribution::Fixed { tokens: tokens(*count, &format!("{at}.fixed"), problems)? }),
+        Lengths::Uniform { min, max } => {
+            let (min, max) = (tokens(*min, &format!("{at}.uniform.min"), problems), tokens(*max, &format!("{at}.uniform.max"), problems));
+            Some(LengthDistribution::Uniform { min: min?, max: max? })
+        }
+        Lengths::Lognormal { median, mean, sigma, min, max } => {
+            let bound = |limit: Option<Count>, otherwise: u32, key: &str, problems: &mut Problems<'_>| {
+                limit.map_or(Some(otherwise), |count| tokens(count, &format!("{at}.lognormal.{key}"), problems))
+            };
+            let (min, max) = (bound(*min, 1, "min", problems), bound(*max, MAX_TOKENS, "max", problems));
+            let shape = LognormalShape::MeanMedian { mean: mean_of(median.get(), *mean, *sigma), median: median.get() };
+            Some(LengthDistribution::Lognormal { shape, min: min?, max: max? })
+        }
+        Lengths::Empirical { values, path } => empirical(values, path.as_deref(), at, document, problems),
+    }
+}
+
+/// Mean of a lognormal: given, or median · exp(σ²/2).
+fn mean_of(median: f64, mean: Option<Count>, sigma: Option<Ratio>) -> f64 {
+    match (mean, sigma) {
+        (Some(mean), _) => mean.get(),
+        (None, Some(sigma)) => median * libm::exp(sigma.get() * sigma.get() / 2.0),
+        (None, None) => median,
+    }
+}
+
+fn empirical(values: &[Count], path: Option<&str>, at: &str, document: &Document, problems: &mut Problems<'_>) -> Option<LengthDistribution> {
+    let mut all = Vec::new();
+    for (index, value) in values.iter().enumerate() {
+        all.push(WeightedLength { tokens: tokens(*value, &format!("{at}.empirical.values[{index}]"), problems)?, weight: 1.0 });
+    }
+    if let Some(path) = path {
+        let key = format!("{at}.empirical.path");
+        let file = document.resolve(&key, path);
+        let text = match std::fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(error) => {
+                problems.note(&key, &format!("{}: {error}", file.display()), None);
+                return None;
+            }
+        };
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            match line.trim().parse::<u32>() {
+                Ok(tokens) if (1..=MAX_TOKENS).contains(&tokens) => all.push(WeightedLength { tokens, weight: 1.0 }),
+                _ => {
+                    problems.note(&key, &format!("{}:{}: found `{}`, expected a whole number of tokens", file.display(), number + 1, line.trim()), None);
+                    return None;
+                }
+            }
+        }
+    }
+    Some(LengthDistribution::Values(all))
+}
+
+fn whole(count: Option<Count>, at: &str, problems: &mut Problems<'_>) -> Option<Option<u64>> {
+    let Some(count) = count else { return Some(None) };
+    if count.whole().is_none() {
+        problems.at(at, format!("`{count}`"), "a whole number", None);
+    }
+    count.whole().map(Some)
+}
+
+fn tokens(count: Count, at: &str, problems: &mut Problems<'_>) -> Option<u32> {
+    let whole = count.whole().and_then(|n| u32::try_from(n).ok()).filter(|n| (1..=MAX_TOKENS).contains(n));
+    if whole.is_none() {
+        problems.at(at, format!("`{count}`"), &format!("a whole number of tokens from 1 to {MAX_TOKENS}"), None);
+    }
+    whole
+}

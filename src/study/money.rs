@@ -1,0 +1,31 @@
+//! What the run cost.
+
+use crate::config::Scenario;
+use crate::cost::{Spent, per_million, split_by_share};
+use crate::metrics::{Cost, CostBreakdown, PoolUse, Summary};
+
+/// Fills in the cost of the run and of its pools.
+pub(super) fn add(summary: &mut Summary, scenario: &Scenario, uses: &[PoolUse]) {
+    let (mut all, mut prompt, mut output) = (Spent::default(), Spent::default(), Spent::default());
+    for (((pool, used), cost), spec) in summary.pools.iter_mut().zip(uses).zip(&scenario.node_costs).zip(&scenario.cluster.pools) {
+        let spent = cost.spent(spec.chips, used.instance_s, used.it_j);
+        pool.cost_usd = spent.total();
+        all += spent;
+        // A pool that never computed served nobody: its cost is in the total alone.
+        if let Some(share) = used.prefill_share {
+            let (for_prompts, for_outputs) = split_by_share(spent, share);
+            prompt += for_prompts;
+            output += for_outputs;
+        }
+    }
+    let tokens = summary.tokens;
+    summary.cost = Cost {
+        total_usd: all.total(),
+        usd_per_hour: if summary.measured_s > 0.0 { all.total() / summary.measured_s * 3600.0 } else { 0.0 },
+        usd_per_m_output_tokens: per_million(all.total(), tokens.output),
+        usd_per_m_total_tokens: per_million(all.total(), tokens.prompt + tokens.output),
+        usd_per_m_prompt_tokens_by_phase: per_million(prompt.total(), tokens.prompt),
+        usd_per_m_output_tokens_by_phase: per_million(output.total(), tokens.output),
+        breakdown: CostBreakdown { capital: all.capital, energy: all.energy, hosting: all.hosting, rent: all.rent },
+    };
+}

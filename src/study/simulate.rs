@@ -1,0 +1,104 @@
+//! One run of one scenario.
+
+use thiserror::Error;
+
+use super::{money, warnings};
+use crate::cluster::{Cluster, RunError};
+use crate::config::Scenario;
+use crate::metrics::{Recorder, RequestSink, RunFacts, RunResult};
+use crate::sim::SimTime;
+use crate::workload::{Workload, WorkloadError};
+
+/// How to run; none of it changes a result.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Pass over undisturbed decode iterations without queueing them.
+    pub fast_forward: bool,
+    /// Check the invariants after every event.
+    pub audit: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { fast_forward: true, audit: cfg!(debug_assertions) }
+    }
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// Simulated time.
+    pub now: SimTime,
+    /// Requests completed.
+    pub completed: u64,
+    /// Requests inside.
+    pub in_flight: u64,
+    /// Events handled.
+    pub events: u64,
+}
+
+/// Why there is no result.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StudyError {
+    /// The workload cannot be read: user error.
+    #[error(transparent)]
+    Workload(#[from] WorkloadError),
+    /// Our own error; please report it.
+    #[error(transparent)]
+    Internal(RunError),
+    /// The run was stopped from outside.
+    #[error("the run was interrupted at {0}")]
+    Interrupted(SimTime),
+}
+
+/// Runs a scenario. Each finished request goes to `sink` as it leaves; `progress` is asked now and then whether to go on.
+///
+/// # Errors
+/// See [`StudyError`].
+pub fn simulate<S: RequestSink>(
+    scenario: &Scenario,
+    options: Options,
+    sink: S,
+    mut progress: impl FnMut(Progress) -> bool,
+) -> Result<(RunResult, S), StudyError> {
+    let mut spec = scenario.cluster.clone();
+    spec.fast_forward = options.fast_forward;
+    spec.audit = options.audit;
+    let mut workload = scenario.workload()?;
+    let mut cluster = Cluster::new(spec, Recorder::new(scenario.recorder.clone(), sink));
+    let mut interrupted = false;
+    let ran = cluster.run(&mut workload, |cluster| {
+        let now = Progress { now: cluster.now(), completed: cluster.observer().completed(), in_flight: cluster.in_flight(), events: cluster.events() };
+        interrupted = !progress(now);
+        !interrupted
+    });
+    match ran {
+        Err(RunError::Workload(error)) => return Err(error.into()),
+        _ if interrupted => return Err(StudyError::Interrupted(cluster.now())),
+        Err(error) => return Err(StudyError::Internal(error)),
+        Ok(()) => {}
+    }
+    let facts = RunFacts {
+        scenario: scenario.name.clone(),
+        seed: scenario.seed,
+        input_hash: scenario.input_hash.clone(),
+        end: cluster.now(),
+        events: cluster.events(),
+        pue: scenario.pue,
+        carbon_g_per_kwh: scenario.carbon_g_per_kwh,
+        peak_port_utilization: cluster.peak_port_utilization(),
+    };
+    let recorder = cluster.into_observer();
+    let mut result = recorder.result(&facts);
+    result.summary.provenance.clone_from(&scenario.provenance);
+    money::add(&mut result.summary, scenario, &recorder.pool_uses(facts.end));
+    let skipped: Vec<(String, String)> = workload
+        .skipped()
+        .into_iter()
+        .filter(|(_, lines)| !lines.is_empty())
+        .map(|(class, lines)| (scenario.recorder.classes[usize::from(class.0)].name.clone(), lines.to_string()))
+        .collect();
+    result.summary.warnings = warnings::find(&result, scenario, &skipped);
+    Ok((result, recorder.into_sink()))
+}
