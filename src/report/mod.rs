@@ -1,1 +1,17 @@
-//! TBD
+//! Results → bytes: the answer, the terminal summary, JSON, CSV, charts and the page. Pure: data in, strings out.
+//!
+//! Owns: words, numbers, pictures, layout. Must not know: files, the clock, stdout, how a result came about.
+
+mod answer;
+mod csv;
+#[cfg(test)]
+mod fixture;
+mod json;
+pub mod number;
+
+#[cfg(test)]
+use crate::metrics;
+
+pub use answer::{ATTAINMENT_TARGET, Answer, Check, Trust, Verdict, answer, checks, trust};
+pub use csv::timeline_csv;
+pub use json::summary_json;
