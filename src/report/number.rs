@@ -8,12 +8,6 @@ pub const NONE: &str = "–";
 /// SI prefixes from 10⁻⁹ upwards, three powers of ten apart; the empty one is at index 3.
 const PREFIXES: [&str; 10] = ["n", "µ", "m", "", "k", "M", "G", "T", "P", "E"];
 
-/// Units that [`glue`] keeps on the line of their number.
-const UNITS: [&str; 38] = [
-    "%", "s", "ms", "µs", "ns", "min", "h", "d", "W", "kW", "MW", "GW", "J", "kJ", "MJ", "GJ", "TJ", "PJ", "B", "kB", "MB", "GB", "TB",
-    "PB", "g", "kg", "t", "kt", "k", "M", "G", "T", "/s", "/min", "MJ.", "s.", "ms.", "%.",
-];
-
 /// `value` rounded to three significant digits with its decimal exponent; `None` if it is not finite.
 fn rounded(value: f64) -> Option<(f64, i32)> {
     if !value.is_finite() {
@@ -146,19 +140,6 @@ pub fn or_none(value: Option<f64>, write: impl Fn(f64) -> String) -> String {
     value.map_or_else(|| NONE.to_owned(), write)
 }
 
-/// Joins numbers and their units by no-break spaces, so that no line ends between the two.
-pub fn glue(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut words = text.split(' ').peekable();
-    while let Some(word) = words.next() {
-        out.push_str(word);
-        let Some(next) = words.peek() else { break };
-        let unit = UNITS.contains(&next.trim_end_matches([',', ';', ')', ':', '.']));
-        out.push(if unit && word.ends_with(|c: char| c.is_ascii_digit()) { '\u{a0}' } else { ' ' });
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,11 +199,6 @@ mod tests {
         assert_eq!(percent(0.0456), "4.56 %");
         assert_eq!(percent(1.234), "123 %");
         assert_eq!(or_none(None, percent), NONE);
-    }
-
-    #[test]
-    fn a_number_stays_with_its_unit() {
-        assert_eq!(glue("p99 TTFT 1.31 s of 2 s, then 3 pools"), "p99 TTFT 1.31\u{a0}s of 2\u{a0}s, then 3 pools");
     }
 
     proptest! {
