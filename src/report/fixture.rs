@@ -278,7 +278,7 @@ fn distributions(cdfs: Vec<[Cdf; 4]>) -> Distributions {
 }
 
 /// The usual case: a prefill and a decode pool, one class with an SLO and one without, half an hour, two warnings.
-pub fn two_pools() -> RunResult {
+pub(crate) fn two_pools() -> RunResult {
     let (chat, batch) = (chat_cdfs("azure-chat", 1.0), chat_cdfs("batch-summaries", 1.9));
     let classes =
         vec![class("azure-chat", CHAT, 8_214, chat.each_ref()), class("batch-summaries", SloLimits::default(), 1_261, batch.each_ref())];
@@ -298,7 +298,7 @@ pub fn two_pools() -> RunResult {
 }
 
 /// One class whose p99 TTFT misses its limit.
-pub fn missed() -> RunResult {
+pub(crate) fn missed() -> RunResult {
     let chat = chat_cdfs("chat", 2.1);
     let mut chat_class = class("chat", CHAT, 8_214, chat.each_ref());
     chat_class.slo_attainment = Some(0.931);
@@ -310,7 +310,7 @@ pub fn missed() -> RunResult {
 }
 
 /// No class has an SLO.
-pub fn no_slo() -> RunResult {
+pub(crate) fn no_slo() -> RunResult {
     let chat = chat_cdfs("chat", 1.0);
     let pools = vec![pool("mixed", "mixed", 0.52, 3.0e6)];
     let mut out = assemble(pools, vec![class("chat", SloLimits::default(), 4_000, chat.each_ref())], distributions(vec![chat]));
@@ -319,7 +319,7 @@ pub fn no_slo() -> RunResult {
 }
 
 /// More arrives than can be served.
-pub fn overloaded() -> RunResult {
+pub(crate) fn overloaded() -> RunResult {
     let mut out = missed();
     let summary = &mut out.summary;
     summary.requests.arrived = 16_428;
@@ -334,7 +334,7 @@ pub fn overloaded() -> RunResult {
 }
 
 /// Every request was refused: no latency, no tokens, no distribution.
-pub fn nothing_completed() -> RunResult {
+pub(crate) fn nothing_completed() -> RunResult {
     let pools = vec![pool("prefill", "prefill", 0.0, 4.1e6), pool("decode", "decode", 0.0, 4.1e6)];
     let chat = chat_cdfs("chat", 1.0);
     let mut out = assemble(pools, vec![class("chat", CHAT, 12, chat.each_ref())], Distributions::default());
@@ -371,7 +371,7 @@ pub fn nothing_completed() -> RunResult {
 }
 
 /// A single request: every distribution is one point.
-pub fn one_request() -> RunResult {
+pub(crate) fn one_request() -> RunResult {
     let point = |v: f64| Cdf { label: "chat".to_owned(), value: vec![v], fraction: vec![1.0] };
     let cdfs = [point(311.0), point(23.9), point(23.9), point(2_401.0)];
     let mut out =
@@ -382,7 +382,7 @@ pub fn one_request() -> RunResult {
 }
 
 /// Twelve pools and five classes.
-pub fn twelve_pools() -> RunResult {
+pub(crate) fn twelve_pools() -> RunResult {
     let pools = (0..12)
         .map(|i| {
             let role = ["prefill", "decode", "mixed"][i % 3];
@@ -399,7 +399,7 @@ pub fn twelve_pools() -> RunResult {
 }
 
 /// Values far outside anything real.
-pub fn huge_numbers() -> RunResult {
+pub(crate) fn huge_numbers() -> RunResult {
     let mut out = two_pools();
     let summary = &mut out.summary;
     summary.requests.arrived = u64::MAX;
@@ -420,7 +420,7 @@ pub fn huge_numbers() -> RunResult {
 }
 
 /// Names that would break out of HTML, SVG or a table.
-pub fn hostile_names() -> RunResult {
+pub(crate) fn hostile_names() -> RunResult {
     let mut out = two_pools();
     let bad = "<script>alert('x')</script>\"&--></style>{{ 7 * 7 }}";
     let long = "a-pool-whose-name-somebody-generated-from-every-parameter-of-it-tp4-pp2-ep8-dp16-h100-sxm-80gb-fp8-with-chunked-prefill";
@@ -449,7 +449,7 @@ pub fn hostile_names() -> RunResult {
 }
 
 /// Every fixture with its name.
-pub fn all() -> Vec<(&'static str, RunResult)> {
+pub(crate) fn all() -> Vec<(&'static str, RunResult)> {
     vec![
         ("two-pools", two_pools()),
         ("missed", missed()),

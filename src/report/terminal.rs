@@ -197,6 +197,7 @@ impl Screen {
                 requests.push(format!("{} {name}", count(n)));
             }
         }
+        requests.extend(summary.goodput.map(|g| format!("{} met the SLO", percent(g.slo_attainment))));
         self.labelled("requests", &requests);
         self.labelled(
             "jitter",
@@ -206,19 +207,21 @@ impl Screen {
                 format!("longest stall {}", or_none(j.longest_stall_ms, duration_ms)),
             ],
         );
-        let mut rates = vec![
+        let rates = [
             format!("{} requests/s", number(t.requests_per_s)),
             format!("{} output tokens/s ({} per chip)", number(t.output_tokens_per_s), number(t.output_tokens_per_s_per_chip)),
         ];
-        rates.extend(summary.goodput.map(|g| format!("{} good", percent(g.slo_attainment))));
         self.labelled("throughput", &rates);
         let per_joule = e.output_tokens_per_j;
         self.labelled(
             "energy",
             &[
-                format!("{} output tokens/J at the facility", or_none(per_joule.facility, number)),
-                format!("{} at the chips", or_none(per_joule.chip, number)),
-                format!("{} mean", si(e.mean_power_w, "W")),
+                format!(
+                    "{} output tokens/J at the facility ({} chips)",
+                    or_none(per_joule.facility, number),
+                    or_none(per_joule.chip, number)
+                ),
+                si(e.mean_power_w, "W"),
             ],
         );
         self.labelled(
@@ -239,7 +242,7 @@ impl Screen {
         let shown = if order.len() > LIST { LIST - 1 } else { LIST };
         for (i, pool) in order.iter().take(shown).enumerate() {
             let parts = [
-                format!("{} {} busy", shortened(&clean(&pool.name), 28), percent(pool.utilization)),
+                format!("{} {} busy", shortened(&clean(&pool.name), 24), percent(pool.utilization)),
                 format!("KV {}", percent(pool.kv_utilization_mean)),
                 format!("batch {}", number(pool.batch_mean)),
                 format!("queue {}", number(pool.queue_mean)),
@@ -294,7 +297,7 @@ mod tests {
         let result = fixture::two_pools();
         let text = plain(&result, 46);
         assert!(text.lines().all(|line| line.chars().count() <= 50), "{text}");
-        for word in ["p99 - p50 18.3 ms", "33.3 ms", "50 ms", "at the chips"] {
+        for word in ["p99 - p50 18.3 ms", "33.3 ms", "50 ms", "chips)"] {
             assert!(text.contains(word), "{word} is gone:\n{text}");
         }
     }
