@@ -18,4 +18,5 @@ use crate::metrics;
 pub use answer::{ATTAINMENT_TARGET, Answer, Check, Trust, Verdict, answer, checks, trust};
 pub use csv::timeline_csv;
 pub use json::summary_json;
+pub use plot::{Chart, PlotError, Section, chart_style, charts};
 pub use terminal::{Style, TerminalInput, terminal};

@@ -32,6 +32,11 @@ pub(crate) fn shortened(name: &str, width: usize) -> String {
     name.chars().take(head).chain(std::iter::once('…')).chain(name.chars().skip(n - tail)).collect()
 }
 
+/// Text as it stands in markup, also between quotes.
+pub(crate) fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+}
+
 /// Breaks text into lines of at most `width` characters; only a single word may be longer.
 pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
