@@ -4,10 +4,12 @@
 
 mod answer;
 mod csv;
+mod definitions;
 #[cfg(test)]
 mod fixture;
 mod json;
 pub mod number;
+mod page;
 mod plot;
 mod terminal;
 mod text;
@@ -17,6 +19,8 @@ use crate::metrics;
 
 pub use answer::{ATTAINMENT_TARGET, Answer, Check, Trust, Verdict, answer, checks, trust};
 pub use csv::timeline_csv;
+pub use definitions::{Definition, definitions};
 pub use json::summary_json;
+pub use page::{PageError, ReportInput, page};
 pub use plot::{Chart, PlotError, Section, chart_style, charts};
 pub use terminal::{Style, TerminalInput, terminal};
