@@ -162,7 +162,8 @@ fn fates(summary: &Summary) -> Vec<String> {
     }
     let fates = [("rejected", r.rejected), ("timed out", r.timed_out), ("failed", r.failed), ("still in flight at the end", r.in_flight)];
     let fates: Vec<String> = fates.iter().filter(|(_, n)| *n > 0).map(|(name, n)| format!("{} {name}", count(*n))).collect();
-    vec![format!("of {} arrived, {}", count(r.arrived), if fates.is_empty() { "none".to_owned() } else { fates.join(", ") })]
+    let requests = if r.arrived == 1 { "request" } else { "requests" };
+    vec![std::iter::once(format!("{} {requests} arrived", count(r.arrived))).chain(fates).collect::<Vec<_>>().join(", ")]
 }
 
 /// The worst check of each metric, missed ones first if `missed_first`; then the share that met everything if that is short of its target.
@@ -292,7 +293,7 @@ mod tests {
         assert!(
             answer(&fixture::overloaded().summary).sentence().starts_with("Overloaded: 4.71 of 9.44 requests per second served; p99 TTFT")
         );
-        assert_eq!(answer(&fixture::nothing_completed().summary).sentence(), "Nothing completed: of 12 arrived, 12 rejected.");
+        assert_eq!(answer(&fixture::nothing_completed().summary).sentence(), "Nothing completed: 12 requests arrived, 12 rejected.");
     }
 
     #[test]

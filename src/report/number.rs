@@ -130,7 +130,7 @@ pub fn percent(fraction: f64) -> String {
         None => NONE.to_owned(),
         Some((r, _)) if r.abs() < f64::MIN_POSITIVE => "0 %".to_owned(),
         Some((r, e)) if e == 2 && r <= 100.0 => (if fraction < 1.0 { "> 99.9 %" } else { "100 %" }).to_owned(),
-        Some((r, e)) if e < -4 => format!("{r:.2e} %"),
+        Some((r, e)) if e < -4 => (if r > 0.0 { "< 0.0001 %" } else { "> -0.0001 %" }).to_owned(),
         Some((r, e)) => format!("{} %", plain(r, e)),
     }
 }

@@ -78,7 +78,7 @@ struct View<'a> {
     verdict: &'a str,
     headline: &'a str,
     clauses: Vec<String>,
-    warnings: Vec<(&'a str, String)>,
+    warnings: Vec<(&'a str, Vec<(bool, String)>)>,
     trust: Option<String>,
     tiles: [tiles::Tile; 4],
     shares: Vec<Figure>,
@@ -121,8 +121,8 @@ pub fn page(input: ReportInput<'_>) -> Result<String, PageError> {
         hash: &summary.input_hash,
         verdict: answer.verdict.name(),
         headline: &answer.headline,
-        clauses: answer.clauses.iter().map(|clause| glue(clause)).collect(),
-        warnings: summary.warnings.iter().map(|w| (w.code.as_str(), sentence(&w.message))).collect(),
+        clauses: answer.clauses.iter().map(|clause| capital(&glue(clause))).collect(),
+        warnings: summary.warnings.iter().map(|w| (w.code.as_str(), code_parts(&sentence(&w.message)))).collect(),
         trust: trust(summary).sentence().map(|s| glue(&s)),
         tiles: tiles::tiles(summary),
         shares: figures(&charts, Section::Shares),
@@ -146,20 +146,38 @@ fn run_line(summary: &Summary) -> String {
     };
     let share = if r.arrived > 0 { format!(" ({})", percent(r.completed as f64 / r.arrived as f64)) } else { String::new() };
     glue(&format!(
-        "{} requests arrived in {}{measured}, {} completed{share}; seed {}",
+        "{} {} arrived in {}{measured}, {} completed{share}; seed {}",
         count(r.arrived),
+        if r.arrived == 1 { "request" } else { "requests" },
         duration_s(summary.measured_s),
         count(r.completed),
         summary.seed
     ))
 }
 
+/// The same with a capital. What begins with a percentile keeps its small letter.
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) if first != 'p' || !chars.as_str().starts_with(|c: char| c.is_ascii_digit()) => {
+            first.to_uppercase().chain(chars).collect()
+        }
+        _ => text.to_owned(),
+    }
+}
+
 /// A message with a capital and a final stop.
 fn sentence(message: &str) -> String {
-    let mut chars = message.chars();
-    let first: String = chars.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
     let stop = if message.ends_with(['.', '!', '?']) { "" } else { "." };
-    glue(&format!("{first}{}{stop}", chars.as_str()))
+    glue(&format!("{}{stop}", capital(message)))
+}
+
+/// Text in parts; those between backticks are names in code.
+fn code_parts(text: &str) -> Vec<(bool, String)> {
+    if !text.matches('`').count().is_multiple_of(2) {
+        return vec![(false, text.to_owned())];
+    }
+    text.split('`').enumerate().map(|(i, part)| (i % 2 == 1, part.to_owned())).filter(|(_, part)| !part.is_empty()).collect()
 }
 
 fn figures(charts: &[Chart], section: Section) -> Vec<Figure> {

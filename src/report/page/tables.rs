@@ -12,6 +12,10 @@ use crate::metrics::{ClassSummary, Distribution, PoolSummary, Summary};
 struct Heading {
     text: String,
     definition: Option<&'static str>,
+    /// Stands over numbers.
+    number: bool,
+    /// Too long for a narrow column.
+    long: bool,
 }
 
 /// A cell. Numbers stand at the right, words at the left.
@@ -41,7 +45,12 @@ pub(super) struct Table {
 }
 
 fn heading(text: &str, definition: &'static str) -> Heading {
-    Heading { text: text.to_owned(), definition: (!definition.is_empty()).then_some(definition) }
+    Heading {
+        text: text.to_owned(),
+        definition: (!definition.is_empty()).then_some(definition),
+        number: false,
+        long: text.chars().count() > 20,
+    }
 }
 
 fn name(text: &str) -> Heading {
@@ -68,8 +77,9 @@ fn pairs(id: &'static str, title: &'static str, rows: Vec<(&str, &'static str, S
 
 /// All tables in the order of the page.
 pub(super) fn tables(summary: &Summary) -> Vec<Table> {
-    vec![
+    let mut tables = vec![
         classes(&summary.classes),
+        fates(&summary.classes),
         latency(summary),
         pool_load(&summary.pools),
         pool_memory(&summary.pools),
@@ -79,24 +89,27 @@ pub(super) fn tables(summary: &Summary) -> Vec<Table> {
         flow(summary),
         energy(summary),
         cost(summary),
-    ]
+    ];
+    for table in &mut tables {
+        if let Some(row) = table.rows.first() {
+            for (column, cell) in table.columns.iter_mut().skip(1).zip(&row.cells) {
+                column.number = cell.number;
+            }
+        }
+    }
+    tables
 }
 
+/// What each class was promised and got.
 fn classes(classes: &[ClassSummary]) -> Table {
     let columns = headings(&[
         ("class", ""),
-        ("arrived", "requests"),
-        ("completed", "requests"),
-        ("rejected", "requests"),
-        ("timed out", "requests"),
-        ("failed", "requests"),
-        ("in flight", "requests"),
+        ("all limits met", "slo"),
+        ("TTFT met", "slo"),
+        ("TPOT met", "slo"),
         ("TTFT p99 / limit", "ttft"),
         ("TPOT p99 / limit", "tpot"),
         ("E2E p99 / limit", "e2e"),
-        ("TTFT met", "slo"),
-        ("TPOT met", "slo"),
-        ("all met", "slo"),
     ]);
     let against = |distribution: Option<Distribution>, limit: Option<f64>| Cell {
         text: match limit {
@@ -106,20 +119,27 @@ fn classes(classes: &[ClassSummary]) -> Table {
         number: true,
         missed: distribution.is_some_and(|d| limit.is_some_and(|limit| d.p99 > limit)),
     };
-    let rows = classes
-        .iter()
-        .map(|class| {
-            let r = class.requests;
-            let mut cells: Vec<Cell> =
-                [r.arrived, r.completed, r.rejected, r.timed_out, r.failed, r.in_flight].map(|n| value(count(n))).into();
-            cells.push(against(class.latency.ttft_ms, class.slo.ttft_ms));
-            cells.push(against(class.latency.tpot_ms, class.slo.tpot_ms));
-            cells.push(against(class.latency.e2e_ms, class.slo.e2e_ms));
-            cells.extend([class.ttft_attainment, class.tpot_attainment, class.slo_attainment].map(|share| value(or_none(share, percent))));
-            Row { heading: name(&class.name), cells }
-        })
-        .collect();
-    Table { id: "classes", title: "Classes", small: false, columns, rows }
+    let rows = classes.iter().map(|class| {
+        let shares = [class.slo_attainment, class.ttft_attainment, class.tpot_attainment];
+        let mut cells: Vec<Cell> = shares.map(|share| value(or_none(share, percent))).into();
+        cells.push(against(class.latency.ttft_ms, class.slo.ttft_ms));
+        cells.push(against(class.latency.tpot_ms, class.slo.tpot_ms));
+        cells.push(against(class.latency.e2e_ms, class.slo.e2e_ms));
+        Row { heading: name(&class.name), cells }
+    });
+    Table { id: "classes", title: "Classes against their limits", small: false, columns, rows: rows.collect() }
+}
+
+/// What became of the requests of each class.
+fn fates(classes: &[ClassSummary]) -> Table {
+    let names = ["arrived", "completed", "rejected", "timed out", "failed", "in flight", "truncated"];
+    let columns = std::iter::once(name("class")).chain(names.iter().map(|text| heading(text, "requests"))).collect();
+    let rows = classes.iter().map(|class| {
+        let r = class.requests;
+        let counts = [r.arrived, r.completed, r.rejected, r.timed_out, r.failed, r.in_flight, r.truncated];
+        Row { heading: name(&class.name), cells: counts.map(|n| value(count(n))).into() }
+    });
+    Table { id: "fates", title: "Requests by class", small: false, columns, rows: rows.collect() }
 }
 
 fn latency(summary: &Summary) -> Table {

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::super::answer::checks;
-use super::super::number::{NONE, duration_ms, limit_ms, number, or_none, percent, si, usd};
+use super::super::number::{duration_ms, limit_ms, number, or_none, percent, si, usd};
 use super::super::text::{glue, shortened};
 use crate::metrics::Summary;
 
@@ -83,16 +83,18 @@ fn jitter(summary: &Summary) -> Tile {
 fn tokens_per_watt(summary: &Summary) -> Tile {
     let energy = &summary.energy;
     let per_joule = energy.output_tokens_per_j;
+    let mut beside = Vec::new();
+    if per_joule.facility.is_some() {
+        beside.push(format!("facility; {} IT, {} chips", or_none(per_joule.it, number), or_none(per_joule.chip, number)));
+    }
+    beside.extend(energy.output_tokens_per_s_per_mw.map(|rate| format!("{} output tokens/s per MW", number(rate))));
+    beside.push(glue(&format!("{} mean, {} peak", si(energy.mean_power_w, "W"), si(energy.peak_power_w, "W"))));
     Tile {
         name: "Tokens per watt",
         definition: "tokens-per-joule",
         value: or_none(per_joule.facility, number),
         unit: if per_joule.facility.is_some() { "output tokens/J" } else { "" },
-        beside: vec![
-            format!("facility; {} IT, {} chips", or_none(per_joule.it, number), or_none(per_joule.chip, number)),
-            format!("{} output tokens/s per MW", or_none(energy.output_tokens_per_s_per_mw, number)),
-            glue(&format!("{} mean, {} peak", si(energy.mean_power_w, "W"), si(energy.peak_power_w, "W"))),
-        ],
+        beside,
         state: None,
         share: None,
     }
@@ -101,15 +103,14 @@ fn tokens_per_watt(summary: &Summary) -> Tile {
 fn cost(summary: &Summary) -> Tile {
     let cost = &summary.cost;
     let per_token = cost.usd_per_m_output_tokens;
+    let mut beside: Vec<String> = cost.usd_per_m_total_tokens.map(|v| format!("{} per M tokens in all", usd(v))).into_iter().collect();
+    beside.push(format!("cluster {} per hour", usd(cost.usd_per_hour)));
     Tile {
         name: "Cost per token",
         definition: "cost-per-token",
         value: or_none(per_token, usd),
         unit: if per_token.is_some() { "per M output tokens" } else { "" },
-        beside: vec![
-            glue(&format!("{} per M tokens in all", cost.usd_per_m_total_tokens.map_or_else(|| NONE.to_owned(), usd))),
-            format!("cluster {} per hour", usd(cost.usd_per_hour)),
-        ],
+        beside,
         state: None,
         share: None,
     }

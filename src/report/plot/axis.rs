@@ -61,7 +61,7 @@ pub(super) fn from_zero(top: f64, write: impl Fn(f64) -> String) -> Vec<Tick> {
     [0.0, 0.5, 1.0].iter().map(|share| (top * share, trimmed(&write(top * share)))).collect()
 }
 
-/// Labels of a logarithmic axis of durations in ms: at most `most` of them, at 1, 2 and 5 if there is room, else at powers of ten.
+/// Labels of a logarithmic axis of durations in ms: at most `most` of them, as dense as fits.
 pub(super) fn log_durations(low: f64, high: f64, most: usize) -> Vec<Tick> {
     let (first, last) = (exponent(low), exponent(high));
     let at = |mantissas: &[f64], stride: usize| -> Vec<f64> {
@@ -69,10 +69,12 @@ pub(super) fn log_durations(low: f64, high: f64, most: usize) -> Vec<Tick> {
         let values = decades.flat_map(|e| mantissas.iter().map(move |m| m * power_of_ten(e)));
         values.filter(|&v| v >= low * (1.0 - 1e-9) && v <= high * (1.0 + 1e-9)).collect()
     };
-    let mut values = at(&[1.0, 2.0, 5.0], 1);
+    // Dense to sparse: the first that fits.
+    let dense: [&[f64]; 3] = [&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0], &[1.0, 1.5, 2.0, 3.0, 5.0, 7.0], &[1.0, 2.0, 5.0]];
+    let mut values = dense.iter().map(|mantissas| at(mantissas, 1)).find(|values| values.len() <= most).unwrap_or_default();
     let mut stride = 1;
-    while values.len() > most {
-        values = at(&[1.0], stride);
+    while values.is_empty() && stride <= 700 {
+        values = Some(at(&[1.0], stride)).filter(|values| values.len() <= most).unwrap_or_default();
         stride += 1;
     }
     values.into_iter().map(|v| (v, trimmed(&duration_ms(v)))).collect()
@@ -119,6 +121,7 @@ mod tests {
     #[test]
     fn a_log_axis_has_few_round_labels() {
         assert_eq!(labels(&log_durations(90.0, 4_000.0, 6)), ["100 ms", "200 ms", "500 ms", "1 s", "2 s"]);
+        assert_eq!(labels(&log_durations(14.0, 46.0, 6)), ["20 ms", "30 ms", "40 ms"]);
         assert_eq!(labels(&log_durations(1.0, 30_000.0, 6)), ["1 ms", "10 ms", "100 ms", "1 s", "10 s"]);
         assert!(log_durations(1e-6, 1e15, 6).len() <= 6);
     }

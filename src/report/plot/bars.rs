@@ -10,7 +10,7 @@ use crate::metrics::Summary;
 
 const WIDTH: u32 = 360;
 const BAR: (f64, f64) = (52.0, 80.0);
-const ROW: f64 = 24.0;
+const ROW: f64 = 25.0;
 
 /// A part of the whole.
 #[derive(Debug)]
@@ -104,7 +104,7 @@ impl Shares {
             return Ok(Chart::absent(self.id, Section::Shares, self.title, self.absent));
         }
         let list: Vec<String> =
-            parts.iter().map(|part| format!("{} {} ({})", part.name, (self.write)(part.value), percent(part.value / total))).collect();
+            parts.iter().map(|part| format!("{} {} ({})", part.name, (self.write)(part.value), share(part.value / total))).collect();
         Ok(Chart {
             id: self.id,
             section: Section::Shares,
@@ -131,11 +131,16 @@ impl Shares {
                 layer.rect((0.0, y - 6.0), (12.0, y + 6.0), part.colour, 1.0);
                 layer.text((20.0, y), part.name, BODY);
                 layer.text((right - 66.0, y), &(self.write)(part.value), BODY.right());
-                layer.text((right, y), &percent(part.value / total), BODY.right().bold());
+                layer.text((right, y), &share(part.value / total), BODY.right().bold());
             }
         });
         canvas.finish()
     }
+}
+
+/// A share; the column has no room for more than two decimals.
+fn share(fraction: f64) -> String {
+    if fraction < 1e-4 { "< 0.01 %".to_owned() } else { percent(fraction) }
 }
 
 /// Segments side by side with a hair of background between them.

@@ -6,17 +6,19 @@ use serde_json::json;
 
 use super::super::number::{duration_ms, limit_ms};
 use super::super::text::shortened;
-use super::axis::{Scale, log_durations};
+use super::axis::{Scale, Tick, log_durations};
 use super::canvas::{BODY, Canvas, Drawing, Layer, TICK, TITLE};
 use super::palette::Colour;
 use super::{Chart, PlotError, Section};
 use crate::metrics::{Cdf, ClassSummary, Distribution, Latency, RunResult, SloLimits};
 
-const WIDTH: u32 = 440;
+const WIDTH: u32 = 400;
 const LEFT: f64 = 44.0;
-const RIGHT: f64 = 428.0;
+const RIGHT: f64 = 378.0;
 const HEIGHT: f64 = 220.0;
 const ROW: f64 = 22.0;
+/// Where the rows of classes begin.
+const KEY_TOP: f64 = 44.0;
 /// Most lines in one chart; the classes beyond are in the tables.
 const MOST_LINES: usize = 6;
 const MARKS: [(f64, &str); 3] = [(0.50, "p50"), (0.90, "p90"), (0.99, "p99")];
@@ -144,7 +146,7 @@ impl Frame {
         let (low, high) = values.fold((f64::INFINITY, 0.0f64), |(low, high), v| (low.min(v), high.max(v)));
         // At least half a decade, so that a single value has an axis too.
         let domain = if high / low < 3.0 { ((low * high).sqrt() / 2.0, (low * high).sqrt() * 2.0) } else { (low / 1.08, high * 1.08) };
-        let top = 40.0 + ROW * (lines.len() + usize::from(more > 0)) as f64 + 28.0;
+        let top = KEY_TOP + ROW * (lines.len() + usize::from(more > 0)) as f64 + 36.0;
         let bottom = top + HEIGHT;
         Self { domain, top, bottom, more, x: Scale::log(domain, (LEFT, RIGHT)), y: Scale::linear((0.0, 1.0), (bottom, top)) }
     }
@@ -154,6 +156,9 @@ impl Frame {
         let mut canvas = Canvas::new(WIDTH, (self.bottom + 46.0) as u32);
         canvas.group("", |layer| {
             layer.text((0.0, 12.0), title, TITLE);
+            for (i, (_, name)) in MARKS.iter().enumerate() {
+                layer.text((mark_at(i), 36.0), name, TICK.right());
+            }
             self.axes(layer, kind);
         });
         canvas.group("class=\"limits\"", |layer| self.limits(layer, lines));
@@ -169,7 +174,7 @@ impl Frame {
 
     fn axes(&self, layer: &mut Layer<'_, '_>, kind: &Kind) {
         if self.more > 0 {
-            let y = self.top - 28.0 - ROW / 2.0;
+            let y = self.top - 36.0 - ROW / 2.0;
             layer.text((18.0, y), &format!("{} more in the table of classes", self.more), TICK);
         }
         for share in [0.0, 0.25, 0.5, 0.75, 0.9, 0.99] {
@@ -177,13 +182,24 @@ impl Frame {
             layer.line(&[(LEFT, y), (RIGHT, y)], if share > 0.0 { Colour::Grid } else { Colour::Axis }, 1.0);
             layer.text((LEFT - 6.0, y), &format!("{:.0} %", share * 100.0), TICK.right());
         }
-        for (value, label) in log_durations(self.domain.0, self.domain.1, 6) {
+        for (value, label) in self.ticks() {
             let x = self.x.at(value);
             layer.line(&[(x, self.top), (x, self.bottom + 4.0)], Colour::Grid, 1.0);
             layer.text((x, self.bottom + 14.0), &label, TICK.centre());
         }
         layer.text((LEFT, self.top - 14.0), &format!("share of {}", kind.of), TICK);
         layer.text((RIGHT, self.bottom + 34.0), &format!("{}, log scale", kind.short), TICK.right());
+    }
+
+    /// The densest labels of the axis that leave room between them.
+    fn ticks(&self) -> Vec<Tick> {
+        let apart = |ticks: &Vec<Tick>| {
+            ticks.windows(2).all(|pair| {
+                let room = self.x.at(pair[1].0) - self.x.at(pair[0].0);
+                room > (TICK.width(&pair[0].1) + TICK.width(&pair[1].1)) / 2.0 + 6.0
+            })
+        };
+        (1..=6).rev().map(|most| log_durations(self.domain.0, self.domain.1, most)).find(apart).unwrap_or_default()
     }
 
     /// Distinct limits as vertical lines with their labels on top, at most one a row of 90 pixels.
@@ -223,40 +239,57 @@ impl Frame {
         }
     }
 
-    /// Names beside their lines where no other line and no other name is in the way; the rows above carry them in any case.
+    /// Names beside their lines where no other line, no limit and no other name is in the way; the rows above carry them in any case.
     fn names(&self, layer: &mut Layer<'_, '_>, lines: &[Line]) {
         let mut taken: Vec<(f64, f64, f64)> = Vec::new();
+        let right = [0.30, 0.38, 0.22, 0.46, 0.14, 0.58, 0.66].map(|share| (share, false));
+        let left = [0.62, 0.70, 0.54, 0.78, 0.46].map(|share| (share, true));
         for (i, line) in lines.iter().enumerate() {
             let name = shortened(&line.name, 18);
-            let width = TICK.width(&name) + 6.0;
-            for share in [0.30, 0.38, 0.22, 0.46, 0.14, 0.58, 0.66] {
-                let (x, y) = (self.x.at(Line::value_at(&line.points, share + 0.03)) + 7.0, self.y.at(share));
-                let crosses = |other: &Line| {
-                    [share - 0.04, share, share + 0.04].iter().any(|&s| {
-                        let at = self.x.at(Line::value_at(&other.points, s));
-                        at > x - 4.0 && at < x + width
-                    })
-                };
-                let hits = |&(left, right, at): &(f64, f64, f64)| x < right && x + width > left && (at - y).abs() < 15.0;
-                let limit = lines.iter().filter_map(|line| line.limit_ms).any(|limit| (x..x + width).contains(&self.x.at(limit)));
-                let blocked = lines.iter().enumerate().any(|(k, other)| k != i && crosses(other));
-                if x + width <= RIGHT && !blocked && !limit && !taken.iter().any(hits) {
-                    taken.push((x, x + width, y));
-                    layer.text((x, y), &name, TICK);
+            let width = TICK.width(&name) + 4.0;
+            // The first line is likely the one furthest left: its left side is free.
+            let sides = if i == 0 { left.iter().chain(&right) } else { right.iter().chain(&left) };
+            for &(share, left) in sides {
+                let beside = if left { share - 0.04 } else { share + 0.04 };
+                let curve = self.x.at(Line::value_at(&line.points, beside));
+                let (from, to) = if left { (curve - 8.0 - width, curve - 8.0) } else { (curve + 8.0, curve + 8.0 + width) };
+                let y = self.y.at(share);
+                let hits = |&(a, b, at): &(f64, f64, f64)| from < b && to > a && (at - y).abs() < 15.0;
+                let free = from >= LEFT && to <= RIGHT && !taken.iter().any(hits) && !self.crossed(lines, i, share, (from, to));
+                if free {
+                    taken.push((from, to, y));
+                    layer.text((from + 2.0, y), &name, TICK);
                     break;
                 }
             }
         }
     }
+
+    /// Whether another line or a limit runs through a name of the line at `index`.
+    fn crossed(&self, lines: &[Line], index: usize, share: f64, (from, to): (f64, f64)) -> bool {
+        let (from, to) = (from - 4.0, to + 4.0);
+        let limit = lines.iter().filter_map(|line| line.limit_ms).any(|limit| (from..to).contains(&self.x.at(limit)));
+        limit
+            || lines.iter().enumerate().filter(|(i, _)| *i != index).any(|(_, other)| {
+                let low = self.x.at(Line::value_at(&other.points, share - 0.04));
+                let high = self.x.at(Line::value_at(&other.points, share + 0.04));
+                low < to && high > from
+            })
+    }
+}
+
+/// Right edges of the three percentiles above the plot.
+fn mark_at(index: usize) -> f64 {
+    f64::from(WIDTH) - 4.0 - 78.0 * (MARKS.len() - 1 - index) as f64
 }
 
 /// The row of a class above the plot: its colour, name and percentiles.
 fn key(layer: &mut Layer<'_, '_>, line: &Line, row: usize) {
-    let y = 40.0 + ROW * (row as f64 + 0.2);
+    let y = KEY_TOP + ROW * (row as f64 + 0.5);
     layer.rect((0.0, y - 6.0), (12.0, y + 6.0), line.colour, 1.0);
-    layer.text((18.0, y), &shortened(&line.name, 19), BODY);
-    for (i, text) in line.percentiles().iter().enumerate() {
-        layer.text((f64::from(WIDTH) - 12.0 - 96.0 * (2 - i) as f64, y), text, BODY.right());
+    layer.text((18.0, y), &shortened(&line.name, 18), BODY);
+    for (i, value) in line.marks.iter().enumerate() {
+        layer.text((mark_at(i), y), &duration_ms(*value), BODY.right());
     }
 }
 

@@ -1,29 +1,6 @@
-//! Fewer points that look the same: the least and the greatest of each pixel survive, so spikes do.
+//! Fewer points that look the same: the least and the greatest of every few pixels survive, so spikes do.
 //!
 //! Owns: the choice of points. Must not know: axes, colours.
-
-/// Most points of a line.
-pub(super) const MOST_POINTS: usize = 2000;
-
-/// The points of a line for a plot of `pixels` columns: all of them if they are few, else least and greatest of each column in their order.
-/// What is not finite is left out.
-pub(super) fn line(at: &[f64], values: &[f64], pixels: usize) -> Vec<(f64, f64)> {
-    let points: Vec<(f64, f64)> = at.iter().copied().zip(values.iter().copied()).filter(|(x, y)| x.is_finite() && y.is_finite()).collect();
-    let columns = pixels.clamp(1, MOST_POINTS / 2);
-    if points.len() <= 2 * columns {
-        return points;
-    }
-    let mut out = Vec::with_capacity(2 * columns);
-    for column in 0..columns {
-        let bucket = &points[column * points.len() / columns..(column + 1) * points.len() / columns];
-        let least = bucket.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1));
-        let greatest = bucket.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1));
-        if let (Some(a), Some(b)) = (least, greatest) {
-            out.extend(if a.0 <= b.0 { [a, b] } else { [b, a] });
-        }
-    }
-    out
-}
 
 /// A bucket of a line: where, least, mean, greatest.
 #[derive(Debug, Clone, Copy)]
@@ -64,15 +41,11 @@ mod tests {
         let mut values = vec![1.0; at.len()];
         values[54_321] = 99.0;
         values[12_345] = -5.0;
-        let points = line(&at, &values, 5_000);
-        assert!(points.len() <= MOST_POINTS);
-        assert!(points.contains(&(54_321.0, 99.0)) && points.contains(&(12_345.0, -5.0)));
-        assert!(points.windows(2).all(|w| w[0].0 <= w[1].0));
-    }
-
-    #[test]
-    fn few_points_stay_as_they_are_but_for_what_is_not_a_number() {
-        assert_eq!(line(&[0.0, 1.0, 2.0], &[3.0, f64::NAN, 5.0], 10), [(0.0, 3.0), (2.0, 5.0)]);
+        let b = buckets(&at, &values, 352);
+        assert!(b.len() <= 352);
+        assert_eq!(b.iter().filter(|b| b.greatest > 98.9).count(), 1);
+        assert_eq!(b.iter().filter(|b| b.least < -4.9).count(), 1);
+        assert!(b.windows(2).all(|w| w[0].at < w[1].at));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::super::super::text::shortened;
 use super::super::PlotError;
 use super::super::axis::{Scale, from_zero, time_unit, times};
 use super::super::canvas::{BODY, Canvas, Drawing, Layer, TICK, TITLE as TITLE_LOOK};
-use super::super::decimate::{buckets, line};
+use super::super::decimate::buckets;
 use super::super::palette::Colour;
 use super::{ID, Line, Multiples, Panel, TITLE};
 
@@ -28,7 +28,7 @@ pub(super) const VARIANTS: [Variant; 2] = [
     Variant { name: "narrow", width: 380, left: 54.0, right: 370.0, panel: 84.0, ticks: 5, beside: false },
 ];
 
-const GAP: f64 = 44.0;
+const GAP: f64 = 46.0;
 const KEY_ROW: f64 = 22.0;
 
 /// Entries of the key, a row each `(row, x, line)`.
@@ -114,7 +114,7 @@ impl Multiples {
         // Above the first panel, right of its title on a wide chart, is room for the word.
         if variant.beside {
             let (top, _) = self.place(variant, 0);
-            layer.text((variant.right, top - 14.0), "shaded: warm-up, not measured", TICK.right());
+            layer.text((variant.right, top - 18.0), "shaded: warm-up, not measured", TICK.right());
         }
     }
 
@@ -123,7 +123,7 @@ impl Multiples {
         let clip = format!("{ID}-{}-{top:.0}", variant.name);
         canvas.clip(&clip, variant.left, top, variant.right, bottom);
         canvas.group("", |layer| {
-            layer.text((0.0, top - 14.0), panel.title, BODY.bold());
+            layer.text((0.0, top - 18.0), panel.title, BODY.bold());
             for (value, label) in from_zero(panel.top, panel.write) {
                 let y = y.at(value);
                 layer.line(&[(variant.left, y), (variant.right, y)], if value > 0.0 { Colour::Grid } else { Colour::Axis }, 1.0);
@@ -150,14 +150,17 @@ impl Multiples {
     fn line(&self, layer: &mut Layer<'_, '_>, variant: &Variant, values: &Line, envelope: bool, (x, y): (Scale, Scale)) {
         let pixels = (variant.right - variant.left) as usize;
         let place = |(at, value): (f64, f64)| (x.at(at), y.at(value));
-        if envelope && values.values.len() > pixels / 4 {
-            let buckets = buckets(&self.at_s, &values.values, pixels / 4);
+        // A power meter shows means; of other gauges every value is drawn as long as each has a pixel.
+        let most = if envelope { pixels / 4 } else { pixels };
+        if values.values.len() > most {
+            let buckets = buckets(&self.at_s, &values.values, pixels / if envelope { 4 } else { 2 });
             let upper = buckets.iter().map(|b| place((b.at, b.greatest)));
             let lower = buckets.iter().rev().map(|b| place((b.at, b.least)));
-            layer.area(&upper.chain(lower).collect::<Vec<_>>(), values.colour, 0.22);
+            layer.area(&upper.chain(lower).collect::<Vec<_>>(), values.colour, 0.3);
             layer.line(&buckets.iter().map(|b| place((b.at, b.mean))).collect::<Vec<_>>(), values.colour, 1.75);
         } else {
-            let points: Vec<(f64, f64)> = line(&self.at_s, &values.values, pixels).into_iter().map(place).collect();
+            let points = self.at_s.iter().copied().zip(values.values.iter().copied());
+            let points: Vec<(f64, f64)> = points.filter(|(_, value)| value.is_finite()).map(place).collect();
             if !points.is_empty() {
                 layer.line(&points, values.colour, 1.5);
             }
