@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::answer::{answer, trust};
 use super::definitions::{Definition, definitions};
-use super::number::{count, duration_s, percent};
+use super::number::{count, duration_s, limit_ms, percent};
 use super::plot::{Chart, PlotError, Section, chart_style, charts};
 use super::text::glue;
 use crate::metrics::{RunResult, Summary};
@@ -140,7 +140,7 @@ pub fn page(input: ReportInput<'_>) -> Result<String, PageError> {
 fn run_line(summary: &Summary) -> String {
     let r = summary.requests;
     let measured = if summary.simulated_s > summary.measured_s {
-        format!(" after a warm-up of {}", duration_s(summary.simulated_s - summary.measured_s))
+        format!(" after a warm-up of {}", limit_ms((summary.simulated_s - summary.measured_s) * 1e3))
     } else {
         String::new()
     };

@@ -6,8 +6,6 @@ use std::fmt::Write as _;
 
 use plotters::style::RGBColor;
 
-use crate::metrics::PoolSummary;
-
 /// What a colour stands for. Charts are drawn in stand-in colours, one a variant; each then becomes a class of the style sheet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Colour {
@@ -76,11 +74,11 @@ impl Colour {
 }
 
 /// One colour a pool: the first prefill, decode and mixed pool have the colour of their phase.
-pub(super) fn pool_colours(pools: &[PoolSummary]) -> Vec<Colour> {
+pub(super) fn pool_colours(roles: &[&str]) -> Vec<Colour> {
     let mut free = FURTHER_POOLS.iter().copied().cycle();
     let mut taken: Vec<Colour> = Vec::new();
-    for pool in pools {
-        let first = match pool.role.as_str() {
+    for role in roles {
+        let first = match *role {
             "prefill" => Some(Colour::Orange),
             "decode" => Some(Colour::Blue),
             "mixed" => Some(Colour::Green),
@@ -130,7 +128,6 @@ pub(super) fn style() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::fixture;
     use super::*;
 
     /// Relative luminance of WCAG 2.1.
@@ -166,7 +163,7 @@ mod tests {
 
     #[test]
     fn pools_take_the_colour_of_their_phase_once() {
-        let colours = pool_colours(&fixture::twelve_pools().summary.pools);
+        let colours = pool_colours(&["prefill", "decode", "mixed", "prefill", "decode", "mixed"]);
         assert_eq!(&colours[..4], &[Colour::Orange, Colour::Blue, Colour::Green, Colour::Sky]);
         assert_eq!(colours.iter().filter(|c| **c == Colour::Orange).count(), 1);
     }

@@ -96,7 +96,8 @@ impl Multiples {
             }
         });
         canvas.group("", |layer| {
-            let title = format!("simulated time, {}", time_unit(self.end_s).0);
+            let warmup = if self.warmup_s > 0.0 && !variant.beside { " (shaded: warm-up)" } else { "" };
+            let title = format!("simulated time, {}{warmup}", time_unit(self.end_s).0);
             layer.text((variant.right, bottom + 34.0), &title, TICK.right());
         });
         for (i, panel) in self.panels.iter().enumerate() {

@@ -82,7 +82,6 @@ pub(super) fn chart(result: &RunResult) -> Result<Chart, PlotError> {
 /// The pools that get a line, in the order of the scenario; the rest last.
 fn shown(result: &RunResult) -> Vec<Shown> {
     let pools = &result.summary.pools;
-    let colours = pool_colours(pools);
     let timelines = &result.timeline.pools;
     let mut order: Vec<usize> = (0..timelines.len()).collect();
     let energy = |i: &usize| pools.get(*i).map_or(0.0, |pool| pool.energy_j);
@@ -90,13 +89,11 @@ fn shown(result: &RunResult) -> Vec<Shown> {
     let own = if timelines.len() > MOST_POOLS { MOST_POOLS - 1 } else { timelines.len() };
     let mut own_line: Vec<usize> = order.iter().copied().take(own).collect();
     own_line.sort_unstable();
+    let roles: Vec<&str> = own_line.iter().map(|&i| pools.get(i).map_or("", |pool| pool.role.as_str())).collect();
     let mut out: Vec<Shown> = own_line
         .iter()
-        .map(|&i| Shown {
-            name: timelines[i].name.clone(),
-            colour: colours.get(i).copied().unwrap_or(Colour::Grey),
-            gauges: timelines[i].clone(),
-        })
+        .zip(pool_colours(&roles))
+        .map(|(&i, colour)| Shown { name: timelines[i].name.clone(), colour, gauges: timelines[i].clone() })
         .collect();
     let rest: Vec<&PoolTimeline> = order.iter().skip(own).map(|&i| &timelines[i]).collect();
     if !rest.is_empty() {
@@ -234,6 +231,9 @@ mod tests {
         let shown = shown(&result);
         assert_eq!(shown.len(), 6);
         assert_eq!(shown[5].name, "7 others");
+        for (i, pool) in shown.iter().enumerate() {
+            assert!(shown[..i].iter().all(|other| other.colour != pool.colour), "{} has the colour of another pool", pool.name);
+        }
         let all: f64 = result.timeline.pools.iter().map(|p| p.power_w[100]).sum();
         let drawn: f64 = shown.iter().map(|p| p.gauges.power_w[100]).sum();
         approx::assert_relative_eq!(all, drawn, max_relative = 1e-12);
