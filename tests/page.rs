@@ -1,8 +1,11 @@
 //! Opens the report of every fixture in a headless Chromium, at the widths of a phone and of a desk, light and dark.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests may fail like tests")]
+
 #[path = "../src/report/fixture.rs"]
 mod fixture;
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -15,13 +18,13 @@ const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "g
 const WIDTHS: [u32; 2] = [390, 1600];
 
 /// Runs before anything else of the page: collects what goes wrong.
-const COLLECT: &str = r##"<script>
+const COLLECT: &str = r#"<script>
 window.wrong = [];
 addEventListener("error", (event) => wrong.push("error: " + event.message));
 addEventListener("unhandledrejection", (event) => wrong.push("rejection: " + event.reason));
 addEventListener("securitypolicyviolation", (event) => wrong.push("blocked: " + event.blockedURI + " by " + event.violatedDirective));
 for (const level of ["error", "warn"]) console[level] = (...words) => wrong.push(level + ": " + words.join(" "));
-</script>"##;
+</script>"#;
 
 /// Runs when the page has loaded: measures, moves a pointer, reports to the page around the frame.
 const MEASURE: &str = r##"<script>
@@ -120,9 +123,8 @@ fn write_pages(folder: &Path) -> PathBuf {
         let html = page(ReportInput { result: &result, resolved_yaml: "name: sample\nseed: 7\n", version: "0.0.0" }).unwrap();
         std::fs::write(folder.join(format!("{name}.html")), instrumented(&html, name)).unwrap();
         for width in WIDTHS {
-            around.push_str(&format!(
-                "<iframe src=\"{name}.html\" width=\"{width}\" height=\"900\" style=\"border:0;display:block\"></iframe>\n"
-            ));
+            write!(around, "<iframe src=\"{name}.html\" width=\"{width}\" height=\"900\" style=\"border:0;display:block\"></iframe>\n")
+                .unwrap();
         }
     }
     let file = folder.join("around.html");
@@ -138,7 +140,7 @@ fn reports(browser: &Path, folder: &Path, file: &Path, dark: bool) -> Vec<Value>
     command.args(["--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions"]);
     command.args(["--window-size=1700,1000", "--virtual-time-budget=20000", "--dump-dom"]);
     command.arg(format!("--user-data-dir={}", folder.join(format!("profile-{dark}")).display()));
-    command.arg(format!("--blink-settings=preferredColorScheme={}", if dark { 0 } else { 1 }));
+    command.arg(format!("--blink-settings=preferredColorScheme={}", u8::from(!dark)));
     command.arg(format!("file://{}", file.display()));
     let mut child = command.stdout(std::fs::File::create(&dump).unwrap()).stderr(Stdio::null()).spawn().unwrap();
     let mut patience = 1200;

@@ -424,17 +424,17 @@ pub(crate) fn hostile_names() -> RunResult {
     let mut out = two_pools();
     let bad = "<script>alert('x')</script>\"&--></style>{{ 7 * 7 }}";
     let long = "a-pool-whose-name-somebody-generated-from-every-parameter-of-it-tp4-pp2-ep8-dp16-h100-sxm-80gb-fp8-with-chunked-prefill";
-    out.summary.scenario = bad.to_owned();
-    out.summary.pools[0].name = bad.to_owned();
-    out.timeline.pools[0].name = bad.to_owned();
-    out.summary.pools[1].name = long.to_owned();
-    out.timeline.pools[1].name = long.to_owned();
-    out.summary.classes[0].name = bad.to_owned();
-    out.summary.classes[1].name = long.to_owned();
+    out.summary.scenario = String::from(bad);
+    out.summary.pools[0].name = String::from(bad);
+    out.timeline.pools[0].name = String::from(bad);
+    out.summary.pools[1].name = String::from(long);
+    out.timeline.pools[1].name = String::from(long);
+    out.summary.classes[0].name = String::from(bad);
+    out.summary.classes[1].name = String::from(long);
     let d = &mut out.distributions;
     for cdfs in [&mut d.ttft_ms, &mut d.itl_ms, &mut d.tpot_ms, &mut d.e2e_ms] {
-        cdfs[0].label = bad.to_owned();
-        cdfs[1].label = long.to_owned();
+        cdfs[0].label = String::from(bad);
+        cdfs[1].label = String::from(long);
     }
     out.summary.warnings.push(Warning { code: bad.to_owned(), message: bad.to_owned() });
     out.summary.provenance.push(ProvenanceEntry {

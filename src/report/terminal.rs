@@ -182,8 +182,8 @@ impl Screen {
         }
     }
 
-    fn lines(&mut self, summary: &Summary) {
-        let (r, t, j, e, c) = (&summary.requests, &summary.throughput, &summary.jitter, &summary.energy, &summary.cost);
+    fn requests(&mut self, summary: &Summary) {
+        let r = &summary.requests;
         let mut requests = vec![format!("{} arrived in {}", count(r.arrived), duration_s(summary.measured_s))];
         for (name, n) in [
             ("completed", r.completed),
@@ -199,6 +199,11 @@ impl Screen {
         }
         requests.extend(summary.goodput.map(|g| format!("{} met the SLO", percent(g.slo_attainment))));
         self.labelled("requests", &requests);
+    }
+
+    fn lines(&mut self, summary: &Summary) {
+        self.requests(summary);
+        let (t, j, e, c) = (&summary.throughput, &summary.jitter, &summary.energy, &summary.cost);
         self.labelled(
             "jitter",
             &[

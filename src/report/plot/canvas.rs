@@ -2,6 +2,8 @@
 //!
 //! Owns: the scale of the drawing and the clean-up of what the backend writes. Must not know: what is drawn.
 
+use std::fmt::Write as _;
+
 use plotters::backend::SVGBackend;
 use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea};
@@ -114,11 +116,12 @@ impl Canvas {
     pub(super) fn clip(&mut self, id: &str, left: f64, top: f64, right: f64, bottom: f64) {
         let [left, top, right, bottom] = [left, top, right, bottom].map(|v| i64::from(px(v)));
         let (width, height) = (right - left, bottom - top);
-        self.drawing.body.push_str(&format!(
-            "<clipPath id=\"{id}\"><rect x=\"{left}\" y=\"{}\" width=\"{width}\" height=\"{}\"/></clipPath>\n",
-            top - 6,
-            height + 12
-        ));
+        // Writing to a string does not fail.
+        let (top, height) = (top - 6, height + 12);
+        let _ = writeln!(
+            self.drawing.body,
+            "<clipPath id=\"{id}\"><rect x=\"{left}\" y=\"{top}\" width=\"{width}\" height=\"{height}\"/></clipPath>"
+        );
     }
 
     pub(super) fn finish(self) -> Result<Drawing, PlotError> {
@@ -137,7 +140,7 @@ fn tidy(svg: &str) -> String {
     let mut rest = svg.as_str();
     while let Some((before, after)) = rest.split_once("font-size=\"") {
         let (size, tail) = after.split_once('"').unwrap_or((after, ""));
-        let size = size.parse::<f64>().map_or_else(|_| size.to_owned(), |s| format!("{:.0}", s));
+        let size = size.parse::<f64>().map_or_else(|_| size.to_owned(), |s| format!("{s:.0}"));
         out.push_str(before);
         out.push_str("font-size=\"");
         out.push_str(&size);

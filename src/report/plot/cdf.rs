@@ -196,7 +196,7 @@ impl Frame {
         let apart = |ticks: &Vec<Tick>| {
             ticks.windows(2).all(|pair| {
                 let room = self.x.at(pair[1].0) - self.x.at(pair[0].0);
-                room > (TICK.width(&pair[0].1) + TICK.width(&pair[1].1)) / 2.0 + 6.0
+                room > f64::midpoint(TICK.width(&pair[0].1), TICK.width(&pair[1].1)) + 6.0
             })
         };
         (1..=6).rev().map(|most| log_durations(self.domain.0, self.domain.1, most)).find(apart).unwrap_or_default()
