@@ -1,1 +1,26 @@
-//! TBD
+//! Results → bytes: the answer, the terminal summary, JSON, CSV, charts and the page. Pure: data in, strings out.
+//!
+//! Owns: words, numbers, pictures, layout. Must not know: files, the clock, stdout, how a result came about.
+
+mod answer;
+mod csv;
+mod definitions;
+#[cfg(test)]
+mod fixture;
+mod json;
+pub mod number;
+mod page;
+mod plot;
+mod terminal;
+mod text;
+
+#[cfg(test)]
+use crate::metrics;
+
+pub use answer::{ATTAINMENT_TARGET, Answer, Check, Trust, Verdict, answer, checks, trust};
+pub use csv::timeline_csv;
+pub use definitions::{Definition, definitions};
+pub use json::summary_json;
+pub use page::{PageError, ReportInput, page};
+pub use plot::{Chart, PlotError, Section, chart_style, charts};
+pub use terminal::{Style, TerminalInput, terminal};

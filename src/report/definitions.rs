@@ -1,0 +1,129 @@
+//! What each metric on the page means, in one sentence, with its unit.
+//!
+//! Owns: the table behind [`definitions`]. Must not know: how a metric is computed.
+
+use serde::Serialize;
+
+/// A metric and its meaning.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Definition {
+    /// Kebab-case name: the target of links to it.
+    pub id: &'static str,
+    /// As the page writes it.
+    pub name: &'static str,
+    /// Its unit.
+    pub unit: &'static str,
+    /// One or two sentences.
+    pub text: &'static str,
+}
+
+const fn def(id: &'static str, name: &'static str, unit: &'static str, text: &'static str) -> Definition {
+    Definition { id, name, unit, text }
+}
+
+const DEFINITIONS: &[Definition] = &[
+    def(
+        "ttft",
+        "TTFT",
+        "time",
+        "Time to first token: first output token at the client minus arrival at the gateway. Queueing, orchestration and network are included.",
+    ),
+    def("ttst", "TTST", "time", "Time to second token: second output token minus arrival. It exposes the handoff from prefill to decode."),
+    def("itl", "ITL", "time", "One gap between consecutive output tokens of a request. Its distribution pools all gaps of all requests."),
+    def(
+        "tpot",
+        "TPOT",
+        "time",
+        "Time per output token of a request: (last token − first token) / (output tokens − 1). A request with fewer than two tokens has none.",
+    ),
+    def("e2e", "E2E", "time", "End to end: last token minus arrival."),
+    def(
+        "percentile",
+        "p50, p90, p99",
+        "same as the metric",
+        "Nearest-rank percentiles: the smallest value that at least this share of all values does not exceed.",
+    ),
+    def(
+        "jitter",
+        "Jitter",
+        "time",
+        "How uneven the token stream is: standard deviation, coefficient of variation, p99 − p50, p99 / p50 and the longest of all gaps (ITL); and the standard deviation of the gaps within one request.",
+    ),
+    def("goodput", "Goodput", "requests/s", "Completed requests, and their output tokens, that met all their limits, per second."),
+    def(
+        "slo",
+        "SLO attainment",
+        "share",
+        "Requests that met all limits of their class / requests that arrived. The SLO holds where this is at least 99 % and every 99th percentile is within its limit.",
+    ),
+    def(
+        "tokens-per-joule",
+        "Tokens per watt",
+        "tokens/J",
+        "Output tokens per joule, which is tokens per second per watt. At the chips; with hosts, fans and supplies (IT); and at the facility (IT × PUE).",
+    ),
+    def(
+        "cost-per-token",
+        "Cost per token",
+        "$ per million tokens",
+        "Capital, energy, hosting and rent of the measured time over the tokens of completed requests; idle time is paid too. Split into prompt and output by the pools that served them.",
+    ),
+    def(
+        "utilization",
+        "Busy",
+        "share",
+        "Share of instance time spent computing. A decode pool can be busy all the time with small batches; look at its batch and its memory bandwidth as well.",
+    ),
+    def("mfu", "MFU", "share", "Arithmetic done / peak arithmetic of the chips, while computing."),
+    def("mbu", "MBU", "share", "Bytes moved / peak memory bandwidth of the chips, while computing."),
+    def("batch", "Batch", "sequences", "Running sequences of an instance, mean over time, idle time included."),
+    def("iteration", "Iteration", "time", "One engine step of an instance."),
+    def("kv", "KV memory", "share", "Blocks of KV memory in use / all blocks. Blocks of a prefix cache that nobody uses count as free."),
+    def("queue", "Queue", "requests", "Requests waiting in a pool, mean over time, and the most at any time."),
+    def("prefix", "Prefix hits", "share", "Prompt tokens found in the prefix cache / prompt tokens looked up."),
+    def("preemption", "Preemptions", "times", "How often a running request lost its KV memory and was computed again."),
+    def(
+        "lifecycle",
+        "Where the time goes",
+        "time",
+        "Mean time of a completed request in each stage of its life; the stages add up to the mean E2E. Waiting has shades of one colour.",
+    ),
+    def("energy", "Energy", "J", "Exact integral of power over the measured time. Every joule is booked to a pool and a phase."),
+    def("power", "Power", "W", "Mean and highest power. The highest is the mean of one interval of the timeline."),
+    def("carbon", "Carbon", "g CO2e", "Facility energy × carbon intensity of the site."),
+    def("transfer", "KV transfer", "time", "From the first byte offered to the last byte delivered."),
+    def("port", "Busiest port", "share", "Bytes carried / (bandwidth × measured time) of the port with the most traffic."),
+    def("throughput", "Throughput", "per second", "Completed requests and their tokens / measured time."),
+    def(
+        "requests",
+        "Requests",
+        "requests",
+        "Those that arrived in the measured time, after the warm-up. Arrived = completed + rejected + timed out + failed + in flight.",
+    ),
+    def("tokens", "Tokens", "tokens", "Of completed requests. Prompt tokens include those found in a prefix cache."),
+    def(
+        "confidence",
+        "Confidence",
+        "",
+        "Where a figure comes from: measured, official (the maker's), press, estimate (derived), assumed (a plausible value that nobody published).",
+    ),
+];
+
+/// All definitions in the order of the page.
+pub fn definitions() -> &'static [Definition] {
+    DEFINITIONS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_unique_and_fit_for_links() {
+        let mut ids: Vec<&str> = DEFINITIONS.iter().map(|d| d.id).collect();
+        assert!(ids.iter().all(|id| id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')));
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), DEFINITIONS.len());
+    }
+}

@@ -1,0 +1,219 @@
+//! How numbers are written for people: three significant digits, always a unit, thousands separators or SI prefixes.
+//!
+//! Owns: rounding, prefixes, separators, the sign for "no value". Must not know: what a number means.
+
+/// What stands where there is no value.
+pub const NONE: &str = "–";
+
+/// SI prefixes from 10⁻⁹ upwards, three powers of ten apart; the empty one is at index 3.
+const PREFIXES: [&str; 10] = ["n", "µ", "m", "", "k", "M", "G", "T", "P", "E"];
+
+/// `value` rounded to three significant digits with its decimal exponent; `None` if it is not finite.
+fn rounded(value: f64) -> Option<(f64, i32)> {
+    if !value.is_finite() {
+        return None;
+    }
+    let text = format!("{value:.2e}");
+    let exponent = text.split_once('e')?.1.parse().ok()?;
+    Some((text.parse().ok()?, exponent))
+}
+
+/// Three significant digits in plain notation: `0.0412`, `4.12`, `412`, `41,200`.
+fn plain(value: f64, exponent: i32) -> String {
+    let decimals = usize::try_from(2 - exponent).unwrap_or(0);
+    separated(&format!("{value:.decimals$}"))
+}
+
+/// Puts commas between groups of three digits of the whole part.
+fn separated(text: &str) -> String {
+    let (sign, text) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
+    let (whole, fraction) = text.split_once('.').map_or((text, None), |(w, f)| (w, Some(f)));
+    let mut out = String::from(sign);
+    for (i, c) in whole.chars().enumerate() {
+        if i > 0 && (whole.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    if let Some(fraction) = fraction {
+        out.push('.');
+        out.push_str(fraction);
+    }
+    out
+}
+
+/// A number without unit: `0.0412`, `41,200`, `4.12 M`; below 0.0001 in scientific notation.
+pub fn number(value: f64) -> String {
+    match rounded(value) {
+        None => NONE.to_owned(),
+        Some((r, _)) if r.abs() < f64::MIN_POSITIVE => "0".to_owned(),
+        Some((r, e)) if e < -4 => format!("{r:.2e}"),
+        Some((r, e)) if e < 6 => plain(r, e),
+        Some(_) => si(value, ""),
+    }
+}
+
+/// A count, exact: `20,000`.
+pub fn count(value: u64) -> String {
+    separated(&value.to_string())
+}
+
+/// A quantity with an SI prefix before its unit: `12.3 kW`, `4.56 MJ`. An empty unit leaves the bare prefix: `4.12 M`.
+pub fn si(value: f64, unit: &str) -> String {
+    let Some((r, exponent)) = rounded(value) else { return NONE.to_owned() };
+    if r.abs() < f64::MIN_POSITIVE {
+        return format!("0 {unit}").trim_end().to_owned();
+    }
+    let step = exponent.div_euclid(3);
+    match usize::try_from(step + 3).ok().and_then(|i| PREFIXES.get(i)) {
+        // Powers of a thousand are exact in f64 up to 10²², beyond the last prefix.
+        Some(prefix) => {
+            let scaled = if step >= 0 { r / 1000f64.powi(step) } else { r * 1000f64.powi(-step) };
+            format!("{} {prefix}{unit}", plain(scaled, exponent - 3 * step)).trim_end().to_owned()
+        }
+        None => format!("{r:.2e} {unit}").trim_end().to_owned(),
+    }
+}
+
+/// A mass: grams below a kilogram, tonnes from a thousand kilograms.
+pub fn grams(value: f64) -> String {
+    if value.abs() < 999_500.0 { si(value, "g") } else { si(value / 1e6, "t") }
+}
+
+/// A span of time given in milliseconds, in the unit that suits it from ns to days: `34.0 ms`, `1.31 s`, `3.03 min`.
+pub fn duration_ms(ms: f64) -> String {
+    let Some((r, _)) = rounded(ms) else { return NONE.to_owned() };
+    if r.abs() < f64::MIN_POSITIVE {
+        return "0 ms".to_owned();
+    }
+    let (factor, unit) = match r.abs() {
+        a if a < 1e-3 => (1e6, "ns"),
+        a if a < 1.0 => (1e3, "µs"),
+        a if a < 1e3 => (1.0, "ms"),
+        a if a < 120e3 => (1e-3, "s"),
+        a if a < 7_200e3 => (1.0 / 60e3, "min"),
+        a if a < 172_800e3 => (1.0 / 3_600e3, "h"),
+        _ => (1.0 / 86_400e3, "d"),
+    };
+    format!("{} {unit}", number(ms * factor))
+}
+
+/// A span of time given in seconds.
+pub fn duration_s(s: f64) -> String {
+    duration_ms(s * 1e3)
+}
+
+/// A limit that somebody set, in milliseconds: like [`duration_ms`] without trailing zeros (`2 s`).
+pub fn limit_ms(ms: f64) -> String {
+    trimmed(&duration_ms(ms))
+}
+
+/// Drops the trailing zeros of the number that `text` begins with.
+pub(crate) fn trimmed(text: &str) -> String {
+    let (number, unit) = text.split_once(' ').map_or((text, None), |(n, u)| (n, Some(u)));
+    let number = if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number };
+    unit.map_or_else(|| number.to_owned(), |unit| format!("{number} {unit}"))
+}
+
+/// US dollars: `$0.412`, `$41.20`, `$41,200`, `$4.12 M`.
+pub fn usd(value: f64) -> String {
+    let Some((r, exponent)) = rounded(value) else { return NONE.to_owned() };
+    let (sign, size) = if r < 0.0 { ("-", -value) } else { ("", value) };
+    // Between ten and a hundred dollars cents are written out, as on any bill.
+    if exponent == 1 { format!("{sign}${size:.2}") } else { format!("{sign}${}", number(size)) }
+}
+
+/// A fraction in percent: `99.7 %`. What is not quite everything never reads `100 %`.
+pub fn percent(fraction: f64) -> String {
+    let percent = fraction * 100.0;
+    match rounded(percent) {
+        None => NONE.to_owned(),
+        Some((r, _)) if r.abs() < f64::MIN_POSITIVE => "0 %".to_owned(),
+        Some((r, e)) if e == 2 && r <= 100.0 => (if fraction < 1.0 { "> 99.9 %" } else { "100 %" }).to_owned(),
+        Some((r, e)) if e < -4 => (if r > 0.0 { "< 0.0001 %" } else { "> -0.0001 %" }).to_owned(),
+        Some((r, e)) => format!("{} %", plain(r, e)),
+    }
+}
+
+/// `–` where there is no value.
+pub fn or_none(value: Option<f64>, write: impl Fn(f64) -> String) -> String {
+    value.map_or_else(|| NONE.to_owned(), write)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn numbers_have_three_significant_digits_and_separators() {
+        assert_eq!(number(0.0), "0");
+        assert_eq!(number(0.041_234), "0.0412");
+        assert_eq!(number(9.996), "10.0");
+        assert_eq!(number(41_234.0), "41,200");
+        assert_eq!(number(999_600.0), "1.00 M");
+        assert_eq!(number(-1234.0), "-1,230");
+        assert_eq!(number(1.2345e-7), "1.23e-7");
+        assert_eq!(number(f64::NAN), NONE);
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(count(999), "999");
+    }
+
+    #[test]
+    fn prefixes_follow_the_rounded_value() {
+        assert_eq!(si(12_345.0, "W"), "12.3 kW");
+        assert_eq!(si(999.6, "W"), "1.00 kW");
+        assert_eq!(si(0.0, "J"), "0 J");
+        assert_eq!(si(0.004_56, "W"), "4.56 mW");
+        assert_eq!(si(1e300, "J"), "1.00e300 J");
+        assert_eq!(grams(12_345.0), "12.3 kg");
+        assert_eq!(grams(12_345_678.0), "12.3 t");
+        assert_eq!(si(4.2e9, "B"), "4.20 GB");
+    }
+
+    #[test]
+    fn durations_choose_their_unit() {
+        assert_eq!(duration_ms(0.0), "0 ms");
+        assert_eq!(duration_ms(0.0123), "12.3 µs");
+        assert_eq!(duration_ms(34.04), "34.0 ms");
+        assert_eq!(duration_ms(999.7), "1.00 s");
+        assert_eq!(duration_ms(1310.0), "1.31 s");
+        assert_eq!(duration_ms(182_000.0), "3.03 min");
+        assert_eq!(duration_s(7_300.0), "2.03 h");
+        assert_eq!(duration_s(1e6), "11.6 d");
+        assert_eq!(limit_ms(2000.0), "2 s");
+        assert_eq!(limit_ms(50.0), "50 ms");
+        assert_eq!(limit_ms(100_000.0), "100 s");
+    }
+
+    #[test]
+    fn money_and_shares_read_as_people_write_them() {
+        assert_eq!(usd(0.4123), "$0.412");
+        assert_eq!(usd(41.2), "$41.20");
+        assert_eq!(usd(41_234.0), "$41,200");
+        assert_eq!(usd(4.12e6), "$4.12 M");
+        assert_eq!(usd(0.0), "$0");
+        assert_eq!(percent(0.9973), "99.7 %");
+        assert_eq!(percent(0.999_99), "> 99.9 %");
+        assert_eq!(percent(1.0), "100 %");
+        assert_eq!(percent(0.0456), "4.56 %");
+        assert_eq!(percent(1.234), "123 %");
+        assert_eq!(or_none(None, percent), NONE);
+    }
+
+    proptest! {
+        #[test]
+        fn no_value_makes_a_writer_panic(bits in any::<u64>()) {
+            let v = f64::from_bits(bits);
+            for text in [number(v), si(v, "W"), duration_ms(v), usd(v), percent(v), grams(v)] {
+                prop_assert!(!text.is_empty());
+            }
+        }
+
+        #[test]
+        fn a_number_reads_back_within_half_a_percent(v in 1e-4f64..9.99e5) {
+            let back: f64 = number(v).replace(',', "").parse().unwrap();
+            prop_assert!((back - v).abs() <= 0.005 * v + 1e-12);
+        }
+    }
+}

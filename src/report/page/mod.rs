@@ -1,0 +1,298 @@
+//! `report.html`: one self-contained page that opens with the answer. No network, works without scripts, light and dark, prints.
+//!
+//! Owns: order and content of the page. Must not know: files, how charts are drawn.
+
+mod tables;
+mod tiles;
+
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, value::Serde};
+use serde::Serialize;
+
+use super::answer::{answer, trust};
+use super::definitions::{Definition, definitions};
+use super::number::{count, duration_s, limit_ms, percent};
+use super::plot::{Chart, PlotError, Section, chart_style, charts};
+use super::text::glue;
+use crate::metrics::{RunResult, Summary};
+
+const TEMPLATE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// What the page is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct ReportInput<'a> {
+    /// The run.
+    pub result: &'a RunResult,
+    /// The complete scenario, as `resolved.yaml` has it.
+    pub resolved_yaml: &'a str,
+    /// Version of the program.
+    pub version: &'a str,
+}
+
+/// The page could not be made. Our own error: no input should lead here.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PageError {
+    /// A chart failed.
+    #[error(transparent)]
+    Plot(#[from] PlotError),
+    /// The template failed.
+    #[error("cannot fill in the page: {0}")]
+    Template(#[from] minijinja::Error),
+    /// The values for the script failed.
+    #[error("cannot write the values for the script: {0}")]
+    Data(#[from] serde_json::Error),
+}
+
+/// A chart as the template sees it.
+#[derive(Debug, Serialize)]
+struct Figure {
+    id: &'static str,
+    title: String,
+    description: String,
+    /// Markup of ours; empty where a sentence stands for the chart.
+    svg: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ProvenanceRow<'a> {
+    profile: &'a str,
+    figure: &'a str,
+    value: &'a str,
+    confidence: &'a str,
+    source: &'a str,
+    note: Option<&'a str>,
+}
+
+/// All that the template reads.
+#[derive(Debug, Serialize)]
+struct View<'a> {
+    style: String,
+    script: &'a str,
+    data: String,
+    scenario: &'a str,
+    run: String,
+    version: &'a str,
+    hash: &'a str,
+    verdict: &'a str,
+    headline: &'a str,
+    clauses: Vec<String>,
+    warnings: Vec<(&'a str, Vec<(bool, String)>)>,
+    trust: Option<String>,
+    tiles: [tiles::Tile; 4],
+    shares: Vec<Figure>,
+    distributions: Vec<Figure>,
+    timelines: Vec<Figure>,
+    tables: Vec<tables::Table>,
+    provenance: Vec<ProvenanceRow<'a>>,
+    definitions: &'static [Definition],
+    resolved: &'a str,
+}
+
+/// The bytes of `report.html`; the same input gives the same bytes.
+pub fn page(input: ReportInput<'_>) -> Result<String, PageError> {
+    let summary = &input.result.summary;
+    let charts = charts(input.result)?;
+    let answer = answer(summary);
+    let provenance: Vec<ProvenanceRow<'_>> = summary
+        .provenance
+        .iter()
+        .map(|p| ProvenanceRow {
+            profile: &p.profile,
+            figure: &p.figure,
+            value: &p.value,
+            confidence: &p.confidence,
+            source: &p.source,
+            note: p.note.as_deref(),
+        })
+        .collect();
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.add_template("page.html", TEMPLATE)?;
+    let view = View {
+        style: format!("{}{STYLE}", chart_style()),
+        script: SCRIPT,
+        data: data(&charts)?,
+        scenario: &summary.scenario,
+        run: run_line(summary),
+        version: input.version,
+        hash: &summary.input_hash,
+        verdict: answer.verdict.name(),
+        headline: &answer.headline,
+        clauses: answer.clauses.iter().map(|clause| capital(&glue(clause))).collect(),
+        warnings: summary.warnings.iter().map(|w| (w.code.as_str(), code_parts(&sentence(&w.message)))).collect(),
+        trust: trust(summary).sentence().map(|s| glue(&s)),
+        tiles: tiles::tiles(summary),
+        shares: figures(&charts, Section::Shares),
+        distributions: figures(&charts, Section::Distributions),
+        timelines: figures(&charts, Section::Timelines),
+        tables: tables::tables(summary),
+        provenance,
+        definitions: definitions(),
+        resolved: input.resolved_yaml,
+    };
+    Ok(environment.get_template("page.html")?.render(Serde(&view))?)
+}
+
+/// What was run, in a line under the title.
+fn run_line(summary: &Summary) -> String {
+    let r = summary.requests;
+    let measured = if summary.simulated_s > summary.measured_s {
+        format!(" after a warm-up of {}", limit_ms((summary.simulated_s - summary.measured_s) * 1e3))
+    } else {
+        String::new()
+    };
+    let share = if r.arrived > 0 { format!(" ({})", percent(r.completed as f64 / r.arrived as f64)) } else { String::new() };
+    glue(&format!(
+        "{} {} arrived in {}{measured}, {} completed{share}; seed {}",
+        count(r.arrived),
+        if r.arrived == 1 { "request" } else { "requests" },
+        duration_s(summary.measured_s),
+        count(r.completed),
+        summary.seed
+    ))
+}
+
+/// The same with a capital. What begins with a percentile keeps its small letter.
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) if first != 'p' || !chars.as_str().starts_with(|c: char| c.is_ascii_digit()) => {
+            first.to_uppercase().chain(chars).collect()
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// A message with a capital and a final stop.
+fn sentence(message: &str) -> String {
+    let stop = if message.ends_with(['.', '!', '?']) { "" } else { "." };
+    glue(&format!("{}{stop}", capital(message)))
+}
+
+/// Text in parts; those between backticks are names in code.
+fn code_parts(text: &str) -> Vec<(bool, String)> {
+    if !text.matches('`').count().is_multiple_of(2) {
+        return vec![(false, text.to_owned())];
+    }
+    text.split('`').enumerate().map(|(i, part)| (i % 2 == 1, part.to_owned())).filter(|(_, part)| !part.is_empty()).collect()
+}
+
+fn figures(charts: &[Chart], section: Section) -> Vec<Figure> {
+    let of_section = charts.iter().filter(|chart| chart.section == section);
+    of_section
+        .map(|chart| Figure { id: chart.id, title: chart.title.clone(), description: chart.description.clone(), svg: chart.inline() })
+        .collect()
+}
+
+/// Values for the script as JSON that cannot end the element it stands in.
+fn data(charts: &[Chart]) -> Result<String, serde_json::Error> {
+    let mut map = serde_json::Map::new();
+    for chart in charts {
+        if let Some(data) = chart.data() {
+            map.insert(chart.id.to_owned(), data.clone());
+        }
+    }
+    Ok(serde_json::to_string(&map)?.replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture;
+    use super::*;
+
+    fn render(result: &RunResult) -> String {
+        page(ReportInput { result, resolved_yaml: "name: chat # <b>\nseed: 7\n", version: "0.1.0" }).unwrap()
+    }
+
+    #[test]
+    fn the_page_opens_with_the_answer_and_keeps_the_order() {
+        let html = render(&fixture::two_pools());
+        let body = html.split_once("<body").unwrap().1;
+        let places: Vec<usize> = [
+            "Holds the SLO",
+            "id=\"trust\"",
+            "id=\"headline\"",
+            "id=\"shares\"",
+            "id=\"distributions\"",
+            "id=\"timelines\"",
+            "id=\"tables\"",
+            "id=\"scenario\"",
+            "id=\"provenance\"",
+            "id=\"definitions\"",
+        ]
+        .iter()
+        .map(|mark| body.find(mark).unwrap_or_else(|| panic!("{mark} is missing")))
+        .collect();
+        assert!(places.is_sorted(), "{places:?}");
+    }
+
+    #[test]
+    fn nothing_on_the_page_asks_the_network() {
+        let html = render(&fixture::two_pools());
+        for word in ["src=", "url(http", "@import", "fetch(", "XMLHttpRequest", "<link rel=\"stylesheet\""] {
+            assert!(!html.contains(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn markup_in_names_stays_text() {
+        let html = render(&fixture::hostile_names());
+        assert!(!html.contains("<script>alert"));
+        assert!(!html.contains("{{ 7 * 7 }}</script>"));
+        assert!(html.contains("&lt;script&gt;alert"));
+        assert!(html.contains("name: chat # &lt;b&gt;"));
+        assert_eq!(html.matches("<script").count(), 2, "our data and our code");
+    }
+
+    #[test]
+    fn every_link_inside_the_page_has_a_target() {
+        for (name, result) in fixture::all() {
+            let html = render(&result);
+            for link in html.split("href=\"#").skip(1) {
+                let id = link.split_once('"').unwrap().0;
+                assert!(html.contains(&format!("id=\"{id}\"")), "{name}: {id}");
+            }
+        }
+    }
+
+    #[test]
+    fn ids_are_unique() {
+        let html = render(&fixture::two_pools());
+        let mut ids: Vec<&str> = html.split(" id=\"").skip(1).map(|rest| rest.split_once('"').unwrap().0).collect();
+        let n = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(n, ids.len());
+    }
+
+    #[test]
+    fn no_fixture_shows_a_raw_float_or_not_a_number() {
+        for (name, result) in fixture::all() {
+            let html = render(&result);
+            let text = html.split_once("<main").unwrap().1.split_once("id=\"scenario\"").unwrap().0;
+            for bad in [">NaN", ">inf", ">None", " NaN ", "Some("] {
+                assert!(!text.contains(bad), "{name}: {bad}");
+            }
+            assert_eq!(html, render(&result), "{name}");
+        }
+    }
+
+    /// Writes pages and charts to look at: `cargo test --lib report -- --ignored write_samples`.
+    #[test]
+    #[ignore = "writes files to look at into target/report-samples"]
+    fn write_samples() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/report-samples");
+        std::fs::create_dir_all(&folder).unwrap();
+        for (name, result) in fixture::all() {
+            std::fs::write(folder.join(format!("{name}.html")), render(&result)).unwrap();
+            for chart in charts(&result).unwrap() {
+                if let Some(svg) = chart.file() {
+                    std::fs::write(folder.join(format!("{name}-{}.svg", chart.id)), svg).unwrap();
+                }
+            }
+        }
+    }
+}

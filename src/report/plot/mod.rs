@@ -1,0 +1,182 @@
+//! Charts as SVG, drawn by plotters, coloured by classes so that one drawing serves light and dark.
+//!
+//! Owns: the list of charts, their frame for page and file. Must not know: where they stand on the page, files.
+
+mod axis;
+mod bars;
+mod canvas;
+mod cdf;
+mod decimate;
+mod palette;
+mod timeline;
+
+use std::fmt::Write as _;
+
+use canvas::Drawing;
+
+use super::text::escaped;
+use crate::metrics::RunResult;
+
+/// A chart could not be drawn. Our own error: no input should lead here.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("cannot draw a chart: {message}")]
+pub struct PlotError {
+    message: String,
+}
+
+/// Where on the page a chart belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    /// Where time, joules and dollars go.
+    Shares,
+    /// Latency distributions.
+    Distributions,
+    /// Gauges over time.
+    Timelines,
+}
+
+/// One chart, or the sentence that stands for it where there is nothing to draw.
+#[derive(Debug, Clone)]
+pub struct Chart {
+    /// Kebab-case name: of the file without `.svg`, and prefix of ids inside the page.
+    pub id: &'static str,
+    /// Where it belongs.
+    pub section: Section,
+    /// What it shows.
+    pub title: String,
+    /// The same in words and numbers, for those who do not see it. Where there is nothing to draw, why.
+    pub description: String,
+    /// Wide drawing first, narrow one second if the wide one does not fit a phone; empty where there is nothing to draw.
+    drawings: Vec<Drawing>,
+    /// What the script needs to show values under the pointer.
+    data: Option<serde_json::Value>,
+}
+
+impl Chart {
+    /// A sentence instead of a drawing.
+    fn absent(id: &'static str, section: Section, title: &str, why: &str) -> Self {
+        Self { id, section, title: title.to_owned(), description: why.to_owned(), drawings: Vec::new(), data: None }
+    }
+
+    /// Whether there is nothing to draw.
+    pub fn is_absent(&self) -> bool {
+        self.drawings.is_empty()
+    }
+
+    /// Values for the script of the page; `None` if the drawing says all.
+    pub fn data(&self) -> Option<&serde_json::Value> {
+        self.data.as_ref()
+    }
+
+    /// Markup for the page. It needs [`chart_style`]; of two drawings the style sheet of the page shows the one that fits.
+    pub fn inline(&self) -> String {
+        let mut out = String::new();
+        for (i, drawing) in self.drawings.iter().enumerate() {
+            let size = match (self.drawings.len(), i) {
+                (1, _) => "any",
+                (_, 0) => "wide",
+                _ => "narrow",
+            };
+            let id = format!("{}-{size}", self.id);
+            // Writing to a string does not fail.
+            let _ = write!(
+                out,
+                "<svg class=\"chart {size}\" viewBox=\"{}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\" data-chart=\"{}\" data-variant=\"{i}\">\
+                 <title id=\"{id}-t\">{}</title><desc id=\"{id}-d\">{}</desc>\n{}</svg>\n",
+                drawing.view_box(),
+                self.id,
+                escaped(&self.title),
+                escaped(&self.description),
+                drawing.body
+            );
+        }
+        out
+    }
+
+    /// A file of its own with its style inside; `None` if there is nothing to draw.
+    pub fn file(&self) -> Option<String> {
+        let drawing = self.drawings.first()?;
+        Some(format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" width=\"{}\" height=\"{}\" viewBox=\"{}\" role=\"img\" \
+             aria-labelledby=\"t d\">\n<title id=\"t\">{}</title>\n<desc id=\"d\">{}</desc>\n<style>{}</style>\n\
+             <rect class=\"f-back\" width=\"100%\" height=\"100%\"/>\n{}</svg>\n",
+            drawing.width,
+            drawing.height,
+            drawing.view_box(),
+            escaped(&self.title),
+            escaped(&self.description),
+            palette::style(),
+            drawing.body
+        ))
+    }
+}
+
+/// The style sheet that charts inside a page need: colour variables for both schemes and the classes of the drawings.
+pub fn chart_style() -> String {
+    palette::style()
+}
+
+/// All charts of a run in the order of the page.
+pub fn charts(result: &RunResult) -> Result<Vec<Chart>, PlotError> {
+    let mut out = bars::charts(&result.summary)?;
+    out.extend(cdf::charts(result)?);
+    out.push(timeline::chart(result)?);
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture;
+    use super::*;
+
+    #[test]
+    fn every_fixture_draws_or_says_why_not() {
+        for (name, result) in fixture::all() {
+            for chart in charts(&result).unwrap() {
+                assert!(!chart.description.is_empty(), "{name} {}", chart.id);
+                for drawing in &chart.drawings {
+                    assert!(!drawing.body.contains("NaN") && !drawing.body.contains("inf"), "{name} {}", chart.id);
+                    assert!(!drawing.body.contains("#C0"), "{name} {}: a stand-in colour is left", chart.id);
+                    for polyline in drawing.body.split("points=\"").skip(1) {
+                        let points = polyline.split_once('"').unwrap().0.split(' ').count();
+                        assert!(points <= 2_002, "{name} {} has a line of {points} points", chart.id);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn markup_in_names_stays_text() {
+        for chart in charts(&fixture::hostile_names()).unwrap() {
+            for text in [chart.inline(), chart.file().unwrap()] {
+                assert!(!text.contains("<script") && !text.contains("\"&--"), "{}", chart.id);
+            }
+        }
+    }
+
+    #[test]
+    fn a_chart_carries_its_text_alternative_and_both_schemes() {
+        let charts = charts(&fixture::two_pools()).unwrap();
+        let ttft = charts.iter().find(|chart| chart.id == "ttft").unwrap();
+        assert!(ttft.description.contains("azure-chat: p50 429 ms, p90 834 ms, p99 1.41 s, limit 2 s"), "{}", ttft.description);
+        let file = ttft.file().unwrap();
+        assert!(file.contains("prefers-color-scheme:dark") && file.contains("role=\"img\"") && file.contains("<title id=\"t\">"));
+        assert!(ttft.inline().contains("SLO 2 s"));
+    }
+
+    #[test]
+    fn nothing_to_draw_is_a_sentence() {
+        let charts = charts(&fixture::nothing_completed()).unwrap();
+        let absent: Vec<&str> = charts.iter().filter(|chart| chart.is_absent()).map(|chart| chart.id).collect();
+        assert_eq!(absent, ["time", "ttft", "itl", "tpot", "e2e", "timeline"]);
+        assert!(charts.iter().all(|chart| chart.is_absent() == chart.file().is_none()));
+    }
+
+    #[test]
+    fn the_same_run_draws_the_same_bytes() {
+        let run = fixture::two_pools();
+        let draw = || charts(&run).unwrap().iter().map(Chart::inline).collect::<String>();
+        assert_eq!(draw(), draw());
+    }
+}

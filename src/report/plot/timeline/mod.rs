@@ -1,0 +1,265 @@
+//! The run over time: small multiples under one time axis.
+//!
+//! Owns: which gauges are shown and of which pools. Must not know: pixels; those are in `draw`.
+
+mod draw;
+
+use serde_json::{Value, json};
+
+use super::super::number::{number, percent, si};
+use super::axis::round_up;
+use super::cdf::short;
+use super::decimate::buckets;
+use super::palette::{Colour, pool_colours};
+use super::{Chart, PlotError, Section};
+use crate::metrics::{PoolTimeline, RunResult, Timeline};
+
+const ID: &str = "timeline";
+const TITLE: &str = "The run over time";
+/// Most pools with a line of their own; beyond, the five that use most energy and the sum of the rest.
+const MOST_POOLS: usize = 6;
+/// Values a line for the pointer.
+const MOST_VALUES: usize = 400;
+
+/// A line of a panel.
+struct Line {
+    /// Its key: the same for a pool in all panels.
+    series: usize,
+    name: String,
+    colour: Colour,
+    values: Vec<f64>,
+}
+
+/// One of the small multiples.
+struct Panel {
+    title: &'static str,
+    write: fn(f64) -> String,
+    /// How the script writes values: `/s`, empty, `%` or `W`.
+    unit: &'static str,
+    /// Upper end of the axis; the lower one is zero.
+    top: f64,
+    /// Draw means with the range around them instead of every point.
+    envelope: bool,
+    lines: Vec<Line>,
+}
+
+/// All panels over their common axis.
+struct Multiples {
+    /// Middle of each interval, s.
+    at_s: Vec<f64>,
+    end_s: f64,
+    /// Length of the warm-up, s; zero if there is none.
+    warmup_s: f64,
+    panels: Vec<Panel>,
+}
+
+/// A pool, or the rest of them, as it is shown.
+struct Shown {
+    name: String,
+    colour: Colour,
+    gauges: PoolTimeline,
+}
+
+/// The chart of all gauges.
+pub(super) fn chart(result: &RunResult) -> Result<Chart, PlotError> {
+    let timeline = &result.timeline;
+    if timeline.at_s.len() < 2 || timeline.interval_s <= 0.0 {
+        let why = "The run is shorter than two intervals of the timeline, so there is nothing to draw over time.";
+        return Ok(Chart::absent(ID, Section::Timelines, TITLE, why));
+    }
+    let multiples = Multiples::new(result);
+    let drawings = draw::VARIANTS.iter().map(|variant| multiples.draw(variant)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Chart {
+        id: ID,
+        section: Section::Timelines,
+        title: TITLE.to_owned(),
+        description: multiples.description(),
+        drawings,
+        data: Some(multiples.data()),
+    })
+}
+
+/// The pools that get a line, in the order of the scenario; the rest last.
+fn shown(result: &RunResult) -> Vec<Shown> {
+    let pools = &result.summary.pools;
+    let timelines = &result.timeline.pools;
+    let mut order: Vec<usize> = (0..timelines.len()).collect();
+    let energy = |i: &usize| pools.get(*i).map_or(0.0, |pool| pool.energy_j);
+    order.sort_by(|a, b| energy(b).total_cmp(&energy(a)));
+    let own = if timelines.len() > MOST_POOLS { MOST_POOLS - 1 } else { timelines.len() };
+    let mut own_line: Vec<usize> = order.iter().copied().take(own).collect();
+    own_line.sort_unstable();
+    let roles: Vec<&str> = own_line.iter().map(|&i| pools.get(i).map_or("", |pool| pool.role.as_str())).collect();
+    let mut out: Vec<Shown> = own_line
+        .iter()
+        .zip(pool_colours(&roles))
+        .map(|(&i, colour)| Shown { name: timelines[i].name.clone(), colour, gauges: timelines[i].clone() })
+        .collect();
+    let rest: Vec<&PoolTimeline> = order.iter().skip(own).map(|&i| &timelines[i]).collect();
+    if !rest.is_empty() {
+        let sum = |of: fn(&PoolTimeline) -> &[f64]| summed(&rest.iter().map(|pool| of(pool)).collect::<Vec<_>>());
+        let kv = sum(|p| &p.kv_utilization).iter().map(|v| v / rest.len() as f64).collect();
+        out.push(Shown {
+            name: format!("{} others", rest.len()),
+            colour: Colour::Idle,
+            gauges: PoolTimeline {
+                name: String::new(),
+                queue: sum(|p| &p.queue),
+                running: sum(|p| &p.running),
+                kv_utilization: kv,
+                power_w: sum(|p| &p.power_w),
+                instances: Vec::new(),
+            },
+        });
+    }
+    out
+}
+
+fn summed(columns: &[&[f64]]) -> Vec<f64> {
+    let n = columns.iter().map(|column| column.len()).max().unwrap_or(0);
+    (0..n).map(|i| columns.iter().filter_map(|column| column.get(i)).sum()).collect()
+}
+
+impl Multiples {
+    fn new(result: &RunResult) -> Self {
+        let timeline = &result.timeline;
+        let half = timeline.interval_s / 2.0;
+        let at_s: Vec<f64> = timeline.at_s.iter().map(|at| at + half).collect();
+        let end_s = timeline.at_s.last().map_or(0.0, |at| at + timeline.interval_s);
+        let warmup_s = (result.summary.simulated_s - result.summary.measured_s).clamp(0.0, end_s);
+        let shown = shown(result);
+        let total = summed(&timeline.pools.iter().map(|pool| pool.power_w.as_slice()).collect::<Vec<_>>());
+        let mut power = panel("IT power", |v| si(v, "W"), "W", &shown, |p| &p.power_w);
+        power.envelope = true;
+        if timeline.pools.len() > 1 {
+            power.top = top([&total].into_iter());
+            power.lines.push(Line { series: 2 + shown.len(), name: "all pools".to_owned(), colour: Colour::Ink, values: total });
+        }
+        let mut kv = panel("KV memory in use", percent, "%", &shown, |p| &p.kv_utilization);
+        kv.top = 1.0;
+        let panels = vec![
+            flow(timeline),
+            panel("Queue, requests waiting", number, "", &shown, |p| &p.queue),
+            panel("Running batch, sequences", number, "", &shown, |p| &p.running),
+            kv,
+            power,
+        ];
+        Self { at_s, end_s, warmup_s, panels }
+    }
+
+    /// The same in words: the highest mean of each panel.
+    fn description(&self) -> String {
+        let parts: Vec<String> = self
+            .panels
+            .iter()
+            .map(|panel| {
+                let peaks: Vec<String> = panel
+                    .lines
+                    .iter()
+                    .map(|line| {
+                        let peak = line.values.iter().copied().filter(|v| v.is_finite()).fold(0.0, f64::max);
+                        format!("{} up to {}", line.name, (panel.write)(peak))
+                    })
+                    .collect();
+                format!("{}: {}", panel.title, peaks.join(", "))
+            })
+            .collect();
+        format!("Five panels under one axis of simulated time. {}.", parts.join(". "))
+    }
+
+    fn data(&self) -> Value {
+        let frames: Vec<Value> = draw::VARIANTS
+            .iter()
+            .map(|variant| {
+                let places: Vec<[f64; 2]> = (0..self.panels.len()).map(|i| self.place(variant, i).into()).collect();
+                json!({"left": variant.left, "right": variant.right, "panels": places})
+            })
+            .collect();
+        let at: Vec<f64> = buckets(&self.at_s, &self.at_s, MOST_VALUES).iter().map(|b| short(b.at)).collect();
+        let panels: Vec<Value> = self
+            .panels
+            .iter()
+            .map(|panel| {
+                let series: Vec<Value> = panel
+                    .lines
+                    .iter()
+                    .map(|line| {
+                        let finite: Vec<f64> = line.values.iter().map(|v| if v.is_finite() { *v } else { 0.0 }).collect();
+                        let y: Vec<f64> = buckets(&self.at_s, &finite, MOST_VALUES).iter().map(|b| short(b.mean)).collect();
+                        json!({"key": line.series, "name": line.name, "colour": line.colour.name(), "y": y})
+                    })
+                    .collect();
+                json!({"title": panel.title, "unit": panel.unit, "top": panel.top, "series": series})
+            })
+            .collect();
+        json!({"kind": "time", "x": [0.0, self.end_s], "at": at, "frames": frames, "panels": panels})
+    }
+}
+
+/// Arrivals against completions.
+fn flow(timeline: &Timeline) -> Panel {
+    let lines = vec![
+        Line { series: 0, name: "arrivals".to_owned(), colour: Colour::Vermillion, values: timeline.arrivals_per_s.clone() },
+        Line { series: 1, name: "completions".to_owned(), colour: Colour::Ink, values: timeline.completions_per_s.clone() },
+    ];
+    let top = top(lines.iter().map(|line| &line.values));
+    Panel { title: "Arrivals and completions, requests/s", write: number, unit: "/s", top, envelope: false, lines }
+}
+
+fn panel(title: &'static str, write: fn(f64) -> String, unit: &'static str, shown: &[Shown], of: fn(&PoolTimeline) -> &[f64]) -> Panel {
+    let lines: Vec<Line> = shown
+        .iter()
+        .enumerate()
+        .map(|(i, pool)| Line { series: 2 + i, name: pool.name.clone(), colour: pool.colour, values: of(&pool.gauges).to_vec() })
+        .collect();
+    let top = top(lines.iter().map(|line| &line.values));
+    Panel { title, write, unit, top, envelope: false, lines }
+}
+
+fn top<'a>(columns: impl Iterator<Item = &'a Vec<f64>>) -> f64 {
+    round_up(columns.flatten().copied().filter(|v| v.is_finite()).fold(0.0, f64::max))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::fixture;
+    use super::*;
+
+    #[test]
+    fn many_pools_become_five_and_the_rest_and_no_watt_is_lost() {
+        let result = fixture::twelve_pools();
+        let shown = shown(&result);
+        assert_eq!(shown.len(), 6);
+        assert_eq!(shown[5].name, "7 others");
+        for (i, pool) in shown.iter().enumerate() {
+            assert!(shown[..i].iter().all(|other| other.colour != pool.colour), "{} has the colour of another pool", pool.name);
+        }
+        let all: f64 = result.timeline.pools.iter().map(|p| p.power_w[100]).sum();
+        let drawn: f64 = shown.iter().map(|p| p.gauges.power_w[100]).sum();
+        approx::assert_relative_eq!(all, drawn, max_relative = 1e-12);
+    }
+
+    #[test]
+    fn the_warm_up_and_the_end_come_from_the_run() {
+        let multiples = Multiples::new(&fixture::two_pools());
+        approx::assert_relative_eq!(multiples.warmup_s, 60.0);
+        approx::assert_relative_eq!(multiples.end_s, 1800.0);
+    }
+
+    #[test]
+    fn values_for_the_pointer_are_few_and_aligned() {
+        for (name, result) in fixture::all() {
+            if result.timeline.at_s.len() < 2 {
+                continue;
+            }
+            let data = Multiples::new(&result).data();
+            let n = data["at"].as_array().unwrap().len();
+            assert!(n <= MOST_VALUES);
+            for panel in data["panels"].as_array().unwrap() {
+                for series in panel["series"].as_array().unwrap() {
+                    assert_eq!(series["y"].as_array().unwrap().len(), n, "{name}");
+                }
+            }
+        }
+    }
+}

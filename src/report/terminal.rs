@@ -1,0 +1,326 @@
+//! The summary on one terminal screen: answer, warnings, latency table, a line each for the rest, path of the report.
+//!
+//! Owns: layout in columns of characters, and which words stand out. Must not know: whether a terminal is there, how wide it is.
+
+use anstyle::AnsiColor;
+
+use super::answer::{Verdict, answer, checks};
+use super::number::{count, duration_ms, duration_s, limit_ms, number, or_none, percent, si, usd};
+use super::text::{shortened, wrapped};
+use crate::metrics::{Distribution, PoolSummary, RunResult, SloLimits, Summary};
+
+/// Column where the text of a labelled line begins.
+const INDENT: usize = 12;
+/// Lines that warnings may take before the rest is left to the page.
+const WARNING_LINES: usize = 6;
+/// Entries of a list before the rest is left to the page.
+const LIST: usize = 4;
+
+/// How words stand out. The plain one leaves the same text without any escape sequence.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Style {
+    good: anstyle::Style,
+    bad: anstyle::Style,
+    strong: anstyle::Style,
+    caution: anstyle::Style,
+    label: anstyle::Style,
+}
+
+impl Style {
+    /// No escape sequences: for pipes, files and `NO_COLOR`.
+    pub fn plain() -> Self {
+        Self::default()
+    }
+
+    /// The sixteen colours of every terminal, legible on dark and light ground.
+    pub fn colour() -> Self {
+        Self {
+            good: AnsiColor::Green.on_default().bold(),
+            bad: AnsiColor::Red.on_default().bold(),
+            strong: anstyle::Style::new().bold(),
+            caution: AnsiColor::Yellow.on_default().bold(),
+            label: AnsiColor::Cyan.on_default(),
+        }
+    }
+}
+
+/// What the summary of a run is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct TerminalInput<'a> {
+    /// The run.
+    pub result: &'a RunResult,
+    /// Where the page lies, as the user should read it; `None` if none was written.
+    pub report_path: Option<&'a str>,
+    /// Columns of the terminal; 80 where unknown. Below 40 lines may run over.
+    pub width: usize,
+}
+
+/// The summary with a final newline; no line is wider than asked, but for words that are.
+pub fn terminal(input: TerminalInput<'_>, style: Style) -> String {
+    let mut screen = Screen { out: String::new(), width: input.width.clamp(40, 100), style };
+    let summary = &input.result.summary;
+    screen.answer(summary);
+    screen.warnings(summary);
+    screen.latency(summary);
+    screen.lines(summary);
+    screen.pools(&summary.pools);
+    if let Some(path) = input.report_path {
+        screen.labelled("report", &[clean(path)]);
+    }
+    screen.out
+}
+
+/// Control characters would let a name move the cursor.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+fn painted(style: anstyle::Style, text: &str) -> String {
+    format!("{}{text}{}", style.render(), style.render_reset())
+}
+
+struct Screen {
+    out: String,
+    width: usize,
+    style: Style,
+}
+
+impl Screen {
+    fn line(&mut self, text: &str) {
+        self.out.push_str(text.trim_end());
+        self.out.push('\n');
+    }
+
+    fn answer(&mut self, summary: &Summary) {
+        let answer = answer(summary);
+        let paint = match answer.verdict {
+            Verdict::Held => self.style.good,
+            Verdict::NoSlo => self.style.strong,
+            Verdict::Missed | Verdict::Overloaded | Verdict::NothingCompleted => self.style.bad,
+        };
+        for (i, line) in wrapped(&clean(&answer.sentence()), self.width).iter().enumerate() {
+            match line.strip_prefix(&answer.headline) {
+                Some(rest) if i == 0 => self.line(&format!("{}{rest}", painted(paint, &answer.headline))),
+                _ => self.line(line),
+            }
+        }
+        self.line("");
+    }
+
+    fn warnings(&mut self, summary: &Summary) {
+        let mark = "warning: ";
+        let mut lines = 0;
+        for (i, warning) in summary.warnings.iter().enumerate() {
+            let text = wrapped(&clean(&warning.message), self.width - mark.len());
+            if i > 0 && lines + text.len() > WARNING_LINES {
+                let more = summary.warnings.len() - i;
+                self.line(&painted(
+                    self.style.caution,
+                    &format!("and {more} more warning{} in the report", if more == 1 { "" } else { "s" }),
+                ));
+                break;
+            }
+            lines += text.len();
+            for (k, line) in text.iter().enumerate() {
+                let head = if k == 0 { painted(self.style.caution, mark) } else { " ".repeat(mark.len()) };
+                self.line(&format!("{head}{line}"));
+            }
+        }
+        if !summary.warnings.is_empty() {
+            self.line("");
+        }
+    }
+
+    fn latency(&mut self, summary: &Summary) {
+        let l = &summary.latency;
+        let slos: Vec<SloLimits> = summary.classes.iter().map(|class| class.slo).collect();
+        let limit = |of: fn(&SloLimits) -> Option<f64>| slo_column(slos.iter().filter_map(of));
+        let rows = [
+            ("TTFT", l.ttft_ms, limit(|slo| slo.ttft_ms)),
+            ("TTST", l.ttst_ms, None),
+            ("TPOT", l.tpot_ms, limit(|slo| slo.tpot_ms)),
+            ("ITL", l.itl_ms, None),
+            ("E2E", l.e2e_ms, limit(|slo| slo.e2e_ms)),
+        ];
+        let missed = |metric: &str| {
+            checks(&summary.classes).iter().any(|check| check.metric == metric && check.ratio().is_some_and(|ratio| ratio > 1.0))
+        };
+        let column = ((self.width - 4) / 6).clamp(6, 10);
+        let cell = |text: &str| format!("{text:>column$}");
+        let names: String = ["mean", "p50", "p90", "p99", "SLO"].into_iter().map(cell).collect();
+        self.line(&painted(self.style.label, &format!("     {names}")));
+        for (name, distribution, slo) in rows {
+            let value = |of: fn(&Distribution) -> f64| cell(&or_none(distribution.as_ref().map(of), duration_ms));
+            let (mean, p50, p90, p99) = (value(|d| d.mean), value(|d| d.p50), value(|d| d.p90), value(|d| d.p99));
+            let slo = slo.unwrap_or_else(|| super::number::NONE.to_owned());
+            let label = painted(self.style.strong, &format!("{name:<5}"));
+            if missed(name) {
+                let p99 = painted(self.style.bad, &p99);
+                self.line(&format!("{label}{mean}{p50}{p90}{p99}{} {}", cell(&slo), painted(self.style.bad, "missed")));
+            } else {
+                self.line(&format!("{label}{mean}{p50}{p90}{p99}{}", cell(&slo)));
+            }
+        }
+        self.line("");
+    }
+
+    /// A label and parts joined by middle dots; a line that is full goes on in the next one.
+    fn labelled(&mut self, label: &str, parts: &[String]) {
+        let mut rows: Vec<String> = Vec::new();
+        for part in parts {
+            match rows.last_mut() {
+                Some(row) if INDENT + row.chars().count() + 3 + part.chars().count() <= self.width => {
+                    row.push_str(" · ");
+                    row.push_str(part);
+                }
+                _ => rows.extend(wrapped(part, self.width - INDENT)),
+            }
+        }
+        for (i, row) in rows.iter().enumerate() {
+            let head = if i == 0 { painted(self.style.label, &format!("{label:<INDENT$}")) } else { " ".repeat(INDENT) };
+            self.line(&format!("{head}{row}"));
+        }
+    }
+
+    fn requests(&mut self, summary: &Summary) {
+        let r = &summary.requests;
+        let mut requests = vec![format!("{} arrived in {}", count(r.arrived), duration_s(summary.measured_s))];
+        for (name, n) in [
+            ("completed", r.completed),
+            ("rejected", r.rejected),
+            ("timed out", r.timed_out),
+            ("failed", r.failed),
+            ("in flight", r.in_flight),
+            ("preemptions", r.preemptions),
+        ] {
+            if n > 0 {
+                requests.push(format!("{} {name}", count(n)));
+            }
+        }
+        requests.extend(summary.goodput.map(|g| format!("{} met the SLO", percent(g.slo_attainment))));
+        self.labelled("requests", &requests);
+    }
+
+    fn lines(&mut self, summary: &Summary) {
+        self.requests(summary);
+        let (t, j, e, c) = (&summary.throughput, &summary.jitter, &summary.energy, &summary.cost);
+        self.labelled(
+            "jitter",
+            &[
+                format!("ITL p99 - p50 {}", or_none(j.itl_p99_minus_p50_ms, duration_ms)),
+                format!("std {}", or_none(j.itl_std_ms, duration_ms)),
+                format!("longest stall {}", or_none(j.longest_stall_ms, duration_ms)),
+            ],
+        );
+        let rates = [
+            format!("{} requests/s", number(t.requests_per_s)),
+            format!("{} output tokens/s ({} per chip)", number(t.output_tokens_per_s), number(t.output_tokens_per_s_per_chip)),
+        ];
+        self.labelled("throughput", &rates);
+        let per_joule = e.output_tokens_per_j;
+        self.labelled(
+            "energy",
+            &[
+                format!(
+                    "{} output tokens/J at the facility ({} chips)",
+                    or_none(per_joule.facility, number),
+                    or_none(per_joule.chip, number)
+                ),
+                si(e.mean_power_w, "W"),
+            ],
+        );
+        self.labelled(
+            "cost",
+            &[
+                format!("{} per M output tokens", or_none(c.usd_per_m_output_tokens, usd)),
+                format!("{} per M total", or_none(c.usd_per_m_total_tokens, usd)),
+                format!("{}/h", usd(c.usd_per_hour)),
+            ],
+        );
+    }
+
+    fn pools(&mut self, pools: &[PoolSummary]) {
+        let mut order: Vec<&PoolSummary> = pools.iter().collect();
+        if order.len() > LIST {
+            order.sort_by(|a, b| b.utilization.total_cmp(&a.utilization));
+        }
+        let shown = if order.len() > LIST { LIST - 1 } else { LIST };
+        for (i, pool) in order.iter().take(shown).enumerate() {
+            let parts = [
+                format!("{} {} busy", shortened(&clean(&pool.name), 24), percent(pool.utilization)),
+                format!("KV {}", percent(pool.kv_utilization_mean)),
+                format!("batch {}", number(pool.batch_mean)),
+                format!("queue {}", number(pool.queue_mean)),
+            ];
+            self.labelled(if i == 0 { "pools" } else { "" }, &parts);
+        }
+        if order.len() > LIST {
+            self.labelled("", &[format!("and {} less busy pools in the report", order.len() - shown)]);
+        }
+    }
+}
+
+/// One limit if all classes agree, else that they do not.
+fn slo_column(limits: impl Iterator<Item = f64>) -> Option<String> {
+    let mut texts: Vec<String> = limits.map(limit_ms).collect();
+    texts.dedup();
+    if texts.len() > 1 { Some("by class".to_owned()) } else { texts.pop() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture;
+    use super::*;
+
+    fn plain(result: &RunResult, width: usize) -> String {
+        terminal(TerminalInput { result, report_path: Some("outputs/chat-7-5f1c3a9b/report.html"), width }, Style::plain())
+    }
+
+    #[test]
+    fn the_usual_screen() {
+        insta::assert_snapshot!(plain(&fixture::two_pools(), 80));
+    }
+
+    #[test]
+    fn the_screen_of_an_overload() {
+        insta::assert_snapshot!(plain(&fixture::overloaded(), 80));
+    }
+
+    #[test]
+    fn every_fixture_fits_one_screen_of_eighty_columns() {
+        for (name, result) in fixture::all() {
+            let text = plain(&result, 80);
+            assert!(text.lines().count() <= 30, "{name} has {} lines:\n{text}", text.lines().count());
+            for line in text.lines() {
+                assert!(line.chars().count() <= 80 || name == "hostile-names", "{name}: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_narrow_terminal_wraps_instead_of_cutting() {
+        let result = fixture::two_pools();
+        let text = plain(&result, 46);
+        assert!(text.lines().all(|line| line.chars().count() <= 50), "{text}");
+        for word in ["p99 - p50 18.3 ms", "33.3 ms", "50 ms", "chips)"] {
+            assert!(text.contains(word), "{word} is gone:\n{text}");
+        }
+    }
+
+    #[test]
+    fn colour_only_adds() {
+        for (name, result) in fixture::all() {
+            let input = TerminalInput { result: &result, report_path: None, width: 80 };
+            let coloured = terminal(input, Style::colour());
+            assert!(coloured.contains('\u{1b}'));
+            assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), terminal(input, Style::plain()), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_cannot_move_the_cursor() {
+        let mut result = fixture::two_pools();
+        result.summary.pools[1].name = "x\u{1b}[2Jy".to_owned();
+        assert!(!plain(&result, 80).contains('\u{1b}'));
+    }
+}

@@ -1,0 +1,77 @@
+//! Small care for running text: where lines may break, how long names are shortened.
+//!
+//! Owns: break points. Must not know: what is said.
+
+/// Units that [`glue`] keeps on the line of their number.
+const UNITS: [&str; 38] = [
+    "%", "s", "ms", "µs", "ns", "min", "h", "d", "W", "kW", "MW", "GW", "J", "kJ", "MJ", "GJ", "TJ", "PJ", "B", "kB", "MB", "GB", "TB",
+    "PB", "g", "kg", "t", "kt", "k", "M", "G", "T", "/s", "/min", "MJ.", "s.", "ms.", "%.",
+];
+
+/// Joins numbers and their units by no-break spaces, so that no line ends between the two.
+pub(crate) fn glue(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut words = text.split(' ').peekable();
+    while let Some(word) = words.next() {
+        out.push_str(word);
+        let Some(next) = words.peek() else { break };
+        let unit = UNITS.contains(&next.trim_end_matches([',', ';', ')', ':', '.']));
+        out.push(if unit && word.ends_with(|c: char| c.is_ascii_digit()) { '\u{a0}' } else { ' ' });
+    }
+    out
+}
+
+/// A name of at most `width` characters: a longer one keeps its beginning and its end, which tell siblings apart.
+pub(crate) fn shortened(name: &str, width: usize) -> String {
+    let n = name.chars().count();
+    if n <= width {
+        return name.to_owned();
+    }
+    let tail = width / 3;
+    let head = width.saturating_sub(tail + 1);
+    name.chars().take(head).chain(std::iter::once('…')).chain(name.chars().skip(n - tail)).collect()
+}
+
+/// Text as it stands in markup, also between quotes.
+pub(crate) fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+}
+
+/// Breaks text into lines of at most `width` characters; only a single word may be longer.
+pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in glue(text).split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.into_iter().map(|line| line.replace('\u{a0}', " ")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_stays_with_its_unit() {
+        assert_eq!(glue("p99 TTFT 1.31 s of 2 s, then 3 pools"), "p99 TTFT 1.31\u{a0}s of 2\u{a0}s, then 3 pools");
+    }
+
+    #[test]
+    fn a_long_name_keeps_both_ends() {
+        assert_eq!(shortened("prefill-h100-tp4-0", 12), "prefill…p4-0");
+        assert_eq!(shortened("decode", 12), "decode");
+    }
+
+    #[test]
+    fn lines_keep_their_width_and_lose_no_word() {
+        let text = "p99 TTFT 1.31 s of 2 s and averyveryverylongword that cannot fit";
+        let lines = wrapped(text, 12);
+        assert_eq!(lines.join(" "), text);
+        assert!(lines.iter().all(|line| line.chars().count() <= 12 || !line.contains(' ')));
+    }
+}
