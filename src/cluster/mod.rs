@@ -26,7 +26,7 @@ mod state;
 
 pub use audit::Violation;
 pub use event::{InstanceId, PoolId};
-pub use observe::{IterationRecord, Observer, Outcome, RequestRecord, Silent};
+pub use observe::{Both, IterationRecord, Observer, Outcome, RequestRecord, Silent};
 pub use run::RunError;
 pub use spec::{ClassSpec, ClusterSpec, EngineSpec, ModelId, NetworkSpec, Overlap, PoolSpec, Role, RouterSpec};
 pub use state::Cluster;

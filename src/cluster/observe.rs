@@ -162,6 +162,57 @@ pub trait Observer {
     fn done(&mut self, _record: &RequestRecord) {}
 }
 
+/// Two listeners.
+#[derive(Debug)]
+pub struct Both<A, B>(pub A, pub B);
+
+impl<A: Observer, B: Observer> Observer for Both<A, B> {
+    fn arrived(&mut self, at: SimTime, class: ClassId) {
+        self.0.arrived(at, class);
+        self.1.arrived(at, class);
+    }
+    fn iteration(&mut self, record: &IterationRecord) {
+        self.0.iteration(record);
+        self.1.iteration(record);
+    }
+    fn gaps(&mut self, at: SimTime, class: ClassId, gap_ns: u64, n: u64) {
+        self.0.gaps(at, class, gap_ns, n);
+        self.1.gaps(at, class, gap_ns, n);
+    }
+    fn first_token(&mut self, at: SimTime, class: ClassId, prompt: u32, cached: u32) {
+        self.0.first_token(at, class, prompt, cached);
+        self.1.first_token(at, class, prompt, cached);
+    }
+    fn idle(&mut self, pool: PoolId, from: SimTime, to: SimTime, phase: Phase, energy: Energy) {
+        self.0.idle(pool, from, to, phase, energy);
+        self.1.idle(pool, from, to, phase, energy);
+    }
+    fn gauges(&mut self, pool: PoolId, instance: InstanceId, from: SimTime, to: SimTime, running: u64, kv_blocks: u64) {
+        self.0.gauges(pool, instance, from, to, running, kv_blocks);
+        self.1.gauges(pool, instance, from, to, running, kv_blocks);
+    }
+    fn queue(&mut self, pool: PoolId, from: SimTime, to: SimTime, waiting: u64) {
+        self.0.queue(pool, from, to, waiting);
+        self.1.queue(pool, from, to, waiting);
+    }
+    fn transfer(&mut self, from: SimTime, to: SimTime, bytes: f64) {
+        self.0.transfer(from, to, bytes);
+        self.1.transfer(from, to, bytes);
+    }
+    fn preempted(&mut self, at: SimTime, pool: PoolId) {
+        self.0.preempted(at, pool);
+        self.1.preempted(at, pool);
+    }
+    fn prefix_lookup(&mut self, at: SimTime, pool: PoolId, hit: u64, tokens: u64) {
+        self.0.prefix_lookup(at, pool, hit, tokens);
+        self.1.prefix_lookup(at, pool, hit, tokens);
+    }
+    fn done(&mut self, record: &RequestRecord) {
+        self.0.done(record);
+        self.1.done(record);
+    }
+}
+
 /// Nobody listens.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;

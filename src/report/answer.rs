@@ -182,12 +182,12 @@ fn limits(summary: &Summary, checks: &[Check], missed_first: bool) -> Vec<String
     if !clauses.is_empty() {
         out.push(clauses.join(", "));
     }
-    if let Some(goodput) = summary.goodput
-        && goodput.slo_attainment < ATTAINMENT_TARGET
+    if let Some(attainment) = summary.goodput.and_then(|goodput| goodput.slo_attainment)
+        && attainment < ATTAINMENT_TARGET
     {
         out.push(format!(
             "{} of requests met every limit, {} wanted",
-            percent(goodput.slo_attainment),
+            percent(attainment),
             percent(ATTAINMENT_TARGET).replace(".0", "")
         ));
     }

@@ -219,7 +219,7 @@ fn assemble(pools: Vec<PoolSummary>, classes: Vec<ClassSummary>, distributions: 
             longest_stall_ms: Some(412.7),
             request_itl_std_ms: Some(MeanAndP99 { mean: 4.02, p99: 13.9 }),
         },
-        goodput: Some(Goodput { requests_per_s: 5.41, output_tokens_per_s: 1191.0, slo_attainment: 0.9962 }),
+        goodput: Some(Goodput { requests_per_s: 5.41, output_tokens_per_s: 1191.0, slo_attainment: Some(0.9962) }),
         lifecycle: Lifecycle {
             queue_ms: 118.0,
             prefill_ms: 402.0,
@@ -305,7 +305,7 @@ pub(crate) fn missed() -> RunResult {
     chat_class.ttft_attainment = Some(0.935);
     let pools = vec![pool("prefill", "prefill", 0.962, 1.1e6), pool("decode", "decode", 0.71, 3.0e6)];
     let mut out = assemble(pools, vec![chat_class], distributions(vec![chat]));
-    out.summary.goodput = Some(Goodput { requests_per_s: 4.39, output_tokens_per_s: 1104.0, slo_attainment: 0.931 });
+    out.summary.goodput = Some(Goodput { requests_per_s: 4.39, output_tokens_per_s: 1104.0, slo_attainment: Some(0.931) });
     out
 }
 
@@ -355,7 +355,7 @@ pub(crate) fn nothing_completed() -> RunResult {
     summary.lifecycle = Lifecycle::default();
     summary.network = NetworkSummary::default();
     summary.throughput = Throughput { offered_requests_per_s: 0.0069, ..Throughput::default() };
-    summary.goodput = Some(Goodput { requests_per_s: 0.0, output_tokens_per_s: 0.0, slo_attainment: 0.0 });
+    summary.goodput = Some(Goodput { requests_per_s: 0.0, output_tokens_per_s: 0.0, slo_attainment: Some(0.0) });
     summary.energy.output_tokens_per_j = AtBoundary::default();
     summary.energy.total_tokens_per_j = AtBoundary::default();
     summary.energy.output_tokens_per_s_per_mw = None;

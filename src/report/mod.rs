@@ -11,8 +11,10 @@ mod json;
 pub mod number;
 mod page;
 mod plot;
+mod requests;
 mod terminal;
 mod text;
+mod trace_events;
 
 #[cfg(test)]
 use crate::metrics;
@@ -23,4 +25,6 @@ pub use definitions::{Definition, definitions};
 pub use json::summary_json;
 pub use page::{PageError, ReportInput, page};
 pub use plot::{Chart, PlotError, Section, chart_style, charts};
+pub use requests::RequestsCsv;
 pub use terminal::{Style, TerminalInput, terminal};
+pub use trace_events::TraceEvents;

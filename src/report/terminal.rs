@@ -197,7 +197,7 @@ impl Screen {
                 requests.push(format!("{} {name}", count(n)));
             }
         }
-        requests.extend(summary.goodput.map(|g| format!("{} met the SLO", percent(g.slo_attainment))));
+        requests.extend(summary.goodput.and_then(|g| g.slo_attainment).map(|share| format!("{} met the SLO", percent(share))));
         self.labelled("requests", &requests);
     }
 

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::{money, warnings};
-use crate::cluster::{Cluster, RunError};
+use crate::cluster::{Both, Cluster, Observer, RunError};
 use crate::config::Scenario;
 use crate::metrics::{Recorder, RequestSink, RunFacts, RunResult};
 use crate::sim::SimTime;
@@ -52,24 +52,25 @@ pub enum StudyError {
     Interrupted(SimTime),
 }
 
-/// Runs a scenario. Each finished request goes to `sink` as it leaves; `progress` is asked now and then whether to go on.
+/// Runs a scenario. Each finished request goes to `sink` as it leaves, every observation to `listener`; `progress` is asked now and then whether to go on.
 ///
 /// # Errors
 /// See [`StudyError`].
-pub fn simulate<S: RequestSink>(
+pub fn simulate<S: RequestSink, L: Observer>(
     scenario: &Scenario,
     options: Options,
     sink: S,
+    listener: L,
     mut progress: impl FnMut(Progress) -> bool,
-) -> Result<(RunResult, S), StudyError> {
+) -> Result<(RunResult, S, L), StudyError> {
     let mut spec = scenario.cluster.clone();
     spec.fast_forward = options.fast_forward;
     spec.audit = options.audit;
     let mut workload = scenario.workload()?;
-    let mut cluster = Cluster::new(spec, Recorder::new(scenario.recorder.clone(), sink));
+    let mut cluster = Cluster::new(spec, Both(Recorder::new(scenario.recorder.clone(), sink), listener));
     let mut interrupted = false;
     let ran = cluster.run(&mut workload, |cluster| {
-        let now = Progress { now: cluster.now(), completed: cluster.observer().completed(), in_flight: cluster.in_flight(), events: cluster.events() };
+        let now = Progress { now: cluster.now(), completed: cluster.observer().0.completed(), in_flight: cluster.in_flight(), events: cluster.events() };
         interrupted = !progress(now);
         !interrupted
     });
@@ -89,7 +90,7 @@ pub fn simulate<S: RequestSink>(
         carbon_g_per_kwh: scenario.carbon_g_per_kwh,
         peak_port_utilization: cluster.peak_port_utilization(),
     };
-    let recorder = cluster.into_observer();
+    let Both(recorder, listener) = cluster.into_observer();
     let mut result = recorder.result(&facts);
     result.summary.provenance.clone_from(&scenario.provenance);
     money::add(&mut result.summary, scenario, &recorder.pool_uses(facts.end));
@@ -100,5 +101,5 @@ pub fn simulate<S: RequestSink>(
         .map(|(class, lines)| (scenario.recorder.classes[usize::from(class.0)].name.clone(), lines.to_string()))
         .collect();
     result.summary.warnings = warnings::find(&result, scenario, &skipped);
-    Ok((result, recorder.into_sink()))
+    Ok((result, recorder.into_sink(), listener))
 }

@@ -299,7 +299,7 @@ fn flow(summary: &Summary) -> Table {
     if let Some(g) = summary.goodput {
         rows.push(("goodput", "goodput", rate(g.requests_per_s, "requests")));
         rows.push(("goodput, output", "goodput", rate(g.output_tokens_per_s, "tokens")));
-        rows.push(("met the SLO", "slo", percent(g.slo_attainment)));
+        rows.push(("met the SLO", "slo", or_none(g.slo_attainment, percent)));
     }
     rows.extend([
         ("prompt tokens", "tokens", count(k.prompt)),

@@ -1,0 +1,234 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Simulator and scheduler for token factories.
+#[derive(Debug, Parser)]
+#[command(name = "tokenmill", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 done, 1 an assertion failed, 2 bad input or usage, 3 incomplete, 70 our own error.")]
+pub(super) struct Arguments {
+    /// When to use colour; NO_COLOR is honoured.
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto)]
+    pub(super) color: Colour,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Simulate a scenario: does it hold its SLO, what does a token and a joule give?
+    Run(RunOptions),
+    /// Check scenarios and profiles without running them.
+    Validate(ValidateOptions),
+    /// List what is known: chips, nodes, links, sites, models, policies, scenarios.
+    List(ListOptions),
+    /// Show a profile or scenario with its sources.
+    Show(ShowOptions),
+    /// Print the JSON Schema of a kind of file.
+    Schema(SchemaOptions),
+    /// Explain a metric.
+    Explain(ExplainOptions),
+    /// Look into, convert or make request traces.
+    Trace(TraceOptions),
+    /// Print a completion script for a shell.
+    Completions(CompletionsOptions),
+    /// Print the manual page.
+    Man,
+}
+
+/// Where profiles come from and what is changed.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct InputOptions {
+    /// Change a value of the scenario: `path.to.key=value`. May be repeated.
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub(super) sets: Vec<String>,
+    /// A folder with `chips/`, `nodes/`, `links/`, `sites/` or `models/` whose profiles win over built-in ones. May be repeated.
+    #[arg(long, value_name = "DIR")]
+    pub(super) profiles: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunOptions {
+    /// A scenario file, or the name of a shipped scenario (see `tokenmill list scenarios`).
+    pub(super) scenario: PathBuf,
+    #[command(flatten)]
+    pub(super) input: InputOptions,
+    /// Seed of all random streams, instead of the scenario's.
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    /// Folder in which a folder for this run is made.
+    #[arg(long, value_name = "DIR", default_value = "outputs")]
+    pub(super) out: PathBuf,
+    /// Print summary.json on stdout and nothing else there.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Print nothing but errors.
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+    /// Threads. A single run uses one; results never depend on it.
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub(super) jobs: usize,
+    /// Also write trace.json, a timeline for Perfetto or chrome://tracing.
+    #[arg(long)]
+    pub(super) trace_events: bool,
+    /// Check the invariants of the simulation after every event (slower).
+    #[arg(long)]
+    pub(super) audit: bool,
+    /// Step through every iteration instead of passing over undisturbed ones (slower, same result).
+    #[arg(long)]
+    pub(super) no_fast_forward: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ValidateOptions {
+    /// Scenario files, or profiles of chips, nodes, links, sites or models.
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) input: InputOptions,
+    /// What the files are, where their folder does not tell.
+    #[arg(long, value_name = "KIND")]
+    pub(super) kind: Option<String>,
+}
+
+/// What can be listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Listed {
+    Chips,
+    Nodes,
+    Links,
+    Sites,
+    Models,
+    Policies,
+    Scenarios,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListOptions {
+    /// What to list.
+    #[arg(value_enum)]
+    pub(super) what: Listed,
+    #[command(flatten)]
+    pub(super) input: InputOptions,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// What can be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Shown {
+    Chip,
+    Node,
+    Link,
+    Site,
+    Model,
+    Scenario,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowOptions {
+    /// What it is.
+    #[arg(value_enum)]
+    pub(super) kind: Shown,
+    /// Its name.
+    pub(super) name: String,
+    #[command(flatten)]
+    pub(super) input: InputOptions,
+    /// Print the YAML file itself.
+    #[arg(long)]
+    pub(super) yaml: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SchemaOptions {
+    /// `scenario`, `chip`, `node`, `link`, `site` or `model`.
+    pub(super) kind: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainOptions {
+    #[command(subcommand)]
+    pub(super) what: Explained,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Explained {
+    /// The definition of a metric; of all without a name.
+    Metric {
+        /// Name, such as `ttft` or `tokens-per-watt`.
+        name: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TraceOptions {
+    #[command(subcommand)]
+    pub(super) action: TraceAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TraceAction {
+    /// Statistics of a trace: rates, lengths, prefix reuse.
+    Inspect {
+        /// The trace, plain or gzip.
+        file: PathBuf,
+        #[command(flatten)]
+        read: ReadOptions,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Convert a trace to plain CSV (`arrival_s,prompt_tokens,output_tokens`).
+    Import {
+        /// The trace, plain or gzip.
+        file: PathBuf,
+        #[command(flatten)]
+        read: ReadOptions,
+        /// File to write; stdout if absent.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Write the requests of a scenario's workload as plain CSV.
+    Generate {
+        /// A scenario file, or the name of a shipped scenario.
+        scenario: PathBuf,
+        /// Which workload; the only one if absent.
+        #[arg(long, value_name = "NAME")]
+        workload: Option<String>,
+        /// Most requests to write.
+        #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+        requests: u64,
+        #[command(flatten)]
+        input: InputOptions,
+        /// File to write; stdout if absent.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct ReadOptions {
+    /// `azure`, `mooncake`, `burstgpt` or `plain`; recognised by the first line if absent.
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) format: Option<String>,
+    /// Skip and count lines that cannot be used instead of stopping at the first.
+    #[arg(long)]
+    pub(super) skip_bad_lines: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompletionsOptions {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(super) shell: clap_complete::Shell,
+}

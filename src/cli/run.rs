@@ -1,0 +1,156 @@
+//! `tokenmill run`: simulate, write the folder, print the summary.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::arguments::{InputOptions, RunOptions};
+use super::exit::{FAILED, Failure};
+use super::output::Folder;
+use super::progress::RunProgress;
+use super::terminal::Terminal;
+use crate::cluster::Silent;
+use crate::config::{Input, Library, Scenario};
+use crate::metrics::RunResult;
+use crate::report::{self, ReportInput, RequestsCsv, Style, TerminalInput, TraceEvents};
+use crate::study::{Options, simulate};
+
+/// Characters of the input hash in a folder's name.
+const HASH_LENGTH: usize = 8;
+
+pub(super) fn run(options: &RunOptions, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    limit_jobs(options.jobs)?;
+    let mut sets = options.input.sets.clone();
+    sets.extend(options.seed.map(|seed| format!("seed={seed}")));
+    let scenario = load(&options.scenario, &sets, &library(&options.input)?)?;
+    let hash = &scenario.input_hash[..HASH_LENGTH.min(scenario.input_hash.len())];
+    let folder = Folder::create(&options.out, &format!("{}-{}-{hash}", scenario.name, scenario.seed))?;
+    let mut progress = RunProgress::new(&scenario, !options.quiet && !options.json, *terminal);
+    let result = execute(&scenario, options, &folder, &mut progress)?;
+    write_results(&scenario, &result, &folder)?;
+    write_manifest(&scenario, options, &folder, progress.elapsed_s())?;
+    let place = folder.finish()?;
+    let summary = report::summary_json(&result.summary).map_err(|error| Failure::Internal(error.to_string()))?;
+    if options.json {
+        terminal.print(&summary)?;
+    } else if !options.quiet {
+        let style = if terminal.colour_stdout() { Style::colour() } else { Style::plain() };
+        let page = place.join("report.html").display().to_string();
+        terminal.print(&report::terminal(TerminalInput { result: &result, report_path: Some(&page), width: terminal.width() }, style))?;
+    }
+    check_assertions(&scenario, &summary, terminal)
+}
+
+/// Results never depend on the number of threads; a single run has use for one.
+fn limit_jobs(jobs: usize) -> Result<(), Failure> {
+    if jobs > 0 {
+        rayon::ThreadPoolBuilder::new().num_threads(jobs).build_global().map_err(|error| Failure::Internal(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// The profiles that scenarios may name.
+pub(super) fn library(input: &InputOptions) -> Result<Library, Failure> {
+    let mut library = Library::default();
+    for folder in &input.profiles {
+        library.add_folder(folder).map_err(|error| Failure::input(error.to_string()))?;
+    }
+    Ok(library)
+}
+
+/// A scenario by its file, or by its name among those compiled in.
+pub(super) fn load(path: &Path, sets: &[String], library: &Library) -> Result<Scenario, Failure> {
+    if !path.exists()
+        && let Some((name, text)) = super::catalogue::shipped_scenario(path)
+    {
+        return Ok(Scenario::load(Input::Text { name: &name, text }, sets, library)?);
+    }
+    Ok(Scenario::load(Input::File(path), sets, library)?)
+}
+
+fn execute(scenario: &Scenario, options: &RunOptions, folder: &Folder, progress: &mut RunProgress) -> Result<RunResult, Failure> {
+    let requests = requests_csv(scenario, folder.stream("requests.csv")?);
+    // Iterations that are passed over would appear out of order in a trace of events.
+    let how = Options { fast_forward: !options.no_fast_forward && !options.trace_events, audit: options.audit || cfg!(debug_assertions) };
+    let show = |now| {
+        progress.show(now);
+        true
+    };
+    let failed = |name: &str, error: std::io::Error| Failure::write(&folder.place().join(name), &error);
+    let (result, requests) = if options.trace_events {
+        let pools: Vec<String> = scenario.recorder.pools.iter().map(|pool| pool.name.clone()).collect();
+        let events = TraceEvents::new(folder.stream("trace.json")?, &pools);
+        let (result, requests, events) = simulate(scenario, how, requests, events, show)?;
+        events.finish().map_err(|error| failed("trace.json", error))?;
+        (result, requests)
+    } else {
+        let (result, requests, _) = simulate(scenario, how, requests, Silent, show)?;
+        (result, requests)
+    };
+    progress.finish();
+    requests.finish().map_err(|error| failed("requests.csv", error))?;
+    Ok(result)
+}
+
+fn requests_csv(scenario: &Scenario, out: BufWriter<File>) -> RequestsCsv<BufWriter<File>> {
+    let classes = scenario.recorder.classes.iter().map(|class| class.name.clone()).collect();
+    let (mut pools, mut rates) = (Vec::new(), Vec::new());
+    for (pool, cost) in scenario.cluster.pools.iter().zip(&scenario.node_costs) {
+        for _ in 0..pool.instances {
+            pools.push(pool.name.clone());
+            rates.push(cost.spent(pool.chips, 1.0, 0.0).total());
+        }
+    }
+    RequestsCsv::new(out, classes, pools, rates)
+}
+
+fn write_results(scenario: &Scenario, result: &RunResult, folder: &Folder) -> Result<(), Failure> {
+    let internal = |error: &dyn std::fmt::Display| Failure::Internal(error.to_string());
+    folder.write("summary.json", report::summary_json(&result.summary).map_err(|e| internal(&e))?.as_bytes())?;
+    folder.write("timeline.csv", &report::timeline_csv(&result.timeline).map_err(|e| internal(&e))?)?;
+    folder.write("resolved.yaml", scenario.resolved_yaml.as_bytes())?;
+    for chart in report::charts(result).map_err(|e| internal(&e))? {
+        if let Some(svg) = chart.file() {
+            folder.write(&format!("plots/{}.svg", chart.id), svg.as_bytes())?;
+        }
+    }
+    let page = report::page(ReportInput { result, resolved_yaml: &scenario.resolved_yaml, version: env!("CARGO_PKG_VERSION") });
+    folder.write("report.html", page.map_err(|e| internal(&e))?.as_bytes())
+}
+
+/// All that is not deterministic.
+#[expect(clippy::disallowed_methods, reason = "the manifest says when a run was made")]
+fn write_manifest(scenario: &Scenario, options: &RunOptions, folder: &Folder, wall_s: f64) -> Result<(), Failure> {
+    let made = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let manifest = json!({
+        "tokenmill": env!("CARGO_PKG_VERSION"),
+        "scenario": options.scenario,
+        "set": options.input.sets,
+        "seed": scenario.seed,
+        "input_hash": scenario.input_hash,
+        "files": scenario.files,
+        "made_unix_s": made,
+        "wall_s": wall_s,
+        "audit": options.audit,
+        "os": std::env::consts::OS,
+        "arch": std::env::consts::ARCH,
+    });
+    let text = serde_json::to_string_pretty(&manifest).map_err(|error| Failure::Internal(error.to_string()))?;
+    folder.write("manifest.json", format!("{text}\n").as_bytes())
+}
+
+fn check_assertions(scenario: &Scenario, summary: &str, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let value = serde_json::from_str(summary).map_err(|error| Failure::Internal(error.to_string()))?;
+    let mut failed = false;
+    for assertion in &scenario.assertions {
+        let outcome = assertion.evaluate(&value);
+        if !outcome.holds {
+            failed = true;
+            terminal.error(&format!("assertion failed: {}", outcome.message), None);
+        }
+    }
+    Ok(if failed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
+}
