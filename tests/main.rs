@@ -2,4 +2,5 @@
 
 mod analytic;
 mod determinism;
+mod page;
 mod support;

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests may fail like tests")]
 
-#[path = "../src/report/fixture.rs"]
+#[path = "../src/report/fixture/mod.rs"]
 mod fixture;
 
 use std::fmt::Write as _;
@@ -15,7 +15,7 @@ use tokenmill::metrics;
 use tokenmill::report::{ReportInput, page};
 
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
-const WIDTHS: [u32; 2] = [390, 1600];
+const WIDTHS: [u32; 4] = [320, 390, 768, 1600];
 
 /// Runs before anything else of the page: collects what goes wrong.
 const COLLECT: &str = r#"<script>
@@ -95,14 +95,14 @@ addEventListener("load", () => {
 </script>"##;
 
 /// Holds the frames and writes down what they report, as text that survives being dumped as markup.
-const AROUND: &str = r##"<script>
+const AROUND: &str = r#"<script>
 const reports = [];
 addEventListener("message", (event) => {
   reports.push(event.data);
   const text = JSON.stringify(reports).replace(/[<>&\u00a0-\uffff]/g, (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"));
   document.getElementById("reports").textContent = text;
 });
-</script><pre id="reports"></pre>"##;
+</script><pre id="reports"></pre>"#;
 
 fn browser() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
@@ -123,7 +123,7 @@ fn write_pages(folder: &Path) -> PathBuf {
         let html = page(ReportInput { result: &result, resolved_yaml: "name: sample\nseed: 7\n", version: "0.0.0" }).unwrap();
         std::fs::write(folder.join(format!("{name}.html")), instrumented(&html, name)).unwrap();
         for width in WIDTHS {
-            write!(around, "<iframe src=\"{name}.html\" width=\"{width}\" height=\"900\" style=\"border:0;display:block\"></iframe>\n")
+            writeln!(around, "<iframe src=\"{name}.html\" width=\"{width}\" height=\"900\" style=\"border:0;display:block\"></iframe>")
                 .unwrap();
         }
     }

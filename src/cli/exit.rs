@@ -52,7 +52,8 @@ impl Failure {
                 ExitCode::from(BAD_INPUT)
             }
             Self::Internal(message) => {
-                terminal.error(&message, Some("this is an error of Tokenmill, please report it with the scenario and the manifest of the run"));
+                terminal
+                    .error(&message, Some("this is an error of Tokenmill, please report it with the scenario and the manifest of the run"));
                 ExitCode::from(INTERNAL)
             }
             Self::ClosedPipe => ExitCode::SUCCESS,

@@ -29,7 +29,9 @@ impl Folder {
     /// A file to be written bit by bit.
     pub(super) fn stream(&self, name: &str) -> Result<BufWriter<File>, Failure> {
         let path = self.making.join(name);
-        File::create(&path).map(|file| BufWriter::with_capacity(1 << 16, file)).map_err(|error| Failure::write(&self.place.join(name), &error))
+        File::create(&path)
+            .map(|file| BufWriter::with_capacity(1 << 16, file))
+            .map_err(|error| Failure::write(&self.place.join(name), &error))
     }
 
     /// A whole file; folders in its name are made.

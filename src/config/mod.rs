@@ -27,8 +27,8 @@ mod source;
 mod tests;
 mod tree;
 
-pub use build::{Library, LibraryError, Scenario, WorkloadSource};
 pub use assertion::{Assertion, AssertionError, Op, Outcome};
+pub use build::{Library, LibraryError, Scenario, WorkloadSource};
 pub use diagnostic::{ConfigErrors, Diagnostic, Segment, Style};
 pub use load::{Document, Input, Loaded, Problems, load, load_scenario};
 pub use meaning::{assertions, check_meaning, model_of};

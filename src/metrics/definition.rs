@@ -1,115 +1,128 @@
 //! Every metric, defined once: what `explain metric NAME` and the report print beside the number.
 
-/// What a metric means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+use serde::Serialize;
+
+/// A metric and its meaning.
+#[derive(Debug, Clone, Copy, Serialize)]
 pub struct Definition {
-    /// Name in `summary.json` or its section there.
+    /// Kebab-case name: the target of links to it.
+    pub id: &'static str,
+    /// As the page writes it.
     pub name: &'static str,
-    /// Unit; empty for a pure number.
+    /// Its unit.
     pub unit: &'static str,
-    /// What it is, in one sentence.
+    /// One or two sentences.
     pub text: &'static str,
 }
 
-const fn define(name: &'static str, unit: &'static str, text: &'static str) -> Definition {
-    Definition { name, unit, text }
+const fn def(id: &'static str, name: &'static str, unit: &'static str, text: &'static str) -> Definition {
+    Definition { id, name, unit, text }
 }
 
 const DEFINITIONS: &[Definition] = &[
-    define(
+    def(
         "ttft",
-        "ms",
-        "Time to first token: first output token at the client minus arrival at the gateway; queueing and network included. The first token leaves at the end of prefill.",
+        "TTFT",
+        "time",
+        "Time to first token: first output token at the client minus arrival at the gateway. Queueing, orchestration and network are included.",
     ),
-    define("ttst", "ms", "Time to second token: second output token minus arrival; with prefill and decode apart it exposes the handoff."),
-    define(
-        "itl",
-        "ms",
-        "Inter-token latency: one gap between consecutive output tokens of a request; its distribution pools all gaps of all requests.",
-    ),
-    define(
+    def("ttst", "TTST", "time", "Time to second token: second output token minus arrival. It exposes the handoff from prefill to decode."),
+    def("itl", "ITL", "time", "One gap between consecutive output tokens of a request. Its distribution pools all gaps of all requests."),
+    def(
         "tpot",
-        "ms",
-        "Time per output token of one request: (last token − first token) / (output tokens − 1); absent below two tokens.",
+        "TPOT",
+        "time",
+        "Time per output token of a request: (last token − first token) / (output tokens − 1). A request with fewer than two tokens has none.",
     ),
-    define("e2e", "ms", "End-to-end latency: last token minus arrival."),
-    define(
-        "jitter",
-        "ms",
-        "Unevenness of the token stream, from the pooled gaps: standard deviation, coefficient of variation, p99 − p50, p99 / p50 and the longest gap; and per request the standard deviation of its own gaps (mean and p99 over requests).",
-    ),
-    define(
+    def("e2e", "E2E", "time", "End to end: last token minus arrival."),
+    def(
         "percentile",
-        "",
-        "Nearest-rank: the smallest value that at least the given share of all values do not exceed. Exact up to 262,144 values per workload and metric, within 0.1 % beyond that and for gaps.",
+        "p50, p90, p99",
+        "same as the metric",
+        "Nearest-rank percentiles: the smallest value that at least this share of all values does not exceed.",
     ),
-    define("goodput", "1/s", "Requests (and their output tokens) that completed and met all limits of their workload, per second."),
-    define(
-        "slo_attainment",
-        "",
-        "Requests that met all their limits / requests judged; rejected and timed-out ones have missed, those still inside at the end count only if they can no longer meet a limit.",
+    def(
+        "jitter",
+        "Jitter",
+        "time",
+        "How uneven the token stream is: standard deviation, coefficient of variation, p99 − p50, p99 / p50 and the longest of all gaps (ITL); and the standard deviation of the gaps within one request.",
     ),
-    define(
-        "throughput",
-        "1/s",
-        "Amounts per second of measured time. Output tokens count when they leave, prompt tokens when their first token leaves.",
+    def("goodput", "Goodput", "requests/s", "Completed requests, and their output tokens, that met all their limits, per second."),
+    def(
+        "slo",
+        "SLO attainment",
+        "share",
+        "Requests that met all limits of their class / requests that arrived. The SLO holds where this is at least 99 % and every 99th percentile is within its limit.",
     ),
-    define(
-        "tokens_per_watt",
-        "1/J",
-        "Output tokens per joule, which is (tokens/s)/W, over all energy of the measured time, idle time included; at the chip, IT (chips, hosts, NICs, fans, supplies) and facility (IT × PUE) boundary.",
+    def(
+        "tokens-per-joule",
+        "Tokens per watt",
+        "tokens/J",
+        "Output tokens per joule, which is tokens per second per watt. At the chips; with hosts, fans and supplies (IT); and at the facility (IT × PUE).",
     ),
-    define(
-        "energy_by_phase",
-        "J",
-        "IT energy by what it was spent on: prefill and decode share an iteration by the time each causes; transfer is time without computation while KV is on the wire; the rest is idle.",
+    def(
+        "cost-per-token",
+        "Cost per token",
+        "$ per million tokens",
+        "Capital, energy, hosting and rent of the measured time over the tokens of completed requests; idle time is paid too. Split into prompt and output by the pools that served them.",
     ),
-    define(
-        "cost_per_token",
-        "$",
-        "Cost of all nodes over the measured time, busy or idle, per million output (or prompt and output) tokens; by phase: each pool's cost goes to prompt and output tokens by the share of its busy time that prefill and decode caused.",
+    def(
+        "utilization",
+        "Busy",
+        "share",
+        "Share of instance time spent computing. A decode pool can be busy all the time with small batches; look at its batch and its memory bandwidth as well.",
     ),
-    define("utilization", "", "Share of instance time spent computing."),
-    define("mfu", "", "Model FLOPs utilisation while computing: time the arithmetic would take at the dense peak / time taken."),
-    define("mbu", "", "Memory bandwidth utilisation while computing: time the traffic would take at peak bandwidth / time taken."),
-    define("batch", "", "Running sequences per instance, time-weighted, idle time included."),
-    define(
-        "kv_utilization",
-        "",
-        "KV blocks held by sequences / all blocks, time-weighted; cached prefixes that nobody uses count as free.",
-    ),
-    define(
-        "queue",
-        "",
-        "Requests that wait for an iteration in a pool (new, preempted, or arrived by handoff), time-weighted; requests that wait for decode memory count in the decode pool.",
-    ),
-    define(
+    def("mfu", "MFU", "share", "Arithmetic done / peak arithmetic of the chips, while computing."),
+    def("mbu", "MBU", "share", "Bytes moved / peak memory bandwidth of the chips, while computing."),
+    def("batch", "Batch", "sequences", "Running sequences of an instance, mean over time, idle time included."),
+    def("iteration", "Iteration", "time", "One engine step of an instance."),
+    def("kv", "KV memory", "share", "Blocks of KV memory in use / all blocks. Blocks of a prefix cache that nobody uses count as free."),
+    def("queue", "Queue", "requests", "Requests waiting in a pool, mean over time, and the most at any time."),
+    def("prefix", "Prefix hits", "share", "Prompt tokens found in the prefix cache / prompt tokens looked up."),
+    def("preemption", "Preemptions", "times", "How often a running request lost its KV memory and was computed again."),
+    def(
         "lifecycle",
-        "ms",
-        "Mean time of a completed request in its queue, in prefill, waiting for decode memory, with its KV on the wire (as far as not hidden behind prefill), waiting to join a decode batch, and generating. The parts sum to mean E2E.",
+        "Where the time goes",
+        "time",
+        "Mean time of a completed request in each stage of its life; the stages add up to the mean E2E. Waiting has shades of one colour.",
     ),
-    define(
-        "preemption",
+    def("energy", "Energy", "J", "Exact integral of power over the measured time. Every joule is booked to a pool and a phase."),
+    def("power", "Power", "W", "Mean and highest power. The highest is the mean of one interval of the timeline."),
+    def("carbon", "Carbon", "g CO2e", "Facility energy × carbon intensity of the site."),
+    def("transfer", "KV transfer", "time", "From the first byte offered to the last byte delivered."),
+    def("port", "Busiest port", "share", "Bytes carried / (bandwidth × measured time) of the port with the most traffic."),
+    def("throughput", "Throughput", "per second", "Completed requests and their tokens / measured time."),
+    def(
+        "requests",
+        "Requests",
+        "requests",
+        "Those that arrived in the measured time, after the warm-up. Arrived = completed + rejected + timed out + failed + in flight.",
+    ),
+    def("tokens", "Tokens", "tokens", "Of completed requests. Prompt tokens include those found in a prefix cache."),
+    def(
+        "confidence",
+        "Confidence",
         "",
-        "A running request loses its KV because blocks ran out, and is computed again from its prompt and output so far.",
+        "Where a figure comes from: measured, official (the maker's), press, estimate (derived), assumed (a plausible value that nobody published).",
     ),
 ];
 
-/// All definitions, in the order of a report.
-pub const fn definitions() -> &'static [Definition] {
+/// All definitions in the order of the page.
+pub fn definitions() -> &'static [Definition] {
     DEFINITIONS
 }
 
-/// The definition of a metric, by its name or a common alias of it.
+/// The definition of a metric, by its id or a common alias of it.
 pub fn definition(name: &str) -> Option<&'static Definition> {
-    let name = name.trim_end_matches("_ms").replace('-', "_");
-    let name = match name.as_str() {
-        "tokens_per_joule" | "output_tokens_per_j" | "tokens_per_w" => "tokens_per_watt",
-        "usd_per_m_output_tokens" | "cost" => "cost_per_token",
-        "time_to_first_token" => "ttft",
+    let id = name.to_lowercase().replace('_', "-");
+    let id = match id.trim_end_matches("-ms") {
+        "tokens-per-watt" | "output-tokens-per-j" | "tokens-per-w" => "tokens-per-joule",
+        "usd-per-m-output-tokens" | "cost" => "cost-per-token",
+        "slo-attainment" => "slo",
+        "kv-utilization" => "kv",
         other => other,
     };
-    DEFINITIONS.iter().find(|definition| definition.name == name)
+    DEFINITIONS.iter().find(|definition| definition.id == id)
 }
 
 #[cfg(test)]
@@ -117,12 +130,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_unique_and_aliases_lead_somewhere() {
-        for (i, a) in DEFINITIONS.iter().enumerate() {
-            assert!(DEFINITIONS[i + 1..].iter().all(|b| b.name != a.name), "{} is defined twice", a.name);
-        }
-        assert_eq!(definition("ttft_ms").map(|d| d.name), Some("ttft"));
-        assert_eq!(definition("tokens-per-joule").map(|d| d.name), Some("tokens_per_watt"));
-        assert_eq!(definition("nonsense"), None);
+    fn ids_are_unique_and_fit_for_links() {
+        let mut ids: Vec<&str> = DEFINITIONS.iter().map(|d| d.id).collect();
+        assert!(ids.iter().all(|id| id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')));
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), DEFINITIONS.len());
     }
 }

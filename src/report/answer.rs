@@ -185,11 +185,7 @@ fn limits(summary: &Summary, checks: &[Check], missed_first: bool) -> Vec<String
     if let Some(attainment) = summary.goodput.and_then(|goodput| goodput.slo_attainment)
         && attainment < ATTAINMENT_TARGET
     {
-        out.push(format!(
-            "{} of requests met every limit, {} wanted",
-            percent(attainment),
-            percent(ATTAINMENT_TARGET).replace(".0", "")
-        ));
+        out.push(format!("{} of requests met every limit, {} wanted", percent(attainment), percent(ATTAINMENT_TARGET).replace(".0", "")));
     }
     out
 }

@@ -4,7 +4,6 @@
 
 mod answer;
 mod csv;
-mod definitions;
 #[cfg(test)]
 mod fixture;
 mod json;
@@ -21,7 +20,6 @@ use crate::metrics;
 
 pub use answer::{ATTAINMENT_TARGET, Answer, Check, Trust, Verdict, answer, checks, trust};
 pub use csv::timeline_csv;
-pub use definitions::{Definition, definitions};
 pub use json::summary_json;
 pub use page::{PageError, ReportInput, page};
 pub use plot::{Chart, PlotError, Section, chart_style, charts};

@@ -19,9 +19,37 @@ pub struct RequestsCsv<W: Write> {
 }
 
 const HEADER: [&str; 31] = [
-    "id", "workload", "outcome", "reason", "measured", "prompt_tokens", "cached_tokens", "output_tokens", "truncated", "preemptions",
-    "recomputed_tokens", "prefill_pool", "prefill_instance", "decode_pool", "decode_instance", "arrival_s", "prefill_start_s", "first_token_s",
-    "reserved_s", "transfer_start_s", "delivered_s", "decode_start_s", "done_s", "ttft_ms", "ttst_ms", "tpot_ms", "itl_std_ms", "e2e_ms", "energy_j", "cost_usd", "slo_met",
+    "id",
+    "workload",
+    "outcome",
+    "reason",
+    "measured",
+    "prompt_tokens",
+    "cached_tokens",
+    "output_tokens",
+    "truncated",
+    "preemptions",
+    "recomputed_tokens",
+    "prefill_pool",
+    "prefill_instance",
+    "decode_pool",
+    "decode_instance",
+    "arrival_s",
+    "prefill_start_s",
+    "first_token_s",
+    "reserved_s",
+    "transfer_start_s",
+    "delivered_s",
+    "decode_start_s",
+    "done_s",
+    "ttft_ms",
+    "ttst_ms",
+    "tpot_ms",
+    "itl_std_ms",
+    "e2e_ms",
+    "energy_j",
+    "cost_usd",
+    "slo_met",
 ];
 
 impl<W: Write> RequestsCsv<W> {
@@ -104,7 +132,8 @@ impl<W: Write> RequestsCsv<W> {
         let decoded = record.decode_instance.or(record.prefill_instance.filter(|_| record.output_tokens > 1));
         self.instance(decoded.map(|id| id.0));
         self.time(Some(record.arrived));
-        for at in [record.prefill_start, record.first_token, record.reserved, record.transfer_start, record.delivered, record.decode_start] {
+        for at in [record.prefill_start, record.first_token, record.reserved, record.transfer_start, record.delivered, record.decode_start]
+        {
             self.time(at);
         }
         self.time(Some(record.done));
@@ -114,7 +143,8 @@ impl<W: Write> RequestsCsv<W> {
         self.optional(gap_std_ns(record).map(|ns| ns as f64 / 1e6));
         self.optional(since_arrival(Some(record.done)).filter(|_| completed));
         self.number(record.energy_j);
-        let rate = |instance: Option<crate::cluster::InstanceId>| instance.and_then(|id| self.usd_per_instance_s.get(id.0 as usize)).copied();
+        let rate =
+            |instance: Option<crate::cluster::InstanceId>| instance.and_then(|id| self.usd_per_instance_s.get(id.0 as usize)).copied();
         let cost = record.prefill_s * rate(record.prefill_instance).unwrap_or(0.0) + record.decode_s * rate(decoded).unwrap_or(0.0);
         self.number(cost);
         self.flag(row.verdict.all);

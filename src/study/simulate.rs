@@ -70,7 +70,12 @@ pub fn simulate<S: RequestSink, L: Observer>(
     let mut cluster = Cluster::new(spec, Both(Recorder::new(scenario.recorder.clone(), sink), listener));
     let mut interrupted = false;
     let ran = cluster.run(&mut workload, |cluster| {
-        let now = Progress { now: cluster.now(), completed: cluster.observer().0.completed(), in_flight: cluster.in_flight(), events: cluster.events() };
+        let now = Progress {
+            now: cluster.now(),
+            completed: cluster.observer().0.completed(),
+            in_flight: cluster.in_flight(),
+            events: cluster.events(),
+        };
         interrupted = !progress(now);
         !interrupted
     });

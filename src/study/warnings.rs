@@ -93,7 +93,10 @@ fn kv_saturation(summary: &Summary) -> Option<String> {
         return None;
     }
     let pools = if full.is_empty() { String::new() } else { format!(" in `{}`", full.join("`, `")) };
-    Some(format!("KV memory was full{pools}: {preemptions} preemptions, {} tokens computed again; batches are bound by memory", summary.tokens.recomputed))
+    Some(format!(
+        "KV memory was full{pools}: {preemptions} preemptions, {} tokens computed again; batches are bound by memory",
+        summary.tokens.recomputed
+    ))
 }
 
 fn truncated(summary: &Summary) -> Option<String> {
@@ -118,7 +121,9 @@ fn not_settled(result: &RunResult, scenario: &Scenario) -> Option<String> {
 
 fn few(summary: &Summary) -> Option<String> {
     let completed = summary.requests.completed;
-    (completed < FEW).then(|| format!("only {completed} requests completed in the measured time: a 99th percentile rests on {} of them", completed.div_ceil(100)))
+    (completed < FEW).then(|| {
+        format!("only {completed} requests completed in the measured time: a 99th percentile rests on {} of them", completed.div_ceil(100))
+    })
 }
 
 /// Figures on which each headline rests, if they are not better than estimates.
@@ -127,14 +132,36 @@ fn assumed(summary: &Summary) -> Option<String> {
     let all = summary.provenance.len();
     let unsure = summary.provenance.iter().filter(|entry| weak(&entry.confidence)).count();
     let rests_on = |wanted: &[&str]| {
-        let named = summary.provenance.iter().filter(|entry| weak(&entry.confidence) && wanted.iter().any(|figure| entry.figure == *figure));
+        let named =
+            summary.provenance.iter().filter(|entry| weak(&entry.confidence) && wanted.iter().any(|figure| entry.figure == *figure));
         named.map(|entry| format!("{} of {}", entry.figure, entry.profile)).collect::<Vec<_>>().join(", ")
     };
     let headlines = [
         ("cost", rests_on(&["price", "rent", "price.rent", "life", "hosting", "electricity"])),
-        ("energy", rests_on(&["power.tdp", "power.busy_floor", "power.compute_saturation", "power.memory_weight", "overhead.fixed", "overhead.proportional", "pue"])),
-        ("latency", rests_on(&["efficiency.iteration_overhead", "efficiency.prefill_end_to_end", "efficiency.decode_end_to_end", "efficiency.prefill_end_to_end_moe", "memory.bandwidth"])),
+        (
+            "energy",
+            rests_on(&[
+                "power.tdp",
+                "power.busy_floor",
+                "power.compute_saturation",
+                "power.memory_weight",
+                "overhead.fixed",
+                "overhead.proportional",
+                "pue",
+            ]),
+        ),
+        (
+            "latency",
+            rests_on(&[
+                "efficiency.iteration_overhead",
+                "efficiency.prefill_end_to_end",
+                "efficiency.decode_end_to_end",
+                "efficiency.prefill_end_to_end_moe",
+                "memory.bandwidth",
+            ]),
+        ),
     ];
-    let rests: Vec<String> = headlines.iter().filter(|(_, figures)| !figures.is_empty()).map(|(what, figures)| format!("{what} on {figures}")).collect();
+    let rests: Vec<String> =
+        headlines.iter().filter(|(_, figures)| !figures.is_empty()).map(|(what, figures)| format!("{what} on {figures}")).collect();
     (!rests.is_empty()).then(|| format!("{unsure} of {all} figures are estimates or assumed; rest on such: {}", rests.join("; ")))
 }

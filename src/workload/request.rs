@@ -64,3 +64,24 @@ pub trait Workload: std::fmt::Debug + Send {
         Vec::new()
     }
 }
+
+impl<W: Workload + ?Sized> Workload for Box<W> {
+    fn peek(&mut self) -> Result<Option<SimTime>, super::WorkloadError> {
+        (**self).peek()
+    }
+    fn next(&mut self) -> Result<Option<(SimTime, RequestSpec)>, super::WorkloadError> {
+        (**self).next()
+    }
+    fn request_done(&mut self, class: ClassId, at: SimTime) {
+        (**self).request_done(class, at);
+    }
+    fn is_exhausted(&self) -> bool {
+        (**self).is_exhausted()
+    }
+    fn prefix_block_tokens(&self, class: ClassId) -> Option<u32> {
+        (**self).prefix_block_tokens(class)
+    }
+    fn skipped(&self) -> Vec<(ClassId, &super::SkippedLines)> {
+        (**self).skipped()
+    }
+}

@@ -14,7 +14,10 @@ use crate::cost::{NodeCost, Ownership, Tariff};
 use crate::hardware::{Catalogue, Chip, Link, Node, Profile, Site};
 use crate::metrics::{ClassParameters, PoolParameters, ProvenanceEntry, RecorderParameters};
 use crate::model::{Model, ModelProfile, hugging_face};
-use crate::perf::{Activity, Affine, AffineParameters, KvCapacity, MemoryParameters, Parallelism, PerfError, PerfModel, Roofline, RooflineOptions, RooflineParameters, ScaleUp, kv_capacity};
+use crate::perf::{
+    Activity, Affine, AffineParameters, KvCapacity, MemoryParameters, Parallelism, PerfError, PerfModel, Roofline, RooflineOptions,
+    RooflineParameters, ScaleUp, kv_capacity,
+};
 use crate::policy::RouterKind;
 use crate::power::{ChipPowerModel, InstancePower, NodePower};
 use crate::sim::{SimDuration, Streams};
@@ -39,11 +42,18 @@ pub(super) struct Parts {
 const FIRST_INTERVAL: SimDuration = SimDuration::from_ns(100_000_000);
 
 /// Builds the cluster; `None` if something is missing, which has been noted then.
-pub(super) fn build(file: &ScenarioFile, document: &Document, library: &Library, workloads: &Option<Vec<WorkloadSource>>, problems: &mut Problems<'_>) -> Option<Parts> {
+pub(super) fn build(
+    file: &ScenarioFile,
+    document: &Document,
+    library: &Library,
+    workloads: &Option<Vec<WorkloadSource>>,
+    problems: &mut Problems<'_>,
+) -> Option<Parts> {
     let mut profiles = Profiles::default();
     let models = models(file, document, library, &mut profiles, problems);
     let site = site(file, library, &mut profiles, problems);
-    let kv_link = file.cluster.network.kv.link.as_ref().map(|name| find::<Link>(library.hardware(), name, "cluster.network.kv.link", problems));
+    let kv_link =
+        file.cluster.network.kv.link.as_ref().map(|name| find::<Link>(library.hardware(), name, "cluster.network.kv.link", problems));
     let mut built = Vec::new();
     for (index, pool) in file.cluster.pools.iter().enumerate() {
         let path = format!("cluster.pools[{index}]");
@@ -105,7 +115,13 @@ struct NamedModel {
     model: Model,
 }
 
-fn models(file: &ScenarioFile, document: &Document, library: &Library, profiles: &mut Profiles, problems: &mut Problems<'_>) -> Vec<NamedModel> {
+fn models(
+    file: &ScenarioFile,
+    document: &Document,
+    library: &Library,
+    profiles: &mut Profiles,
+    problems: &mut Problems<'_>,
+) -> Vec<NamedModel> {
     let mut models = Vec::new();
     for (index, (name, choice)) in file.models.iter().enumerate() {
         let path = format!("models.{name}");
@@ -118,7 +134,12 @@ fn models(file: &ScenarioFile, document: &Document, library: &Library, profiles:
         precision.experts = choice.experts.or(precision.experts);
         precision.kv = choice.kv.unwrap_or(precision.kv);
         match Model::new(name.clone(), profile.architecture.clone(), precision) {
-            Ok(model) => models.push(NamedModel { name: name.clone(), profile: key.clone(), id: ModelId(u16::try_from(index).unwrap_or(u16::MAX)), model }),
+            Ok(model) => models.push(NamedModel {
+                name: name.clone(),
+                profile: key.clone(),
+                id: ModelId(u16::try_from(index).unwrap_or(u16::MAX)),
+                model,
+            }),
             Err(error) => problems.note(&path, &error.to_string(), None),
         }
         profiles.models.insert(key, profile);
@@ -245,7 +266,12 @@ impl PoolBuilder<'_> {
         }
         let node = &self.hardware.node;
         if parallelism.chips() > node.scale_up_chips {
-            let problem = format!("found {} chips in one instance, expected at most {}: the chips that `{}` joins by its scale-up link", parallelism.chips(), node.scale_up_chips, node.name);
+            let problem = format!(
+                "found {} chips in one instance, expected at most {}: the chips that `{}` joins by its scale-up link",
+                parallelism.chips(),
+                node.scale_up_chips,
+                node.name
+            );
             problems.note(&format!("{}.parallelism", self.path), &problem, None);
             return None;
         }
@@ -328,7 +354,12 @@ impl PoolBuilder<'_> {
         };
         let max_num_seqs = engine.max_num_seqs.unwrap_or(default_seqs.min(max_num_batched_tokens));
         if max_num_seqs > max_num_batched_tokens {
-            problems.at(&format!("{path}.max_num_batched_tokens"), format!("`{max_num_batched_tokens}`"), &format!("at least `max_num_seqs: {max_num_seqs}`, for every running sequence needs one token"), None);
+            problems.at(
+                &format!("{path}.max_num_batched_tokens"),
+                format!("`{max_num_batched_tokens}`"),
+                &format!("at least `max_num_seqs: {max_num_seqs}`, for every running sequence needs one token"),
+                None,
+            );
             return None;
         }
         let kv_blocks = match engine.num_gpu_blocks_override {
@@ -337,7 +368,8 @@ impl PoolBuilder<'_> {
         };
         let max_model_len = self.max_model_len(kv_blocks, &path, problems)?;
         if !engine.enable_chunked_prefill && max_model_len > max_num_batched_tokens {
-            let expected = format!("at least `max_model_len: {max_model_len}`, because prompts are not split (`enable_chunked_prefill: false`)");
+            let expected =
+                format!("at least `max_model_len: {max_model_len}`, because prompts are not split (`enable_chunked_prefill: false`)");
             problems.at(&format!("{path}.max_num_batched_tokens"), format!("`{max_num_batched_tokens}`"), &expected, None);
             return None;
         }
@@ -352,7 +384,13 @@ impl PoolBuilder<'_> {
         })
     }
 
-    fn fitting_blocks(&self, parallelism: Parallelism, max_num_batched_tokens: u32, max_num_seqs: u32, problems: &mut Problems<'_>) -> Option<u64> {
+    fn fitting_blocks(
+        &self,
+        parallelism: Parallelism,
+        max_num_batched_tokens: u32,
+        max_num_seqs: u32,
+        problems: &mut Problems<'_>,
+    ) -> Option<u64> {
         let parameters = MemoryParameters {
             model: &self.model.model,
             chip: &self.hardware.chip,
@@ -387,7 +425,12 @@ impl PoolBuilder<'_> {
         let path = format!("{path}.max_model_len");
         let length = whole(count, &path, problems)?;
         if length > capacity {
-            problems.at(&path, format!("`{length}`"), &format!("at most {capacity} tokens, which is what the KV cache of one instance holds"), None);
+            problems.at(
+                &path,
+                format!("`{length}`"),
+                &format!("at most {capacity} tokens, which is what the KV cache of one instance holds"),
+                None,
+            );
             return None;
         }
         if length > context {
@@ -417,7 +460,11 @@ impl PoolBuilder<'_> {
         let tariff = match self.pool.pricing {
             Pricing::Own => {
                 let Some(price) = &node.price else {
-                    problems.note(&path, &format!("`{}` has no price", node.name), Some("give the node profile a price, or write `pricing: {rent-at: $…/h}`".into()));
+                    problems.note(
+                        &path,
+                        &format!("`{}` has no price", node.name),
+                        Some("give the node profile a price, or write `pricing: {rent-at: $…/h}`".into()),
+                    );
                     return None;
                 };
                 let law = ChipPowerModel::from_profile(&self.hardware.chip.power).ok()?;
@@ -435,7 +482,11 @@ impl PoolBuilder<'_> {
                 (Some(rent), _) => Tariff::RentedNode { usd_per_hour: rent.value.get() },
                 (None, Some(rent)) => Tariff::RentedChip { usd_per_hour: rent.value.get() },
                 (None, None) => {
-                    problems.note(&path, &format!("neither `{}` nor `{}` has a rent", node.name, node.chip), Some("write `pricing: {rent-at: $…/h}`, per chip and hour".into()));
+                    problems.note(
+                        &path,
+                        &format!("neither `{}` nor `{}` has a rent", node.name, node.chip),
+                        Some("write `pricing: {rent-at: $…/h}`, per chip and hour".into()),
+                    );
                     return None;
                 }
             },
@@ -459,7 +510,8 @@ fn handoff_overhead(file: &ScenarioFile, profiles: &Profiles, kv_link: Option<Li
         let prefill = file.cluster.pools.iter().find(|pool| pool.role == scenario::Role::Prefill)?;
         profiles.links.get(&profiles.nodes.get(&prefill.node)?.scale_out).cloned()
     });
-    link.and_then(|link| SimDuration::from_secs_f64(link.setup.value.get() + latency.unwrap_or(link.latency.value).get())).unwrap_or(SimDuration::ZERO)
+    link.and_then(|link| SimDuration::from_secs_f64(link.setup.value.get() + latency.unwrap_or(link.latency.value).get()))
+        .unwrap_or(SimDuration::ZERO)
 }
 
 fn routers(file: &ScenarioFile) -> RouterSpec {
@@ -480,7 +532,12 @@ fn routers(file: &ScenarioFile) -> RouterSpec {
 }
 
 /// Workloads as the cluster sees them. Prefix identities of all workloads of one model must cover equally many tokens.
-fn classes(file: &ScenarioFile, pools: &[(PoolSpec, NodeCost, Node)], workloads: &[WorkloadSource], problems: &mut Problems<'_>) -> Option<Vec<ClassSpec>> {
+fn classes(
+    file: &ScenarioFile,
+    pools: &[(PoolSpec, NodeCost, Node)],
+    workloads: &[WorkloadSource],
+    problems: &mut Problems<'_>,
+) -> Option<Vec<ClassSpec>> {
     let names: Vec<&String> = file.models.keys().collect();
     let mut classes: Vec<ClassSpec> = Vec::new();
     for (index, (entry, source)) in file.workload.iter().zip(workloads).enumerate() {
@@ -492,12 +549,21 @@ fn classes(file: &ScenarioFile, pools: &[(PoolSpec, NodeCost, Node)], workloads:
         let prefix_tokens = opened.prefix_block_tokens(class).unwrap_or_default();
         for (pool, ..) in pools.iter().filter(|(pool, ..)| pool.model == model && pool.engine.prefix_caching && prefix_tokens > 0) {
             if !prefix_tokens.is_multiple_of(pool.engine.block_size) {
-                let problem = format!("its prefixes come in blocks of {prefix_tokens} tokens, which `block_size: {}` of pool `{}` does not divide", pool.engine.block_size, pool.name);
+                let problem = format!(
+                    "its prefixes come in blocks of {prefix_tokens} tokens, which `block_size: {}` of pool `{}` does not divide",
+                    pool.engine.block_size, pool.name
+                );
                 problems.note(&path, &problem, Some("choose a block size that divides it, or write `enable_prefix_caching: false`".into()));
             }
         }
-        if let Some(other) = classes.iter().find(|other| other.model == model && other.prefix_tokens > 0 && prefix_tokens > 0 && other.prefix_tokens != prefix_tokens) {
-            let problem = format!("its prefixes come in blocks of {prefix_tokens} tokens, those of another workload of the same model in blocks of {}", other.prefix_tokens);
+        if let Some(other) = classes
+            .iter()
+            .find(|other| other.model == model && other.prefix_tokens > 0 && prefix_tokens > 0 && other.prefix_tokens != prefix_tokens)
+        {
+            let problem = format!(
+                "its prefixes come in blocks of {prefix_tokens} tokens, those of another workload of the same model in blocks of {}",
+                other.prefix_tokens
+            );
             problems.note(&path, &problem, Some("workloads that share a cache must agree; run them apart".into()));
         }
         classes.push(ClassSpec { model, timeout: entry.timeout.and_then(span), prefix_tokens });

@@ -124,4 +124,3 @@ impl Scenario {
 fn span(duration: Duration) -> Option<SimDuration> {
     SimDuration::from_secs_f64(duration.get())
 }
-

@@ -44,8 +44,14 @@ pub(super) fn resolve(file: &ScenarioFile, document: &Document, parts: &Parts) -
         if let Some(trace) = &mut entry.trace {
             absolute("trace.path", &mut trace.path)?;
         }
-        let synthetic = entry.synthetic.iter_mut().flat_map(|s| [("synthetic.prompt_tokens", &mut s.prompt_tokens), ("synthetic.output_tokens", &mut s.output_tokens)]);
-        let closed = entry.closed_loop.iter_mut().flat_map(|c| [("closed_loop.prompt_tokens", &mut c.prompt_tokens), ("closed_loop.output_tokens", &mut c.output_tokens)]);
+        let synthetic = entry
+            .synthetic
+            .iter_mut()
+            .flat_map(|s| [("synthetic.prompt_tokens", &mut s.prompt_tokens), ("synthetic.output_tokens", &mut s.output_tokens)]);
+        let closed = entry
+            .closed_loop
+            .iter_mut()
+            .flat_map(|c| [("closed_loop.prompt_tokens", &mut c.prompt_tokens), ("closed_loop.output_tokens", &mut c.output_tokens)]);
         for (key, lengths) in synthetic.chain(closed) {
             if let Lengths::Empirical { path: Some(path), .. } = lengths {
                 absolute(&format!("{key}.empirical.path"), path)?;

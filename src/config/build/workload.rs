@@ -1,15 +1,18 @@
 //! The `workload` section as parameters of the workload layer.
 
 use super::super::load::{Document, Problems};
-use super::super::scenario::{Arrivals, ClosedLoop, Diurnal, Lengths, ScenarioFile, SharedPrefix, Slo as SloEntry, Synthetic, Trace, TraceFormat as FormatName, WorkloadEntry};
+use super::super::scenario::{
+    Arrivals, ClosedLoop, Diurnal, Lengths, ScenarioFile, SharedPrefix, Slo as SloEntry, Synthetic, Trace, TraceFormat as FormatName,
+    WorkloadEntry,
+};
 use super::span;
 use crate::metrics::SloLimits;
 use crate::sim::{SimDuration, Streams};
 use crate::units::{Count, Duration, Ratio};
 use crate::workload::{
-    ArrivalProcess, ClassId, ClosedLoopParameters, ClosedLoopWorkload, DiurnalEnvelope, LengthDistribution, LognormalShape, MAX_TOKENS, ParameterProblem, ReadOptions,
-    RequestShape, SharedPrefix as SharedPrefixParameters, SyntheticParameters, SyntheticWorkload, TraceFormat, TraceParameters, TraceSource, TraceWindow, TraceWorkload,
-    WeightedLength, Workload, WorkloadError,
+    ArrivalProcess, ClassId, ClosedLoopParameters, ClosedLoopWorkload, DiurnalEnvelope, LengthDistribution, LognormalShape, MAX_TOKENS,
+    ParameterProblem, ReadOptions, RequestShape, SharedPrefix as SharedPrefixParameters, SyntheticParameters, SyntheticWorkload,
+    TraceFormat, TraceParameters, TraceSource, TraceWindow, TraceWorkload, WeightedLength, Workload, WorkloadError,
 };
 
 /// What one workload is made from.
@@ -95,7 +98,13 @@ fn note(problem: &ParameterProblem, at: &str, problems: &mut Problems<'_>) {
     problems.at(&format!("{at}.{field}"), format!("`{}`", problem.found), &problem.expected, None);
 }
 
-fn synthetic_parameters(entry: &Synthetic, requests: Option<u64>, at: &str, document: &Document, problems: &mut Problems<'_>) -> Option<SyntheticParameters> {
+fn synthetic_parameters(
+    entry: &Synthetic,
+    requests: Option<u64>,
+    at: &str,
+    document: &Document,
+    problems: &mut Problems<'_>,
+) -> Option<SyntheticParameters> {
     let shape = shape(&entry.prompt_tokens, &entry.output_tokens, entry.shared_prefix.as_ref(), at, document, problems);
     let arrivals = match entry.arrivals {
         Arrivals::Poisson { rate } => ArrivalProcess::Poisson { rate: rate.get() },
@@ -111,7 +120,13 @@ fn synthetic_parameters(entry: &Synthetic, requests: Option<u64>, at: &str, docu
     Some(SyntheticParameters { arrivals, envelope, shape: shape?, requests, duration: None })
 }
 
-fn closed_parameters(entry: &ClosedLoop, requests: Option<u64>, at: &str, document: &Document, problems: &mut Problems<'_>) -> Option<ClosedLoopParameters> {
+fn closed_parameters(
+    entry: &ClosedLoop,
+    requests: Option<u64>,
+    at: &str,
+    document: &Document,
+    problems: &mut Problems<'_>,
+) -> Option<ClosedLoopParameters> {
     let shape = shape(&entry.prompt_tokens, &entry.output_tokens, entry.shared_prefix.as_ref(), at, document, problems)?;
     Some(ClosedLoopParameters {
         concurrency: entry.concurrency,
@@ -144,7 +159,14 @@ fn trace_parameters(entry: &Trace, limit: Option<u64>, at: &str, document: &Docu
     }
 }
 
-fn shape(prompt: &Lengths, output: &Lengths, prefix: Option<&SharedPrefix>, at: &str, document: &Document, problems: &mut Problems<'_>) -> Option<RequestShape> {
+fn shape(
+    prompt: &Lengths,
+    output: &Lengths,
+    prefix: Option<&SharedPrefix>,
+    at: &str,
+    document: &Document,
+    problems: &mut Problems<'_>,
+) -> Option<RequestShape> {
     let prompt = lengths(prompt, &format!("{at}.prompt_tokens"), document, problems);
     let output = lengths(output, &format!("{at}.output_tokens"), document, problems);
     let shared_prefix = match prefix {
@@ -186,7 +208,13 @@ fn mean_of(median: f64, mean: Option<Count>, sigma: Option<Ratio>) -> f64 {
     }
 }
 
-fn empirical(values: &[Count], path: Option<&str>, at: &str, document: &Document, problems: &mut Problems<'_>) -> Option<LengthDistribution> {
+fn empirical(
+    values: &[Count],
+    path: Option<&str>,
+    at: &str,
+    document: &Document,
+    problems: &mut Problems<'_>,
+) -> Option<LengthDistribution> {
     let mut all = Vec::new();
     for (index, value) in values.iter().enumerate() {
         all.push(WeightedLength { tokens: tokens(*value, &format!("{at}.empirical.values[{index}]"), problems)?, weight: 1.0 });
@@ -205,7 +233,11 @@ fn empirical(values: &[Count], path: Option<&str>, at: &str, document: &Document
             match line.trim().parse::<u32>() {
                 Ok(tokens) if (1..=MAX_TOKENS).contains(&tokens) => all.push(WeightedLength { tokens, weight: 1.0 }),
                 _ => {
-                    problems.note(&key, &format!("{}:{}: found `{}`, expected a whole number of tokens", file.display(), number + 1, line.trim()), None);
+                    problems.note(
+                        &key,
+                        &format!("{}:{}: found `{}`, expected a whole number of tokens", file.display(), number + 1, line.trim()),
+                        None,
+                    );
                     return None;
                 }
             }

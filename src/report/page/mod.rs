@@ -9,10 +9,10 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, value::Serde};
 use serde::Serialize;
 
 use super::answer::{answer, trust};
-use super::definitions::{Definition, definitions};
 use super::number::{count, duration_s, limit_ms, percent};
 use super::plot::{Chart, PlotError, Section, chart_style, charts};
 use super::text::glue;
+use crate::metrics::{Definition, definitions};
 use crate::metrics::{RunResult, Summary};
 
 const TEMPLATE: &str = include_str!("page.html");

@@ -96,13 +96,14 @@ impl Chart {
     /// A file of its own with its style inside; `None` if there is nothing to draw.
     pub fn file(&self) -> Option<String> {
         let drawing = self.drawings.first()?;
+        // A margin, which on the page is the page's.
+        let (width, height) = (drawing.width + 32, drawing.height + 32);
         Some(format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" width=\"{}\" height=\"{}\" viewBox=\"{}\" role=\"img\" \
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" width=\"{width}\" height=\"{height}\" viewBox=\"-32 -32 {} {}\" role=\"img\" \
              aria-labelledby=\"t d\">\n<title id=\"t\">{}</title>\n<desc id=\"d\">{}</desc>\n<style>{}</style>\n\
-             <rect class=\"f-back\" width=\"100%\" height=\"100%\"/>\n{}</svg>\n",
-            drawing.width,
-            drawing.height,
-            drawing.view_box(),
+             <rect class=\"f-back\" x=\"-32\" y=\"-32\" width=\"100%\" height=\"100%\"/>\n{}</svg>\n",
+            width * 2,
+            height * 2,
             escaped(&self.title),
             escaped(&self.description),
             palette::style(),

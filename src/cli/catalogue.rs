@@ -1,0 +1,195 @@
+//! `list`, `show`, `schema`, `explain`, `completions`, `man`: what the program knows.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::CommandFactory;
+use include_dir::{Dir, include_dir};
+use serde_json::{Value, json};
+
+use super::arguments::{Arguments, CompletionsOptions, ExplainOptions, Explained, ListOptions, Listed, SchemaOptions, ShowOptions, Shown};
+use super::exit::Failure;
+use super::run::library;
+use super::terminal::Terminal;
+use crate::config::{Library, schema};
+use crate::hardware::{self, Kind};
+use crate::metrics::{definition, definitions};
+use crate::model::ModelProfile;
+use crate::policy::RouterKind;
+
+static SCENARIOS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/scenarios");
+
+/// A shipped scenario by name, with or without `scenarios/` and `.yaml`.
+pub(super) fn shipped_scenario(path: &Path) -> Option<(String, &'static str)> {
+    let name = path.file_stem()?.to_str()?;
+    let parent = path.parent().and_then(Path::to_str).unwrap_or_default();
+    if !matches!(parent, "" | "scenarios" | "./scenarios") {
+        return None;
+    }
+    let file = SCENARIOS.get_file(format!("{name}.yaml"))?;
+    Some((format!("scenarios/{name}.yaml"), file.contents_utf8()?))
+}
+
+struct Row {
+    name: String,
+    about: String,
+}
+
+pub(super) fn list(options: &ListOptions, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let library = library(&options.input)?;
+    let rows = match options.what {
+        Listed::Chips => hardware_rows(&library, Kind::Chip)?,
+        Listed::Nodes => hardware_rows(&library, Kind::Node)?,
+        Listed::Links => hardware_rows(&library, Kind::Link)?,
+        Listed::Sites => hardware_rows(&library, Kind::Site)?,
+        Listed::Models => model_rows(&library)?,
+        Listed::Policies => {
+            RouterKind::ALL.map(|router| Row { name: format!("router {}", router.name()), about: router.description().into() }).into()
+        }
+        Listed::Scenarios => scenario_rows(),
+    };
+    if options.json {
+        let rows: Vec<Value> = rows.iter().map(|row| json!({"name": row.name, "description": row.about})).collect();
+        terminal.print(&format!("{}\n", serde_json::to_string_pretty(&rows).map_err(|error| Failure::Internal(error.to_string()))?))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let width = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or_default();
+    let lines: String = rows.iter().map(|row| format!("{:width$}  {}\n", row.name, row.about)).collect();
+    terminal.print(&lines)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn hardware_rows(library: &Library, kind: Kind) -> Result<Vec<Row>, Failure> {
+    let listings = library.hardware().list(kind).map_err(|error| Failure::input(error.to_string()))?;
+    Ok(listings.into_iter().map(|listing| Row { name: listing.name, about: listing.description }).collect())
+}
+
+fn model_rows(library: &Library) -> Result<Vec<Row>, Failure> {
+    let row = |name: String| {
+        let profile = library.model(&name).map_err(|error| Failure::input(error.to_string()))?;
+        Ok(Row { about: profile.description, name })
+    };
+    library.model_names().into_iter().map(row).collect()
+}
+
+/// The first comment line of a scenario that says something is its description.
+fn scenario_rows() -> Vec<Row> {
+    let rows = SCENARIOS.files().filter_map(|file| {
+        let name = file.path().file_stem()?.to_str()?.to_owned();
+        let about = file.contents_utf8()?.lines().find_map(|line| line.strip_prefix("description:"))?.trim().trim_matches('"').to_owned();
+        Some(Row { name, about })
+    });
+    rows.collect()
+}
+
+pub(super) fn show(options: &ShowOptions, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let library = library(&options.input)?;
+    let text = match options.kind {
+        Shown::Chip => show_hardware(&library, Kind::Chip, options)?,
+        Shown::Node => show_hardware(&library, Kind::Node, options)?,
+        Shown::Link => show_hardware(&library, Kind::Link, options)?,
+        Shown::Site => show_hardware(&library, Kind::Site, options)?,
+        Shown::Model => show_model(&library, options)?,
+        Shown::Scenario => {
+            let known = || scenario_rows().into_iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
+            let found = shipped_scenario(Path::new(&options.name));
+            found
+                .map(|(_, text)| text.to_owned())
+                .ok_or_else(|| Failure::hinted(format!("unknown scenario `{}`", options.name), format!("shipped are: {}", known())))?
+        }
+    };
+    terminal.print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show_hardware(library: &Library, kind: Kind, options: &ShowOptions) -> Result<String, Failure> {
+    let catalogue = library.hardware();
+    let figures = catalogue.figures(kind, &options.name).map_err(|error| Failure::input(error.to_string()))?;
+    if options.yaml {
+        return Ok(catalogue.text(kind, &options.name).unwrap_or_default().to_owned());
+    }
+    let about = catalogue.list(kind).map_err(|error| Failure::input(error.to_string()))?;
+    let about = about.into_iter().find(|listing| listing.name == options.name).map(|listing| listing.description).unwrap_or_default();
+    let wide = |of: fn(&hardware::FigureEntry) -> usize| figures.iter().map(of).max().unwrap_or_default();
+    let (paths, values) = (wide(|f| f.path.chars().count()), wide(|f| f.value.chars().count()));
+    let lines: String = figures
+        .iter()
+        .map(|figure| {
+            let confidence = serde_json::to_value(figure.confidence).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+            let source = figure.title.as_deref().unwrap_or(&figure.source);
+            let note = figure.note.as_ref().map_or_else(String::new, |note| format!("\n{:paths$}  {note}", ""));
+            format!("{:paths$}  {:>values$}  {confidence:9} {source}{note}\n", figure.path, figure.value)
+        })
+        .collect();
+    Ok(format!("{} {}: {about}\n\n{lines}", kind.name(), options.name))
+}
+
+fn show_model(library: &Library, options: &ShowOptions) -> Result<String, Failure> {
+    let profile: ModelProfile = library.model(&options.name).map_err(|error| Failure::input(error.to_string()))?;
+    if options.yaml {
+        return match crate::model::catalogue::text(&options.name) {
+            Some(text) => Ok(text.to_owned()),
+            None => serde_yaml::to_string(&profile).map_err(|error| Failure::Internal(error.to_string())),
+        };
+    }
+    let model = profile.model().map_err(|error| Failure::input(error.to_string()))?;
+    let (shape, parameters) = (model.architecture(), model.parameters());
+    let mut lines = vec![
+        ("layers", shape.layers.to_string()),
+        ("hidden", shape.hidden.to_string()),
+        ("context", format!("{} tokens", shape.max_context)),
+        ("parameters", format!("{:.2} B", parameters.total() as f64 / 1e9)),
+        ("active per token", format!("{:.2} B", parameters.active() as f64 / 1e9)),
+        ("weights", format!("{:.1} GB in {}", model.weight_bytes() as f64 / 1e9, model.precision().weights.name())),
+        ("KV cache", format!("{} B per token in {}", model.kv_bytes_per_token(), model.precision().kv.name())),
+    ];
+    lines.extend(shape.experts.map(|e| ("experts", format!("{} routed, {} active, {} shared", e.routed, e.active, e.shared))));
+    lines.extend(shape.window.map(|w| ("sliding window", format!("{} tokens in {} of {} layers", w.tokens, w.layers, shape.layers))));
+    lines.extend(profile.sources.values().map(|source| ("source", format!("{} ({})", source.title, source.date))));
+    let body: String = lines.iter().map(|(name, value)| format!("{name:18}{value}\n")).collect();
+    Ok(format!("model {}: {}\n\n{body}", profile.name, profile.description))
+}
+
+pub(super) fn schema(options: &SchemaOptions, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let Some(schema) = schema::published(&options.kind) else {
+        return Err(Failure::hinted(
+            format!("unknown kind `{}`", options.kind),
+            format!("there are schemas of: {}", schema::KINDS.join(", ")),
+        ));
+    };
+    terminal.print(&format!("{}\n", serde_json::to_string_pretty(&schema).map_err(|error| Failure::Internal(error.to_string()))?))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn explain(options: &ExplainOptions, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let Explained::Metric { name } = &options.what;
+    let text = match name {
+        Some(name) => {
+            let Some(found) = definition(name) else {
+                let known: Vec<&str> = definitions().iter().map(|definition| definition.id).collect();
+                return Err(Failure::hinted(format!("unknown metric `{name}`"), format!("known are: {}", known.join(", "))));
+            };
+            format!("{} [{}]\n{}\n", found.name, found.unit, found.text)
+        }
+        None => {
+            definitions().iter().map(|definition| format!("{} [{}]\n{}\n\n", definition.name, definition.unit, definition.text)).collect()
+        }
+    };
+    terminal.print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn completions(options: &CompletionsOptions, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(options.shell, &mut Arguments::command(), "tokenmill", &mut script);
+    terminal.print(&String::from_utf8_lossy(&script))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn man(terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let mut page = Vec::new();
+    let rendered = clap_mangen::Man::new(Arguments::command()).render(&mut page);
+    rendered.map_err(|error| Failure::Internal(error.to_string()))?;
+    terminal.print(&String::from_utf8_lossy(&page))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,71 @@
+//! `tokenmill validate`: what is wrong with scenarios and profiles, without running them.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::arguments::ValidateOptions;
+use super::exit::{BAD_INPUT, Failure};
+use super::run::{library, load};
+use super::terminal::Terminal;
+use crate::config::{self, Input, Library, schema};
+use crate::hardware::{Chip, Link, Node, Profile, Site};
+use crate::model::ModelProfile;
+
+pub(super) fn validate(options: &ValidateOptions, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let library = library(&options.input)?;
+    if let Some(kind) = &options.kind
+        && !schema::KINDS.contains(&kind.as_str())
+    {
+        return Err(Failure::hinted(format!("unknown kind `{kind}`"), format!("there are: {}", schema::KINDS.join(", "))));
+    }
+    let mut bad = false;
+    for file in &options.files {
+        let kind = options.kind.as_deref().unwrap_or_else(|| kind_of(file));
+        match check(file, kind, options, &library) {
+            Ok(()) => terminal.print(&format!("{}: valid {kind}\n", file.display()))?,
+            Err(failure) => {
+                bad = true;
+                // Said at once; the exit code comes when all files have been checked.
+                let _ = failure.report(terminal);
+            }
+        }
+    }
+    Ok(if bad { ExitCode::from(BAD_INPUT) } else { ExitCode::SUCCESS })
+}
+
+/// The kind of a file by the folder it lies in.
+fn kind_of(file: &Path) -> &'static str {
+    match file.parent().and_then(Path::file_name).and_then(|name| name.to_str()) {
+        Some("chips") => "chip",
+        Some("nodes") => "node",
+        Some("links") => "link",
+        Some("sites") => "site",
+        Some("models") => "model",
+        _ => "scenario",
+    }
+}
+
+fn check(file: &Path, kind: &str, options: &ValidateOptions, library: &Library) -> Result<(), Failure> {
+    match kind {
+        "chip" => profile::<Chip>(file, library),
+        "node" => profile::<Node>(file, library),
+        "link" => profile::<Link>(file, library),
+        "site" => profile::<Site>(file, library),
+        "model" => {
+            let loaded = config::load::<ModelProfile>(Input::File(file), &[])?;
+            loaded.value.validate().map_err(|error| Failure::input(format!("{}: {error}", file.display())))
+        }
+        _ => load(file, &options.input.sets, library).map(|_| ()),
+    }
+}
+
+fn profile<P: Profile + serde::de::DeserializeOwned + schemars::JsonSchema>(file: &Path, library: &Library) -> Result<(), Failure> {
+    let loaded = config::load::<P>(Input::File(file), &[])?;
+    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let found = library.hardware().validate(&loaded.value, &name);
+    let mut problems = loaded.document.problems();
+    for problem in &found {
+        problems.note(&problem.path, &problem.message, None);
+    }
+    Ok(problems.finish()?)
+}
