@@ -149,6 +149,7 @@ pub struct Recorder<S: RequestSink> {
     pub(super) transfers: Values,
     pub(super) transfer_bytes: f64,
     pub(super) bins: Bins,
+    pub(super) last_arrival: SimTime,
     sink: S,
 }
 
@@ -163,6 +164,7 @@ impl<S: RequestSink> Recorder<S> {
             tokens: TokenCounts::default(),
             transfers: Values::default(),
             transfer_bytes: 0.0,
+            last_arrival: SimTime::ZERO,
             bins: Bins::new(parameters.pools.len(), parameters.interval.ns().max(1)),
             parameters,
             sink,
@@ -264,6 +266,7 @@ fn whole(ns: f64) -> u128 {
 impl<S: RequestSink> Observer for Recorder<S> {
     fn arrived(&mut self, at: SimTime, class: ClassId) {
         self.bins.count(at, |bin| bin.arrivals += 1);
+        self.last_arrival = at;
         if at >= self.warmup {
             self.classes[usize::from(class.0)].counts.arrived += 1;
         }

@@ -89,7 +89,7 @@ pub struct TokenCounts {
 /// Rates over the measured time.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Throughput {
-    /// Arrivals per second.
+    /// Arrivals per second of the time in which requests arrived; 0 if they all came at once.
     pub offered_requests_per_s: f64,
     /// Completions per second.
     pub requests_per_s: f64,
