@@ -1,9 +1,10 @@
 //! From what was recorded to what is reported.
 
 use super::recorder::{ClassRecord, Recorder, RequestSink};
+use super::series::{Cdf, Distributions, PoolTimeline, RunResult, Timeline};
 use super::summary::{
-    AtBoundary, Cdf, ClassSummary, Cost, Distributions, Energy, EnergyByPhase, Goodput, Jitter, Latency, Lifecycle, MeanAndP99,
-    NetworkSummary, PoolSummary, PoolTimeline, RequestCounts, RunResult, SCHEMA_VERSION, Summary, Throughput, Timeline,
+    AtBoundary, ClassSummary, Cost, Energy, EnergyByPhase, Goodput, Jitter, Latency, Lifecycle, MeanAndP99, NetworkSummary, PoolSummary,
+    RequestCounts, SCHEMA_VERSION, Summary, Throughput,
 };
 use super::values::Values;
 use crate::power::{EnergyMeter, Phase, carbon_g, facility_j};
