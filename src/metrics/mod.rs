@@ -4,6 +4,7 @@
 
 mod bins;
 mod definition;
+mod latency;
 mod recorder;
 mod row;
 mod series;
@@ -12,6 +13,7 @@ mod summary;
 mod values;
 
 pub use definition::{Definition, definition, definitions};
+pub use latency::{Distribution, Jitter, Latency, Lifecycle, MeanAndP99, SloLimits};
 pub use recorder::{ClassParameters, NoRows, PoolParameters, Recorder, RecorderParameters, RequestSink};
 pub use row::{RequestRow, Verdict, gap_std_ns, stages, tpot_ns};
 pub use series::{Cdf, Distributions, PoolTimeline, RunResult, Timeline};

@@ -3,8 +3,9 @@
 //! Requests count if they arrived after the warm-up; gaps, tokens, energy and gauges count from the end of the warm-up on.
 
 use super::bins::Bins;
+use super::latency::SloLimits;
 use super::row::{RequestRow, Verdict};
-use super::summary::{RequestCounts, SloLimits, TokenCounts};
+use super::summary::{RequestCounts, TokenCounts};
 use super::values::Values;
 use crate::cluster::{InstanceId, IterationRecord, Observer, Outcome, PoolId, RequestRecord};
 use crate::power::{Energy, EnergyMeter, Phase};

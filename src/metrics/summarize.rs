@@ -1,10 +1,11 @@
 //! From what was recorded to what is reported.
 
+use super::latency::{Jitter, Latency, Lifecycle, MeanAndP99};
 use super::recorder::{ClassRecord, Recorder, RequestSink};
 use super::series::{Cdf, Distributions, PoolTimeline, RunResult, Timeline};
 use super::summary::{
-    AtBoundary, ClassSummary, Cost, Energy, EnergyByPhase, Goodput, Jitter, Latency, Lifecycle, MeanAndP99, NetworkSummary, PoolSummary,
-    RequestCounts, SCHEMA_VERSION, Summary, Throughput,
+    AtBoundary, ClassSummary, Cost, Energy, EnergyByPhase, Goodput, NetworkSummary, PoolSummary, RequestCounts, SCHEMA_VERSION, Summary,
+    Throughput,
 };
 use super::values::Values;
 use crate::power::{EnergyMeter, Phase, carbon_g, facility_j};
