@@ -2,5 +2,6 @@
 
 mod analytic;
 mod determinism;
+mod engine;
 mod page;
 mod support;
