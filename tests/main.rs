@@ -2,5 +2,7 @@
 
 mod analytic;
 mod determinism;
+mod layering;
 mod page;
+mod shipped;
 mod support;
