@@ -159,7 +159,10 @@ fn the_layer_check_sees_every_way_to_name_a_module() {
     assert_eq!(upward("sim", "use crate::{units, cluster::{Role, run::{self}}, cli};"), [(1, "cluster".into()), (1, "cli".into())]);
     assert_eq!(upward("kv", "fn f(x: &crate::network::Fabric) {}"), [(1, "network".into())], "modules of one line do not use each other");
     assert_eq!(upward("perf", "use crate::hardware::Chip;\nuse crate::perf::Batch;\n"), []);
-    assert_eq!(upward("perf", "// use crate::cli\n#[cfg(test)]\nmod tests {\n    use crate::cli;\n}\nuse crate::kv;\n"), [(6, "kv".into())]);
+    assert_eq!(
+        upward("perf", "// use crate::cli\n#[cfg(test)]\nmod tests {\n    use crate::cli;\n}\nuse crate::kv;\n"),
+        [(6, "kv".into())]
+    );
 }
 
 #[test]
