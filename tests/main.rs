@@ -3,5 +3,7 @@
 mod analytic;
 mod determinism;
 mod engine;
+mod layering;
 mod page;
+mod shipped;
 mod support;

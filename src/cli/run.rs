@@ -76,7 +76,7 @@ pub(super) fn load(path: &Path, sets: &[String], library: &Library) -> Result<Sc
     if !path.exists()
         && let Some((name, text)) = super::catalogue::shipped_scenario(path)
     {
-        return Ok(Scenario::load(Input::Text { name: &name, text }, sets, library)?);
+        return Ok(Scenario::load(Input::Shipped { name: &name, text, beside: super::catalogue::shipped_scenario }, sets, library)?);
     }
     Ok(Scenario::load(Input::File(path), sets, library)?)
 }
