@@ -1,6 +1,8 @@
 //! All integration tests in one binary, a module per topic.
 
 mod analytic;
+mod conservation;
 mod determinism;
+mod metamorphic;
 mod page;
 mod support;
