@@ -5,4 +5,5 @@ mod conservation;
 mod determinism;
 mod metamorphic;
 mod page;
+mod real_traces;
 mod support;
