@@ -268,7 +268,7 @@ fn boundary(run: &Run, n: u64) -> SimTime {
 }
 
 /// Cost of the next iteration of a run.
-fn run_cost(run: &Run) -> IterationCost {
+pub(super) fn run_cost(run: &Run) -> IterationCost {
     let n = run.done as f64;
     let (first, step) = (&run.cost.first, &run.cost.step);
     IterationCost {

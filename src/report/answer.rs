@@ -127,6 +127,9 @@ pub fn answer(summary: &Summary) -> Answer {
         Verdict::Held => clauses.extend(limits(summary, &checks, false)),
         Verdict::NoSlo => clauses.extend(latencies(summary)),
     }
+    if verdict != Verdict::NothingCompleted {
+        clauses.extend(unserved(summary));
+    }
     if let Some(tokens) = summary.energy.output_tokens_per_j.facility {
         clauses.push(format!("{} output tokens per joule at the facility", number(tokens)));
     }
@@ -160,10 +163,22 @@ fn fates(summary: &Summary) -> Vec<String> {
     if r.arrived == 0 {
         return vec!["no request arrived in the measured time".to_owned()];
     }
-    let fates = [("rejected", r.rejected), ("timed out", r.timed_out), ("failed", r.failed), ("still in flight at the end", r.in_flight)];
-    let fates: Vec<String> = fates.iter().filter(|(_, n)| *n > 0).map(|(name, n)| format!("{} {name}", count(*n))).collect();
+    let fates =
+        list(&[("rejected", r.rejected), ("timed out", r.timed_out), ("failed", r.failed), ("still in flight at the end", r.in_flight)]);
     let requests = if r.arrived == 1 { "request" } else { "requests" };
     vec![std::iter::once(format!("{} {requests} arrived", count(r.arrived))).chain(fates).collect::<Vec<_>>().join(", ")]
+}
+
+/// Counts that are not zero, each with its name.
+fn list(counts: &[(&str, u64)]) -> Vec<String> {
+    counts.iter().filter(|(_, n)| *n > 0).map(|(name, n)| format!("{} {name}", count(*n))).collect()
+}
+
+/// What the latencies leave out.
+fn unserved(summary: &Summary) -> Option<String> {
+    let r = summary.requests;
+    let fates = list(&[("rejected", r.rejected), ("timed out", r.timed_out), ("failed", r.failed)]);
+    (!fates.is_empty()).then(|| format!("of {} requests {}", count(r.arrived), fates.join(", ")))
 }
 
 /// The worst check of each metric, missed ones first if `missed_first`; then the share that met everything if that is short of its target.
@@ -281,6 +296,14 @@ mod tests {
         let mut summary = fixture::two_pools().summary;
         summary.classes[0].slo_attainment = Some(0.97);
         assert_eq!(answer(&summary).verdict, Verdict::Missed);
+    }
+
+    #[test]
+    fn requests_that_the_latencies_leave_out_are_counted_in_the_sentence() {
+        let mut summary = fixture::no_slo().summary;
+        summary.requests = crate::metrics::RequestCounts { arrived: 1200, completed: 1195, rejected: 3, timed_out: 2, ..summary.requests };
+        let sentence = answer(&summary).sentence();
+        assert!(sentence.contains("; of 1,200 requests 3 rejected, 2 timed out; "), "{sentence}");
     }
 
     #[test]
