@@ -137,6 +137,18 @@ pub(super) struct StageTimes {
     pub(super) decode: u128,
 }
 
+/// What came and went while requests arrived.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Offered {
+    /// The last arrival, ns.
+    pub(super) until_ns: u64,
+    pub(super) arrivals: u64,
+    /// Completions up to the last arrival.
+    pub(super) served: u64,
+    /// Completions so far.
+    completions: u64,
+}
+
 /// The listener.
 #[derive(Debug)]
 pub struct Recorder<S: RequestSink> {
@@ -149,6 +161,8 @@ pub struct Recorder<S: RequestSink> {
     pub(super) transfers: Values,
     pub(super) transfer_bytes: f64,
     pub(super) bins: Bins,
+    /// From the end of the warm-up to the last arrival.
+    pub(super) offered: Offered,
     sink: S,
 }
 
@@ -164,6 +178,7 @@ impl<S: RequestSink> Recorder<S> {
             transfers: Values::default(),
             transfer_bytes: 0.0,
             bins: Bins::new(parameters.pools.len(), parameters.interval.ns().max(1)),
+            offered: Offered::default(),
             parameters,
             sink,
         }
@@ -266,6 +281,9 @@ impl<S: RequestSink> Observer for Recorder<S> {
         self.bins.count(at, |bin| bin.arrivals += 1);
         if at >= self.warmup {
             self.classes[usize::from(class.0)].counts.arrived += 1;
+            let offered = &mut self.offered;
+            (offered.until_ns, offered.served) = (at.ns(), offered.completions);
+            offered.arrivals += 1;
         }
     }
 
@@ -359,6 +377,7 @@ impl<S: RequestSink> Observer for Recorder<S> {
     fn done(&mut self, record: &RequestRecord) {
         if record.outcome == Outcome::Completed {
             self.bins.count(record.done, |bin| bin.completions += 1);
+            self.offered.completions += u64::from(record.done >= self.warmup);
         }
         let measured = record.arrived >= self.warmup;
         let verdict = self.verdict(record);
