@@ -1,11 +1,9 @@
 //! From what was recorded to what is reported.
 
-use super::latency::{Jitter, Latency, Lifecycle, MeanAndP99};
 use super::recorder::{ClassRecord, Recorder, RequestSink};
-use super::series::{Cdf, Distributions, PoolTimeline, RunResult, Timeline};
 use super::summary::{
-    AtBoundary, ClassSummary, Cost, Energy, EnergyByPhase, Goodput, NetworkSummary, PoolSummary, RequestCounts, SCHEMA_VERSION, Summary,
-    Throughput,
+    AtBoundary, Cdf, ClassSummary, Cost, Distributions, Energy, EnergyByPhase, Goodput, Jitter, Latency, Lifecycle, MeanAndP99,
+    NetworkSummary, PoolSummary, PoolTimeline, RequestCounts, RunResult, SCHEMA_VERSION, Summary, Throughput, Timeline,
 };
 use super::values::Values;
 use crate::power::{EnergyMeter, Phase, carbon_g, facility_j};
@@ -121,9 +119,10 @@ impl<S: RequestSink> Recorder<S> {
     fn throughput(&self, requests: &RequestCounts, measured_s: f64) -> Throughput {
         let chips: u32 = self.parameters.pools.iter().map(|pool| pool.instances * pool.chips_per_instance).sum();
         let output = per(self.tokens.output as f64, measured_s);
+        let offered_s = SimTime::from_ns(self.offered.until_ns).since(self.warmup).as_secs_f64();
         Throughput {
-            // Over the time in which requests arrived: a run that drains a backlog lasts longer.
-            offered_requests_per_s: per(requests.arrived as f64, self.last_arrival.since(self.warmup).as_secs_f64()),
+            offered_requests_per_s: ratio(self.offered.arrivals as f64, offered_s),
+            served_requests_per_s: ratio(self.offered.served as f64, offered_s),
             requests_per_s: per(requests.completed as f64, measured_s),
             output_tokens_per_s: output,
             total_tokens_per_s: per((self.tokens.prompt + self.tokens.output) as f64, measured_s),

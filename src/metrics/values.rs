@@ -2,7 +2,7 @@
 
 use hdrhistogram::Histogram;
 
-use super::latency::Distribution;
+use super::summary::Distribution;
 
 /// Values kept one by one before a collection turns into a histogram.
 pub const EXACT_LIMIT: usize = 262_144;

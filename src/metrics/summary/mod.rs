@@ -1,8 +1,12 @@
 //! The result of one run: the content of `summary.json`. Every value that has no meaning in a run is `None` and prints as `null`.
 
-use serde::Serialize;
+mod parts;
+mod series;
 
-use super::latency::{Jitter, Latency, Lifecycle, SloLimits};
+pub use parts::{ClassSummary, NetworkSummary, PoolSummary, SloLimits};
+pub use series::{Cdf, Distributions, PoolTimeline, RunResult, Timeline};
+
+use serde::Serialize;
 
 /// Version of the layout of [`Summary`]; raised when a field changes meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -91,8 +95,11 @@ pub struct TokenCounts {
 /// Rates over the measured time.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Throughput {
-    /// Arrivals per second of the time in which requests arrived; 0 if they all came at once.
-    pub offered_requests_per_s: f64,
+    /// Arrivals per second from the end of the warm-up to the last arrival; `None` if that is no time. What follows the last arrival
+    /// is left out, or the rate would fall with the time that the cluster takes to finish.
+    pub offered_requests_per_s: Option<f64>,
+    /// Completions per second over the same time.
+    pub served_requests_per_s: Option<f64>,
     /// Completions per second.
     pub requests_per_s: f64,
     /// Output tokens per second.
@@ -101,6 +108,70 @@ pub struct Throughput {
     pub total_tokens_per_s: f64,
     /// Output tokens per second and chip.
     pub output_tokens_per_s_per_chip: f64,
+}
+
+/// A distribution. Percentiles are nearest-rank.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Distribution {
+    /// Arithmetic mean.
+    pub mean: f64,
+    /// Standard deviation of the population.
+    pub std: f64,
+    /// Smallest.
+    pub min: f64,
+    /// Median.
+    pub p50: f64,
+    /// 90th percentile.
+    pub p90: f64,
+    /// 95th percentile.
+    pub p95: f64,
+    /// 99th percentile.
+    pub p99: f64,
+    /// Largest.
+    pub max: f64,
+    /// Number of values.
+    pub count: u64,
+}
+
+/// Latency distributions, milliseconds; `None` where there is no value at all.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Latency {
+    /// Time to first token.
+    pub ttft_ms: Option<Distribution>,
+    /// Time to second token.
+    pub ttst_ms: Option<Distribution>,
+    /// Time per output token, per request.
+    pub tpot_ms: Option<Distribution>,
+    /// Gaps between tokens, all requests pooled.
+    pub itl_ms: Option<Distribution>,
+    /// End to end.
+    pub e2e_ms: Option<Distribution>,
+}
+
+/// How uneven the token stream is. Of the pooled gaps but for the last entry.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Jitter {
+    /// Standard deviation of the gaps.
+    pub itl_std_ms: Option<f64>,
+    /// Coefficient of variation of the gaps.
+    pub itl_cov: Option<f64>,
+    /// p99 minus median gap.
+    pub itl_p99_minus_p50_ms: Option<f64>,
+    /// p99 over median gap.
+    pub itl_p99_over_p50: Option<f64>,
+    /// Longest gap.
+    pub longest_stall_ms: Option<f64>,
+    /// Standard deviation of the gaps of one request, over requests with at least two gaps.
+    pub request_itl_std_ms: Option<MeanAndP99>,
+}
+
+/// Mean and 99th percentile over requests.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct MeanAndP99 {
+    /// Mean.
+    pub mean: f64,
+    /// 99th percentile.
+    pub p99: f64,
 }
 
 /// What met all its SLOs.
@@ -112,6 +183,23 @@ pub struct Goodput {
     pub output_tokens_per_s: f64,
     /// Good requests / judged requests; `None` if none was judged.
     pub slo_attainment: Option<f64>,
+}
+
+/// Mean milliseconds of a completed request in each stage of its life; they sum to mean E2E.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Lifecycle {
+    /// Waiting for its first iteration.
+    pub queue_ms: f64,
+    /// From its first iteration to its first token.
+    pub prefill_ms: f64,
+    /// Waiting for memory on the decode side.
+    pub reserve_ms: f64,
+    /// KV on the wire, as far as it is not hidden behind prefill.
+    pub transfer_ms: f64,
+    /// Waiting to join a decode batch.
+    pub decode_queue_ms: f64,
+    /// Generating.
+    pub decode_ms: f64,
 }
 
 /// Joules by what they were spent on; at the IT boundary (chips and node overheads).
@@ -195,93 +283,6 @@ pub struct CostBreakdown {
     pub hosting: f64,
     /// Rent, $.
     pub rent: f64,
-}
-
-/// One pool over the measured time.
-#[derive(Debug, Clone, Serialize)]
-pub struct PoolSummary {
-    /// Name in the scenario.
-    pub name: String,
-    /// `prefill`, `decode` or `mixed`.
-    pub role: String,
-    /// Node profile.
-    pub hardware: String,
-    /// Served model.
-    pub model: String,
-    /// Instances.
-    pub instances: u32,
-    /// Chips of all instances.
-    pub chips: u32,
-    /// Fraction of instance time spent computing.
-    pub utilization: f64,
-    /// Fraction of peak arithmetic while computing.
-    pub mfu: Option<f64>,
-    /// Fraction of peak memory bandwidth while computing.
-    pub mbu: Option<f64>,
-    /// Iterations.
-    pub iterations: u64,
-    /// Mean duration of an iteration, ms.
-    pub iteration_ms_mean: Option<f64>,
-    /// Time-weighted mean of running sequences per instance, idle time included.
-    pub batch_mean: f64,
-    /// KV blocks in use / all, time-weighted. Blocks of a prefix cache that nobody uses count as free.
-    pub kv_utilization_mean: f64,
-    /// Highest share of KV blocks in use on any instance.
-    pub kv_utilization_peak: f64,
-    /// KV capacity of one instance, tokens.
-    pub kv_capacity_tokens: u64,
-    /// Time-weighted mean of requests waiting in the whole pool.
-    pub queue_mean: f64,
-    /// Longest queue of the pool.
-    pub queue_peak: u64,
-    /// Prompt tokens served from the prefix cache / prompt tokens looked up.
-    pub prefix_hit_rate: Option<f64>,
-    /// Preemptions.
-    pub preemptions: u64,
-    /// IT joules.
-    pub energy_j: f64,
-    /// Mean IT power, W.
-    pub mean_power_w: f64,
-    /// IT joules by phase.
-    pub energy_by_phase: EnergyByPhase,
-    /// $ of the pool.
-    pub cost_usd: f64,
-    /// What a step is modelled by.
-    pub perf: String,
-}
-
-/// One workload over the measured time.
-#[derive(Debug, Clone, Serialize)]
-pub struct ClassSummary {
-    /// Name in the scenario.
-    pub name: String,
-    /// Requests by outcome.
-    pub requests: RequestCounts,
-    /// Latency limits; `None` where the class has none.
-    pub slo: SloLimits,
-    /// Requests that met all limits / arrived; `None` without limits.
-    pub slo_attainment: Option<f64>,
-    /// Share meeting the TTFT limit alone.
-    pub ttft_attainment: Option<f64>,
-    /// Share meeting the TPOT limit alone.
-    pub tpot_attainment: Option<f64>,
-    /// Latency of this class.
-    pub latency: Latency,
-}
-
-/// KV transfers over the measured time.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct NetworkSummary {
-    /// Transfers finished.
-    pub transfers: u64,
-    /// Bytes moved.
-    pub bytes: f64,
-    /// Mean time from first byte offered to last byte delivered, ms.
-    pub transfer_ms_mean: Option<f64>,
-    /// 99th percentile of the same, ms.
-    pub transfer_ms_p99: Option<f64>,
-    /// Busiest port: bytes carried / (bandwidth · measured time).
-    pub peak_port_utilization: Option<f64>,
 }
 
 /// One figure that the result depends on.

@@ -1,8 +1,8 @@
-//! What a run hands to the report besides the summary: gauges over time and distributions.
+//! The result over time and as distributions, and all of it together.
 
 use serde::Serialize;
 
-use super::summary::Summary;
+use super::Summary;
 
 /// The gauges of one pool over time; all vectors have the length of [`Timeline::at_s`].
 #[derive(Debug, Clone, Default, Serialize)]
