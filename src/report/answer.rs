@@ -141,10 +141,10 @@ pub fn answer(summary: &Summary) -> Answer {
         Verdict::Missed | Verdict::Held => clauses.extend(limits(summary, &checks)),
         Verdict::NoSlo => clauses.extend(latencies(summary)),
     }
-    // What the latencies leave out.
-    let unserved = unserved(summary);
-    if verdict != Verdict::NothingCompleted && !unserved.is_empty() {
-        clauses.push(format!("of {} requests {}", count(summary.requests.arrived), unserved.join(", ")));
+    // Where the share that met every limit is short, it says why itself.
+    let refused = refused(summary);
+    if verdict != Verdict::NothingCompleted && short_attainment(summary).is_none() && !refused.is_empty() {
+        clauses.push(format!("of {} requests {}", count(summary.requests.arrived), refused.join(", ")));
     }
     if let Some(tokens) = summary.energy.output_tokens_per_j.facility {
         clauses.push(format!("{} output tokens per joule at the facility", number(tokens)));
@@ -193,11 +193,22 @@ fn fates(summary: &Summary) -> Vec<String> {
     vec![std::iter::once(format!("{} {requests} arrived", count(r.arrived))).chain(unserved(summary)).collect::<Vec<_>>().join(", ")]
 }
 
+/// Requests that were turned away or gave up, by reason: what the latencies leave out.
+fn refused(summary: &Summary) -> Vec<String> {
+    let r = summary.requests;
+    let fates = [("rejected", r.rejected), ("timed out", r.timed_out), ("failed", r.failed)];
+    fates.iter().filter(|(_, n)| *n > 0).map(|(name, n)| format!("{} {name}", count(*n))).collect()
+}
+
 /// Requests that did not complete, by reason.
 fn unserved(summary: &Summary) -> Vec<String> {
-    let r = summary.requests;
-    let fates = [("rejected", r.rejected), ("timed out", r.timed_out), ("failed", r.failed), ("still in flight at the end", r.in_flight)];
-    fates.iter().filter(|(_, n)| *n > 0).map(|(name, n)| format!("{} {name}", count(*n))).collect()
+    let open = summary.requests.in_flight;
+    refused(summary).into_iter().chain((open > 0).then(|| format!("{} still in flight at the end", count(open)))).collect()
+}
+
+/// The share of requests that met every limit, if that is less than wanted.
+fn short_attainment(summary: &Summary) -> Option<f64> {
+    summary.goodput.and_then(|goodput| goodput.slo_attainment).filter(|&share| share < ATTAINMENT_TARGET)
 }
 
 /// The worst check of each metric, missed ones first; and the share that met everything if that is short of its target. That share comes
@@ -215,12 +226,12 @@ fn limits(summary: &Summary, checks: &[Check]) -> Vec<String> {
     if !clauses.is_empty() {
         out.push(clauses.join(", "));
     }
-    if let Some(attainment) = summary.goodput.and_then(|goodput| goodput.slo_attainment)
-        && attainment < ATTAINMENT_TARGET
-    {
+    if let Some(attainment) = short_attainment(summary) {
+        let refused = refused(summary);
+        let why = if refused.is_empty() { String::new() } else { format!(" ({})", refused.join(", ")) };
         let wanted = percent(ATTAINMENT_TARGET).replace(".0", "");
         let place = if worst.iter().any(|check| check.missed()) { out.len() } else { 0 };
-        out.insert(place, format!("{} of requests met every limit, {wanted} wanted", percent(attainment)));
+        out.insert(place, format!("{} of requests met every limit, {wanted} wanted{why}", percent(attainment)));
     }
     out
 }
