@@ -4,5 +4,7 @@ mod analytic;
 mod determinism;
 mod layering;
 mod page;
+#[cfg(unix)]
+mod readme;
 mod shipped;
 mod support;
