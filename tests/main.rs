@@ -2,6 +2,7 @@
 
 mod analytic;
 mod determinism;
+mod engine;
 mod layering;
 mod page;
 #[cfg(unix)]

@@ -3,8 +3,9 @@
 //! Requests count if they arrived after the warm-up; gaps, tokens, energy and gauges count from the end of the warm-up on.
 
 use super::bins::Bins;
+use super::latency::SloLimits;
 use super::row::{RequestRow, Verdict};
-use super::summary::{RequestCounts, SloLimits, TokenCounts};
+use super::summary::{RequestCounts, TokenCounts};
 use super::values::Values;
 use crate::cluster::{InstanceId, IterationRecord, Observer, Outcome, PoolId, RequestRecord};
 use crate::power::{Energy, EnergyMeter, Phase};
@@ -149,6 +150,7 @@ pub struct Recorder<S: RequestSink> {
     pub(super) transfers: Values,
     pub(super) transfer_bytes: f64,
     pub(super) bins: Bins,
+    pub(super) last_arrival: SimTime,
     sink: S,
 }
 
@@ -163,6 +165,7 @@ impl<S: RequestSink> Recorder<S> {
             tokens: TokenCounts::default(),
             transfers: Values::default(),
             transfer_bytes: 0.0,
+            last_arrival: SimTime::ZERO,
             bins: Bins::new(parameters.pools.len(), parameters.interval.ns().max(1)),
             parameters,
             sink,
@@ -264,6 +267,7 @@ fn whole(ns: f64) -> u128 {
 impl<S: RequestSink> Observer for Recorder<S> {
     fn arrived(&mut self, at: SimTime, class: ClassId) {
         self.bins.count(at, |bin| bin.arrivals += 1);
+        self.last_arrival = at;
         if at >= self.warmup {
             self.classes[usize::from(class.0)].counts.arrived += 1;
         }

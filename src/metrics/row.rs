@@ -1,6 +1,6 @@
 //! What follows from the record of one request.
 
-use super::summary::SloLimits;
+use super::latency::SloLimits;
 use super::values::std_ns;
 use crate::cluster::{Outcome, RequestRecord};
 use crate::sim::SimDuration;

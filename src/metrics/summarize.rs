@@ -1,9 +1,11 @@
 //! From what was recorded to what is reported.
 
+use super::latency::{Jitter, Latency, Lifecycle, MeanAndP99};
 use super::recorder::{ClassRecord, Recorder, RequestSink};
+use super::series::{Cdf, Distributions, PoolTimeline, RunResult, Timeline};
 use super::summary::{
-    AtBoundary, Cdf, ClassSummary, Cost, Distributions, Energy, EnergyByPhase, Goodput, Jitter, Latency, Lifecycle, MeanAndP99,
-    NetworkSummary, PoolSummary, PoolTimeline, RequestCounts, RunResult, SCHEMA_VERSION, Summary, Throughput, Timeline,
+    AtBoundary, ClassSummary, Cost, Energy, EnergyByPhase, Goodput, NetworkSummary, PoolSummary, RequestCounts, SCHEMA_VERSION, Summary,
+    Throughput,
 };
 use super::values::Values;
 use crate::power::{EnergyMeter, Phase, carbon_g, facility_j};
@@ -120,7 +122,8 @@ impl<S: RequestSink> Recorder<S> {
         let chips: u32 = self.parameters.pools.iter().map(|pool| pool.instances * pool.chips_per_instance).sum();
         let output = per(self.tokens.output as f64, measured_s);
         Throughput {
-            offered_requests_per_s: per(requests.arrived as f64, measured_s),
+            // Over the time in which requests arrived: a run that drains a backlog lasts longer.
+            offered_requests_per_s: per(requests.arrived as f64, self.last_arrival.since(self.warmup).as_secs_f64()),
             requests_per_s: per(requests.completed as f64, measured_s),
             output_tokens_per_s: output,
             total_tokens_per_s: per((self.tokens.prompt + self.tokens.output) as f64, measured_s),

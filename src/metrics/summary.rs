@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::latency::{Jitter, Latency, Lifecycle, SloLimits};
+
 /// Version of the layout of [`Summary`]; raised when a field changes meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;
 
@@ -89,7 +91,7 @@ pub struct TokenCounts {
 /// Rates over the measured time.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Throughput {
-    /// Arrivals per second.
+    /// Arrivals per second of the time in which requests arrived; 0 if they all came at once.
     pub offered_requests_per_s: f64,
     /// Completions per second.
     pub requests_per_s: f64,
@@ -101,70 +103,6 @@ pub struct Throughput {
     pub output_tokens_per_s_per_chip: f64,
 }
 
-/// A distribution. Percentiles are nearest-rank.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct Distribution {
-    /// Arithmetic mean.
-    pub mean: f64,
-    /// Standard deviation of the population.
-    pub std: f64,
-    /// Smallest.
-    pub min: f64,
-    /// Median.
-    pub p50: f64,
-    /// 90th percentile.
-    pub p90: f64,
-    /// 95th percentile.
-    pub p95: f64,
-    /// 99th percentile.
-    pub p99: f64,
-    /// Largest.
-    pub max: f64,
-    /// Number of values.
-    pub count: u64,
-}
-
-/// Latency distributions, milliseconds; `None` where there is no value at all.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct Latency {
-    /// Time to first token.
-    pub ttft_ms: Option<Distribution>,
-    /// Time to second token.
-    pub ttst_ms: Option<Distribution>,
-    /// Time per output token, per request.
-    pub tpot_ms: Option<Distribution>,
-    /// Gaps between tokens, all requests pooled.
-    pub itl_ms: Option<Distribution>,
-    /// End to end.
-    pub e2e_ms: Option<Distribution>,
-}
-
-/// How uneven the token stream is. Of the pooled gaps but for the last entry.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct Jitter {
-    /// Standard deviation of the gaps.
-    pub itl_std_ms: Option<f64>,
-    /// Coefficient of variation of the gaps.
-    pub itl_cov: Option<f64>,
-    /// p99 minus median gap.
-    pub itl_p99_minus_p50_ms: Option<f64>,
-    /// p99 over median gap.
-    pub itl_p99_over_p50: Option<f64>,
-    /// Longest gap.
-    pub longest_stall_ms: Option<f64>,
-    /// Standard deviation of the gaps of one request, over requests with at least two gaps.
-    pub request_itl_std_ms: Option<MeanAndP99>,
-}
-
-/// Mean and 99th percentile over requests.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct MeanAndP99 {
-    /// Mean.
-    pub mean: f64,
-    /// 99th percentile.
-    pub p99: f64,
-}
-
 /// What met all its SLOs.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Goodput {
@@ -174,23 +112,6 @@ pub struct Goodput {
     pub output_tokens_per_s: f64,
     /// Good requests / judged requests; `None` if none was judged.
     pub slo_attainment: Option<f64>,
-}
-
-/// Mean milliseconds of a completed request in each stage of its life; they sum to mean E2E.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct Lifecycle {
-    /// Waiting for its first iteration.
-    pub queue_ms: f64,
-    /// From its first iteration to its first token.
-    pub prefill_ms: f64,
-    /// Waiting for memory on the decode side.
-    pub reserve_ms: f64,
-    /// KV on the wire, as far as it is not hidden behind prefill.
-    pub transfer_ms: f64,
-    /// Waiting to join a decode batch.
-    pub decode_queue_ms: f64,
-    /// Generating.
-    pub decode_ms: f64,
 }
 
 /// Joules by what they were spent on; at the IT boundary (chips and node overheads).
@@ -348,17 +269,6 @@ pub struct ClassSummary {
     pub latency: Latency,
 }
 
-/// Latency limits in milliseconds.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct SloLimits {
-    /// Time to first token.
-    pub ttft_ms: Option<f64>,
-    /// Time per output token.
-    pub tpot_ms: Option<f64>,
-    /// End to end.
-    pub e2e_ms: Option<f64>,
-}
-
 /// KV transfers over the measured time.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct NetworkSummary {
@@ -399,80 +309,4 @@ pub struct Warning {
     pub code: String,
     /// One sentence with the numbers.
     pub message: String,
-}
-
-/// The gauges of one pool over time; all vectors have the length of [`Timeline::at_s`].
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct PoolTimeline {
-    /// Name of the pool.
-    pub name: String,
-    /// Requests waiting, time-weighted mean over the interval.
-    pub queue: Vec<f64>,
-    /// Running sequences in the whole pool.
-    pub running: Vec<f64>,
-    /// Share of KV blocks in use.
-    pub kv_utilization: Vec<f64>,
-    /// IT power of the pool, W.
-    pub power_w: Vec<f64>,
-    /// Instances.
-    pub instances: Vec<f64>,
-}
-
-/// Gauges over time in equal intervals from the start of the run, warm-up included: the content of `timeline.csv`.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Timeline {
-    /// Length of an interval, s.
-    pub interval_s: f64,
-    /// Start of each interval, s.
-    pub at_s: Vec<f64>,
-    /// Arrivals per second.
-    pub arrivals_per_s: Vec<f64>,
-    /// Completions per second.
-    pub completions_per_s: Vec<f64>,
-    /// Output tokens per second.
-    pub output_tokens_per_s: Vec<f64>,
-    /// One entry a pool.
-    pub pools: Vec<PoolTimeline>,
-}
-
-/// An empirical distribution for plotting: `fraction[i]` of the values are at most `value[i]`; at most 500 points, ascending.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Cdf {
-    /// What it shows, for instance the class.
-    pub label: String,
-    /// Values.
-    pub value: Vec<f64>,
-    /// Cumulative fractions, 0 to 1.
-    pub fraction: Vec<f64>,
-}
-
-/// Distributions for the report.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Distributions {
-    /// TTFT in ms, one entry a class.
-    pub ttft_ms: Vec<Cdf>,
-    /// Pooled gaps in ms, one entry a class.
-    pub itl_ms: Vec<Cdf>,
-    /// TPOT in ms, one entry a class.
-    pub tpot_ms: Vec<Cdf>,
-    /// E2E in ms, one entry a class.
-    pub e2e_ms: Vec<Cdf>,
-}
-
-/// All that one run hands to the report layer.
-#[derive(Debug, Clone)]
-pub struct RunResult {
-    /// `summary.json`.
-    pub summary: Summary,
-    /// `timeline.csv`.
-    pub timeline: Timeline,
-    /// For the charts.
-    pub distributions: Distributions,
-}
-
-impl SloLimits {
-    /// True if there is any limit.
-    pub const fn any(&self) -> bool {
-        self.ttft_ms.is_some() || self.tpot_ms.is_some() || self.e2e_ms.is_some()
-    }
 }

@@ -2,7 +2,7 @@
 
 use hdrhistogram::Histogram;
 
-use super::summary::Distribution;
+use super::latency::Distribution;
 
 /// Values kept one by one before a collection turns into a histogram.
 pub const EXACT_LIMIT: usize = 262_144;
