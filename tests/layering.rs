@@ -1,5 +1,7 @@
 //! The arrows of the layers point one way, files stay small and say what they own.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -7,6 +7,7 @@ mod engine;
 mod layering;
 mod metamorphic;
 mod page;
+mod readme;
 mod real_traces;
 mod shipped;
 mod support;

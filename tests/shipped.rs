@@ -1,5 +1,7 @@
 //! What is shipped works: scenarios from an empty folder, schemas for editors.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
