@@ -5,5 +5,6 @@ mod conservation;
 mod determinism;
 mod metamorphic;
 mod page;
+mod pitfalls;
 mod real_traces;
 mod support;
