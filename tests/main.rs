@@ -6,5 +6,6 @@ mod determinism;
 mod metamorphic;
 mod page;
 mod pitfalls;
+mod published;
 mod real_traces;
 mod support;
