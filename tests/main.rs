@@ -3,9 +3,12 @@
 mod analytic;
 mod conservation;
 mod determinism;
+mod engine;
+mod layering;
 mod metamorphic;
 mod page;
 mod pitfalls;
 mod published;
 mod real_traces;
+mod shipped;
 mod support;

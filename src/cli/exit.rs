@@ -10,6 +10,8 @@ use crate::study::StudyError;
 pub(super) const FAILED: u8 = 1;
 /// Bad input or usage.
 pub(super) const BAD_INPUT: u8 = 2;
+/// Interrupted before the end.
+pub(super) const INCOMPLETE: u8 = 3;
 /// Our own error.
 pub(super) const INTERNAL: u8 = 70;
 
@@ -20,6 +22,8 @@ pub(super) enum Failure {
     Config(ConfigErrors),
     /// The user's input or surroundings, in a sentence.
     Input { message: String, hint: Option<String> },
+    /// Stopped from outside.
+    Interrupted(String),
     /// Ours.
     Internal(String),
     /// Nobody reads our output any more: not worth a word.
@@ -51,6 +55,10 @@ impl Failure {
                 terminal.error(&message, hint.as_deref());
                 ExitCode::from(BAD_INPUT)
             }
+            Self::Interrupted(message) => {
+                terminal.error(&message, Some("nothing was written"));
+                ExitCode::from(INCOMPLETE)
+            }
             Self::Internal(message) => {
                 terminal
                     .error(&message, Some("this is an error of Tokenmill, please report it with the scenario and the manifest of the run"));
@@ -71,7 +79,8 @@ impl From<StudyError> for Failure {
     fn from(error: StudyError) -> Self {
         match error {
             StudyError::Workload(error) => Self::input(error.to_string()),
-            StudyError::Internal(_) | StudyError::Interrupted(_) => Self::Internal(error.to_string()),
+            StudyError::Interrupted(_) => Self::Interrupted(error.to_string()),
+            StudyError::Internal(_) => Self::Internal(error.to_string()),
         }
     }
 }

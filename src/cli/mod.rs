@@ -7,6 +7,7 @@
 mod arguments;
 mod catalogue;
 mod exit;
+mod init;
 mod output;
 mod progress;
 mod run;
@@ -44,6 +45,7 @@ fn dispatch(command: Command, terminal: &terminal::Terminal) -> Result<ExitCode,
         Command::Validate(options) => validate::validate(&options, terminal),
         Command::List(options) => catalogue::list(&options, terminal),
         Command::Show(options) => catalogue::show(&options, terminal),
+        Command::Init(options) => init::init(&options, *terminal),
         Command::Schema(options) => catalogue::schema(&options, terminal),
         Command::Explain(options) => catalogue::explain(&options, terminal),
         Command::Trace(options) => trace::trace(&options, terminal),

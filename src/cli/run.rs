@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
@@ -44,6 +46,14 @@ pub(super) fn run(options: &RunOptions, terminal: &Terminal) -> Result<ExitCode,
     check_assertions(&scenario, &summary, terminal)
 }
 
+/// Set once the user presses Ctrl-C: the run ends in good order and its unfinished folder is removed.
+fn watch_for_interrupt() -> Result<Arc<AtomicBool>, Failure> {
+    let stopped = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stopped);
+    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).map_err(|error| Failure::Internal(error.to_string()))?;
+    Ok(stopped)
+}
+
 /// Results never depend on the number of threads; a single run has use for one.
 fn limit_jobs(jobs: usize) -> Result<(), Failure> {
     if jobs > 0 {
@@ -66,7 +76,7 @@ pub(super) fn load(path: &Path, sets: &[String], library: &Library) -> Result<Sc
     if !path.exists()
         && let Some((name, text)) = super::catalogue::shipped_scenario(path)
     {
-        return Ok(Scenario::load(Input::Text { name: &name, text }, sets, library)?);
+        return Ok(Scenario::load(Input::Shipped { name: &name, text, beside: super::catalogue::shipped_scenario }, sets, library)?);
     }
     Ok(Scenario::load(Input::File(path), sets, library)?)
 }
@@ -75,9 +85,10 @@ fn execute(scenario: &Scenario, options: &RunOptions, folder: &Folder, progress:
     let requests = requests_csv(scenario, folder.stream("requests.csv")?);
     // Iterations that are passed over would appear out of order in a trace of events.
     let how = Options { fast_forward: !options.no_fast_forward && !options.trace_events, audit: options.audit || cfg!(debug_assertions) };
+    let stopped = watch_for_interrupt()?;
     let show = |now| {
         progress.show(now);
-        true
+        !stopped.load(Ordering::Relaxed)
     };
     let failed = |name: &str, error: std::io::Error| Failure::write(&folder.place().join(name), &error);
     let (result, requests) = if options.trace_events {

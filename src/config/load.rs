@@ -36,7 +36,19 @@ pub enum Input<'a> {
         /// The text.
         text: &'a str,
     },
+    /// A text compiled into the binary that may include others compiled in beside it.
+    Shipped {
+        /// Name for messages.
+        name: &'a str,
+        /// The text.
+        text: &'a str,
+        /// The name and text of what it includes.
+        beside: Beside,
+    },
 }
+
+/// The name for messages and the text of a file compiled in, by the path an `include` gives.
+pub type Beside = fn(&Path) -> Option<(String, &'static str)>;
 
 /// A checked document that knows where everything was written.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,7 +81,7 @@ pub fn load_scenario(input: Input<'_>, sets: &[String]) -> Result<Loaded<Scenari
 /// Reads a document of any type that has a schema.
 pub fn load<T: DeserializeOwned + JsonSchema>(input: Input<'_>, sets: &[String]) -> Result<Loaded<T>, ConfigErrors> {
     let schema = schema::of::<T>();
-    let mut loader = Loader { sources: Sources::default(), faults: Vec::new(), schema: &schema };
+    let mut loader = Loader { sources: Sources::default(), faults: Vec::new(), schema: &schema, beside: |_| None };
     let root = match input {
         Input::File(path) => {
             let name = path.display().to_string();
@@ -77,6 +89,10 @@ pub fn load<T: DeserializeOwned + JsonSchema>(input: Input<'_>, sets: &[String])
             loader.document(&name, Some(path), &text, &mut Vec::new())
         }
         Input::Text { name, text } => loader.document(name, None, text, &mut Vec::new()),
+        Input::Shipped { name, text, beside } => {
+            loader.beside = beside;
+            loader.document(name, None, text, &mut Vec::new())
+        }
     };
     let Some(mut root) = root else { return Err(ConfigErrors::new(loader.faults, &loader.sources)) };
     loader.overrides(&mut root, sets);
@@ -109,6 +125,7 @@ struct Loader<'s> {
     sources: Sources,
     faults: Vec<Fault>,
     schema: &'s Value,
+    beside: Beside,
 }
 
 impl Loader<'_> {
@@ -184,6 +201,11 @@ impl Loader<'_> {
         if chain.len() >= MAX_DEPTH {
             self.faults.push(fail(format!("includes nest more than {MAX_DEPTH} deep"), None));
             return None;
+        }
+        if !path.exists()
+            && let Some((name, text)) = (self.beside)(&path)
+        {
+            return self.document(&name, None, text, chain);
         }
         match read(&path) {
             Ok(text) => self.document(&name, Some(&path), &text, chain),

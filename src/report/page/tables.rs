@@ -290,7 +290,8 @@ fn flow(summary: &Summary) -> Table {
     let (r, k, t) = (&summary.requests, &summary.tokens, &summary.throughput);
     let rate = |v: f64, what: &str| format!("{} {what}/s", number(v));
     let mut rows = vec![
-        ("offered", "throughput", rate(t.offered_requests_per_s, "requests")),
+        ("offered", "offered", or_none(t.offered_requests_per_s, |v| rate(v, "requests"))),
+        ("served meanwhile", "offered", or_none(t.served_requests_per_s, |v| rate(v, "requests"))),
         ("completed", "throughput", rate(t.requests_per_s, "requests")),
         ("output", "throughput", rate(t.output_tokens_per_s, "tokens")),
         ("output per chip", "throughput", rate(t.output_tokens_per_s_per_chip, "tokens")),
