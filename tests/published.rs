@@ -228,7 +228,7 @@ cluster:
     }
 }
 
-/// InferenceX, DeepSeek-R1 in fp8 on eight H200, tensor parallel, SGLang 0.5.9 of March 2026, without speculation. Lengths 0.8 to 1.0 of nominal.
+/// `InferenceX`, DeepSeek-R1 in fp8 on eight H200, tensor parallel, `SGLang` 0.5.9 of March 2026, without speculation. Lengths 0.8 to 1.0 of nominal.
 #[test]
 fn deepseek_r1_on_eight_h200_agrees_with_sglang() {
     let Some(runs) = measured("inferencex_dsr1") else { return };
