@@ -7,6 +7,8 @@ mod engine;
 mod layering;
 mod metamorphic;
 mod page;
+mod pitfalls;
+mod published;
 mod readme;
 mod real_traces;
 mod shipped;
