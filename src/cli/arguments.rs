@@ -2,14 +2,18 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::schema;
+use crate::workload::TraceFormat;
 
 /// Simulator and scheduler for token factories.
 #[derive(Debug, Parser)]
 #[command(name = "tokenmill", version, propagate_version = true, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 done, 1 an assertion failed, 2 bad input or usage, 3 incomplete, 70 our own error.")]
 pub(super) struct Arguments {
-    /// When to use colour; NO_COLOR is honoured.
+    /// When to use colour; the variable `NO_COLOR` is honoured.
     #[arg(long, global = true, value_enum, default_value_t = Colour::Auto)]
     pub(super) color: Colour,
     #[command(subcommand)]
@@ -77,7 +81,14 @@ pub(super) struct RunOptions {
     /// Threads. A single run uses one; results never depend on it.
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub(super) jobs: usize,
-    /// Also write trace.json, a timeline for Perfetto or chrome://tracing.
+    #[command(flatten)]
+    pub(super) how: HowOptions,
+}
+
+/// How the simulation goes about it; results never depend on it.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct HowOptions {
+    /// Also write trace.json, a timeline for Perfetto or Chrome's tracing page (slower).
     #[arg(long)]
     pub(super) trace_events: bool,
     /// Check the invariants of the simulation after every event (slower).
@@ -96,7 +107,7 @@ pub(super) struct ValidateOptions {
     #[command(flatten)]
     pub(super) input: InputOptions,
     /// What the files are, where their folder does not tell.
-    #[arg(long, value_name = "KIND")]
+    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(schema::KINDS))]
     pub(super) kind: Option<String>,
 }
 
@@ -151,7 +162,8 @@ pub(super) struct ShowOptions {
 
 #[derive(Debug, Args)]
 pub(super) struct SchemaOptions {
-    /// `scenario`, `chip`, `node`, `link`, `site` or `model`.
+    /// The kind of file.
+    #[arg(value_parser = PossibleValuesParser::new(schema::KINDS))]
     pub(super) kind: String,
 }
 
@@ -218,9 +230,9 @@ pub(super) enum TraceAction {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct ReadOptions {
-    /// `azure`, `mooncake`, `burstgpt` or `plain`; recognised by the first line if absent.
-    #[arg(long, value_name = "FORMAT")]
-    pub(super) format: Option<String>,
+    /// Format of the file; recognised by the first line if absent.
+    #[arg(long, value_name = "FORMAT", value_parser = trace_format())]
+    pub(super) format: Option<TraceFormat>,
     /// Skip and count lines that cannot be used instead of stopping at the first.
     #[arg(long)]
     pub(super) skip_bad_lines: bool,
@@ -231,4 +243,9 @@ pub(super) struct CompletionsOptions {
     /// The shell.
     #[arg(value_enum)]
     pub(super) shell: clap_complete::Shell,
+}
+
+/// A trace format by its name.
+fn trace_format() -> impl TypedValueParser<Value = TraceFormat> {
+    PossibleValuesParser::new(TraceFormat::ALL.map(TraceFormat::name)).try_map(|name| name.parse::<TraceFormat>())
 }

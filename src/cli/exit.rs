@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::terminal::Terminal;
-use crate::config::ConfigErrors;
+use crate::config::{ConfigErrors, nearest};
 use crate::study::StudyError;
 
 /// A gate or assertion failed.
@@ -35,13 +35,22 @@ impl Failure {
         Self::Input { message: message.into(), hint: Some(hint.into()) }
     }
 
+    /// A word that is not one of those known.
+    pub(super) fn unknown(what: &str, word: &str, known: &[impl AsRef<str>]) -> Self {
+        let hint = match nearest(word, known.iter().map(AsRef::as_ref)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known are: {}", known.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ")),
+        };
+        Self::hinted(format!("unknown {what} `{word}`"), hint)
+    }
+
     /// A file that cannot be written.
     pub(super) fn write(path: &std::path::Path, error: &std::io::Error) -> Self {
         Self::input(format!("cannot write `{}`: {error}", path.display()))
     }
 
     /// Says what happened and chooses the exit code.
-    pub(super) fn report(self, terminal: &Terminal) -> ExitCode {
+    pub(super) fn report(self, terminal: Terminal) -> ExitCode {
         match self {
             Self::Config(errors) => {
                 terminal.config_errors(&errors);

@@ -11,7 +11,7 @@ use super::arguments::{InputOptions, RunOptions};
 use super::exit::{FAILED, Failure};
 use super::output::Folder;
 use super::progress::RunProgress;
-use super::terminal::Terminal;
+use super::terminal::{self, Terminal, print};
 use crate::cluster::Silent;
 use crate::config::{Input, Library, Scenario};
 use crate::metrics::RunResult;
@@ -21,25 +21,25 @@ use crate::study::{Options, simulate};
 /// Characters of the input hash in a folder's name.
 const HASH_LENGTH: usize = 8;
 
-pub(super) fn run(options: &RunOptions, terminal: &Terminal) -> Result<ExitCode, Failure> {
+pub(super) fn run(options: &RunOptions, terminal: Terminal) -> Result<ExitCode, Failure> {
     limit_jobs(options.jobs)?;
     let mut sets = options.input.sets.clone();
     sets.extend(options.seed.map(|seed| format!("seed={seed}")));
     let scenario = load(&options.scenario, &sets, &library(&options.input)?)?;
     let hash = &scenario.input_hash[..HASH_LENGTH.min(scenario.input_hash.len())];
     let folder = Folder::create(&options.out, &format!("{}-{}-{hash}", scenario.name, scenario.seed))?;
-    let mut progress = RunProgress::new(&scenario, !options.quiet && !options.json, *terminal);
+    let mut progress = RunProgress::new(&scenario, !options.quiet && !options.json);
     let result = execute(&scenario, options, &folder, &mut progress)?;
     write_results(&scenario, &result, &folder)?;
     write_manifest(&scenario, options, &folder, progress.elapsed_s())?;
     let place = folder.finish()?;
     let summary = report::summary_json(&result.summary).map_err(|error| Failure::Internal(error.to_string()))?;
     if options.json {
-        terminal.print(&summary)?;
+        print(&summary)?;
     } else if !options.quiet {
         let style = if terminal.colour_stdout() { Style::colour() } else { Style::plain() };
         let page = place.join("report.html").display().to_string();
-        terminal.print(&report::terminal(TerminalInput { result: &result, report_path: Some(&page), width: terminal.width() }, style))?;
+        print(&report::terminal(TerminalInput { result: &result, report_path: Some(&page), width: terminal::width() }, style))?;
     }
     check_assertions(&scenario, &summary, terminal)
 }
@@ -74,13 +74,16 @@ pub(super) fn load(path: &Path, sets: &[String], library: &Library) -> Result<Sc
 fn execute(scenario: &Scenario, options: &RunOptions, folder: &Folder, progress: &mut RunProgress) -> Result<RunResult, Failure> {
     let requests = requests_csv(scenario, folder.stream("requests.csv")?);
     // Iterations that are passed over would appear out of order in a trace of events.
-    let how = Options { fast_forward: !options.no_fast_forward && !options.trace_events, audit: options.audit || cfg!(debug_assertions) };
+    let how = Options {
+        fast_forward: !options.how.no_fast_forward && !options.how.trace_events,
+        audit: options.how.audit || cfg!(debug_assertions),
+    };
     let show = |now| {
         progress.show(now);
         true
     };
     let failed = |name: &str, error: std::io::Error| Failure::write(&folder.place().join(name), &error);
-    let (result, requests) = if options.trace_events {
+    let (result, requests) = if options.how.trace_events {
         let pools: Vec<String> = scenario.recorder.pools.iter().map(|pool| pool.name.clone()).collect();
         let events = TraceEvents::new(folder.stream("trace.json")?, &pools);
         let (result, requests, events) = simulate(scenario, how, requests, events, show)?;
@@ -134,7 +137,7 @@ fn write_manifest(scenario: &Scenario, options: &RunOptions, folder: &Folder, wa
         "files": scenario.files,
         "made_unix_s": made,
         "wall_s": wall_s,
-        "audit": options.audit,
+        "audit": options.how.audit,
         "os": std::env::consts::OS,
         "arch": std::env::consts::ARCH,
     });
@@ -142,7 +145,7 @@ fn write_manifest(scenario: &Scenario, options: &RunOptions, folder: &Folder, wa
     folder.write("manifest.json", format!("{text}\n").as_bytes())
 }
 
-fn check_assertions(scenario: &Scenario, summary: &str, terminal: &Terminal) -> Result<ExitCode, Failure> {
+fn check_assertions(scenario: &Scenario, summary: &str, terminal: Terminal) -> Result<ExitCode, Failure> {
     let value = serde_json::from_str(summary).map_err(|error| Failure::Internal(error.to_string()))?;
     let mut failed = false;
     for assertion in &scenario.assertions {

@@ -15,7 +15,7 @@ use super::merge::{canonical, drop_nulls, overlay};
 use super::parse::parse;
 use super::path::follow;
 use super::schema::{self, At};
-use super::source::{Sources, read};
+use super::source::{DOCUMENT, Sources, read};
 use super::tree::{Fault, FileId, Kind, Node, Span};
 use super::{overrides, scenario::ScenarioFile};
 
@@ -73,7 +73,7 @@ pub fn load<T: DeserializeOwned + JsonSchema>(input: Input<'_>, sets: &[String])
     let root = match input {
         Input::File(path) => {
             let name = path.display().to_string();
-            let text = read(path).map_err(|e| ConfigErrors::file(&name, &e.problem, e.hint))?;
+            let text = read(path, DOCUMENT).map_err(|e| ConfigErrors::file(&name, &e.problem, e.hint))?;
             loader.document(&name, Some(path), &text, &mut Vec::new())
         }
         Input::Text { name, text } => loader.document(name, None, text, &mut Vec::new()),
@@ -185,10 +185,10 @@ impl Loader<'_> {
             self.faults.push(fail(format!("includes nest more than {MAX_DEPTH} deep"), None));
             return None;
         }
-        match read(&path) {
+        match read(&path, DOCUMENT) {
             Ok(text) => self.document(&name, Some(&path), &text, chain),
             Err(error) => {
-                self.faults.push(fail(format!("`{name}` {}", error.problem.replace("no such file", "does not exist")), error.hint));
+                self.faults.push(fail(error.sentence(&path), error.hint));
                 None
             }
         }
@@ -272,6 +272,12 @@ impl Problems<'_> {
     fn push(&mut self, path: &str, problem: String, expected: Option<String>, hint: Option<String>) {
         let span = self.document.span(path);
         self.faults.push(Fault { span, path: path.to_owned(), problem, expected, hint });
+    }
+
+    /// True if something was noted at `path` or below it.
+    pub fn touch(&self, path: &str) -> bool {
+        let below = |found: &str| found.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+        self.faults.iter().any(|fault| below(&fault.path))
     }
 
     /// True if nothing was noted.

@@ -29,7 +29,7 @@ mod tree;
 
 pub use assertion::{Assertion, AssertionError, Op, Outcome};
 pub use build::{Library, LibraryError, Scenario, WorkloadSource};
-pub use diagnostic::{ConfigErrors, Diagnostic, Segment, Style};
+pub use diagnostic::{ConfigErrors, Diagnostic, Segment, Style, nearest, printable};
 pub use load::{Document, Input, Loaded, Problems, load, load_scenario};
 pub use meaning::{assertions, check_meaning, model_of};
 pub use source::{Source, Sources};

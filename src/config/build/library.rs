@@ -37,16 +37,10 @@ pub enum LibraryError {
 }
 
 /// All profiles that a scenario may name.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Library {
     hardware: Catalogue,
     models: BTreeMap<String, ModelProfile>,
-}
-
-impl Default for Library {
-    fn default() -> Self {
-        Self { hardware: Catalogue::built_in(), models: BTreeMap::new() }
-    }
 }
 
 impl Library {
