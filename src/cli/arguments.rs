@@ -67,7 +67,7 @@ pub(super) struct RunOptions {
     #[command(flatten)]
     pub(super) input: InputOptions,
     /// Seed of all random streams, instead of the scenario's.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole, allow_negative_numbers = true)]
     pub(super) seed: Option<u64>,
     /// Folder in which a folder for this run is made.
     #[arg(long, value_name = "DIR", default_value = "outputs")]
@@ -79,8 +79,8 @@ pub(super) struct RunOptions {
     #[arg(long, short)]
     pub(super) quiet: bool,
     /// Threads. A single run uses one; results never depend on it.
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    pub(super) jobs: usize,
+    #[arg(long, value_name = "N", value_parser = threads, allow_negative_numbers = true)]
+    pub(super) jobs: Option<usize>,
     #[command(flatten)]
     pub(super) how: HowOptions,
 }
@@ -218,7 +218,7 @@ pub(super) enum TraceAction {
         #[arg(long, value_name = "NAME")]
         workload: Option<String>,
         /// Most requests to write.
-        #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+        #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = whole, allow_negative_numbers = true)]
         requests: u64,
         #[command(flatten)]
         input: InputOptions,
@@ -248,4 +248,16 @@ pub(super) struct CompletionsOptions {
 /// A trace format by its name.
 fn trace_format() -> impl TypedValueParser<Value = TraceFormat> {
     PossibleValuesParser::new(TraceFormat::ALL.map(TraceFormat::name)).try_map(|name| name.parse::<TraceFormat>())
+}
+
+fn whole(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("expected a whole number from 0 to {}", u64::MAX))
+}
+
+/// More threads than this are a mistake.
+const MOST_THREADS: usize = 1024;
+
+fn threads(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| (1..=MOST_THREADS).contains(count));
+    count.ok_or_else(|| format!("expected a whole number from 1 to {MOST_THREADS}"))
 }

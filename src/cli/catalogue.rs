@@ -11,7 +11,7 @@ use super::arguments::{Arguments, CompletionsOptions, ExplainOptions, Explained,
 use super::exit::Failure;
 use super::run::library;
 use super::terminal::print;
-use crate::config::{Library, schema};
+use crate::config::{Library, nearest, schema};
 use crate::hardware::{self, Kind};
 use crate::metrics::{Definition, definition, definitions};
 use crate::model::ModelProfile;
@@ -28,6 +28,12 @@ pub(super) fn shipped_scenario(path: &Path) -> Option<(String, &'static str)> {
     }
     let file = SCENARIOS.get_file(format!("{name}.yaml"))?;
     Some((format!("scenarios/{name}.yaml"), file.contents_utf8()?))
+}
+
+/// The name of the shipped scenario nearest to that of a file that is not there.
+pub(super) fn nearest_scenario(path: &Path) -> Option<String> {
+    let known: Vec<String> = scenario_rows().into_iter().map(|row| row.name).collect();
+    nearest(path.file_stem()?.to_str()?, known.iter().map(String::as_str)).map(str::to_owned)
 }
 
 struct Row {

@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use super::terminal::Terminal;
-use crate::config::{ConfigErrors, nearest};
+use crate::config::{ConfigErrors, LibraryError, nearest};
 use crate::study::StudyError;
+use crate::workload::WorkloadError;
 
 /// A gate or assertion failed.
 pub(super) const FAILED: u8 = 1;
@@ -76,10 +77,26 @@ impl From<ConfigErrors> for Failure {
     }
 }
 
+impl From<LibraryError> for Failure {
+    fn from(error: LibraryError) -> Self {
+        match error {
+            LibraryError::Config(errors) => Self::Config(errors),
+            LibraryError::NoFolder { .. } | LibraryError::Empty { .. } => {
+                Self::hinted(error.to_string(), "`--profiles` takes a folder with such folders, whose YAML files are profiles")
+            }
+            error => Self::input(error.to_string()),
+        }
+    }
+}
+
 impl From<StudyError> for Failure {
     fn from(error: StudyError) -> Self {
         match error {
-            StudyError::Workload(error) => Self::input(error.to_string()),
+            StudyError::Workload(error) => {
+                let bad_line = matches!(error, WorkloadError::BadLine { .. });
+                let hint = "mend the line; or skip and count such lines: `skip_bad_lines: true` under `trace` in a scenario, `--skip-bad-lines` here";
+                Self::Input { message: error.to_string(), hint: bad_line.then(|| hint.to_owned()) }
+            }
             StudyError::Internal(_) | StudyError::Interrupted(_) => Self::Internal(error.to_string()),
         }
     }

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::arguments::{InputOptions, RunOptions};
+use super::catalogue::{nearest_scenario, shipped_scenario};
 use super::exit::{FAILED, Failure};
 use super::output::Folder;
 use super::progress::RunProgress;
@@ -45,8 +46,8 @@ pub(super) fn run(options: &RunOptions, terminal: Terminal) -> Result<ExitCode, 
 }
 
 /// Results never depend on the number of threads; a single run has use for one.
-fn limit_jobs(jobs: usize) -> Result<(), Failure> {
-    if jobs > 0 {
+fn limit_jobs(jobs: Option<usize>) -> Result<(), Failure> {
+    if let Some(jobs) = jobs {
         rayon::ThreadPoolBuilder::new().num_threads(jobs).build_global().map_err(|error| Failure::Internal(error.to_string()))?;
     }
     Ok(())
@@ -56,7 +57,7 @@ fn limit_jobs(jobs: usize) -> Result<(), Failure> {
 pub(super) fn library(input: &InputOptions) -> Result<Library, Failure> {
     let mut library = Library::default();
     for folder in &input.profiles {
-        library.add_folder(folder).map_err(|error| Failure::input(error.to_string()))?;
+        library.add_folder(folder)?;
     }
     Ok(library)
 }
@@ -64,9 +65,15 @@ pub(super) fn library(input: &InputOptions) -> Result<Library, Failure> {
 /// A scenario by its file, or by its name among those compiled in.
 pub(super) fn load(path: &Path, sets: &[String], library: &Library) -> Result<Scenario, Failure> {
     if !path.exists()
-        && let Some((name, text)) = super::catalogue::shipped_scenario(path)
+        && let Some((name, text)) = shipped_scenario(path)
     {
-        return Ok(Scenario::load(Input::Text { name: &name, text }, sets, library)?);
+        return Ok(Scenario::load(Input::Shipped { name: &name, text, find: shipped_scenario }, sets, library)?);
+    }
+    if !path.exists()
+        && let Some(near) = nearest_scenario(path)
+    {
+        let message = format!("no such file: `{}`", path.display());
+        return Err(Failure::hinted(message, format!("did you mean `{near}`, which is shipped?")));
     }
     Ok(Scenario::load(Input::File(path), sets, library)?)
 }

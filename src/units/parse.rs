@@ -122,7 +122,8 @@ impl Kind {
             .units
             .iter()
             .map(|u| (strsim::damerau_levenshtein(&u.name.to_lowercase(), &unit.to_lowercase()), u.name))
-            .filter(|(distance, name)| *distance <= 1.max(name.len() / 2))
+            // One letter is near every other letter: it must be the same but for its case.
+            .filter(|(distance, name)| *distance <= 1.max(name.len() / 2) && *distance < name.len().max(unit.len()))
             .min_by_key(|(distance, _)| *distance)
             .map(|(_, name)| name);
         Err(QuantityError::UnknownUnit { unit: unit.into(), what: self.what, examples: self.examples, nearest })

@@ -90,7 +90,9 @@ pub(super) fn find<P: Profile>(catalogue: &Catalogue, name: &str, path: &str, pr
     match catalogue.find(name) {
         Ok(profile) => Some(profile),
         Err(error) => {
-            if catalogue.contains(P::KIND, name) {
+            if problems.touch(&format!("profiles.{}.{name}", P::KIND.folder())) {
+                // Written out in the scenario: what is wrong with it has been told.
+            } else if catalogue.contains(P::KIND, name) {
                 problems.note(path, &error.to_string(), None);
             } else {
                 let known: Vec<&str> = catalogue.names(P::KIND).collect();

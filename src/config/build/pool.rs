@@ -31,7 +31,13 @@ impl PoolBuilder<'_> {
     pub(super) fn build(&self, problems: &mut Problems<'_>) -> Option<(PoolSpec, NodeCost)> {
         let parallelism = Parallelism { tp: self.pool.parallelism.tp, ep: self.pool.parallelism.ep, dp: self.pool.parallelism.dp, pp: 1 };
         if let Err(error) = parallelism.validate(&self.model.model) {
-            problems.note(&format!("{}.parallelism", self.path), &error.to_string(), None);
+            let key = match &error {
+                PerfError::ParallelismRange { key, .. } | PerfError::NotDivisible { key, .. } => key,
+                PerfError::KvHeads { .. } => "tp",
+                PerfError::NoExperts { ep: 1, .. } => "dp",
+                _ => "ep",
+            };
+            problems.note(&format!("{}.parallelism.{key}", self.path), &error.to_string(), None);
             return None;
         }
         let node = &self.hardware.node;
@@ -42,7 +48,8 @@ impl PoolBuilder<'_> {
                 node.scale_up_chips,
                 node.name
             );
-            problems.note(&format!("{}.parallelism", self.path), &problem, None);
+            let key = if parallelism.dp > 1 { "dp" } else { "tp" };
+            problems.note(&format!("{}.parallelism.{key}", self.path), &problem, None);
             return None;
         }
         let perf = self.perf(parallelism).map_err(|error| problems.note(&format!("{}.perf", self.path), &error.to_string(), None)).ok();
@@ -193,7 +200,8 @@ impl PoolBuilder<'_> {
                 _ => Some(blocks),
             },
             Err(error) => {
-                problems.note(self.path, &error.to_string(), None);
+                let key = if matches!(error, PerfError::DoesNotFit { .. }) { ".parallelism.tp" } else { "" };
+                problems.note(&format!("{}{key}", self.path), &error.to_string(), None);
                 None
             }
         }

@@ -261,6 +261,12 @@ fn empirical(
             }
         }
     }
+    if all.is_empty() {
+        let (key, problem) =
+            path.map_or(("values", "found no lengths".to_owned()), |file| ("path", format!("found no lengths in `{file}`")));
+        problems.note(&format!("{at}.empirical.{key}"), &problem, None);
+        return None;
+    }
     Some(LengthDistribution::Values(all))
 }
 
