@@ -110,6 +110,9 @@ pub(super) fn show(options: &ShowOptions) -> Result<ExitCode, Failure> {
 
 fn show_hardware(library: &Library, kind: Kind, options: &ShowOptions) -> Result<String, Failure> {
     let catalogue = library.hardware();
+    if !catalogue.contains(kind, &options.name) {
+        return Err(Failure::unknown(kind.name(), &options.name, &catalogue.names(kind).collect::<Vec<_>>()));
+    }
     let figures = catalogue.figures(kind, &options.name).map_err(|error| Failure::input(error.to_string()))?;
     if options.yaml {
         return Ok(catalogue.text(kind, &options.name).unwrap_or_default().to_owned());
@@ -131,6 +134,10 @@ fn show_hardware(library: &Library, kind: Kind, options: &ShowOptions) -> Result
 }
 
 fn show_model(library: &Library, options: &ShowOptions) -> Result<String, Failure> {
+    let known = library.model_names();
+    if !known.contains(&options.name) {
+        return Err(Failure::unknown("model", &options.name, &known));
+    }
     let profile: ModelProfile = library.model(&options.name).map_err(|error| Failure::input(error.to_string()))?;
     if options.yaml {
         return match crate::model::catalogue::text(&options.name) {

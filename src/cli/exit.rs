@@ -94,9 +94,10 @@ impl From<StudyError> for Failure {
         match error {
             StudyError::Workload(error) => {
                 let bad_line = matches!(error, WorkloadError::BadLine { .. });
-                let hint = "mend the line; or skip and count such lines: `skip_bad_lines: true` under `trace` in a scenario, `--skip-bad-lines` here";
+                let hint = "mend the line, or skip and count such lines: `skip_bad_lines: true` under `trace`, or `--skip-bad-lines` of `tokenmill trace`";
                 Self::Input { message: error.to_string(), hint: bad_line.then(|| hint.to_owned()) }
             }
+            StudyError::BeyondTime(_) => Self::input(error.to_string()),
             StudyError::Internal(_) | StudyError::Interrupted(_) => Self::Internal(error.to_string()),
         }
     }

@@ -100,7 +100,12 @@ fn open_trace(source: &WorkloadSource, name: &str, at: &str, problems: &mut Prob
         }),
         TraceSource::Memory { .. } => Ok(()),
     };
-    let opened = found.and_then(|()| TraceWorkload::open(ClassId(0), parameters.clone()).map_err(|error| (error.to_string(), None)));
+    let opened = found.and_then(|()| {
+        TraceWorkload::open(ClassId(0), parameters.clone()).map_err(|error| {
+            let bad_line = matches!(error, WorkloadError::BadLine { line: 2.., .. });
+            (error.to_string(), bad_line.then(|| "mend the line, or write `skip_bad_lines: true` to skip and count such lines".to_owned()))
+        })
+    });
     match opened {
         Ok(_) => true,
         Err((problem, hint)) => {
