@@ -2,14 +2,18 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::schema;
+use crate::workload::TraceFormat;
 
 /// Simulator and scheduler for token factories.
 #[derive(Debug, Parser)]
 #[command(name = "tokenmill", version, propagate_version = true, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 done, 1 an assertion failed, 2 bad input or usage, 3 incomplete, 70 our own error.")]
 pub(super) struct Arguments {
-    /// When to use colour; NO_COLOR is honoured.
+    /// When to use colour; the variable `NO_COLOR` is honoured.
     #[arg(long, global = true, value_enum, default_value_t = Colour::Auto)]
     pub(super) color: Colour,
     #[command(subcommand)]
@@ -65,7 +69,7 @@ pub(super) struct RunOptions {
     #[command(flatten)]
     pub(super) input: InputOptions,
     /// Seed of all random streams, instead of the scenario's.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole, allow_negative_numbers = true)]
     pub(super) seed: Option<u64>,
     /// Folder in which a folder for this run is made.
     #[arg(long, value_name = "DIR", default_value = "outputs")]
@@ -77,9 +81,16 @@ pub(super) struct RunOptions {
     #[arg(long, short)]
     pub(super) quiet: bool,
     /// Threads. A single run uses one; results never depend on it.
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    pub(super) jobs: usize,
-    /// Also write trace.json, a timeline for Perfetto or chrome://tracing.
+    #[arg(long, value_name = "N", value_parser = threads, allow_negative_numbers = true)]
+    pub(super) jobs: Option<usize>,
+    #[command(flatten)]
+    pub(super) how: HowOptions,
+}
+
+/// How the simulation goes about it; results never depend on it.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct HowOptions {
+    /// Also write trace.json, a timeline for Perfetto or Chrome's tracing page (slower).
     #[arg(long)]
     pub(super) trace_events: bool,
     /// Check the invariants of the simulation after every event (slower).
@@ -98,7 +109,7 @@ pub(super) struct ValidateOptions {
     #[command(flatten)]
     pub(super) input: InputOptions,
     /// What the files are, where their folder does not tell.
-    #[arg(long, value_name = "KIND")]
+    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(schema::KINDS))]
     pub(super) kind: Option<String>,
 }
 
@@ -163,7 +174,8 @@ pub(super) struct InitOptions {
 
 #[derive(Debug, Args)]
 pub(super) struct SchemaOptions {
-    /// `scenario`, `chip`, `node`, `link`, `site` or `model`.
+    /// The kind of file.
+    #[arg(value_parser = PossibleValuesParser::new(schema::KINDS))]
     pub(super) kind: String,
 }
 
@@ -218,7 +230,7 @@ pub(super) enum TraceAction {
         #[arg(long, value_name = "NAME")]
         workload: Option<String>,
         /// Most requests to write.
-        #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+        #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = whole, allow_negative_numbers = true)]
         requests: u64,
         #[command(flatten)]
         input: InputOptions,
@@ -230,9 +242,9 @@ pub(super) enum TraceAction {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct ReadOptions {
-    /// `azure`, `mooncake`, `burstgpt` or `plain`; recognised by the first line if absent.
-    #[arg(long, value_name = "FORMAT")]
-    pub(super) format: Option<String>,
+    /// Format of the file; recognised by the first line if absent.
+    #[arg(long, value_name = "FORMAT", value_parser = trace_format())]
+    pub(super) format: Option<TraceFormat>,
     /// Skip and count lines that cannot be used instead of stopping at the first.
     #[arg(long)]
     pub(super) skip_bad_lines: bool,
@@ -243,4 +255,21 @@ pub(super) struct CompletionsOptions {
     /// The shell.
     #[arg(value_enum)]
     pub(super) shell: clap_complete::Shell,
+}
+
+/// A trace format by its name.
+fn trace_format() -> impl TypedValueParser<Value = TraceFormat> {
+    PossibleValuesParser::new(TraceFormat::ALL.map(TraceFormat::name)).try_map(|name| name.parse::<TraceFormat>())
+}
+
+fn whole(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("expected a whole number from 0 to {}", u64::MAX))
+}
+
+/// More threads than this are a mistake.
+const MOST_THREADS: usize = 1024;
+
+fn threads(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| (1..=MOST_THREADS).contains(count));
+    count.ok_or_else(|| format!("expected a whole number from 1 to {MOST_THREADS}"))
 }

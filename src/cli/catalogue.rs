@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use super::arguments::{Arguments, CompletionsOptions, ExplainOptions, Explained, ListOptions, Listed, SchemaOptions, ShowOptions, Shown};
 use super::exit::Failure;
 use super::run::library;
-use super::terminal::Terminal;
-use crate::config::{Library, schema};
+use super::terminal::print;
+use crate::config::{Library, nearest, schema};
 use crate::hardware::{self, Kind};
-use crate::metrics::{definition, definitions};
+use crate::metrics::{Definition, definition, definitions};
 use crate::model::ModelProfile;
 use crate::policy::RouterKind;
 
@@ -30,12 +30,18 @@ pub(super) fn shipped_scenario(path: &Path) -> Option<(String, &'static str)> {
     Some((format!("scenarios/{name}.yaml"), file.contents_utf8()?))
 }
 
+/// The name of the shipped scenario nearest to that of a file that is not there.
+pub(super) fn nearest_scenario(path: &Path) -> Option<String> {
+    let known: Vec<String> = scenario_rows().into_iter().map(|row| row.name).collect();
+    nearest(path.file_stem()?.to_str()?, known.iter().map(String::as_str)).map(str::to_owned)
+}
+
 struct Row {
     name: String,
     about: String,
 }
 
-pub(super) fn list(options: &ListOptions, terminal: &Terminal) -> Result<ExitCode, Failure> {
+pub(super) fn list(options: &ListOptions) -> Result<ExitCode, Failure> {
     let library = library(&options.input)?;
     let rows = match options.what {
         Listed::Chips => hardware_rows(&library, Kind::Chip)?,
@@ -50,12 +56,12 @@ pub(super) fn list(options: &ListOptions, terminal: &Terminal) -> Result<ExitCod
     };
     if options.json {
         let rows: Vec<Value> = rows.iter().map(|row| json!({"name": row.name, "description": row.about})).collect();
-        terminal.print(&format!("{}\n", serde_json::to_string_pretty(&rows).map_err(|error| Failure::Internal(error.to_string()))?))?;
+        print_json(&rows)?;
         return Ok(ExitCode::SUCCESS);
     }
     let width = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or_default();
-    let lines: String = rows.iter().map(|row| format!("{:width$}  {}\n", row.name, row.about)).collect();
-    terminal.print(&lines)?;
+    let lines: Vec<String> = rows.iter().map(|row| format!("{:width$}  {}\n", row.name, row.about)).collect();
+    print(&lines.concat())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -82,7 +88,7 @@ fn scenario_rows() -> Vec<Row> {
     rows.collect()
 }
 
-pub(super) fn show(options: &ShowOptions, terminal: &Terminal) -> Result<ExitCode, Failure> {
+pub(super) fn show(options: &ShowOptions) -> Result<ExitCode, Failure> {
     let library = library(&options.input)?;
     let text = match options.kind {
         Shown::Chip => show_hardware(&library, Kind::Chip, options)?,
@@ -91,19 +97,22 @@ pub(super) fn show(options: &ShowOptions, terminal: &Terminal) -> Result<ExitCod
         Shown::Site => show_hardware(&library, Kind::Site, options)?,
         Shown::Model => show_model(&library, options)?,
         Shown::Scenario => {
-            let known = || scenario_rows().into_iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
-            let found = shipped_scenario(Path::new(&options.name));
-            found
-                .map(|(_, text)| text.to_owned())
-                .ok_or_else(|| Failure::hinted(format!("unknown scenario `{}`", options.name), format!("shipped are: {}", known())))?
+            let Some((_, text)) = shipped_scenario(Path::new(&options.name)) else {
+                let known: Vec<String> = scenario_rows().into_iter().map(|row| row.name).collect();
+                return Err(Failure::unknown("scenario", &options.name, &known));
+            };
+            text.to_owned()
         }
     };
-    terminal.print(&text)?;
+    print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn show_hardware(library: &Library, kind: Kind, options: &ShowOptions) -> Result<String, Failure> {
     let catalogue = library.hardware();
+    if !catalogue.contains(kind, &options.name) {
+        return Err(Failure::unknown(kind.name(), &options.name, &catalogue.names(kind).collect::<Vec<_>>()));
+    }
     let figures = catalogue.figures(kind, &options.name).map_err(|error| Failure::input(error.to_string()))?;
     if options.yaml {
         return Ok(catalogue.text(kind, &options.name).unwrap_or_default().to_owned());
@@ -112,7 +121,7 @@ fn show_hardware(library: &Library, kind: Kind, options: &ShowOptions) -> Result
     let about = about.into_iter().find(|listing| listing.name == options.name).map(|listing| listing.description).unwrap_or_default();
     let wide = |of: fn(&hardware::FigureEntry) -> usize| figures.iter().map(of).max().unwrap_or_default();
     let (paths, values) = (wide(|f| f.path.chars().count()), wide(|f| f.value.chars().count()));
-    let lines: String = figures
+    let lines: Vec<String> = figures
         .iter()
         .map(|figure| {
             let confidence = serde_json::to_value(figure.confidence).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
@@ -121,10 +130,14 @@ fn show_hardware(library: &Library, kind: Kind, options: &ShowOptions) -> Result
             format!("{:paths$}  {:>values$}  {confidence:9} {source}{note}\n", figure.path, figure.value)
         })
         .collect();
-    Ok(format!("{} {}: {about}\n\n{lines}", kind.name(), options.name))
+    Ok(format!("{} {}: {about}\n\n{}", kind.name(), options.name, lines.concat()))
 }
 
 fn show_model(library: &Library, options: &ShowOptions) -> Result<String, Failure> {
+    let known = library.model_names();
+    if !known.contains(&options.name) {
+        return Err(Failure::unknown("model", &options.name, &known));
+    }
     let profile: ModelProfile = library.model(&options.name).map_err(|error| Failure::input(error.to_string()))?;
     if options.yaml {
         return match crate::model::catalogue::text(&options.name) {
@@ -146,50 +159,49 @@ fn show_model(library: &Library, options: &ShowOptions) -> Result<String, Failur
     lines.extend(shape.experts.map(|e| ("experts", format!("{} routed, {} active, {} shared", e.routed, e.active, e.shared))));
     lines.extend(shape.window.map(|w| ("sliding window", format!("{} tokens in {} of {} layers", w.tokens, w.layers, shape.layers))));
     lines.extend(profile.sources.values().map(|source| ("source", format!("{} ({})", source.title, source.date))));
-    let body: String = lines.iter().map(|(name, value)| format!("{name:18}{value}\n")).collect();
-    Ok(format!("model {}: {}\n\n{body}", profile.name, profile.description))
+    let body: Vec<String> = lines.iter().map(|(name, value)| format!("{name:18}{value}\n")).collect();
+    Ok(format!("model {}: {}\n\n{}", profile.name, profile.description, body.concat()))
 }
 
-pub(super) fn schema(options: &SchemaOptions, terminal: &Terminal) -> Result<ExitCode, Failure> {
+/// Prints pretty JSON with a final line end.
+pub(super) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Failure::Internal(error.to_string()))?;
+    print(&format!("{text}\n"))
+}
+
+pub(super) fn schema(options: &SchemaOptions) -> Result<ExitCode, Failure> {
     let Some(schema) = schema::published(&options.kind) else {
-        return Err(Failure::hinted(
-            format!("unknown kind `{}`", options.kind),
-            format!("there are schemas of: {}", schema::KINDS.join(", ")),
-        ));
+        return Err(Failure::unknown("kind", &options.kind, &schema::KINDS));
     };
-    terminal.print(&format!("{}\n", serde_json::to_string_pretty(&schema).map_err(|error| Failure::Internal(error.to_string()))?))?;
+    print_json(&schema)?;
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn explain(options: &ExplainOptions, terminal: &Terminal) -> Result<ExitCode, Failure> {
+pub(super) fn explain(options: &ExplainOptions) -> Result<ExitCode, Failure> {
     let Explained::Metric { name } = &options.what;
-    let text = match name {
-        Some(name) => {
-            let Some(found) = definition(name) else {
-                let known: Vec<&str> = definitions().iter().map(|definition| definition.id).collect();
-                return Err(Failure::hinted(format!("unknown metric `{name}`"), format!("known are: {}", known.join(", "))));
-            };
-            format!("{} [{}]\n{}\n", found.name, found.unit, found.text)
-        }
-        None => {
-            definitions().iter().map(|definition| format!("{} [{}]\n{}\n\n", definition.name, definition.unit, definition.text)).collect()
-        }
+    let asked: Vec<&Definition> = match name {
+        Some(name) => vec![definition(name).ok_or_else(|| {
+            let known: Vec<&str> = definitions().iter().map(|definition| definition.id).collect();
+            Failure::unknown("metric", name, &known)
+        })?],
+        None => definitions().iter().collect(),
     };
-    terminal.print(&text)?;
+    let texts: Vec<String> = asked.iter().map(|metric| format!("{} [{}]\n{}\n", metric.name, metric.unit, metric.text)).collect();
+    print(&texts.join("\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn completions(options: &CompletionsOptions, terminal: &Terminal) -> Result<ExitCode, Failure> {
+pub(super) fn completions(options: &CompletionsOptions) -> Result<ExitCode, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(options.shell, &mut Arguments::command(), "tokenmill", &mut script);
-    terminal.print(&String::from_utf8_lossy(&script))?;
+    print(&String::from_utf8_lossy(&script))?;
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn man(terminal: &Terminal) -> Result<ExitCode, Failure> {
+pub(super) fn man() -> Result<ExitCode, Failure> {
     let mut page = Vec::new();
     let rendered = clap_mangen::Man::new(Arguments::command()).render(&mut page);
     rendered.map_err(|error| Failure::Internal(error.to_string()))?;
-    terminal.print(&String::from_utf8_lossy(&page))?;
+    print(&String::from_utf8_lossy(&page))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use super::terminal::Terminal;
-use crate::config::ConfigErrors;
+use crate::config::{ConfigErrors, LibraryError, nearest};
 use crate::study::StudyError;
+use crate::workload::WorkloadError;
 
 /// A gate or assertion failed.
 pub(super) const FAILED: u8 = 1;
@@ -39,13 +40,22 @@ impl Failure {
         Self::Input { message: message.into(), hint: Some(hint.into()) }
     }
 
+    /// A word that is not one of those known.
+    pub(super) fn unknown(what: &str, word: &str, known: &[impl AsRef<str>]) -> Self {
+        let hint = match nearest(word, known.iter().map(AsRef::as_ref)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known are: {}", known.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ")),
+        };
+        Self::hinted(format!("unknown {what} `{word}`"), hint)
+    }
+
     /// A file that cannot be written.
     pub(super) fn write(path: &std::path::Path, error: &std::io::Error) -> Self {
         Self::input(format!("cannot write `{}`: {error}", path.display()))
     }
 
     /// Says what happened and chooses the exit code.
-    pub(super) fn report(self, terminal: &Terminal) -> ExitCode {
+    pub(super) fn report(self, terminal: Terminal) -> ExitCode {
         match self {
             Self::Config(errors) => {
                 terminal.config_errors(&errors);
@@ -75,10 +85,27 @@ impl From<ConfigErrors> for Failure {
     }
 }
 
+impl From<LibraryError> for Failure {
+    fn from(error: LibraryError) -> Self {
+        match error {
+            LibraryError::Config(errors) => Self::Config(errors),
+            LibraryError::NoFolder { .. } | LibraryError::Empty { .. } => {
+                Self::hinted(error.to_string(), "`--profiles` takes a folder with such folders, whose YAML files are profiles")
+            }
+            error => Self::input(error.to_string()),
+        }
+    }
+}
+
 impl From<StudyError> for Failure {
     fn from(error: StudyError) -> Self {
         match error {
-            StudyError::Workload(error) => Self::input(error.to_string()),
+            StudyError::Workload(error) => {
+                let bad_line = matches!(error, WorkloadError::BadLine { .. });
+                let hint = "mend the line, or skip and count such lines: `skip_bad_lines: true` under `trace`, or `--skip-bad-lines` of `tokenmill trace`";
+                Self::Input { message: error.to_string(), hint: bad_line.then(|| hint.to_owned()) }
+            }
+            StudyError::BeyondTime(_) => Self::input(error.to_string()),
             StudyError::Interrupted(_) => Self::Interrupted(error.to_string()),
             StudyError::Internal(_) => Self::Internal(error.to_string()),
         }

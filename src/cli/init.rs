@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use super::arguments::InitOptions;
 use super::catalogue::shipped_scenario;
 use super::exit::Failure;
-use super::terminal::Terminal;
+use super::terminal;
 
-pub(super) fn init(options: &InitOptions, terminal: Terminal) -> Result<ExitCode, Failure> {
+pub(super) fn init(options: &InitOptions) -> Result<ExitCode, Failure> {
     let Some((_, text)) = shipped_scenario(Path::new(&options.from)) else {
         return Err(Failure::hinted(format!("unknown scenario `{}`", options.from), "`tokenmill list scenarios` shows what is shipped"));
     };
@@ -18,6 +18,6 @@ pub(super) fn init(options: &InitOptions, terminal: Terminal) -> Result<ExitCode
     // Never over a file that is there.
     let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(|error| Failure::write(path, &error))?;
     file.write_all(text.as_bytes()).map_err(|error| Failure::write(path, &error))?;
-    terminal.message(&format!("wrote `{0}`\n\nhint: `tokenmill run {0}` runs it", path.display()));
+    terminal::message(&format!("wrote `{0}`\n\nhint: `tokenmill run {0}` runs it", path.display()));
     Ok(ExitCode::SUCCESS)
 }

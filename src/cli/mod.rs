@@ -21,6 +21,7 @@ use clap::Parser;
 
 use arguments::{Arguments, Command};
 use exit::Failure;
+use terminal::Terminal;
 
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
@@ -32,24 +33,24 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(exit::BAD_INPUT) } else { ExitCode::SUCCESS };
         }
     };
-    let terminal = terminal::Terminal::new(arguments.color);
-    match dispatch(arguments.command, &terminal) {
+    let terminal = Terminal::new(arguments.color);
+    match dispatch(arguments.command, terminal) {
         Ok(code) => code,
-        Err(failure) => failure.report(&terminal),
+        Err(failure) => failure.report(terminal),
     }
 }
 
-fn dispatch(command: Command, terminal: &terminal::Terminal) -> Result<ExitCode, Failure> {
+fn dispatch(command: Command, terminal: Terminal) -> Result<ExitCode, Failure> {
     match command {
         Command::Run(options) => run::run(&options, terminal),
         Command::Validate(options) => validate::validate(&options, terminal),
-        Command::List(options) => catalogue::list(&options, terminal),
-        Command::Show(options) => catalogue::show(&options, terminal),
-        Command::Init(options) => init::init(&options, *terminal),
-        Command::Schema(options) => catalogue::schema(&options, terminal),
-        Command::Explain(options) => catalogue::explain(&options, terminal),
-        Command::Trace(options) => trace::trace(&options, terminal),
-        Command::Completions(options) => catalogue::completions(&options, terminal),
-        Command::Man => catalogue::man(terminal),
+        Command::List(options) => catalogue::list(&options),
+        Command::Show(options) => catalogue::show(&options),
+        Command::Init(options) => init::init(&options),
+        Command::Schema(options) => catalogue::schema(&options),
+        Command::Explain(options) => catalogue::explain(&options),
+        Command::Trace(options) => trace::trace(&options),
+        Command::Completions(options) => catalogue::completions(&options),
+        Command::Man => catalogue::man(),
     }
 }

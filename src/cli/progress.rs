@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::terminal::Terminal;
+use super::terminal;
 use crate::config::Scenario;
 use crate::report::number;
 use crate::study::Progress;
@@ -22,8 +22,8 @@ pub(super) struct RunProgress {
 
 impl RunProgress {
     #[expect(clippy::disallowed_methods, reason = "cli is where the wall clock belongs")]
-    pub(super) fn new(scenario: &Scenario, wanted: bool, terminal: Terminal) -> Self {
-        Self { started: Instant::now(), bar: None, total: scenario.requests, wanted: wanted && terminal.progress() }
+    pub(super) fn new(scenario: &Scenario, wanted: bool) -> Self {
+        Self { started: Instant::now(), bar: None, total: scenario.requests, wanted: wanted && terminal::progress() }
     }
 
     /// Wall-clock seconds since the start.

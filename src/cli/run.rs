@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 
 use super::arguments::{InputOptions, RunOptions};
+use super::catalogue::{nearest_scenario, shipped_scenario};
 use super::exit::{FAILED, Failure};
 use super::output::Folder;
 use super::progress::RunProgress;
-use super::terminal::Terminal;
+use super::terminal::{self, Terminal, print};
 use crate::cluster::Silent;
 use crate::config::{Input, Library, Scenario};
 use crate::metrics::RunResult;
@@ -23,25 +24,25 @@ use crate::study::{Options, simulate};
 /// Characters of the input hash in a folder's name.
 const HASH_LENGTH: usize = 8;
 
-pub(super) fn run(options: &RunOptions, terminal: &Terminal) -> Result<ExitCode, Failure> {
+pub(super) fn run(options: &RunOptions, terminal: Terminal) -> Result<ExitCode, Failure> {
     limit_jobs(options.jobs)?;
     let mut sets = options.input.sets.clone();
     sets.extend(options.seed.map(|seed| format!("seed={seed}")));
     let scenario = load(&options.scenario, &sets, &library(&options.input)?)?;
     let hash = &scenario.input_hash[..HASH_LENGTH.min(scenario.input_hash.len())];
     let folder = Folder::create(&options.out, &format!("{}-{}-{hash}", scenario.name, scenario.seed))?;
-    let mut progress = RunProgress::new(&scenario, !options.quiet && !options.json, *terminal);
+    let mut progress = RunProgress::new(&scenario, !options.quiet && !options.json);
     let result = execute(&scenario, options, &folder, &mut progress)?;
     write_results(&scenario, &result, &folder)?;
     write_manifest(&scenario, options, &folder, progress.elapsed_s())?;
     let place = folder.finish()?;
     let summary = report::summary_json(&result.summary).map_err(|error| Failure::Internal(error.to_string()))?;
     if options.json {
-        terminal.print(&summary)?;
+        print(&summary)?;
     } else if !options.quiet {
         let style = if terminal.colour_stdout() { Style::colour() } else { Style::plain() };
         let page = place.join("report.html").display().to_string();
-        terminal.print(&report::terminal(TerminalInput { result: &result, report_path: Some(&page), width: terminal.width() }, style))?;
+        print(&report::terminal(TerminalInput { result: &result, report_path: Some(&page), width: terminal::width() }, style))?;
     }
     check_assertions(&scenario, &summary, terminal)
 }
@@ -55,8 +56,8 @@ fn watch_for_interrupt() -> Result<Arc<AtomicBool>, Failure> {
 }
 
 /// Results never depend on the number of threads; a single run has use for one.
-fn limit_jobs(jobs: usize) -> Result<(), Failure> {
-    if jobs > 0 {
+fn limit_jobs(jobs: Option<usize>) -> Result<(), Failure> {
+    if let Some(jobs) = jobs {
         rayon::ThreadPoolBuilder::new().num_threads(jobs).build_global().map_err(|error| Failure::Internal(error.to_string()))?;
     }
     Ok(())
@@ -66,7 +67,7 @@ fn limit_jobs(jobs: usize) -> Result<(), Failure> {
 pub(super) fn library(input: &InputOptions) -> Result<Library, Failure> {
     let mut library = Library::default();
     for folder in &input.profiles {
-        library.add_folder(folder).map_err(|error| Failure::input(error.to_string()))?;
+        library.add_folder(folder)?;
     }
     Ok(library)
 }
@@ -74,9 +75,15 @@ pub(super) fn library(input: &InputOptions) -> Result<Library, Failure> {
 /// A scenario by its file, or by its name among those compiled in.
 pub(super) fn load(path: &Path, sets: &[String], library: &Library) -> Result<Scenario, Failure> {
     if !path.exists()
-        && let Some((name, text)) = super::catalogue::shipped_scenario(path)
+        && let Some((name, text)) = shipped_scenario(path)
     {
-        return Ok(Scenario::load(Input::Shipped { name: &name, text, beside: super::catalogue::shipped_scenario }, sets, library)?);
+        return Ok(Scenario::load(Input::Shipped { name: &name, text, find: shipped_scenario }, sets, library)?);
+    }
+    if !path.exists()
+        && let Some(near) = nearest_scenario(path)
+    {
+        let message = format!("no such file: `{}`", path.display());
+        return Err(Failure::hinted(message, format!("did you mean `{near}`, which is shipped?")));
     }
     Ok(Scenario::load(Input::File(path), sets, library)?)
 }
@@ -84,14 +91,17 @@ pub(super) fn load(path: &Path, sets: &[String], library: &Library) -> Result<Sc
 fn execute(scenario: &Scenario, options: &RunOptions, folder: &Folder, progress: &mut RunProgress) -> Result<RunResult, Failure> {
     let requests = requests_csv(scenario, folder.stream("requests.csv")?);
     // Iterations that are passed over would appear out of order in a trace of events.
-    let how = Options { fast_forward: !options.no_fast_forward && !options.trace_events, audit: options.audit || cfg!(debug_assertions) };
+    let how = Options {
+        fast_forward: !options.how.no_fast_forward && !options.how.trace_events,
+        audit: options.how.audit || cfg!(debug_assertions),
+    };
     let stopped = watch_for_interrupt()?;
     let show = |now| {
         progress.show(now);
         !stopped.load(Ordering::Relaxed)
     };
     let failed = |name: &str, error: std::io::Error| Failure::write(&folder.place().join(name), &error);
-    let (result, requests) = if options.trace_events {
+    let (result, requests) = if options.how.trace_events {
         let pools: Vec<String> = scenario.recorder.pools.iter().map(|pool| pool.name.clone()).collect();
         let events = TraceEvents::new(folder.stream("trace.json")?, &pools);
         let (result, requests, events) = simulate(scenario, how, requests, events, show)?;
@@ -145,7 +155,7 @@ fn write_manifest(scenario: &Scenario, options: &RunOptions, folder: &Folder, wa
         "files": scenario.files,
         "made_unix_s": made,
         "wall_s": wall_s,
-        "audit": options.audit,
+        "audit": options.how.audit,
         "os": std::env::consts::OS,
         "arch": std::env::consts::ARCH,
     });
@@ -153,7 +163,7 @@ fn write_manifest(scenario: &Scenario, options: &RunOptions, folder: &Folder, wa
     folder.write("manifest.json", format!("{text}\n").as_bytes())
 }
 
-fn check_assertions(scenario: &Scenario, summary: &str, terminal: &Terminal) -> Result<ExitCode, Failure> {
+fn check_assertions(scenario: &Scenario, summary: &str, terminal: Terminal) -> Result<ExitCode, Failure> {
     let value = serde_json::from_str(summary).map_err(|error| Failure::Internal(error.to_string()))?;
     let mut failed = false;
     for assertion in &scenario.assertions {

@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::arguments::Colour;
 use super::exit::Failure;
-use crate::config::{self, ConfigErrors};
+use crate::config::{self, ConfigErrors, printable};
 
 /// The two streams.
 #[derive(Debug, Clone, Copy)]
@@ -36,60 +36,57 @@ impl Terminal {
         self.colours(std::io::stdout().is_terminal())
     }
 
-    /// True if stderr is a terminal, so progress may be drawn.
-    pub(super) fn progress(self) -> bool {
-        std::io::stderr().is_terminal()
-    }
-
-    /// Columns of the terminal; 80 where there is none.
-    pub(super) fn width(self) -> usize {
-        terminal_size::terminal_size_of(std::io::stdout()).map_or(80, |(terminal_size::Width(columns), _)| usize::from(columns))
-    }
-
-    /// Prints a result.
-    pub(super) fn print(self, text: &str) -> Result<(), Failure> {
-        let mut out = std::io::stdout().lock();
-        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
-            std::io::ErrorKind::BrokenPipe => Failure::ClosedPipe,
-            _ => Failure::input(format!("cannot write to stdout: {error}")),
-        })
-    }
-
-    /// Prints a message. If nobody takes it there is nothing left to do.
-    pub(super) fn message(self, text: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{text}");
-    }
-
-    pub(super) fn error(self, message: &str, hint: Option<&str>) {
+    pub(super) fn error(self, problem: &str, hint: Option<&str>) {
         let red = self.style(AnsiColor::Red.on_default().bold());
-        self.message(&format!("{red}error:{red:#} {message}"));
+        message(&format!("{red}error:{red:#} {}", printable(problem)));
         if let Some(hint) = hint {
             let cyan = self.style(AnsiColor::Cyan.on_default());
-            self.message(&format!("\n{cyan}hint:{cyan:#} {hint}"));
+            message(&format!("\n{cyan}hint:{cyan:#} {}", printable(hint)));
         }
     }
 
     pub(super) fn config_errors(self, errors: &ConfigErrors) {
-        let text: String = errors
-            .segments()
-            .iter()
-            .map(|segment| {
-                let style = self.style(match segment.style {
-                    config::Style::Error => AnsiColor::Red.on_default().bold(),
-                    config::Style::Message => Style::new().bold(),
-                    config::Style::Frame => AnsiColor::Blue.on_default(),
-                    config::Style::Caret => AnsiColor::Red.on_default(),
-                    config::Style::Hint => AnsiColor::Cyan.on_default(),
-                    config::Style::Source | config::Style::Plain => Style::new(),
-                });
-                format!("{style}{}{style:#}", segment.text)
-            })
-            .collect();
-        self.message(text.trim_end());
+        let mut text = String::new();
+        for segment in errors.segments() {
+            let style = self.style(match segment.style {
+                config::Style::Error => AnsiColor::Red.on_default().bold(),
+                config::Style::Message => Style::new().bold(),
+                config::Style::Frame => AnsiColor::Blue.on_default(),
+                config::Style::Caret => AnsiColor::Red.on_default(),
+                config::Style::Hint => AnsiColor::Cyan.on_default(),
+                config::Style::Source | config::Style::Plain => Style::new(),
+            });
+            text.extend([style.render().to_string(), segment.text, style.render_reset().to_string()]);
+        }
+        message(text.trim_end());
     }
 
     /// The style, or none if stderr takes no colour.
     pub(super) fn style(self, style: Style) -> Style {
         if self.colours(std::io::stderr().is_terminal()) { style } else { Style::new() }
     }
+}
+
+/// True if stderr is a terminal, so progress may be drawn.
+pub(super) fn progress() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+/// Columns of the terminal; 80 where there is none.
+pub(super) fn width() -> usize {
+    terminal_size::terminal_size_of(std::io::stdout()).map_or(80, |(terminal_size::Width(columns), _)| usize::from(columns))
+}
+
+/// Prints a result.
+pub(super) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Failure::ClosedPipe,
+        _ => Failure::input(format!("cannot write to stdout: {error}")),
+    })
+}
+
+/// Prints a message. If nobody takes it there is nothing left to do.
+pub(super) fn message(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }

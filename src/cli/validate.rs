@@ -6,23 +6,18 @@ use std::process::ExitCode;
 use super::arguments::ValidateOptions;
 use super::exit::{BAD_INPUT, Failure};
 use super::run::{library, load};
-use super::terminal::Terminal;
-use crate::config::{self, Input, Library, schema};
+use super::terminal::{Terminal, print};
+use crate::config::{self, Input, Library};
 use crate::hardware::{Chip, Link, Node, Profile, Site};
 use crate::model::ModelProfile;
 
-pub(super) fn validate(options: &ValidateOptions, terminal: &Terminal) -> Result<ExitCode, Failure> {
+pub(super) fn validate(options: &ValidateOptions, terminal: Terminal) -> Result<ExitCode, Failure> {
     let library = library(&options.input)?;
-    if let Some(kind) = &options.kind
-        && !schema::KINDS.contains(&kind.as_str())
-    {
-        return Err(Failure::hinted(format!("unknown kind `{kind}`"), format!("there are: {}", schema::KINDS.join(", "))));
-    }
     let mut bad = false;
     for file in &options.files {
         let kind = options.kind.as_deref().unwrap_or_else(|| kind_of(file));
         match check(file, kind, options, &library) {
-            Ok(()) => terminal.print(&format!("{}: valid {kind}\n", file.display()))?,
+            Ok(()) => print(&format!("{}: valid {kind}\n", file.display()))?,
             Err(failure) => {
                 bad = true;
                 // Said at once; the exit code comes when all files have been checked.

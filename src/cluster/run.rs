@@ -9,6 +9,11 @@ use super::state::Cluster;
 use crate::sim::{EventKey, Livelock, SimTime};
 use crate::workload::{Workload, WorkloadError};
 
+/// The latest time that a run may reach: later than any arrival, and early enough that no sum of times or of their squares overflows.
+const LATEST: SimTime = SimTime::from_ns(u64::MAX / 2);
+/// The same for people, rounded down.
+const MAX_YEARS: u32 = 292;
+
 /// Why a run ended early. What was observed until then has been reported.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -16,6 +21,12 @@ pub enum RunError {
     /// The workload cannot go on: user error.
     #[error(transparent)]
     Workload(#[from] WorkloadError),
+    /// The clock runs out: user error, for no cluster needs so long.
+    #[error(
+        "simulated time passes {} years, more than it can hold; look for a rate, bandwidth or step time that is out of scale",
+        MAX_YEARS
+    )]
+    BeyondTime,
     /// The simulation stands still: our error.
     #[error(transparent)]
     Livelock(#[from] Livelock),
@@ -45,6 +56,9 @@ impl<O: Observer> Cluster<O> {
                 }
                 break;
             };
+            if key.at() > LATEST {
+                return Err(RunError::BeyondTime);
+            }
             self.now = key.at();
             self.order = self.order.max(key.without_sequence());
             self.guard.note(self.now)?;

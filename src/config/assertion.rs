@@ -104,6 +104,22 @@ fn number_of(text: &str) -> Option<f64> {
 }
 
 impl Assertion {
+    /// Checks that `form`, a summary with all that can be in one, has the number; else the problem and what to write instead.
+    pub fn check(&self, form: &Value) -> Result<(), (String, Option<String>)> {
+        match lookup(form, &self.path)? {
+            Value::Number(_) | Value::Null => Ok(()),
+            Value::Object(map) => {
+                let keys: Vec<&str> = map.keys().map(String::as_str).collect();
+                Err((format!("`{}` is not one number", self.path), Some(format!("add one of {}", keys.join(", ")))))
+            }
+            Value::Array(items) => {
+                let names: Vec<&str> = items.iter().filter_map(|item| item.get("name")?.as_str()).collect();
+                Err((format!("`{}` is a list", self.path), (!names.is_empty()).then(|| format!("add one of {}", names.join(", ")))))
+            }
+            _ => Err((format!("`{}` is not a number", self.path), None)),
+        }
+    }
+
     /// Checks the condition on a summary. A number that is not there does not hold.
     pub fn evaluate(&self, summary: &Value) -> Outcome {
         let fail = |message: String| Outcome { holds: false, value: None, message };
@@ -115,7 +131,10 @@ impl Assertion {
                 return fail(format!("{}: `{}` is not one number, add one of {}", self.text, self.path, keys.join(", ")));
             }
             Ok(other) => return fail(format!("{}: `{}` is {other}, not a number", self.text, self.path)),
-            Err(message) => return fail(format!("{}: {message}", self.text)),
+            Err((problem, hint)) => {
+                let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+                return fail(format!("{}: {problem}{hint}", self.text));
+            }
         };
         let Some(value) = value else { return fail(format!("{}: `{}` is too large", self.text, self.path)) };
         let holds = match self.op {
@@ -131,8 +150,8 @@ impl Assertion {
     }
 }
 
-/// Finds `path` in a summary; a message with the nearest path if it is not there.
-fn lookup<'v>(summary: &'v Value, path: &str) -> Result<&'v Value, String> {
+/// Finds `path` in a summary; the problem and the nearest path if it is not there.
+fn lookup<'v>(summary: &'v Value, path: &str) -> Result<&'v Value, (String, Option<String>)> {
     let mut here = summary;
     let mut done = String::new();
     for step in path.split(['.', '[', ']']).filter(|s| !s.is_empty()) {
@@ -155,7 +174,13 @@ fn lookup<'v>(summary: &'v Value, path: &str) -> Result<&'v Value, String> {
     Ok(here)
 }
 
-fn unknown(summary: &Value, here: &Value, path: &str, done: &str, step: &str) -> String {
+fn unknown(summary: &Value, here: &Value, path: &str, done: &str, step: &str) -> (String, Option<String>) {
+    if here.is_null() {
+        let hint = (done == "goodput").then(|| "give a workload an `slo`".to_owned());
+        return (format!("`{done}` has no value in this scenario"), hint);
+    }
+    let problem = format!("`{path}` is not in summary.json");
+    let meant = |near: &str| Some(format!("did you mean `{near}`?"));
     let names: Vec<&str> = match here {
         Value::Object(map) => map.keys().map(String::as_str).collect(),
         Value::Array(items) => items.iter().filter_map(|i| i.get("name")?.as_str()).collect(),
@@ -163,16 +188,16 @@ fn unknown(summary: &Value, here: &Value, path: &str, done: &str, step: &str) ->
     };
     let prefix = if done.is_empty() { String::new() } else { format!("{done}.") };
     if let Some(near) = nearest(step, names.iter().copied()) {
-        return format!("`{path}` is not in summary.json; did you mean `{prefix}{near}`?");
+        return (problem, meant(&format!("{prefix}{near}")));
     }
     let mut paths = Vec::new();
     collect(summary, "", &mut paths);
     // A number known by its last word alone, such as `p99` or `ttft_ms.p99`.
     if let Some(full) = paths.iter().find(|p| p.ends_with(&format!(".{path}"))) {
-        return format!("`{path}` is not in summary.json; did you mean `{full}`?");
+        return (problem, meant(full));
     }
-    let near = nearest(path, paths.iter().map(String::as_str)).map(|n| format!("; did you mean `{n}`?"));
-    format!("`{path}` is not in summary.json{}", near.unwrap_or_default())
+    let near = nearest(path, paths.iter().map(String::as_str)).and_then(meant);
+    (problem, near)
 }
 
 /// The paths of all numbers.

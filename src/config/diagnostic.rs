@@ -202,13 +202,13 @@ impl ConfigErrors {
     }
 }
 
-/// Text of the input must not steer a terminal.
-fn printable(text: &str) -> String {
+/// The text with control characters replaced: what an input says must not steer a terminal.
+pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
 /// The candidate most like `word`, if any is near. Case, `-` and `_` do not count.
-pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |s: &str| s.to_lowercase().replace('-', "_");
     let wanted = plain(word);
     if wanted.chars().count() > 100 {

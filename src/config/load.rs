@@ -15,7 +15,7 @@ use super::merge::{canonical, drop_nulls, overlay};
 use super::parse::parse;
 use super::path::follow;
 use super::schema::{self, At};
-use super::source::{Sources, read};
+use super::source::{DOCUMENT, Sources, read};
 use super::tree::{Fault, FileId, Kind, Node, Span};
 use super::{overrides, scenario::ScenarioFile};
 
@@ -36,19 +36,19 @@ pub enum Input<'a> {
         /// The text.
         text: &'a str,
     },
-    /// A text compiled into the binary that may include others compiled in beside it.
+    /// A text compiled into the binary that may include others of its kind; its other relative paths are relative to the current folder.
     Shipped {
         /// Name for messages.
         name: &'a str,
         /// The text.
         text: &'a str,
-        /// The name and text of what it includes.
-        beside: Beside,
+        /// Name and text of what it includes; what is not found here is looked for on disk.
+        find: Find,
     },
 }
 
-/// The name for messages and the text of a file compiled in, by the path an `include` gives.
-pub type Beside = fn(&Path) -> Option<(String, &'static str)>;
+/// Finds a text compiled into the binary by its path.
+pub type Find = fn(&Path) -> Option<(String, &'static str)>;
 
 /// A checked document that knows where everything was written.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,16 +81,16 @@ pub fn load_scenario(input: Input<'_>, sets: &[String]) -> Result<Loaded<Scenari
 /// Reads a document of any type that has a schema.
 pub fn load<T: DeserializeOwned + JsonSchema>(input: Input<'_>, sets: &[String]) -> Result<Loaded<T>, ConfigErrors> {
     let schema = schema::of::<T>();
-    let mut loader = Loader { sources: Sources::default(), faults: Vec::new(), schema: &schema, beside: |_| None };
+    let mut loader = Loader { sources: Sources::default(), faults: Vec::new(), schema: &schema, find: None };
     let root = match input {
         Input::File(path) => {
             let name = path.display().to_string();
-            let text = read(path).map_err(|e| ConfigErrors::file(&name, &e.problem, e.hint))?;
+            let text = read(path, DOCUMENT).map_err(|e| ConfigErrors::file(&name, &e.problem, e.hint))?;
             loader.document(&name, Some(path), &text, &mut Vec::new())
         }
         Input::Text { name, text } => loader.document(name, None, text, &mut Vec::new()),
-        Input::Shipped { name, text, beside } => {
-            loader.beside = beside;
+        Input::Shipped { name, text, find } => {
+            loader.find = Some(find);
             loader.document(name, None, text, &mut Vec::new())
         }
     };
@@ -125,7 +125,8 @@ struct Loader<'s> {
     sources: Sources,
     faults: Vec<Fault>,
     schema: &'s Value,
-    beside: Beside,
+    /// Where texts without a path look for what they include.
+    find: Option<Find>,
 }
 
 impl Loader<'_> {
@@ -137,7 +138,9 @@ impl Loader<'_> {
         let mut root = root?;
         if root.kind == Kind::Null {
             let start = Span { file, ..Span::default() };
-            self.faults.push(Fault::new(start, "the file is empty").hint("`tokenmill init` writes one to start from".to_owned()));
+            self.faults.push(
+                Fault::new(start, "the file is empty").hint("`tokenmill show scenario quickstart` prints one to start from".to_owned()),
+            );
             return None;
         }
         let Kind::Map(entries) = &mut root.kind else {
@@ -149,8 +152,8 @@ impl Loader<'_> {
         let at = At::root(self.schema);
         canonical(&mut root, at, file);
         let Some(include) = include else { return Some(root) };
-        // The chain names this file by its real path, so that every way round a cycle is seen.
-        let real = path.and_then(|p| p.canonicalize().ok()).unwrap_or_default();
+        // The chain names this file by its real path, so that every way round a cycle is seen; a text without one by its name.
+        let real = path.map_or_else(|| Some(PathBuf::from(name)), |p| p.canonicalize().ok()).unwrap_or_default();
         chain.push((real, name.to_owned()));
         let mut base: Option<Node> = None;
         for item in self.include_items(include) {
@@ -185,13 +188,15 @@ impl Loader<'_> {
     fn include(&mut self, item: &Node, chain: &mut Vec<(PathBuf, String)>) -> Option<Node> {
         let Kind::Text(text) = &item.kind else { return None };
         let path = self.sources.folder(&item.span).join(text);
+        let from_file = self.sources.get(item.span.file).is_some_and(|source| source.path.is_some());
+        let shipped = self.find.filter(|_| !from_file).and_then(|find| find(&path));
         let fail = |problem: String, hint: Option<String>| Fault::new(item.span, problem).at("include").hint(hint);
         if self.sources.iter().count() >= MAX_FILES {
             self.faults.push(fail(format!("more than {MAX_FILES} files are included"), None));
             return None;
         }
-        let name = path.display().to_string();
-        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let name = shipped.as_ref().map_or_else(|| path.display().to_string(), |(name, _)| name.clone());
+        let real = if shipped.is_some() { PathBuf::from(&name) } else { path.canonicalize().unwrap_or_else(|_| path.clone()) };
         if let Some(start) = chain.iter().position(|(p, _)| *p == real) {
             let mut round: Vec<&str> = chain.iter().skip(start).map(|(_, n)| n.as_str()).collect();
             round.push(&name);
@@ -202,15 +207,13 @@ impl Loader<'_> {
             self.faults.push(fail(format!("includes nest more than {MAX_DEPTH} deep"), None));
             return None;
         }
-        if !path.exists()
-            && let Some((name, text)) = (self.beside)(&path)
-        {
+        if let Some((name, text)) = shipped {
             return self.document(&name, None, text, chain);
         }
-        match read(&path) {
+        match read(&path, DOCUMENT) {
             Ok(text) => self.document(&name, Some(&path), &text, chain),
             Err(error) => {
-                self.faults.push(fail(format!("`{name}` {}", error.problem.replace("no such file", "does not exist")), error.hint));
+                self.faults.push(fail(error.sentence(&path), error.hint));
                 None
             }
         }
@@ -294,6 +297,12 @@ impl Problems<'_> {
     fn push(&mut self, path: &str, problem: String, expected: Option<String>, hint: Option<String>) {
         let span = self.document.span(path);
         self.faults.push(Fault { span, path: path.to_owned(), problem, expected, hint });
+    }
+
+    /// True if something was noted at `path` or below it.
+    pub fn touch(&self, path: &str) -> bool {
+        let below = |found: &str| found.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+        self.faults.iter().any(|fault| below(&fault.path))
     }
 
     /// True if nothing was noted.

@@ -29,8 +29,8 @@ mod tree;
 
 pub use assertion::{Assertion, AssertionError, Op, Outcome};
 pub use build::{Library, LibraryError, Scenario, WorkloadSource};
-pub use diagnostic::{ConfigErrors, Diagnostic, Segment, Style};
-pub use load::{Beside, Document, Input, Loaded, Problems, load, load_scenario};
+pub use diagnostic::{ConfigErrors, Diagnostic, Segment, Style, nearest, printable};
+pub use load::{Document, Find, Input, Loaded, Problems, load, load_scenario};
 pub use meaning::{assertions, check_meaning, model_of};
 pub use source::{Source, Sources};
 pub use tree::{Entry, FileId, Kind, Node, Span};

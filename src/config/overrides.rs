@@ -99,7 +99,10 @@ fn set(node: &mut Node, done: usize, walk: Walk<'_>, at: Option<At<'_>>, depth: 
     }
     let Kind::Map(entries) = &mut node.kind else { return Ok(()) };
     let word = right_key(word, at);
-    make_room(entries, &word, at);
+    // Taking a key away leaves its alternatives alone.
+    if !(after.is_empty() && walk.value.kind == Kind::Null) {
+        make_room(entries, &word, at);
+    }
     let inner = at.and_then(|a| inside(a, &word));
     let index = entries.iter().position(|e| e.key == word).unwrap_or_else(|| {
         entries.push(Entry { key: word, key_span: span, value: Node { kind: Kind::Null, span } });

@@ -33,13 +33,15 @@ pub(super) fn check(node: &Node, name: &str, at: At<'_>, path: &str, sources: &S
         Some(Err(QuantityError::MissingUnit { found, what, .. })) => {
             Some(fault.hint(format!("`{}` has no unit; {what} needs one", cut(&found, 40))))
         }
+        Some(Err(QuantityError::OutOfRange { .. })) if text.trim_start().starts_with('-') && range_words(at).is_some() => Some(fault),
         Some(Err(QuantityError::OutOfRange { least, most, .. })) => {
             let limits = match range_words(at) {
                 Some(range) if at.keyword("x-most").is_some() => range,
                 Some(range) => format!("{range} and at most {most}"),
                 None => format!("from {least} to {most}"),
             };
-            Some(fault.expected(format!("{} {limits}", describe(name).0)))
+            let (what, examples) = describe(name);
+            Some(fault.expected(format!("{what} {limits}, such as {examples}")))
         }
         Some(Err(_)) => Some(fault),
     }

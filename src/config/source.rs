@@ -69,49 +69,67 @@ pub(super) struct ReadProblem {
 }
 
 impl ReadProblem {
+    /// As a sentence about `path`: "no such file: `a.yaml`", "`a.yaml` is a directory, expected …".
+    pub(super) fn sentence(&self, path: &Path) -> String {
+        match self.problem.strip_prefix("no such") {
+            Some(_) => format!("{}: `{}`", self.problem, path.display()),
+            None => format!("`{}` {}", path.display(), self.problem),
+        }
+    }
+}
+
+impl ReadProblem {
     fn new(problem: impl Into<String>, hint: impl Into<Option<String>>) -> Self {
         Self { problem: problem.into(), hint: hint.into() }
     }
 }
 
-/// Reads a text file of at most [`MAX_BYTES`].
-pub(super) fn read(path: &Path) -> Result<String, ReadProblem> {
-    let meta = match fs::metadata(path) {
-        Ok(meta) => meta,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(ReadProblem::new("no such file", nearby(path).map(|n| format!("did you mean `{n}`?"))));
-        }
-        Err(error) => return Err(ReadProblem::new(format!("cannot be read: {error}"), None)),
-    };
-    if meta.is_dir() {
-        let hint = yaml_in(path).map(|n| format!("name a file in it, such as `{n}`"));
-        return Err(ReadProblem::new("is a directory, expected a YAML file", hint));
+/// What [`read`] is asked for when it reads a document.
+pub(super) const DOCUMENT: &str = "a YAML file";
+
+/// Reads a text file of at most [`MAX_BYTES`]; `what` it should be is for messages.
+pub(super) fn read(path: &Path, what: &str) -> Result<String, ReadProblem> {
+    if fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
+        return Err(ReadProblem::new(format!("is not a regular file, expected {what}"), None));
     }
-    if !meta.is_file() {
-        return Err(ReadProblem::new("is not a regular file, expected a YAML file", None));
-    }
+    check_file(path, what)?;
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes));
     if let Err(error) = read {
         return Err(ReadProblem::new(format!("cannot be read: {error}"), None));
     }
     if bytes.len() as u64 > MAX_BYTES {
-        let hint = "scenarios name traces by path, they do not contain them".to_owned();
-        return Err(ReadProblem::new("is larger than 16 MiB, expected a YAML file written by hand", hint));
+        let hint = (what == DOCUMENT).then(|| "scenarios name traces by path, they do not contain them".to_owned());
+        return Err(ReadProblem::new(format!("is larger than 16 MiB, expected {what} written by hand"), hint));
     }
-    decode(bytes)
+    decode(bytes, what)
 }
 
-fn decode(bytes: Vec<u8>) -> Result<String, ReadProblem> {
+/// Checks that a file is there and no directory, without reading it.
+pub(super) fn check_file(path: &Path, what: &str) -> Result<(), ReadProblem> {
+    match fs::metadata(path) {
+        Ok(meta) if meta.is_dir() => {
+            let hint = (what == DOCUMENT).then(|| yaml_in(path)).flatten().map(|n| format!("name a file in it, such as `{n}`"));
+            Err(ReadProblem::new(format!("is a directory, expected {what}"), hint))
+        }
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(ReadProblem::new("no such file", nearby(path).map(|n| format!("did you mean `{n}`?"))))
+        }
+        Err(error) => Err(ReadProblem::new(format!("cannot be read: {error}"), None)),
+    }
+}
+
+fn decode(bytes: Vec<u8>, what: &str) -> Result<String, ReadProblem> {
     if bytes.starts_with(&[0x1f, 0x8b]) {
-        return Err(ReadProblem::new("is compressed (gzip), expected a YAML file", "unpack it first".to_owned()));
+        return Err(ReadProblem::new(format!("is compressed (gzip), expected {what}"), "unpack it first".to_owned()));
     }
     if let Some(at) = bytes.iter().position(|b| *b == 0) {
-        return Err(ReadProblem::new(format!("is not a text file (byte {at} is zero), expected a YAML file"), None));
+        return Err(ReadProblem::new(format!("is not a text file (byte {at} is zero), expected {what}"), None));
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        ReadProblem::new(format!("is not a text file (byte {at} is not UTF-8), expected a YAML file"), None)
+        ReadProblem::new(format!("is not a text file (byte {at} is not UTF-8), expected {what}"), None)
     })?;
     Ok(text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned))
 }
@@ -143,7 +161,7 @@ mod tests {
     use super::*;
 
     fn problem(path: &Path) -> (String, Option<String>) {
-        let p = read(path).unwrap_err();
+        let p = read(path, DOCUMENT).unwrap_err();
         (p.problem, p.hint)
     }
 
@@ -193,6 +211,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("bom.yaml");
         fs::write(&file, "\u{feff}a: 1").unwrap();
-        assert_eq!(read(&file).unwrap(), "a: 1");
+        assert_eq!(read(&file, DOCUMENT).unwrap(), "a: 1");
     }
 }

@@ -43,6 +43,7 @@ pub struct Chip {
     /// Memory that the model lives in.
     pub memory: Memory,
     /// Dense peak rates of matrix arithmetic per number format. Absent format = not supported in hardware.
+    #[schemars(extend("propertyNames" = {"enum": Dtype::names()}))]
     pub compute: BTreeMap<Dtype, Figure<FlopsPerSecond>>,
     /// Power as a function of activity.
     pub power: ChipPower,
@@ -95,12 +96,16 @@ pub struct ChipPower {
 #[serde(deny_unknown_fields)]
 pub struct Efficiency {
     /// Fraction of peak compute (MFU) of large matrix products, by number format.
+    #[schemars(extend("propertyNames" = {"enum": Dtype::names()}))]
     pub gemm_compute: BTreeMap<Dtype, Figure<Ratio>>,
     /// Fraction of peak bandwidth (MBU) of matrix products with few rows, by number format of the weights.
+    #[schemars(extend("propertyNames" = {"enum": Dtype::names()}))]
     pub gemm_memory: BTreeMap<Dtype, Figure<Ratio>>,
     /// Fraction of the bf16 peak that causal prefill attention reaches at long prompts, by number format of the KV cache.
+    #[schemars(extend("propertyNames" = {"enum": Dtype::names()}))]
     pub prefill_attention: BTreeMap<Dtype, Figure<Ratio>>,
     /// Fraction of peak bandwidth of decode attention reading the KV cache, by its number format.
+    #[schemars(extend("propertyNames" = {"enum": Dtype::names()}))]
     pub decode_attention: BTreeMap<Dtype, Figure<Ratio>>,
     /// Shortest time of any kernel inside a captured graph.
     pub kernel_floor: Figure<Duration>,

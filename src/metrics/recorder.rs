@@ -207,7 +207,7 @@ impl<S: RequestSink> Recorder<S> {
         }
         let span = u128::from(to.since(from).ns()).max(1);
         let measured = u128::from(self.measured_ns(from, to));
-        Energy { chip_pj: whole.chip_pj * measured / span, it_pj: whole.it_pj * measured / span }
+        Energy { chip_pj: part(whole.chip_pj, measured, span), it_pj: part(whole.it_pj, measured, span) }
     }
 
     fn add_energy_to_bins(&mut self, pool: PoolId, from: SimTime, to: SimTime, energy: Energy) {
@@ -215,7 +215,7 @@ impl<S: RequestSink> Recorder<S> {
         let mut given = 0u128;
         self.bins.span(usize::from(pool.0), from, to, |bin, _, until| {
             // Nearly every iteration lies in one interval whole; dividing 128 bits takes longer than all the rest.
-            let so_far = if u128::from(until) == span { energy.it_pj } else { energy.it_pj * u128::from(until) / span };
+            let so_far = if u128::from(until) == span { energy.it_pj } else { part(energy.it_pj, until.into(), span) };
             bin.it_pj += so_far - given;
             given = so_far;
         });
@@ -271,6 +271,11 @@ impl<S: RequestSink> Recorder<S> {
             *sum += u128::from(span.ns());
         }
     }
+}
+
+/// `whole · share / span` rounded down, for spans of at most 64 bits; the product may be larger than any integer.
+fn part(whole: u128, share: u128, span: u128) -> u128 {
+    whole.checked_mul(share).map_or_else(|| whole / span * share + whole % span * share / span, |product| product / span)
 }
 
 fn whole(ns: f64) -> u128 {

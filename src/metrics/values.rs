@@ -55,7 +55,7 @@ impl Values {
         self.max = self.max.max(ns);
         self.count += n;
         self.sum += u128::from(ns) * u128::from(n);
-        self.squares += u128::from(ns) * u128::from(ns) * u128::from(n);
+        self.squares = self.squares.saturating_add((u128::from(ns) * u128::from(ns)).saturating_mul(n.into()));
         if let Some(spread) = &mut self.spread {
             spread.record(ns, n);
             return;
@@ -85,7 +85,7 @@ impl Values {
         self.max = self.max.max(other.max);
         self.count += other.count;
         self.sum += other.sum;
-        self.squares += other.squares;
+        self.squares = self.squares.saturating_add(other.squares);
         if self.spread.is_none() && (other.spread.is_some() || self.exact.len() + other.exact.len() > EXACT_LIMIT) {
             self.spill();
         }
@@ -172,8 +172,12 @@ impl Values {
     }
 }
 
-/// Population standard deviation in ns from count, sum and sum of squares; exact integers as far as they fit.
+/// Population standard deviation in ns from count, sum and sum of squares; exact integers as far as they fit. Not a number where the
+/// squares have grown beyond what they can hold: many values of years each.
 pub(super) fn std_ns(count: u64, sum: u128, squares: u128) -> f64 {
+    if squares == u128::MAX {
+        return f64::NAN;
+    }
     let n = u128::from(count);
     match (squares.checked_mul(n), sum.checked_mul(sum)) {
         (Some(a), Some(b)) => ((a.saturating_sub(b)) as f64).sqrt() / count as f64,

@@ -44,6 +44,9 @@ pub enum StudyError {
     /// The workload cannot be read: user error.
     #[error(transparent)]
     Workload(#[from] WorkloadError),
+    /// The clock runs out: user error.
+    #[error("{0}")]
+    BeyondTime(RunError),
     /// Our own error; please report it.
     #[error(transparent)]
     Internal(RunError),
@@ -81,6 +84,7 @@ pub fn simulate<S: RequestSink, L: Observer>(
     });
     match ran {
         Err(RunError::Workload(error)) => return Err(error.into()),
+        Err(error @ RunError::BeyondTime) => return Err(StudyError::BeyondTime(error)),
         _ if interrupted => return Err(StudyError::Interrupted(cluster.now())),
         Err(error) => return Err(StudyError::Internal(error)),
         Ok(()) => {}

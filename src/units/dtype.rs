@@ -24,6 +24,14 @@ pub enum Dtype {
 }
 
 impl Dtype {
+    /// All formats.
+    pub const ALL: [Self; 7] = [Self::Fp32, Self::Fp16, Self::Bf16, Self::Fp8, Self::Int8, Self::Fp4, Self::Mxfp4];
+
+    /// The spellings used in YAML, in the order of [`Self::ALL`].
+    pub fn names() -> [&'static str; 7] {
+        Self::ALL.map(Self::name)
+    }
+
     /// Bytes per element, block scales included: 4 bit + 8 bit / 16 = 0.5625 for `fp4`, 4 bit + 8 bit / 32 = 0.53125 for `mxfp4`.
     pub const fn bytes(self) -> f64 {
         match self {
@@ -46,5 +54,19 @@ impl Dtype {
             Self::Fp4 => "fp4",
             Self::Mxfp4 => "mxfp4",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_the_spellings_of_yaml() {
+        for dtype in Dtype::ALL {
+            assert_eq!(serde_json::to_value(dtype).unwrap(), dtype.name());
+        }
+        let schema = schemars::schema_for!(Dtype);
+        assert_eq!(schema.get("oneOf").and_then(|o| o.as_array()).map(Vec::len), Some(Dtype::names().len()));
     }
 }

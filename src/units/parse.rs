@@ -31,7 +31,7 @@ pub enum QuantityError {
         examples: &'static str,
     },
     /// A number followed by something that is no unit of this quantity.
-    #[error("`{unit}` is not a unit of {what}, expected one such as {examples}{}", hint(nearest))]
+    #[error("`{unit}` is not a unit of {what}, expected one such as {examples}{}", hint(*nearest))]
     UnknownUnit {
         /// The unit as written.
         unit: String,
@@ -66,7 +66,7 @@ pub enum QuantityError {
     },
 }
 
-fn hint(nearest: &Option<&'static str>) -> String {
+fn hint(nearest: Option<&'static str>) -> String {
     nearest.map_or_else(String::new, |n| format!("; did you mean `{n}`?"))
 }
 
@@ -119,7 +119,8 @@ impl Kind {
             .units
             .iter()
             .map(|u| (strsim::damerau_levenshtein(&u.name.to_lowercase(), &unit.to_lowercase()), u.name))
-            .filter(|(distance, name)| *distance <= 1.max(name.len() / 2))
+            // One letter is near every other letter: it must be the same but for its case.
+            .filter(|(distance, name)| *distance <= 1.max(name.len() / 2) && *distance < name.len().max(unit.len()))
             .min_by_key(|(distance, _)| *distance)
             .map(|(_, name)| name);
         Err(QuantityError::UnknownUnit { unit: unit.into(), what: self.what, examples: self.examples, nearest })

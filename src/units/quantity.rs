@@ -133,7 +133,7 @@ quantity!(
 );
 quantity!(
     /// A span of time, base unit second. At most 100 years.
-    Duration, "a duration", "`50 ms`, `2 s` or `10 min`", false, 0.0, 3.156e9,
+    Duration, "a duration", "`50 ms`, `2 s` or `10 min`", false, 0.0, 3.155_76e9,
     [("s", 1.0), ("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("min", 60.0), ("h", 3600.0), ("d", 86_400.0), ("y", 31_557_600.0)]
 );
 quantity!(

@@ -1,13 +1,15 @@
 //! Profiles by name: built in, from a folder of the user's, or written out in the scenario. Later ones win.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::super::load::Problems;
+use super::super::diagnostic::ConfigErrors;
+use super::super::load::{Input, Problems, load};
 use super::super::scenario::Profiles;
-use crate::hardware::{self, Catalogue, CatalogueError, Profile};
+use crate::hardware::{self, Catalogue, CatalogueError, Chip, Kind, Link, Node, Profile, Site};
 use crate::model::{self, ModelError, ModelProfile};
 
 /// Why a folder of profiles cannot be used. User error.
@@ -28,8 +30,17 @@ pub enum LibraryError {
     /// A model profile is wrong.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// A profile is not written as it should be.
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+    /// There is no such folder.
+    #[error("no such folder: `{path}`")]
+    NoFolder {
+        /// Which.
+        path: String,
+    },
     /// The folder has none of the folders that profiles live in.
-    #[error("{path}: found no folder `chips`, `nodes`, `links`, `sites` or `models` in it")]
+    #[error("found none of the folders `chips`, `nodes`, `links`, `sites` and `models` in `{path}`")]
     Empty {
         /// Which.
         path: String,
@@ -37,16 +48,10 @@ pub enum LibraryError {
 }
 
 /// All profiles that a scenario may name.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Library {
     hardware: Catalogue,
     models: BTreeMap<String, ModelProfile>,
-}
-
-impl Default for Library {
-    fn default() -> Self {
-        Self { hardware: Catalogue::built_in(), models: BTreeMap::new() }
-    }
 }
 
 impl Library {
@@ -76,16 +81,27 @@ impl Library {
     /// # Errors
     /// A file that cannot be read or used.
     pub fn add_folder(&mut self, folder: &Path) -> Result<(), LibraryError> {
+        if !folder.is_dir() {
+            return Err(LibraryError::NoFolder { path: folder.display().to_string() });
+        }
         let mut found = false;
         for kind in hardware::Kind::ALL {
-            for (name, text) in yaml_files(&folder.join(kind.folder()), &mut found)? {
-                self.hardware.add_yaml(kind, &name, text)?;
+            for file in yaml_files(&folder.join(kind.folder()), &mut found)? {
+                // Read with all checks for their messages; the catalogue takes the text.
+                match kind {
+                    Kind::Chip => load::<Chip>(Input::File(&file), &[]).map(drop)?,
+                    Kind::Node => load::<Node>(Input::File(&file), &[]).map(drop)?,
+                    Kind::Link => load::<Link>(Input::File(&file), &[]).map(drop)?,
+                    Kind::Site => load::<Site>(Input::File(&file), &[]).map(drop)?,
+                }
+                let text = fs::read_to_string(&file).map_err(|error| unreadable(&file, error))?;
+                self.hardware.add_yaml(kind, &name_of(&file), text)?;
             }
         }
-        for (name, text) in yaml_files(&folder.join("models"), &mut found)? {
-            let name = name.trim_end_matches(".yaml").trim_end_matches(".yml").to_owned();
-            let profile = ModelProfile::from_yaml(&name, &text)?;
-            self.models.insert(name, profile);
+        for file in yaml_files(&folder.join("models"), &mut found)? {
+            let loaded = load::<ModelProfile>(Input::File(&file), &[])?;
+            loaded.value.validate()?;
+            self.models.insert(name_of(&file), loaded.value);
         }
         if found { Ok(()) } else { Err(LibraryError::Empty { path: folder.display().to_string() }) }
     }
@@ -97,6 +113,10 @@ impl Library {
         library.add_inline(&profiles.links, problems);
         library.add_inline(&profiles.nodes, problems);
         library.add_inline(&profiles.sites, problems);
+        library.check_inline(&profiles.chips, problems);
+        library.check_inline(&profiles.links, problems);
+        library.check_inline(&profiles.nodes, problems);
+        library.check_inline(&profiles.sites, problems);
         for (name, profile) in &profiles.models {
             if let Err(error) = profile.validate() {
                 problems.note(&format!("profiles.models.{name}"), &error.to_string(), None);
@@ -120,19 +140,37 @@ impl Library {
     }
 }
 
-/// Names and texts of the YAML files in a folder, in order of name; none if there is no such folder.
-fn yaml_files(folder: &Path, found: &mut bool) -> Result<Vec<(String, String)>, LibraryError> {
+impl Library {
+    /// What they refer to may be written out as well, so this comes when all have been added.
+    fn check_inline<P: Profile>(&self, profiles: &BTreeMap<String, P>, problems: &mut Problems<'_>) {
+        for (name, profile) in profiles {
+            for found in self.hardware.validate(profile, name) {
+                problems.note(&format!("profiles.{}.{name}.{}", P::KIND.folder(), found.path), &found.message, None);
+            }
+        }
+    }
+}
+
+/// The name of a profile: that of its file without the extension.
+fn name_of(file: &Path) -> String {
+    file.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn unreadable(path: &Path, source: std::io::Error) -> LibraryError {
+    LibraryError::Io { path: path.display().to_string(), source }
+}
+
+/// The YAML files in a folder, in order of name; none if there is no such folder.
+fn yaml_files(folder: &Path, found: &mut bool) -> Result<Vec<PathBuf>, LibraryError> {
     if !folder.is_dir() {
         return Ok(Vec::new());
     }
     *found = true;
-    let failed = |path: &Path, source| LibraryError::Io { path: path.display().to_string(), source };
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(|e| failed(folder, e))? {
-        let path = entry.map_err(|e| failed(folder, e))?.path();
+    for entry in fs::read_dir(folder).map_err(|error| unreadable(folder, error))? {
+        let path = entry.map_err(|error| unreadable(folder, error))?.path();
         if path.extension().is_some_and(|e| e == "yaml" || e == "yml") {
-            let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-            files.push((name, std::fs::read_to_string(&path).map_err(|e| failed(&path, e))?));
+            files.push(path);
         }
     }
     files.sort();

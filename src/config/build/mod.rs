@@ -4,7 +4,10 @@
 //! hash. Must not know: how anything is simulated, or where results go.
 
 mod cluster;
+mod conditions;
 mod library;
+mod names;
+mod pool;
 mod provenance;
 mod resolved;
 mod workload;
@@ -72,17 +75,15 @@ impl Scenario {
         let mut problems = document.problems();
         check_meaning(&file, &mut problems);
         let assertions = assertions(&file, &mut problems);
-        if !problems.is_empty() {
-            problems.finish()?;
-        }
-        let mut problems = document.problems();
         let library = library.with_inline(&file.profiles, &mut problems);
         let workloads = workload::build(&file, &document, &mut problems);
-        let parts = cluster::build(&file, &document, &library, &workloads, &mut problems);
+        let parts = cluster::build(&file, &document, &library, workloads.as_deref(), &mut problems);
         let (Some(workloads), Some(parts)) = (workloads, parts) else {
             problems.finish()?;
             return Err(ConfigErrors::file(&file.name, "the scenario cannot be resolved", None));
         };
+        let recorder = cluster::recorder(&file, &parts, &workloads);
+        conditions::check(&assertions, &file, &recorder, &mut problems)?;
         problems.finish()?;
         let resolved = resolved::resolve(&file, &document, &parts)?;
         let files = document.sources().iter().map(|source| source.name.clone()).collect();
@@ -92,7 +93,7 @@ impl Scenario {
             seed: file.seed,
             requests: file.run.requests.and_then(crate::units::Count::whole),
             duration: file.run.duration.and_then(span),
-            recorder: cluster::recorder(&file, &parts, &workloads),
+            recorder,
             cluster: parts.spec,
             workloads,
             pue: parts.pue,

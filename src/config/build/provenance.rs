@@ -26,7 +26,7 @@ fn add<P: Profile>(entries: &mut Vec<ProvenanceEntry>, profile: &P) {
             profile: format!("{} {}", P::KIND.name(), profile.name()),
             figure: figure.path,
             value: figure.value,
-            confidence: word(&figure.confidence),
+            confidence: word(figure.confidence),
             source,
             note: figure.note,
         });
@@ -40,13 +40,13 @@ fn add_model(entries: &mut Vec<ProvenanceEntry>, profile: &ModelProfile) {
         profile: format!("model {}", profile.name),
         figure: "architecture".into(),
         value: format!("{:.2} B parameters", profile.architecture.parameters().total() as f64 / 1e9),
-        confidence: profile.published.as_ref().map_or_else(|| "official".into(), |published| word(&published.total.confidence)),
+        confidence: profile.published.as_ref().map_or_else(|| "official".into(), |published| word(published.total.confidence)),
         source: sources.join("; "),
         note: None,
     });
 }
 
 /// The word used in YAML.
-fn word(confidence: &crate::units::Confidence) -> String {
+fn word(confidence: crate::units::Confidence) -> String {
     serde_json::to_value(confidence).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }

@@ -5,6 +5,7 @@ use super::super::scenario::{
     Arrivals, ClosedLoop, Diurnal, Lengths, ScenarioFile, SharedPrefix, Slo as SloEntry, Synthetic, Trace, TraceFormat as FormatName,
     WorkloadEntry,
 };
+use super::super::source::{check_file, read};
 use super::span;
 use crate::metrics::SloLimits;
 use crate::sim::{SimDuration, Streams};
@@ -48,7 +49,10 @@ pub(super) fn build(file: &ScenarioFile, document: &Document, problems: &mut Pro
     let mut sources = Vec::new();
     for (index, entry) in file.workload.iter().enumerate() {
         let path = format!("workload[{index}]");
-        sources.extend(source(entry, &path, document, problems));
+        // What contradicts itself has been told already.
+        if !problems.touch(&path) {
+            sources.extend(source(entry, &path, document, problems));
+        }
     }
     (sources.len() == file.workload.len()).then_some(sources)
 }
@@ -60,7 +64,7 @@ pub(super) fn limits(slo: Option<&SloEntry>) -> SloLimits {
 }
 
 fn source(entry: &WorkloadEntry, path: &str, document: &Document, problems: &mut Problems<'_>) -> Option<WorkloadSource> {
-    let requests = whole(entry.requests, &format!("{path}.requests"), problems)?;
+    let requests = entry.requests.and_then(Count::whole);
     let (source, found, at) = if let Some(synthetic) = &entry.synthetic {
         let at = format!("{path}.synthetic");
         let parameters = synthetic_parameters(synthetic, requests, &at, document, problems)?;
@@ -82,14 +86,33 @@ fn source(entry: &WorkloadEntry, path: &str, document: &Document, problems: &mut
     for problem in found {
         note(&problem, &at, problems);
     }
-    // Opening a trace finds out now, not in the middle of the run, whether it is there and what it is.
-    if usable && let WorkloadSource::Trace(parameters) = &source {
-        if let Err(error) = TraceWorkload::open(ClassId(0), parameters.clone()) {
-            problems.note(&format!("{at}.path"), &error.to_string(), None);
-            return None;
+    let there = usable && open_trace(&source, &entry.name, &format!("{at}.path"), problems);
+    there.then_some(source)
+}
+
+/// Opening a trace finds out now, not in the middle of the run, whether it is there and what it is.
+fn open_trace(source: &WorkloadSource, name: &str, at: &str, problems: &mut Problems<'_>) -> bool {
+    let WorkloadSource::Trace(parameters) = source else { return true };
+    let found = match &parameters.source {
+        TraceSource::File(path) => check_file(path, "a trace file").map_err(|problem| {
+            let elsewhere = format!("give its place with `--set workload.{name}.trace.path=…`");
+            (problem.sentence(path), Some(problem.hint.unwrap_or(elsewhere)))
+        }),
+        TraceSource::Memory { .. } => Ok(()),
+    };
+    let opened = found.and_then(|()| {
+        TraceWorkload::open(ClassId(0), parameters.clone()).map_err(|error| {
+            let bad_line = matches!(error, WorkloadError::BadLine { line: 2.., .. });
+            (error.to_string(), bad_line.then(|| "mend the line, or write `skip_bad_lines: true` to skip and count such lines".to_owned()))
+        })
+    });
+    match opened {
+        Ok(_) => true,
+        Err((problem, hint)) => {
+            problems.note(at, &problem, hint);
+            false
         }
     }
-    usable.then_some(source)
 }
 
 /// Points at the key that a parameter came from, as far as the names agree.
@@ -222,10 +245,10 @@ fn empirical(
     if let Some(path) = path {
         let key = format!("{at}.empirical.path");
         let file = document.resolve(&key, path);
-        let text = match std::fs::read_to_string(&file) {
+        let text = match read(&file, "a text file with one length a line") {
             Ok(text) => text,
-            Err(error) => {
-                problems.note(&key, &format!("{}: {error}", file.display()), None);
+            Err(problem) => {
+                problems.note(&key, &problem.sentence(&file), problem.hint);
                 return None;
             }
         };
@@ -243,15 +266,13 @@ fn empirical(
             }
         }
     }
-    Some(LengthDistribution::Values(all))
-}
-
-fn whole(count: Option<Count>, at: &str, problems: &mut Problems<'_>) -> Option<Option<u64>> {
-    let Some(count) = count else { return Some(None) };
-    if count.whole().is_none() {
-        problems.at(at, format!("`{count}`"), "a whole number", None);
+    if all.is_empty() {
+        let (key, problem) =
+            path.map_or(("values", "found no lengths".to_owned()), |file| ("path", format!("found no lengths in `{file}`")));
+        problems.note(&format!("{at}.empirical.{key}"), &problem, None);
+        return None;
     }
-    count.whole().map(Some)
+    Some(LengthDistribution::Values(all))
 }
 
 fn tokens(count: Count, at: &str, problems: &mut Problems<'_>) -> Option<u32> {

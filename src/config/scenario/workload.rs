@@ -83,19 +83,19 @@ pub enum Arrivals {
     /// Independent arrivals: exponential gaps.
     Poisson {
         /// Mean arrivals per time.
-        #[schemars(extend("x-above" = 0))]
+        #[schemars(extend("x-least" = 1e-6))]
         rate: PerSecond,
     },
     /// Equal gaps.
     Constant {
         /// Arrivals per time.
-        #[schemars(extend("x-above" = 0))]
+        #[schemars(extend("x-least" = 1e-6))]
         rate: PerSecond,
     },
     /// Gaps with a Gamma distribution: burstier than Poisson for `cv` above 1.
     Gamma {
         /// Mean arrivals per time.
-        #[schemars(extend("x-above" = 0))]
+        #[schemars(extend("x-least" = 1e-6))]
         rate: PerSecond,
         /// Coefficient of variation of the gaps.
         #[schemars(extend("x-above" = 0, "x-most" = 100))]
@@ -104,7 +104,7 @@ pub enum Arrivals {
     /// Gaps with a Weibull distribution.
     Weibull {
         /// Mean arrivals per time.
-        #[schemars(extend("x-above" = 0))]
+        #[schemars(extend("x-least" = 1e-6))]
         rate: PerSecond,
         /// Coefficient of variation of the gaps.
         #[schemars(extend("x-above" = 0, "x-most" = 100))]
@@ -133,24 +133,24 @@ pub struct Diurnal {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Lengths {
     /// Always the same.
-    Fixed(#[schemars(extend("x-above" = 0, "x-most" = 1e8))] Count),
+    Fixed(#[schemars(extend("x-above" = 0, "x-most" = 16_777_216))] Count),
     /// Every length from `min` to `max` equally often.
     Uniform {
         /// Smallest, tokens.
-        #[schemars(extend("x-above" = 0, "x-most" = 1e8))]
+        #[schemars(extend("x-above" = 0, "x-most" = 16_777_216))]
         min: Count,
         /// Largest, tokens.
-        #[schemars(extend("x-above" = 0, "x-most" = 1e8))]
+        #[schemars(extend("x-above" = 0, "x-most" = 16_777_216))]
         max: Count,
     },
     /// Lognormal. Give `mean` and `median`, or `median` and `sigma`.
     Lognormal {
         /// Half of the draws are below it, tokens.
-        #[schemars(extend("x-above" = 0, "x-most" = 1e8))]
+        #[schemars(extend("x-above" = 0, "x-most" = 16_777_216))]
         median: Count,
         /// Mean, tokens; above `median`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[schemars(extend("x-above" = 0, "x-most" = 1e8))]
+        #[schemars(extend("x-above" = 0, "x-most" = 16_777_216))]
         mean: Option<Count>,
         /// Standard deviation of the logarithm.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -158,11 +158,11 @@ pub enum Lengths {
         sigma: Option<Ratio>,
         /// Draws below are raised to it, tokens.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[schemars(extend("x-above" = 0, "x-most" = 1e8))]
+        #[schemars(extend("x-above" = 0, "x-most" = 16_777_216))]
         min: Option<Count>,
         /// Draws above are cut to it, tokens.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[schemars(extend("x-above" = 0, "x-most" = 1e8))]
+        #[schemars(extend("x-above" = 0, "x-most" = 16_777_216))]
         max: Option<Count>,
     },
     /// Each of the given lengths equally often; or read from a file with one length a line.
@@ -181,7 +181,7 @@ pub enum Lengths {
 #[serde(deny_unknown_fields)]
 pub struct SharedPrefix {
     /// Length of the common text, tokens; counted inside the prompt length.
-    #[schemars(extend("x-above" = 0, "x-most" = 1e8))]
+    #[schemars(extend("x-above" = 0, "x-most" = 16_777_216))]
     pub tokens: Count,
     /// How many different texts there are.
     #[serde(default = "one")]

@@ -20,6 +20,12 @@ impl LineProblem {
     pub(super) fn new(reason: SkipReason, text: impl Into<String>) -> Self {
         Self { reason, text: text.into() }
     }
+
+    /// The same of a last line that has no end.
+    pub(super) fn of_torn_line(self) -> Self {
+        let text = format!("{} (the last line, without a line end: the file may be cut short)", self.text);
+        Self { text, ..self }
+    }
 }
 
 /// `name: found x, expected y`, the refusal of one field.

@@ -106,7 +106,7 @@ impl TraceReader {
             Line::TooLong => Err(LineProblem::new(SkipReason::TooLong, too_long())),
             _ if self.lines.text().trim_ascii().is_empty() => Ok(Outcome::Nothing),
             Line::Whole => self.record(),
-            Line::Torn => self.record().and_then(|outcome| {
+            Line::Torn => self.record().map_err(LineProblem::of_torn_line).and_then(|outcome| {
                 if !self.line_format.can_be_torn_unseen() {
                     return Ok(outcome);
                 }

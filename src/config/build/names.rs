@@ -1,0 +1,153 @@
+//! What a scenario names: models, sites, nodes with their chips and links.
+
+use super::super::load::{Document, Problems};
+use super::super::scenario::{self, Pool, Profiles, ScenarioFile};
+use super::super::source::read;
+use super::library::Library;
+use crate::cluster::ModelId;
+use crate::hardware::{Catalogue, Chip, Link, Node, Profile, Site};
+use crate::model::{Model, ModelProfile, hugging_face};
+
+/// A model of the scenario.
+pub(super) struct NamedModel {
+    pub(super) name: String,
+    pub(super) profile: String,
+    pub(super) id: ModelId,
+    pub(super) model: Model,
+}
+
+/// The models that can be built; the others have been noted.
+pub(super) fn models(
+    file: &ScenarioFile,
+    document: &Document,
+    library: &Library,
+    profiles: &mut Profiles,
+    problems: &mut Problems<'_>,
+) -> Vec<NamedModel> {
+    let mut models = Vec::new();
+    for (index, (name, choice)) in file.models.iter().enumerate() {
+        let path = format!("models.{name}");
+        let Some((key, profile)) = model_profile(name, choice, &path, document, library, problems) else { continue };
+        let mut precision = profile.precision;
+        if let Some(weights) = choice.weights {
+            precision.weights = weights;
+            precision.experts = None;
+        }
+        precision.experts = choice.experts.or(precision.experts);
+        precision.kv = choice.kv.unwrap_or(precision.kv);
+        match Model::new(name.clone(), profile.architecture.clone(), precision) {
+            Ok(model) => models.push(NamedModel {
+                name: name.clone(),
+                profile: key.clone(),
+                id: ModelId(u16::try_from(index).unwrap_or(u16::MAX)),
+                model,
+            }),
+            Err(error) => problems.note(&path, &error.to_string(), None),
+        }
+        profiles.models.insert(key, profile);
+    }
+    models
+}
+
+fn model_profile(
+    name: &str,
+    choice: &scenario::ModelChoice,
+    path: &str,
+    document: &Document,
+    library: &Library,
+    problems: &mut Problems<'_>,
+) -> Option<(String, ModelProfile)> {
+    if let Some(config) = &choice.hugging_face {
+        let key = format!("{path}.hugging_face");
+        let file = document.resolve(&key, config);
+        let text = read(&file, "a Hugging Face `config.json`").map_err(|problem| (problem.sentence(&file), problem.hint));
+        let profile = text.and_then(|text| hugging_face::read(name, &text).map_err(|error| (format!("{}: {error}", file.display()), None)));
+        return match profile {
+            Ok(profile) => Some((name.to_owned(), profile)),
+            Err((problem, hint)) => {
+                problems.note(&key, &problem, hint);
+                None
+            }
+        };
+    }
+    let wanted = choice.profile.as_deref()?;
+    match library.model(wanted) {
+        Ok(profile) => Some((wanted.to_owned(), profile)),
+        Err(error) => {
+            let known = library.model_names();
+            if known.iter().any(|name| name == wanted) {
+                problems.note(&format!("{path}.profile"), &error.to_string(), None);
+            } else {
+                problems.unknown(&format!("{path}.profile"), "model", wanted, &known.iter().map(String::as_str).collect::<Vec<_>>());
+            }
+            None
+        }
+    }
+}
+
+/// A hardware profile by name.
+pub(super) fn find<P: Profile>(catalogue: &Catalogue, name: &str, path: &str, problems: &mut Problems<'_>) -> Option<P> {
+    match catalogue.find(name) {
+        Ok(profile) => Some(profile),
+        Err(error) => {
+            if problems.touch(&format!("profiles.{}.{name}", P::KIND.folder())) {
+                // Written out in the scenario: what is wrong with it has been told.
+            } else if catalogue.contains(P::KIND, name) {
+                problems.note(path, &error.to_string(), None);
+            } else {
+                let known: Vec<&str> = catalogue.names(P::KIND).collect();
+                problems.unknown(path, P::KIND.name(), name, &known);
+            }
+            None
+        }
+    }
+}
+
+/// The site, with what the scenario changes.
+pub(super) fn site(file: &ScenarioFile, library: &Library, profiles: &mut Profiles, problems: &mut Problems<'_>) -> Option<Site> {
+    let choice = &file.cluster.site;
+    let mut site: Site = find(library.hardware(), &choice.profile, "cluster.site.profile", problems)?;
+    profiles.sites.insert(site.name.clone(), site.clone());
+    if let Some(value) = choice.electricity {
+        site.electricity.value = value;
+    }
+    if let Some(value) = choice.pue {
+        site.pue.value = value;
+    }
+    if let Some(value) = choice.carbon {
+        site.carbon.value = value;
+    }
+    if let Some(value) = choice.hosting {
+        site.hosting.value = value;
+    }
+    Some(site)
+}
+
+/// What an instance of a pool stands on.
+pub(super) struct PoolHardware {
+    pub(super) node: Node,
+    pub(super) chip: Chip,
+    pub(super) scale_up: Link,
+    pub(super) scale_out: Link,
+}
+
+impl PoolHardware {
+    pub(super) fn find(pool: &Pool, path: &str, catalogue: &Catalogue, problems: &mut Problems<'_>) -> Option<Self> {
+        let path = format!("{path}.node");
+        let node: Node = find(catalogue, &pool.node, &path, problems)?;
+        Some(Self {
+            chip: find(catalogue, &node.chip, &path, problems)?,
+            scale_up: find(catalogue, &node.scale_up, &path, problems)?,
+            scale_out: find(catalogue, &node.scale_out, &path, problems)?,
+            node,
+        })
+    }
+
+    pub(super) fn keep(self, profiles: &mut Profiles) {
+        for link in [self.scale_up, self.scale_out] {
+            profiles.links.insert(link.name.clone(), link);
+        }
+        profiles.chips.insert(self.chip.name.clone(), self.chip);
+        profiles.nodes.insert(self.node.name.clone(), self.node);
+    }
+}

@@ -1,0 +1,296 @@
+//! One pool: step times, engine, power and cost of its instances.
+
+use std::sync::Arc;
+
+use super::super::load::Problems;
+use super::super::scenario::{self, PerfChoice, Pool, Pricing, ScenarioFile};
+use super::names::{NamedModel, PoolHardware};
+use crate::cluster::{EngineSpec, PoolSpec, Role};
+use crate::cost::{NodeCost, Ownership, Tariff};
+use crate::hardware::{Link, Site};
+use crate::perf::{
+    Activity, Affine, AffineParameters, KvCapacity, MemoryParameters, Parallelism, PerfError, PerfModel, Roofline, RooflineOptions,
+    RooflineParameters, ScaleUp, kv_capacity,
+};
+use crate::power::{ChipPowerModel, InstancePower, NodePower};
+use crate::units::Count;
+
+/// One pool and all that it is built from.
+pub(super) struct PoolBuilder<'a> {
+    pub(super) pool: &'a Pool,
+    pub(super) path: &'a str,
+    pub(super) hardware: &'a PoolHardware,
+    pub(super) model: &'a NamedModel,
+    pub(super) site: &'a Site,
+    pub(super) link: Option<&'a Link>,
+    pub(super) file: &'a ScenarioFile,
+}
+
+impl PoolBuilder<'_> {
+    /// The pool and what its nodes cost; `None` if it cannot be built, which has been noted then.
+    pub(super) fn build(&self, problems: &mut Problems<'_>) -> Option<(PoolSpec, NodeCost)> {
+        let parallelism = Parallelism { tp: self.pool.parallelism.tp, ep: self.pool.parallelism.ep, dp: self.pool.parallelism.dp, pp: 1 };
+        if let Err(error) = parallelism.validate(&self.model.model) {
+            let key = match &error {
+                PerfError::ParallelismRange { key, .. } | PerfError::NotDivisible { key, .. } => key,
+                PerfError::KvHeads { .. } => "tp",
+                PerfError::NoExperts { ep: 1, .. } => "dp",
+                _ => "ep",
+            };
+            problems.note(&format!("{}.parallelism.{key}", self.path), &error.to_string(), None);
+            return None;
+        }
+        let node = &self.hardware.node;
+        if parallelism.chips() > node.scale_up_chips {
+            let problem = format!(
+                "found {} chips in one instance, expected at most {}: the chips that `{}` joins by its scale-up link",
+                parallelism.chips(),
+                node.scale_up_chips,
+                node.name
+            );
+            let key = if parallelism.dp > 1 { "dp" } else { "tp" };
+            problems.note(&format!("{}.parallelism.{key}", self.path), &problem, None);
+            return None;
+        }
+        let perf = self.perf(parallelism).map_err(|error| problems.note(&format!("{}.perf", self.path), &error.to_string(), None)).ok();
+        let engine = self.engine(parallelism, problems);
+        let power = self.power(parallelism).map_err(|error| problems.note(&format!("{}.node", self.path), &error, None)).ok();
+        let cost = self.cost(problems);
+        let link = self.link?;
+        let overrides = self.file.cluster.network.kv.overrides.unwrap_or_default();
+        let rate = overrides.bandwidth.unwrap_or(link.bandwidth.value).get() * overrides.efficiency.unwrap_or(link.efficiency.value).get();
+        let spec = PoolSpec {
+            name: self.pool.name.clone(),
+            role: match self.pool.role {
+                scenario::Role::Prefill => Role::Prefill,
+                scenario::Role::Decode => Role::Decode,
+                scenario::Role::Mixed => Role::Mixed,
+            },
+            model: self.model.id,
+            instances: self.pool.instances,
+            chips: parallelism.chips(),
+            perf: perf?,
+            engine: engine?,
+            power: power?,
+            kv_bytes_per_token: self.kv_bytes_per_token(),
+            layers: self.model.model.architecture().layers,
+            window: self.model.model.architecture().window.map(|window| window.tokens),
+            port_bytes_per_s: rate * f64::from(parallelism.chips()) * node.scale_out_per_chip.value.get(),
+        };
+        Some((spec, cost?))
+    }
+
+    fn kv_bytes_per_token(&self) -> f64 {
+        match self.pool.perf {
+            PerfChoice::Affine(affine) => affine.kv_bytes_per_token.map(crate::units::Bytes::get),
+            PerfChoice::Roofline(_) => None,
+        }
+        .unwrap_or(self.model.model.kv_bytes_per_token() as f64)
+    }
+
+    fn perf(&self, parallelism: Parallelism) -> Result<Arc<dyn PerfModel>, PerfError> {
+        match &self.pool.perf {
+            PerfChoice::Affine(affine) => {
+                let none = Activity { compute: 0.0, memory: 0.0 };
+                Ok(Arc::new(Affine::new(AffineParameters {
+                    base: affine.base,
+                    per_prefill_token: affine.per_prompt_token,
+                    per_prefill_pair: crate::units::Duration::ZERO,
+                    per_decode_sequence: affine.per_sequence,
+                    per_decode_context: affine.per_context_token,
+                    prefill_activity: none,
+                    decode_activity: none,
+                })?))
+            }
+            PerfChoice::Roofline(changes) => {
+                let mut chip = self.hardware.chip.clone();
+                let mut options = RooflineOptions::default();
+                if let Some(efficiency) = &mut chip.efficiency {
+                    if let Some(value) = changes.gemm_compute {
+                        efficiency.gemm_compute.values_mut().for_each(|figure| figure.value = value);
+                    }
+                    if let Some(value) = changes.gemm_memory {
+                        efficiency.gemm_memory.values_mut().for_each(|figure| figure.value = value);
+                    }
+                }
+                options.iteration_overhead_s = changes.iteration_overhead.map(crate::units::Duration::get);
+                let scale_up = ScaleUp::from(&self.hardware.scale_up);
+                Ok(Arc::new(Roofline::new(&RooflineParameters { model: &self.model.model, chip: &chip, scale_up, parallelism, options })?))
+            }
+        }
+    }
+
+    fn engine(&self, parallelism: Parallelism, problems: &mut Problems<'_>) -> Option<EngineSpec> {
+        let engine = &self.pool.engine;
+        let path = format!("{}.engine", self.path);
+        let chip = &self.hardware.chip;
+        let (default_tokens, default_seqs) = scenario::Engine::vllm_defaults(chip.memory.capacity.value, &chip.name);
+        let max_num_batched_tokens = match engine.max_num_batched_tokens {
+            Some(count) => whole(count, &format!("{path}.max_num_batched_tokens"), problems)?,
+            None => default_tokens,
+        };
+        let max_num_seqs = engine.max_num_seqs.unwrap_or(default_seqs.min(max_num_batched_tokens));
+        if max_num_seqs > max_num_batched_tokens {
+            problems.at(
+                &format!("{path}.max_num_batched_tokens"),
+                format!("`{max_num_batched_tokens}`"),
+                &format!("at least `max_num_seqs: {max_num_seqs}`, for every running sequence needs one token"),
+                None,
+            );
+            return None;
+        }
+        let kv_blocks = match engine.num_gpu_blocks_override {
+            Some(count) => {
+                // The weights must fit all the same; given coefficients stand for hardware that may have other memory.
+                if matches!(self.pool.perf, PerfChoice::Roofline(_)) {
+                    self.fitting_blocks(parallelism, max_num_batched_tokens, max_num_seqs, problems)?;
+                }
+                u64::from(whole(count, &format!("{path}.num_gpu_blocks_override"), problems)?)
+            }
+            None => self.fitting_blocks(parallelism, max_num_batched_tokens, max_num_seqs, problems)?,
+        };
+        let max_model_len = self.max_model_len(kv_blocks, &path, problems)?;
+        if !engine.enable_chunked_prefill && max_model_len > max_num_batched_tokens {
+            let expected =
+                format!("at least `max_model_len: {max_model_len}`, because prompts are not split (`enable_chunked_prefill: false`)");
+            problems.at(&format!("{path}.max_num_batched_tokens"), format!("`{max_num_batched_tokens}`"), &expected, None);
+            return None;
+        }
+        Some(EngineSpec {
+            max_num_seqs,
+            max_num_batched_tokens,
+            block_size: engine.block_size,
+            chunked_prefill: engine.enable_chunked_prefill,
+            prefix_caching: engine.enable_prefix_caching,
+            max_model_len,
+            kv_blocks,
+        })
+    }
+
+    fn fitting_blocks(
+        &self,
+        parallelism: Parallelism,
+        max_num_batched_tokens: u32,
+        max_num_seqs: u32,
+        problems: &mut Problems<'_>,
+    ) -> Option<u64> {
+        let parameters = MemoryParameters {
+            model: &self.model.model,
+            chip: &self.hardware.chip,
+            parallelism,
+            gpu_memory_utilization: self.pool.engine.gpu_memory_utilization.get(),
+            max_num_batched_tokens,
+            max_num_seqs,
+            block_size: self.pool.engine.block_size,
+        };
+        match kv_capacity(&parameters) {
+            Ok(KvCapacity { blocks, kv_bytes, .. }) => match self.pool.perf {
+                // Whole blocks of the given size in the memory that the model's own blocks would take.
+                PerfChoice::Affine(scenario::Affine { kv_bytes_per_token: Some(bytes), .. }) => {
+                    let block = bytes.whole().saturating_mul(self.pool.engine.block_size.into());
+                    let fitting = kv_bytes.checked_div(block).filter(|&blocks| blocks > 0);
+                    if fitting.is_none() {
+                        let most = kv_bytes / u64::from(self.pool.engine.block_size);
+                        let path = format!("{}.perf.affine.kv_bytes_per_token", self.path);
+                        let expected = format!("1 to {most} bytes, of which the KV memory of one instance holds at least one block");
+                        problems.at(&path, format!("`{bytes}`"), &expected, None);
+                    }
+                    fitting
+                }
+                _ => Some(blocks),
+            },
+            Err(error) => {
+                let key = if matches!(error, PerfError::DoesNotFit { .. }) { ".parallelism.tp" } else { "" };
+                problems.note(&format!("{}{key}", self.path), &error.to_string(), None);
+                None
+            }
+        }
+    }
+
+    /// As given, else what the model allows and the KV memory holds.
+    fn max_model_len(&self, kv_blocks: u64, path: &str, problems: &mut Problems<'_>) -> Option<u32> {
+        let capacity = u32::try_from(kv_blocks.saturating_mul(self.pool.engine.block_size.into())).unwrap_or(u32::MAX);
+        let context = self.model.model.architecture().max_context;
+        let Some(count) = self.pool.engine.max_model_len else {
+            return Some(context.min(capacity));
+        };
+        let path = format!("{path}.max_model_len");
+        let length = whole(count, &path, problems)?;
+        if length > capacity {
+            problems.at(
+                &path,
+                format!("`{length}`"),
+                &format!("at most {capacity} tokens, which is what the KV cache of one instance holds"),
+                None,
+            );
+            return None;
+        }
+        if length > context {
+            problems.at(&path, format!("`{length}`"), &format!("at most {context} tokens, the context of `{}`", self.model.name), None);
+            return None;
+        }
+        Some(length)
+    }
+
+    fn power(&self, parallelism: Parallelism) -> Result<InstancePower, String> {
+        let node = NodePower::from_profile(&self.hardware.node);
+        let law = ChipPowerModel::from_profile(&self.hardware.chip.power).map_err(|error| error.to_string())?;
+        let law = match &self.pool.perf {
+            PerfChoice::Roofline(_) => law,
+            // Nothing is known of activity: one constant power while busy.
+            PerfChoice::Affine(affine) => {
+                let busy = affine.busy_power.map_or(law.tdp_w(), crate::units::Watts::get);
+                ChipPowerModel::new(law.idle_w().min(busy), 1.0, busy, 1.0, 0.0).map_err(|error| error.to_string())?
+            }
+        };
+        InstancePower::new(parallelism.chips(), law, node).map_err(|error| error.to_string())
+    }
+
+    fn cost(&self, problems: &mut Problems<'_>) -> Option<NodeCost> {
+        let path = format!("{}.pricing", self.path);
+        let node = &self.hardware.node;
+        let tariff = match self.pool.pricing {
+            Pricing::Own => {
+                let Some(price) = &node.price else {
+                    problems.note(
+                        &path,
+                        &format!("`{}` has no price", node.name),
+                        Some("give the node profile a price, or write `pricing: {rent-at: $…/h}`".into()),
+                    );
+                    return None;
+                };
+                let law = ChipPowerModel::from_profile(&self.hardware.chip.power).ok()?;
+                Tariff::Owned(Ownership {
+                    price_usd: price.value.get(),
+                    life_s: node.life.value.get(),
+                    provisioned_w: NodePower::from_profile(node).max_it_w(&law),
+                    hosting_usd_per_kw_month: self.site.hosting.value.get(),
+                    electricity_usd_per_kwh: self.site.electricity.value.get(),
+                    pue: self.site.pue.value.get(),
+                })
+            }
+            Pricing::RentAt(price) => Tariff::RentedChip { usd_per_hour: price.get() },
+            Pricing::Rent => match (&node.rent, &self.hardware.chip.price.rent) {
+                (Some(rent), _) => Tariff::RentedNode { usd_per_hour: rent.value.get() },
+                (None, Some(rent)) => Tariff::RentedChip { usd_per_hour: rent.value.get() },
+                (None, None) => {
+                    problems.note(
+                        &path,
+                        &format!("neither `{}` nor `{}` has a rent", node.name, node.chip),
+                        Some("write `pricing: {rent-at: $…/h}`, per chip and hour".into()),
+                    );
+                    return None;
+                }
+            },
+        };
+        NodeCost::new(node.chips, tariff).map_err(|error| problems.note(&path, &error.to_string(), None)).ok()
+    }
+}
+
+fn whole(count: Count, path: &str, problems: &mut Problems<'_>) -> Option<u32> {
+    let whole = count.whole().and_then(|n| u32::try_from(n).ok()).filter(|&n| n > 0);
+    if whole.is_none() {
+        problems.at(path, format!("`{count}`"), "a whole number from 1 to 4294967295", None);
+    }
+    whole
+}
