@@ -27,21 +27,42 @@ fn shell(folder: &Path, line: &str) -> Output {
     Command::new("sh").args(["-c", line]).current_dir(folder).env("PATH", path).env_remove("COLUMNS").output().unwrap()
 }
 
-/// `TOKENMILL_RENEW=1 cargo test --test main readme` writes the output of today into the README.
+const RENEW: &str = "renew with `TOKENMILL_RENEW=1 cargo test --test main readme`, and look at the text around it";
+
+/// The charts of the README: scenario and name in `plots/`.
+const CHARTS: [(&str, &str); 4] =
+    [("quickstart", "itl"), ("quickstart", "timeline"), ("quickstart", "ttft"), ("quickstart-colocated", "itl")];
+
+fn renewing() -> bool {
+    std::env::var_os("TOKENMILL_RENEW").is_some()
+}
+
 #[test]
 fn the_output_in_the_readme_is_what_the_program_prints() {
     let folder = tempfile::tempdir().unwrap();
     let printed = String::from_utf8(shell(folder.path(), "tokenmill run quickstart").stdout).unwrap();
     let (printed, text) = (printed.trim_end(), readme());
     let shown = blocks(&text, "text")[0];
-    if std::env::var_os("TOKENMILL_RENEW").is_some() {
+    if renewing() {
         fs::write(root().join("README.md"), text.replace(shown, printed)).unwrap();
         return;
     }
-    assert_eq!(
-        shown, printed,
-        "renew with `TOKENMILL_RENEW=1 cargo test --test main readme`, and look at the charts in docs/ and the text"
-    );
+    assert_eq!(shown, printed, "{RENEW}");
+}
+
+#[test]
+fn the_charts_in_the_readme_are_those_of_the_program() {
+    for (scenario, chart) in CHARTS {
+        let folder = tempfile::tempdir().unwrap();
+        shell(folder.path(), &format!("tokenmill run {scenario} --quiet --out . && mv {scenario}-*/plots/{chart}.svg chart.svg"));
+        let drawn = fs::read(folder.path().join("chart.svg")).unwrap();
+        let file = root().join("docs").join(format!("{scenario}-{chart}.svg"));
+        if renewing() {
+            fs::write(&file, &drawn).unwrap();
+            continue;
+        }
+        assert!(fs::read(&file).unwrap() == drawn, "docs/{scenario}-{chart}.svg is out of date; {RENEW}");
+    }
 }
 
 #[test]
