@@ -74,7 +74,10 @@ cluster:
 #[test]
 fn routers_do_not_change_what_is_asked() {
     let asked = |router: &str| {
-        let (_, records) = quickstart("300", &[&format!("policies.router={router}")]);
+        let (_, records) = quickstart(
+            "300",
+            &[&format!("policies.router={router}"), "cluster.pools.prefill.instances=2", "cluster.pools.decode.instances=2"],
+        );
         assert_eq!(records.len(), 300);
         records
     };
