@@ -12,12 +12,13 @@ use std::sync::Arc;
 use tokenmill::cluster::{
     ClassSpec, Cluster, ClusterSpec, EngineSpec, ModelId, NetworkSpec, Observer, Overlap, PoolSpec, RequestRecord, Role, RouterSpec,
 };
-use tokenmill::perf::{BatchShape, DecodeRun, IterationCost, PerfModel};
+use tokenmill::perf::{Activity, Affine, AffineParameters};
 use tokenmill::power::{ChipPowerModel, InstancePower, NodePower};
 use tokenmill::sim::{SimDuration, SimTime};
+use tokenmill::units::Duration;
 use tokenmill::workload::{ClassId, RequestSpec, Workload, WorkloadError};
 
-/// Step time linear in the sums of a batch, all in nanoseconds.
+/// Coefficients of the affine performance model, all in nanoseconds.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Linear {
     pub(crate) base: f64,
@@ -26,27 +27,20 @@ pub(crate) struct Linear {
     pub(crate) per_context: f64,
 }
 
-impl PerfModel for Linear {
-    fn iteration(&self, batch: &BatchShape) -> IterationCost {
-        let prefill = self.per_prefill_token * batch.prefill_tokens as f64;
-        let duration_ns =
-            self.base + prefill + self.per_sequence * f64::from(batch.decode_sequences) + self.per_context * batch.decode_context as f64;
-        let prefill_share = if batch.decode_sequences == 0 { 1.0 } else { prefill / duration_ns };
-        IterationCost {
-            duration_ns,
-            compute_ns: duration_ns * 0.3,
-            memory_ns: duration_ns * 0.5,
-            prefill_share,
-            ..IterationCost::default()
-        }
-    }
-    fn decode_run(&self, batch: &BatchShape, _: u32) -> DecodeRun {
-        let step = self.per_context * f64::from(batch.decode_sequences);
-        let step = IterationCost { duration_ns: step, compute_ns: step * 0.3, memory_ns: step * 0.5, ..IterationCost::default() };
-        DecodeRun { first: self.iteration(batch), step, iterations: u64::MAX }
-    }
-    fn provenance(&self) -> String {
-        "test".into()
+impl Linear {
+    fn model(self) -> Affine {
+        let span = |ns: f64| Duration::new(ns * 1e-9).unwrap();
+        let activity = Activity { compute: 0.3, memory: 0.5 };
+        Affine::new(AffineParameters {
+            base: span(self.base),
+            per_prefill_token: span(self.per_prefill_token),
+            per_prefill_pair: Duration::ZERO,
+            per_decode_sequence: span(self.per_sequence),
+            per_decode_context: span(self.per_context),
+            prefill_activity: activity,
+            decode_activity: activity,
+        })
+        .unwrap()
     }
 }
 
@@ -69,7 +63,7 @@ pub(crate) fn pool(name: &str, role: Role, instances: u32, perf: Linear) -> Pool
         model: ModelId(0),
         instances,
         chips: 1,
-        perf: Arc::new(perf),
+        perf: Arc::new(perf.model()),
         engine: engine(),
         power: power(),
         kv_bytes_per_token: 1000.0,
