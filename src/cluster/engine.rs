@@ -17,6 +17,7 @@ use super::state::{Cluster, PoolState};
 use crate::perf::IterationCost;
 use crate::power::{Energy, Phase};
 use crate::sim::{SimDuration, SimTime};
+use crate::units::nearest;
 
 impl<O: Observer> Cluster<O> {
     /// Begins an iteration if the instance is idle and has work.
@@ -133,9 +134,8 @@ impl<O: Observer> Cluster<O> {
         let taken = instance.kv.take(blocks);
         debug_assert!(taken, "a run ends before its blocks run out");
         instance.ahead = true;
-        if let Some(run) = instance.run {
-            let start = boundary(&run, run.done);
-            instance.current = Some(InFlight { start, end: boundary(&run, run.done + 1), cost: None });
+        if let (Some(run), Some(current)) = (&instance.run, &mut instance.current) {
+            *current = InFlight { start: current.end, end: boundary(run, run.done + 1), cost: None };
         }
     }
 
@@ -283,9 +283,8 @@ fn run_cost(run: &Run) -> IterationCost {
 }
 
 /// A duration as whole nanoseconds, at least one: an iteration of no length would stop the clock.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "performance models return finite positive durations")]
 fn whole_ns(duration_ns: f64) -> u64 {
-    duration_ns.round().max(1.0) as u64
+    nearest(duration_ns).max(1)
 }
 
 fn completes(requests: &Requests, chunk: &super::instance::Chunk) -> bool {

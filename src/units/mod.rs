@@ -12,6 +12,7 @@ mod grouping;
 mod parse;
 mod provenance;
 mod quantity;
+mod rounding;
 
 pub use dtype::Dtype;
 pub use grouping::grouped;
@@ -21,3 +22,4 @@ pub use quantity::{
     Bytes, BytesPerSecond, Count, Duration, FlopsPerSecond, GramsPerKwh, PerSecond, Ratio, Usd, UsdPerHour, UsdPerKwMonth, UsdPerKwh,
     Watts, check_quantity,
 };
+pub use rounding::nearest;
