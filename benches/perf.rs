@@ -5,7 +5,7 @@
 //! `cargo bench --bench perf`
 
 use divan::{Bencher, black_box};
-use tokenmill::perf::{BatchShape, PerfModel};
+use tokenmill::perf::BatchShape;
 
 mod common;
 

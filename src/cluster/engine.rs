@@ -119,8 +119,8 @@ impl<O: Observer> Cluster<O> {
         instance.current = Some(InFlight { start: self.now, end: boundary(&run, run.done + 1), cost: None });
         instance.planned = if fast_forward && !instance.look_again {
             let milestone = instance.decode.iterations_to_milestone(|slot, epoch| requests.is_current(slot, epoch));
-            let blocks = instance.decode.iterations_within(instance.kv.free());
-            milestone.min(blocks.saturating_add(1)).min(run.cost.iterations - run.done)
+            let most = milestone.min(run.cost.iterations - run.done);
+            instance.decode.iterations_within(instance.kv.free(), most).saturating_add(1).min(most)
         } else {
             1
         };
@@ -161,7 +161,7 @@ impl<O: Observer> Cluster<O> {
         let prefill_tokens: u64 = instance.chunks.iter().map(|chunk| u64::from(chunk.tokens)).sum();
         settle_gauges(instance, observer, current.end);
         let sequences = instance.decode.count;
-        let tokens_out = u64::from(sequences) + instance.chunks.iter().filter(|chunk| completes(requests, chunk)).count() as u64;
+        let tokens_out = u64::from(sequences) + instance.chunks.iter().filter(|chunk| completes(requests, **chunk)).count() as u64;
         observer.iteration(&IterationRecord {
             pool: instance.pool,
             instance: id,
@@ -287,7 +287,7 @@ fn whole_ns(duration_ns: f64) -> u64 {
     nearest(duration_ns).max(1)
 }
 
-fn completes(requests: &Requests, chunk: &super::instance::Chunk) -> bool {
+fn completes(requests: &Requests, chunk: super::instance::Chunk) -> bool {
     let request = &requests[chunk.slot];
     request.computed + chunk.tokens >= request.target && !request.is_done()
 }

@@ -31,7 +31,7 @@ pub enum QuantityError {
         examples: &'static str,
     },
     /// A number followed by something that is no unit of this quantity.
-    #[error("`{unit}` is not a unit of {what}, expected one such as {examples}{}", hint(nearest))]
+    #[error("`{unit}` is not a unit of {what}, expected one such as {examples}{}", hint(*nearest))]
     UnknownUnit {
         /// The unit as written.
         unit: String,
@@ -66,7 +66,7 @@ pub enum QuantityError {
     },
 }
 
-fn hint(nearest: &Option<&'static str>) -> String {
+fn hint(nearest: Option<&'static str>) -> String {
     nearest.map_or_else(String::new, |n| format!("; did you mean `{n}`?"))
 }
 

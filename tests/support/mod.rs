@@ -1,5 +1,7 @@
 //! Small clusters and workloads for tests.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -13,11 +15,11 @@ use tokenmill::workload::{ClassId, RequestSpec, Workload, WorkloadError};
 
 /// Step time linear in the sums of a batch, all in nanoseconds.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Linear {
-    pub base: f64,
-    pub per_prefill_token: f64,
-    pub per_sequence: f64,
-    pub per_context: f64,
+pub(crate) struct Linear {
+    pub(crate) base: f64,
+    pub(crate) per_prefill_token: f64,
+    pub(crate) per_sequence: f64,
+    pub(crate) per_context: f64,
 }
 
 impl PerfModel for Linear {
@@ -44,7 +46,7 @@ impl PerfModel for Linear {
     }
 }
 
-pub fn engine() -> EngineSpec {
+pub(crate) fn engine() -> EngineSpec {
     EngineSpec {
         max_num_seqs: 256,
         max_num_batched_tokens: 8192,
@@ -56,7 +58,7 @@ pub fn engine() -> EngineSpec {
     }
 }
 
-pub fn pool(name: &str, role: Role, instances: u32, perf: Linear) -> PoolSpec {
+pub(crate) fn pool(name: &str, role: Role, instances: u32, perf: Linear) -> PoolSpec {
     PoolSpec {
         name: name.into(),
         role,
@@ -73,13 +75,13 @@ pub fn pool(name: &str, role: Role, instances: u32, perf: Linear) -> PoolSpec {
     }
 }
 
-pub fn power() -> InstancePower {
+pub(crate) fn power() -> InstancePower {
     // One chip: 100 W idle, 200 W as soon as it is busy, 700 W at full activity; a node of one chip with 50 W and 10 % on top.
     let chip = ChipPowerModel::new(100.0, 2.0 / 7.0, 700.0, 0.5, 0.6).unwrap();
     InstancePower::new(1, chip, NodePower { chips: 1, fixed_w: 50.0, proportional: 0.1 }).unwrap()
 }
 
-pub fn cluster(pools: Vec<PoolSpec>) -> ClusterSpec {
+pub(crate) fn cluster(pools: Vec<PoolSpec>) -> ClusterSpec {
     ClusterSpec {
         seed: 1,
         pools,
@@ -92,16 +94,16 @@ pub fn cluster(pools: Vec<PoolSpec>) -> ClusterSpec {
     }
 }
 
-pub fn request(prompt: u32, output: u32) -> RequestSpec {
+pub(crate) fn request(prompt: u32, output: u32) -> RequestSpec {
     RequestSpec { class: ClassId(0), prompt_tokens: prompt, output_tokens: output, prefix: Box::default() }
 }
 
 /// A given list of requests.
 #[derive(Debug)]
-pub struct Listed(pub VecDeque<(SimTime, RequestSpec)>);
+pub(crate) struct Listed(pub(crate) VecDeque<(SimTime, RequestSpec)>);
 
 impl Listed {
-    pub fn new(requests: impl IntoIterator<Item = (u64, RequestSpec)>) -> Self {
+    pub(crate) fn new(requests: impl IntoIterator<Item = (u64, RequestSpec)>) -> Self {
         Self(requests.into_iter().map(|(ns, spec)| (SimTime::from_ns(ns), spec)).collect())
     }
 }
@@ -121,7 +123,7 @@ impl Workload for Listed {
 
 /// Keeps the record of every request.
 #[derive(Debug, Default)]
-pub struct Records(pub Vec<RequestRecord>);
+pub(crate) struct Records(pub(crate) Vec<RequestRecord>);
 
 impl Observer for Records {
     fn done(&mut self, record: &RequestRecord) {
@@ -130,7 +132,7 @@ impl Observer for Records {
 }
 
 /// Runs and returns the records by request number.
-pub fn run(spec: ClusterSpec, mut workload: impl Workload) -> Vec<RequestRecord> {
+pub(crate) fn run(spec: ClusterSpec, mut workload: impl Workload) -> Vec<RequestRecord> {
     let mut cluster = Cluster::new(spec, Records::default());
     cluster.run(&mut workload, |_| true).unwrap();
     let mut records = cluster.into_observer().0;
