@@ -23,8 +23,15 @@ fn whole(value: f64) -> u128 {
     if value < FITS { u128::from(nearest(value)) } else { value.round() as u128 }
 }
 
+fn float(whole: u128) -> f64 {
+    match u64::try_from(whole) {
+        Ok(whole) => whole as f64,
+        Err(_) => whole as f64,
+    }
+}
+
 fn joules(pj: u128) -> f64 {
-    u64::try_from(pj).map_or(pj as f64, |pj| pj as f64) / PJ_PER_J
+    float(pj) / PJ_PER_J
 }
 
 /// An amount of energy at two boundaries, in whole picojoules. `u128` holds 10^26 J.
@@ -62,9 +69,8 @@ impl Energy {
 }
 
 fn portion(all: u128, share: f64) -> u128 {
-    let float = u64::try_from(all).map_or(all as f64, |all| all as f64);
     // Rounding to f64 may have gone up.
-    whole(float * share.clamp(0.0, 1.0)).min(all)
+    whole(float(all) * share.clamp(0.0, 1.0)).min(all)
 }
 
 impl Add for Energy {
