@@ -61,7 +61,7 @@ fn overload(result: &RunResult) -> Option<String> {
         let (served, offered) = (rates.served_requests_per_s.unwrap_or(f64::NAN), rates.offered_requests_per_s.unwrap_or(f64::NAN));
         let (middle, end) = (grouped(&format!("{middle:.0}")), grouped(&format!("{end:.0}")));
         format!(
-            "overload: {served:.2} of {offered:.2} requests/s served while they arrived, and {middle} requests inside became {end} over the second half; latencies grow with the length of the run"
+            "{served:.2} of {offered:.2} requests/s were served while they arrived: {middle} inside became {end} over the second half, so latencies grow with the length of the run"
         )
     })
 }

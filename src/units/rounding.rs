@@ -10,8 +10,10 @@ pub fn nearest(value: f64) -> u64 {
     if value >= EXACT {
         return value as u64;
     }
-    let whole = value as u64;
-    whole + u64::from(value - whole as f64 >= 0.5)
+    // Signed, because the processor converts only signed numbers in one step.
+    let value = value.max(0.0);
+    let whole = value as i64;
+    whole as u64 + u64::from(value - whole as f64 >= 0.5)
 }
 
 #[cfg(test)]
