@@ -8,7 +8,6 @@ mod analytic;
 mod cli;
 #[cfg(test)]
 mod determinism;
-#[cfg(test)]
 mod page;
 #[cfg(test)]
 mod robustness;

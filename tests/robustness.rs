@@ -14,9 +14,33 @@ use crate::cli::TINY;
 /// The run is stopped at this question of the simulation whether to go on; it asks every few thousand events.
 const PATIENCE: u32 = 2;
 
-/// Numbers where programs break.
-const NUMBERS: [&str; 16] =
-    ["0", "1", "-1", "2", "3", "17", "4096", "1e4", "0.5", "1e-9", ".nan", ".inf", "1e300", "18446744073709551616", "100 y", "1 %"];
+/// Numbers that change what is simulated, and numbers where programs break.
+const NUMBERS: [&str; 24] = [
+    "1",
+    "2",
+    "3",
+    "5",
+    "17",
+    "20",
+    "64",
+    "100",
+    "256",
+    "300",
+    "1000",
+    "4096",
+    "1e4",
+    "0.1",
+    "0.5",
+    "1e-3",
+    "0",
+    "-1",
+    ".nan",
+    ".inf",
+    "1e300",
+    "18446744073709551616",
+    "100 y",
+    "1 %",
+];
 
 /// Fields of traces where programs break.
 const FIELDS: [&str; 8] = ["0", "-1", "1e9", "nan", "", "99999999999999999999", "9223372036854775807", "\u{feff}"];
@@ -176,8 +200,8 @@ fn few_instances(text: &str) -> bool {
 
 #[test]
 fn damaged_scenarios_get_an_answer() {
-    let strategy = (prop::sample::select(vec![TINY, RICH]), prop::collection::vec(damage(&NUMBERS), 1..4));
-    let config = ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() };
+    let strategy = (prop::sample::select(vec![TINY, RICH]), prop::collection::vec(damage(&NUMBERS), 1..3));
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |((text, damages) in strategy)| {
         let bytes = apply(text, &damages);
         let damaged = String::from_utf8_lossy(&bytes);
@@ -194,7 +218,7 @@ fn damaged_traces_get_an_answer() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("trace");
     let strategy = (prop::sample::select(TRACES.to_vec()), prop::collection::vec(damage(&FIELDS), 0..3), any::<bool>(), 1u32..3);
-    let config = ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() };
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |(((format, text), damages, skip, repeat) in strategy)| {
         fs::write(&path, apply(text, &damages)).unwrap();
         let trace = format!("workload.chat.trace={{format: {format}, path: {}, skip_bad_lines: {skip}, repeat: {repeat}}}", path.display());
