@@ -10,6 +10,7 @@
 )]
 
 mod analytic;
+mod cli;
 mod conservation;
 mod determinism;
 mod engine;
@@ -21,5 +22,7 @@ mod published;
 #[cfg(unix)]
 mod readme;
 mod real_traces;
+mod robustness;
+mod schemas;
 mod shipped;
 mod support;
