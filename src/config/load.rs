@@ -289,7 +289,13 @@ impl Problems<'_> {
 
     /// Notes that `word` at `path` names nothing among `known`; the nearest of them becomes the hint.
     pub fn unknown(&mut self, path: &str, what: &str, word: &str, known: &[&str]) {
-        let hint = super::diagnostic::nearest(word, known.iter().copied()).map(|n| format!("did you mean `{n}`?"));
+        self.unknown_hinted(path, what, word, known, None);
+    }
+
+    /// The same with a better hint than the nearest word, if there is one.
+    pub fn unknown_hinted(&mut self, path: &str, what: &str, word: &str, known: &[&str], better: Option<String>) {
+        let nearest = || super::diagnostic::nearest(word, known.iter().copied()).map(|n| format!("did you mean `{n}`?"));
+        let hint = better.or_else(nearest);
         let expected = format!("one of {}", super::check::list_words(known));
         self.push(path, format!("unknown {what} `{word}`"), Some(expected), hint);
     }

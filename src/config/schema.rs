@@ -37,12 +37,19 @@ pub fn of<T: JsonSchema>() -> Value {
     SchemaGenerator::new(SchemaSettings::draft2020_12()).into_root_schema_for::<T>().to_value()
 }
 
-/// Turns our own keywords into standard ones, so that editors accept what we accept.
+/// Turns our own keywords into standard ones, so that editors accept what we accept, and says in descriptions what only we check.
 fn for_editors(schema: &mut Value) {
+    let written = schema.get("x-quantity").and_then(Value::as_str).map(|name| super::quantity::in_words(name, At::root(schema)));
     match schema {
         Value::Array(items) => items.iter_mut().for_each(for_editors),
         Value::Object(map) => {
             map.values_mut().for_each(for_editors);
+            if let Some(written) = written {
+                let said = map.get("description").and_then(Value::as_str).filter(|text| !text.contains(", such as `"));
+                let said = said.map_or_else(String::new, |text| format!("{text} "));
+                map.insert("description".into(), json!(format!("{said}Write {written}.")));
+            }
+            describe_variant(map);
             spell_aliases(map);
             if let Some(Value::Array(keys)) = map.get("x-exactly-one") {
                 let one: Vec<Value> = keys.iter().map(|k| json!({"required": [k]})).collect();
@@ -50,6 +57,19 @@ fn for_editors(schema: &mut Value) {
             }
         }
         _ => {}
+    }
+}
+
+/// The one key of a variant is described as the variant is.
+fn describe_variant(map: &mut Map<String, Value>) {
+    let Some(description) = map.get("description").and_then(Value::as_str).map(str::to_owned) else { return };
+    let Some(properties) = map.get_mut("properties").and_then(Value::as_object_mut).filter(|properties| properties.len() == 1) else {
+        return;
+    };
+    for property in properties.values_mut().filter_map(Value::as_object_mut) {
+        let own = property.get("description").and_then(Value::as_str);
+        let both = own.map_or_else(|| description.clone(), |own| format!("{description} {own}"));
+        property.insert("description".into(), json!(both));
     }
 }
 

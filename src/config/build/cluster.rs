@@ -52,9 +52,9 @@ pub(super) fn build(
         let path = format!("cluster.pools[{index}]");
         let hardware = PoolHardware::find(pool, &path, library.hardware(), problems);
         let model = model_of(file, pool.model.as_deref()).and_then(|name| models.iter().find(|model| model.name == name));
-        if let (Some(hardware), Some(model), Some(site)) = (hardware, model, &site) {
+        if let (Some(hardware), Some(model)) = (hardware, model) {
             let link = kv_link.clone().unwrap_or_else(|| Some(hardware.scale_out.clone()));
-            let builder = PoolBuilder { pool, path: &path, hardware: &hardware, model, site, link: link.as_ref(), file };
+            let builder = PoolBuilder { pool, path: &path, hardware: &hardware, model, site: site.as_ref(), link: link.as_ref(), file };
             built.extend(builder.build(problems).map(|(spec, cost)| (spec, cost, hardware.node.clone())));
             hardware.keep(&mut profiles);
             if let Some(link) = link {

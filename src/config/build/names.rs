@@ -1,11 +1,12 @@
 //! What a scenario names: models, sites, nodes with their chips and links.
 
+use super::super::check::list_words;
 use super::super::load::{Document, Problems};
 use super::super::scenario::{self, Pool, Profiles, ScenarioFile};
 use super::super::source::read;
 use super::library::Library;
 use crate::cluster::ModelId;
-use crate::hardware::{Catalogue, Chip, Link, Node, Profile, Site};
+use crate::hardware::{Catalogue, Chip, Kind, Link, Node, Profile, Site};
 use crate::model::{Model, ModelProfile, hugging_face};
 
 /// A model of the scenario.
@@ -78,11 +79,28 @@ fn model_profile(
             if known.iter().any(|name| name == wanted) {
                 problems.note(&format!("{path}.profile"), &error.to_string(), None);
             } else {
-                problems.unknown(&format!("{path}.profile"), "model", wanted, &known.iter().map(String::as_str).collect::<Vec<_>>());
+                let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                let other = Kind::ALL.into_iter().find(|kind| library.hardware().contains(*kind, wanted));
+                let hint = other.map(|kind| format!("`{wanted}` is a {}", kind.name()));
+                problems.unknown_hinted(&format!("{path}.profile"), "model", wanted, &known, hint);
             }
             None
         }
     }
+}
+
+/// What a name is that is not of the kind asked for, and for a chip, which nodes have it.
+fn other_kind(catalogue: &Catalogue, wanted: Kind, name: &str) -> Option<String> {
+    let kind = Kind::ALL.into_iter().find(|kind| *kind != wanted && catalogue.contains(*kind, name))?;
+    let mut hint = format!("`{name}` is a {}", kind.name());
+    if (wanted, kind) == (Kind::Node, Kind::Chip) {
+        let with = |node: &&str| catalogue.find::<Node>(node).is_ok_and(|node| node.chip == name);
+        let nodes: Vec<&str> = catalogue.names(Kind::Node).filter(with).collect();
+        if !nodes.is_empty() {
+            hint = format!("{hint}, which is in the node {}", list_words(&nodes));
+        }
+    }
+    Some(hint)
 }
 
 /// A hardware profile by name.
@@ -96,7 +114,7 @@ pub(super) fn find<P: Profile>(catalogue: &Catalogue, name: &str, path: &str, pr
                 problems.note(path, &error.to_string(), None);
             } else {
                 let known: Vec<&str> = catalogue.names(P::KIND).collect();
-                problems.unknown(path, P::KIND.name(), name, &known);
+                problems.unknown_hinted(path, P::KIND.name(), name, &known, other_kind(catalogue, P::KIND, name));
             }
             None
         }

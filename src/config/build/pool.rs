@@ -21,7 +21,8 @@ pub(super) struct PoolBuilder<'a> {
     pub(super) path: &'a str,
     pub(super) hardware: &'a PoolHardware,
     pub(super) model: &'a NamedModel,
-    pub(super) site: &'a Site,
+    /// Absent if it is unknown, which has been noted then.
+    pub(super) site: Option<&'a Site>,
     pub(super) link: Option<&'a Link>,
     pub(super) file: &'a ScenarioFile,
 }
@@ -260,13 +261,14 @@ impl PoolBuilder<'_> {
                     return None;
                 };
                 let law = ChipPowerModel::from_profile(&self.hardware.chip.power).ok()?;
+                let site = self.site?;
                 Tariff::Owned(Ownership {
                     price_usd: price.value.get(),
                     life_s: node.life.value.get(),
                     provisioned_w: NodePower::from_profile(node).max_it_w(&law),
-                    hosting_usd_per_kw_month: self.site.hosting.value.get(),
-                    electricity_usd_per_kwh: self.site.electricity.value.get(),
-                    pue: self.site.pue.value.get(),
+                    hosting_usd_per_kw_month: site.hosting.value.get(),
+                    electricity_usd_per_kwh: site.electricity.value.get(),
+                    pue: site.pue.value.get(),
                 })
             }
             Pricing::RentAt(price) => Tariff::RentedChip { usd_per_hour: price.get() },

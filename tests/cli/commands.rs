@@ -1,0 +1,165 @@
+//! The commands beside `run`: each does its work, and each refuses an unknown word with the nearest one.
+
+use super::Place;
+
+/// `said` offers `word`, as ours or as clap's messages do.
+fn offers(said: &str, word: &str) -> bool {
+    said.contains(&format!("did you mean `{word}`?"))
+        || said.contains(&format!("similar value exists: '{word}'"))
+        || said.contains(&format!("similar subcommand exists: '{word}'"))
+}
+
+#[test]
+fn help_and_version_are_answers() {
+    let place = Place::new();
+    let help = place.good(&["--help"]);
+    assert!(help.contains("Exit codes: 0 done, 1") && help.contains("trace"), "{help}");
+    for command in ["run", "validate", "list", "show", "schema", "explain", "trace", "completions", "man"] {
+        assert!(help.contains(&format!("\n  {command} ")), "{command}: {help}");
+        assert!(place.good(&[command, "--help"]).contains("Usage: tokenmill"), "{command}");
+    }
+    assert_eq!(place.good(&["--version"]), format!("tokenmill {}\n", env!("CARGO_PKG_VERSION")));
+    assert!(place.refused(&[]).contains("Usage:"));
+}
+
+#[test]
+fn a_word_that_is_none_is_refused_with_the_nearest() {
+    let place = Place::tiny();
+    place.write("a.csv", "arrival_s,prompt_tokens,output_tokens\n0,5,5\n");
+    let cases: [(&[&str], &str); 16] = [
+        (&["rum"], "run"),
+        (&["list", "chip"], "chips"),
+        (&["show", "chp", "h100-sxm"], "chip"),
+        (&["show", "chip", "h100-sx"], "h100-sxm"),
+        (&["show", "node", "dgx-h10"], "dgx-h100"),
+        (&["show", "model", "llama-3.3-70"], "llama-3.3-70b"),
+        (&["show", "scenario", "quickstrat"], "quickstart"),
+        (&["schema", "scnario"], "scenario"),
+        (&["explain", "metrik"], "metric"),
+        (&["explain", "metric", "tft"], "ttft"),
+        (&["trace", "inspct"], "inspect"),
+        (&["trace", "inspect", "a.csv", "--format", "plane"], "plain"),
+        (&["trace", "generate", "tiny.yaml", "--workload", "chta"], "chat"),
+        (&["completions", "bsh"], "bash"),
+        (&["validate", "tiny.yaml", "--kind", "scenari"], "scenario"),
+        (&["run", "tiny.yaml", "--set", "cluster.pools.d.instnaces=3"], "instances"),
+    ];
+    for (arguments, word) in cases {
+        let said = place.refused(arguments);
+        assert!(offers(&said, word), "{arguments:?}: {said}");
+    }
+    let said = place.refused(&["run", "quikstart"]);
+    assert!(said.contains("did you mean `quickstart`"), "{said}");
+    let said = place.refused(&["show", "chip", "potato"]);
+    assert!(said.contains("known are: a100-80gb, b200"), "{said}");
+}
+
+#[test]
+fn lists_have_what_shows_can_show() {
+    let place = Place::new();
+    for (plural, singular, least) in [
+        ("chips", "chip", 7),
+        ("nodes", "node", 5),
+        ("links", "link", 8),
+        ("sites", "site", 1),
+        ("models", "model", 12),
+        ("scenarios", "scenario", 6),
+    ] {
+        let listed: serde_json::Value = serde_json::from_str(&place.good(&["list", plural, "--json"])).unwrap();
+        let rows = listed.as_array().unwrap();
+        assert!(rows.len() >= least, "{plural}");
+        assert_eq!(place.good(&["list", plural]).lines().count(), rows.len());
+        for row in rows {
+            let name = row["name"].as_str().unwrap();
+            assert!(!row["description"].as_str().unwrap().is_empty(), "{name}");
+            assert!(place.good(&["show", singular, name]).contains(name));
+        }
+    }
+    assert!(place.good(&["list", "policies"]).contains("power-of-two"));
+    let yaml = place.good(&["show", "chip", "h100-sxm", "--yaml"]);
+    assert!(yaml.contains("name: h100-sxm"), "{yaml}");
+}
+
+#[test]
+fn profiles_of_a_folder_win_over_built_in_ones() {
+    let place = Place::tiny();
+    let mine = place.good(&["show", "site", "us-hyperscale-2026", "--yaml"]).replace("us-hyperscale-2026", "mine");
+    place.write("prof/sites/mine.yaml", mine);
+    assert!(place.good(&["list", "sites", "--profiles", "prof"]).contains("mine"));
+    place.good(&["run", "tiny.yaml", "--quiet", "--profiles", "prof", "--set", "cluster.site.profile=mine"]);
+    let said = place.refused(&["run", "tiny.yaml", "--profiles", "porf"]);
+    assert!(said.starts_with("error: no such folder: `porf`"), "{said}");
+}
+
+#[test]
+fn validate_checks_every_file_and_says_which_are_wrong() {
+    let place = Place::tiny();
+    place.write("sites/a.yaml", place.good(&["show", "site", "us-hyperscale-2026", "--yaml"]).replace("us-hyperscale-2026", "a"));
+    assert_eq!(place.good(&["validate", "tiny.yaml", "sites/a.yaml"]), "tiny.yaml: valid scenario\nsites/a.yaml: valid site\n");
+    place.write("bad.yaml", "nam: x\n");
+    let done = place.run(&["validate", "bad.yaml", "tiny.yaml"]);
+    assert_eq!((done.code, done.stdout.as_str()), (Some(2), "tiny.yaml: valid scenario\n"));
+    assert!(done.stderr.contains("bad.yaml:1:1"), "{}", done.stderr);
+}
+
+#[test]
+fn explanations_completions_and_the_manual_print() {
+    let place = Place::new();
+    assert!(place.good(&["explain", "metric", "ttft"]).contains("arrival"));
+    assert!(place.good(&["explain", "metric"]).contains("\n\n"));
+    assert!(place.good(&["completions", "bash"]).contains("_tokenmill"));
+    assert!(place.good(&["man"]).contains(".TH tokenmill"));
+}
+
+#[test]
+fn a_generated_trace_is_inspected_and_imported() {
+    let place = Place::tiny();
+    let text = place.good(&["trace", "generate", "tiny.yaml"]);
+    assert_eq!(text.lines().count(), 301);
+    let done = place.run(&["trace", "generate", "tiny.yaml", "--requests", "20", "--out", "g.csv"]);
+    assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (Some(0), "", "20 requests written\n"));
+    let generated = std::fs::read_to_string(place.path("g.csv")).unwrap();
+    assert!(text.starts_with(&generated));
+    assert!(place.good(&["trace", "inspect", "g.csv"]).contains("requests        20"));
+    let statistics: serde_json::Value = serde_json::from_str(&place.good(&["trace", "inspect", "g.csv", "--json"])).unwrap();
+    assert_eq!((&statistics["requests"], &statistics["format"]), (&20.into(), &"plain".into()));
+    // Imported traces begin at 0; what is imported again stays as it is.
+    let imported = place.good(&["trace", "import", "g.csv"]);
+    let lengths = |text: &str| text.lines().filter_map(|line| Some(line.split_once(',')?.1.to_owned())).collect::<Vec<_>>();
+    assert_eq!(lengths(&imported), lengths(&generated));
+    assert!(imported.contains("\n0.000000000,"), "{imported}");
+    // Over the file it reads from.
+    for _ in 0..2 {
+        assert_eq!(place.run(&["trace", "import", "g.csv", "--out", "g.csv"]).code, Some(0));
+        assert_eq!(std::fs::read_to_string(place.path("g.csv")).unwrap(), imported);
+    }
+}
+
+#[test]
+fn lines_that_are_skipped_are_counted() {
+    let place = Place::new();
+    place.write("a.csv", "arrival_s,prompt_tokens,output_tokens\n0,5,5\n1,x,5\n2,5,0\n3,5,5\n");
+    let said = place.refused(&["trace", "inspect", "a.csv"]);
+    assert!(said.starts_with("error: a.csv:3: prompt_tokens: found `x`"), "{said}");
+    assert!(said.contains("--skip-bad-lines"), "{said}");
+    let done = place.run(&["trace", "import", "a.csv", "--skip-bad-lines"]);
+    assert_eq!((done.code, done.stdout.lines().count()), (Some(0), 3));
+    assert!(done.stderr.starts_with("skipped: 2"), "{}", done.stderr);
+}
+
+/// What is shipped runs anywhere: includes are found, and a trace that is not there is asked for.
+#[test]
+fn shipped_scenarios_work_in_an_empty_folder() {
+    let place = Place::new();
+    let assertions = ["--set", "assert=[]", "--set", "run.requests=60", "--quiet"];
+    for name in ["quickstart", "scenarios/quickstart.yaml", "quickstart-colocated"] {
+        place.good(&[&["run", name], &assertions[..]].concat());
+    }
+    for name in ["trace-azure", "trace-mooncake", "trace-burstgpt", "trace-plain"] {
+        let said = place.refused(&["run", name]);
+        assert!(said.contains(".trace.path: no such file: `../traces/"), "{said}");
+        assert!(said.contains("hint: give its place with `--set workload."), "{said}");
+    }
+    place.write("a.csv", "arrival_s,prompt_tokens,output_tokens\n0,5,5\n");
+    place.good(&["run", "trace-plain", "--quiet", "--set", "workload.plain-trace.trace.path=a.csv"]);
+}

@@ -1,0 +1,150 @@
+//! What `run` writes and prints, and that nothing but the inputs decides it.
+
+use std::fs;
+use std::path::Path;
+
+use super::Place;
+
+#[test]
+fn a_run_writes_every_file() {
+    let place = Place::tiny();
+    let (name, files) = place.results_of("out", &["tiny.yaml", "--trace-events"]);
+    assert!(name.starts_with("tiny-7-") && name.len() == "tiny-7-".len() + 8, "{name}");
+    for file in ["summary.json", "requests.csv", "timeline.csv", "report.html", "resolved.yaml", "trace.json"] {
+        assert!(files.get(file).is_some_and(|content| content.len() > 100), "{file}");
+    }
+    assert!(
+        files.keys().any(|name| name.starts_with("plots/") && Path::new(name).extension().is_some_and(|e| e == "svg")),
+        "{:?}",
+        files.keys()
+    );
+    let json = |name: &str| -> serde_json::Value { serde_json::from_slice(&files[name]).unwrap() };
+    assert_eq!(json("summary.json")["scenario"], "tiny");
+    assert!(json("trace.json").is_object() || json("trace.json").is_array());
+    // 300 requests and the header.
+    assert_eq!(String::from_utf8_lossy(&files["requests.csv"]).lines().count(), 301);
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&fs::read(place.path("out").join(&name).join("manifest.json")).unwrap()).unwrap();
+    assert_eq!(manifest["input_hash"].as_str().unwrap()[..8], name["tiny-7-".len()..]);
+    // Nothing of the making is left, and no trace of events where none was asked for.
+    assert!(!place.results_of("plain", &["tiny.yaml"]).1.contains_key("trace.json"));
+}
+
+#[test]
+fn the_same_inputs_give_the_same_bytes() {
+    let place = Place::tiny();
+    let first = place.results_of("first", &["tiny.yaml"]);
+    let ways: [&[&str]; 6] = [&[], &["--jobs", "1"], &["--jobs", "2"], &["--no-fast-forward"], &["--audit"], &["--seed", "7"]];
+    for (number, more) in ways.into_iter().enumerate() {
+        let again = place.results_of(&format!("again-{number}"), &[&["tiny.yaml"], more].concat());
+        assert!(again == first, "{more:?}");
+    }
+    // Into the same folder, over the older one.
+    assert!(place.results_of("first", &["tiny.yaml"]) == first);
+    let other = place.results_of("other", &["tiny.yaml", "--seed", "8"]);
+    assert_ne!(other.0, first.0);
+    assert_ne!(other.1["summary.json"], first.1["summary.json"]);
+}
+
+#[test]
+fn the_resolved_scenario_reproduces_the_folder() {
+    let place = Place::tiny();
+    place.write("trace/a.csv", "arrival_s,prompt_tokens,output_tokens\n0,50,5\n0.5,10,7\n1.0,1000,5\n");
+    let replay = "workload.chat.trace={format: plain, path: trace/a.csv, repeat: 3}";
+    let cases: [(&str, &[&str]); 3] = [
+        ("tiny", &["tiny.yaml", "--set", "cluster.pools.d.pricing=rent"]),
+        ("replay", &["tiny.yaml", "--set", replay, "--set", "run.requests=~"]),
+        ("quickstart", &["quickstart", "--set", "run={requests: 600, warmup: 5 s}", "--set", "assert=[]"]),
+    ];
+    for (name, arguments) in cases {
+        let first = place.results_of(name, arguments);
+        let resolved = format!("{name}/{}/resolved.yaml", first.0);
+        let again = place.results_of(&format!("{name}-again"), &[&resolved]);
+        assert_eq!(again.0, first.0);
+        for (file, content) in &first.1 {
+            assert!(again.1[file] == *content, "{name}: {file}");
+        }
+    }
+}
+
+#[test]
+fn json_and_quiet_keep_stdout_for_results() {
+    let place = Place::tiny();
+    let summary: serde_json::Value = serde_json::from_str(&place.good(&["run", "tiny.yaml", "--json"])).unwrap();
+    assert_eq!(summary["requests"]["in_flight"], 0);
+    assert_eq!(place.good(&["run", "tiny.yaml", "--quiet"]), "");
+    let page = place.good(&["run", "tiny.yaml"]);
+    assert!(page.contains("TTFT") && page.contains("report.html"), "{page}");
+    assert!(!page.contains('\u{1b}'), "colour in a pipe");
+    assert!(place.good(&["run", "tiny.yaml", "--color", "always"]).contains('\u{1b}'));
+}
+
+#[test]
+fn messages_are_plain_in_a_pipe_and_coloured_on_demand() {
+    let place = Place::tiny();
+    let plain = place.refused(&["run", "tiny.yaml", "--set", "sed=1"]);
+    assert!(plain.starts_with("error: ") && !plain.contains('\u{1b}'), "{plain}");
+    assert!(place.refused(&["run", "tiny.yaml", "--set", "sed=1", "--color", "always"]).contains('\u{1b}'));
+    let output = place.command(&["run", "tiny.yaml", "--set", "sed=1"]).env("NO_COLOR", "1").output().unwrap();
+    assert!(!String::from_utf8(output.stderr).unwrap().contains('\u{1b}'));
+}
+
+#[test]
+fn an_assertion_that_fails_is_exit_one_and_the_folder_is_there() {
+    let place = Place::tiny();
+    let sets = ["run", "tiny.yaml", "--quiet", "--set", "assert=[\"latency.ttft_ms.p99 < 0.1\", \"requests.completed > 1\"]"];
+    let done = place.run(&sets);
+    assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""));
+    assert!(done.stderr.starts_with("error: assertion failed: latency.ttft_ms.p99 < 0.1 fails: it is "), "{}", done.stderr);
+    assert_eq!(done.stderr.lines().count(), 1, "the one that holds is not mentioned: {}", done.stderr);
+    assert!(place.results("outputs").1.contains_key("summary.json"));
+    // On stdout there is still nothing but the result.
+    let done = place.run(&[&sets[..2], &["--json"], &sets[3..]].concat());
+    assert_eq!(done.code, Some(1));
+    assert!(serde_json::from_str::<serde_json::Value>(&done.stdout).is_ok());
+}
+
+#[test]
+fn nobody_listening_is_no_error() {
+    let place = Place::tiny();
+    for arguments in [&["run", "tiny.yaml"][..], &["schema", "scenario"], &["--help"], &["trace", "generate", "tiny.yaml"]] {
+        let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("tokenmill"))
+            .current_dir(place.path(""))
+            .args(arguments)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(0), String::new()), "{arguments:?}");
+    }
+}
+
+#[test]
+fn arrivals_stop_at_the_duration_and_those_inside_are_finished() {
+    let place = Place::tiny();
+    let run = |more: &[&str]| -> serde_json::Value {
+        let steady = "workload.chat.synthetic.arrivals={constant: {rate: 10 /s}}";
+        let slow = "cluster.pools.d.perf.affine.base=100 ms";
+        let fixed = ["run", "tiny.yaml", "--json", "--set", steady, "--set", slow, "--set", "run.warmup=~"];
+        serde_json::from_str(&place.good(&[&fixed, more].concat())).unwrap()
+    };
+    // The first at 0 or 0.1 s, then ten a second, up to 2 s; the last ones decode for up to 4 s more.
+    let stopped = run(&["--set", "run.requests=~", "--set", "run.duration=2 s"]);
+    let arrived = stopped["requests"]["arrived"].as_u64().unwrap();
+    assert!((20..=21).contains(&arrived), "{arrived}");
+    assert_eq!((&stopped["requests"]["completed"], &stopped["requests"]["in_flight"]), (&arrived.into(), &0.into()));
+    assert!(stopped["simulated_s"].as_f64().unwrap() > 2.1);
+    // Whichever limit comes first ends the arrivals.
+    assert_eq!(run(&["--set", "run.requests=5", "--set", "run.duration=2 s"])["requests"]["arrived"], 5);
+    assert_eq!(run(&["--set", "run.requests=300", "--set", "run.duration=2 s"])["requests"]["arrived"], arrived);
+    assert_eq!(run(&["--set", "run=~", "--set", "workload.chat.requests=9"])["requests"]["arrived"], 9);
+}
+
+#[test]
+fn without_any_limit_a_workload_never_ends() {
+    let place = Place::tiny();
+    let said = place.refused(&["run", "tiny.yaml", "--set", "run.requests=~"]);
+    assert!(said.contains("this workload never ends") && said.contains("add `run: {requests: 10k}`"), "{said}");
+}
