@@ -1,5 +1,6 @@
 //! stdout, stderr and whether they take colour.
 
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
@@ -20,15 +21,7 @@ impl Terminal {
     }
 
     fn colours(self, is_terminal: bool) -> bool {
-        match self.choice {
-            Colour::Always => true,
-            Colour::Never => false,
-            Colour::Auto => {
-                is_terminal
-                    && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-                    && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
-            }
-        }
+        wants_colour(self.choice, is_terminal, |variable| std::env::var_os(variable))
     }
 
     /// True if stdout takes colour.
@@ -67,6 +60,17 @@ impl Terminal {
     }
 }
 
+/// Whether a stream takes colour: as chosen, else if it is a terminal that can show it and nobody asked for none.
+fn wants_colour(choice: Colour, is_terminal: bool, variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    match choice {
+        Colour::Always => true,
+        Colour::Never => false,
+        Colour::Auto => {
+            is_terminal && variable("NO_COLOR").is_none_or(|value| value.is_empty()) && variable("TERM").is_none_or(|term| term != "dumb")
+        }
+    }
+}
+
 /// True if stderr is a terminal, so progress may be drawn.
 pub(super) fn progress() -> bool {
     std::io::stderr().is_terminal()
@@ -89,4 +93,25 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
 /// Prints a message. If nobody takes it there is nothing left to do.
 pub(super) fn message(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colour_is_for_terminals_and_no_color_is_honoured() {
+        let wants = |choice, is_terminal, set: &'static [(&str, &str)]| {
+            wants_colour(choice, is_terminal, |name| set.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value)))
+        };
+        assert!(wants(Colour::Auto, true, &[("TERM", "xterm")]));
+        assert!(!wants(Colour::Auto, false, &[]));
+        assert!(!wants(Colour::Auto, true, &[("TERM", "dumb")]));
+        // Set to nothing means not set.
+        assert!(wants(Colour::Auto, true, &[("NO_COLOR", "")]));
+        assert!(!wants(Colour::Auto, true, &[("NO_COLOR", "1")]));
+        // Whoever types the option means it.
+        assert!(wants(Colour::Always, false, &[("NO_COLOR", "1")]));
+        assert!(!wants(Colour::Never, true, &[]));
+    }
 }

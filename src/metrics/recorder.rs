@@ -358,3 +358,16 @@ impl<S: RequestSink> Observer for Recorder<S> {
         self.sink.request(&RequestRow { record: *record, verdict, measured });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::part;
+
+    #[test]
+    fn shares_of_huge_energies_are_exact() {
+        assert_eq!(part(1000, 1, 3), 333);
+        assert_eq!(part(u128::MAX, 7, 7), u128::MAX);
+        // (3 · 2^100 + 5) · 2^40 / 2^50 = 3 · 2^90 + 5 / 2^10, rounded down; the product does not fit into 128 bits.
+        assert_eq!(part(3 * (1 << 100) + 5, 1 << 40, 1 << 50), 3 * (1 << 90));
+    }
+}

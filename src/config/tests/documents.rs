@@ -187,7 +187,10 @@ sources: {{s: {{title: t, date: 2026-01}}}}",
     let again = read(&serde_yaml::to_string(&scenario).unwrap(), &[]).unwrap_or_else(|e| panic!("{e}")).value;
     assert_eq!(again, scenario);
     let errors = read(&text.replace("bf16:", "bf17:").replace("2: 8 us", "two: 8 us"), &[]).unwrap_err();
-    let expected = ["profiles.chips.tiny.all_reduce[0].time.two: found the key `two`, expected a whole number as key"];
+    let expected = [
+        "profiles.chips.tiny.compute.bf17: unknown choice `bf17`, expected one of `fp32`, `fp16`, `bf16`, `fp8`, `int8`, `fp4` or `mxfp4`",
+        "profiles.chips.tiny.all_reduce[0].time.two: found the key `two`, expected a whole number as key",
+    ];
     assert_eq!(messages(&errors), expected);
     let errors = read(&text.replace("bf16:", "bf17:"), &[]).unwrap_err();
     assert_eq!(errors.diagnostics()[0].path, "profiles.chips.tiny.compute.bf17");

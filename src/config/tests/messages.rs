@@ -24,7 +24,7 @@ fn several_errors_of_a_file_are_told_at_once() {
     2 | seed: -7
       |       ^^
 
-    error: workload[0].synthetic.arrivals.poisson.rate: found `5.5`, expected a rate above 0, such as `5.5 /s` or `300 /min`
+    error: workload[0].synthetic.arrivals.poisson.rate: found `5.5`, expected a rate of at least 0.000001, such as `5.5 /s` or `300 /min`
       --> pd.yaml:10:34
        |
     10 |       arrivals: {poisson: {rate: 5.5}}
@@ -77,13 +77,13 @@ fn numbers_that_mean_nothing_are_refused() {
       |
     hint: did you mean `fp8`?
 
-    error: workload[0].synthetic.prompt_tokens.lognormal.median: found `.nan`, expected a whole number above 0 and at most 100000000, such as `20000` or `20k`
+    error: workload[0].synthetic.prompt_tokens.lognormal.median: found `.nan`, expected a whole number above 0 and at most 16777216, such as `20000` or `20k`
       --> pd.yaml:11:43
        |
     11 |       prompt_tokens: {lognormal: {median: .nan, mean: 1e300}}
        |                                           ^^^^
 
-    error: workload[0].synthetic.prompt_tokens.lognormal.mean: found `1e300`, expected a whole number above 0 and at most 100000000
+    error: workload[0].synthetic.prompt_tokens.lognormal.mean: found `1e300`, expected a whole number above 0 and at most 16777216, such as `20000` or `20k`
       --> pd.yaml:11:55
        |
     11 |       prompt_tokens: {lognormal: {median: .nan, mean: 1e300}}
@@ -95,7 +95,7 @@ fn numbers_that_mean_nothing_are_refused() {
     23 |       engine: {max_num_seqs: .inf, gpu_memory_utilization: -1}
        |                              ^^^^
 
-    error: cluster.pools[1].engine.gpu_memory_utilization: found `-1`, expected a number above 0 and at most 1
+    error: cluster.pools[1].engine.gpu_memory_utilization: found `-1`, expected a number above 0 and at most 1, such as `0.9` or `90 %`
       --> pd.yaml:23:60
        |
     23 |       engine: {max_num_seqs: .inf, gpu_memory_utilization: -1}
@@ -164,7 +164,7 @@ fn exactly_one_source_of_requests_is_allowed() {
     14 |     closed_loop: {concurrency: 0, isl: {fixed: 1.5}, osl: 5}
        |                                ^
 
-    error: workload[1].closed_loop.prompt_tokens.fixed: found `1.5`, expected a whole number above 0 and at most 100000000, such as `20000` or `20k`
+    error: workload[1].closed_loop.prompt_tokens.fixed: found `1.5`, expected a whole number above 0 and at most 16777216, such as `20000` or `20k`
       --> pd.yaml:14:48
        |
     14 |     closed_loop: {concurrency: 0, isl: {fixed: 1.5}, osl: 5}

@@ -236,12 +236,8 @@ fn a_folder_that_is_read_only() {
 
 #[test]
 fn times_beyond_what_a_clock_can_hold() {
-    insta::assert_snapshot!(of_sets(&["cluster.pools.p.perf.affine.base=100 y"]), @"
-    error: simulated time passes 292 years, more than it can hold; look for a rate, bandwidth or step time that is out of scale
-    ");
-    insta::assert_snapshot!(of_sets(&["cluster.network.kv.overrides.bandwidth=1e-300 B/s"]), @"
-    error: simulated time passes 292 years, more than it can hold; look for a rate, bandwidth or step time that is out of scale
-    ");
+    insta::assert_snapshot!(of_sets(&["cluster.pools.p.perf.affine.base=100 y"]), @"error: simulated time passes 292 years, more than it can hold; look for a rate, bandwidth or step time that is out of scale");
+    insta::assert_snapshot!(of_sets(&["cluster.network.kv.overrides.bandwidth=1e-300 B/s"]), @"error: simulated time passes 292 years, more than it can hold; look for a rate, bandwidth or step time that is out of scale");
 }
 
 #[test]
