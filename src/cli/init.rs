@@ -6,13 +6,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::arguments::InitOptions;
-use super::catalogue::shipped_scenario;
+use super::catalogue::{scenario_names, shipped_scenario};
 use super::exit::Failure;
 use super::terminal;
 
 pub(super) fn init(options: &InitOptions) -> Result<ExitCode, Failure> {
     let Some((_, text)) = shipped_scenario(Path::new(&options.from)) else {
-        return Err(Failure::hinted(format!("unknown scenario `{}`", options.from), "`tokenmill list scenarios` shows what is shipped"));
+        return Err(Failure::unknown("scenario", &options.from, &scenario_names()));
     };
     let path = &options.path;
     // Never over a file that is there.
