@@ -159,7 +159,7 @@ impl Multiples {
             let buckets = buckets(&self.at_s, &values.values, if smooth > 0 { most } else { pixels / 2 });
             let upper = buckets.iter().map(|b| place((b.at, b.greatest)));
             let lower = buckets.iter().rev().map(|b| place((b.at, b.least)));
-            layer.area(&upper.chain(lower).collect::<Vec<_>>(), values.colour, 0.3);
+            layer.area(&upper.chain(lower).collect::<Vec<_>>(), values.colour, if smooth > 4 { 0.12 } else { 0.3 });
             layer.line(&buckets.iter().map(|b| place((b.at, b.mean))).collect::<Vec<_>>(), values.colour, 1.75);
         } else {
             let points = self.at_s.iter().copied().zip(values.values.iter().copied()).filter(|(_, value)| value.is_finite());
