@@ -4,7 +4,7 @@
 
 use super::number::{count, duration_ms, gauge, limit_ms, number, or_none, percent, usd};
 use super::text::shortened;
-use crate::metrics::{ClassSummary, Headline, PoolSummary, Summary};
+use crate::metrics::{ClassSummary, PoolSummary, Summary};
 
 /// Share of arrived requests of a class that must meet every limit for the SLO to hold. It goes with the p99 that the limits are read against.
 pub const ATTAINMENT_TARGET: f64 = 0.99;
@@ -275,53 +275,6 @@ fn reached(pool: &PoolSummary) -> String {
     }
 }
 
-/// How much of the result rests on figures that nobody measured or published.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trust {
-    /// Figures that the result depends on.
-    pub figures: usize,
-    /// Of them assumed.
-    pub assumed: usize,
-    /// Of them estimated.
-    pub estimated: usize,
-    /// The assumed and estimated ones by the headline that they move.
-    pub bears_on: Vec<(Headline, usize)>,
-}
-
-/// Counts assumed and estimated figures.
-pub fn trust(summary: &Summary) -> Trust {
-    let of = |confidence: &str| summary.provenance.iter().filter(|entry| entry.confidence == confidence).count();
-    let bearing = |headline| summary.provenance.iter().filter(|entry| entry.is_soft() && entry.bears_on() == headline).count();
-    Trust {
-        figures: summary.provenance.len(),
-        assumed: of("assumed"),
-        estimated: of("estimate"),
-        bears_on: Headline::ALL.into_iter().map(|headline| (headline, bearing(headline))).filter(|(_, n)| *n > 0).collect(),
-    }
-}
-
-impl Trust {
-    /// One sentence; `None` if there is no figure at all.
-    pub fn sentence(&self) -> Option<String> {
-        if self.figures == 0 {
-            return None;
-        }
-        let soft = self.assumed + self.estimated;
-        if soft == 0 {
-            return Some(format!("All {} figures behind this result are measured or published.", self.figures));
-        }
-        let share = percent(soft as f64 / self.figures as f64);
-        let parts: Vec<String> = self.bears_on.iter().map(|(headline, n)| format!("{n} for {}", headline.name())).collect();
-        Some(format!(
-            "{soft} of the {} figures behind this result ({share}) are not measured or published, {} assumed and {} estimated: {}.",
-            self.figures,
-            self.assumed,
-            self.estimated,
-            parts.join(", ")
-        ))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::fixture;
@@ -385,17 +338,6 @@ mod tests {
         assert!(sentence.contains("; prefill is the bottleneck: 2.31 requests wait for it on average, it computes 74.3 %"), "{sentence}");
         summary.pools[0].kv_utilization_mean = 0.99;
         assert!(answer(&summary).sentence().ends_with("; KV memory of prefill is the bottleneck: 99.0 % in use on average."));
-    }
-
-    #[test]
-    fn soft_figures_are_counted_by_the_headline_they_move() {
-        let trust = trust(&fixture::two_pools().summary);
-        assert_eq!((trust.figures, trust.assumed, trust.estimated), (10, 2, 2));
-        assert_eq!(
-            trust.sentence().unwrap(),
-            "4 of the 10 figures behind this result (40.0 %) are not measured or published, 2 assumed and 2 estimated: 1 for latency, 2 for \
-             energy, 1 for cost."
-        );
     }
 
     #[test]

@@ -154,7 +154,7 @@ impl Multiples {
         let pixels = (variant.right - variant.left) as usize;
         let place = |(at, value): (f64, f64)| (x.at(at), y.at(value));
         // Of most gauges every value is drawn as long as each has a pixel.
-        let most = if smooth > 0 { pixels / smooth } else { pixels };
+        let most = pixels.checked_div(smooth).unwrap_or(pixels);
         if values.values.len() > most {
             let buckets = buckets(&self.at_s, &values.values, if smooth > 0 { most } else { pixels / 2 });
             let upper = buckets.iter().map(|b| place((b.at, b.greatest)));
