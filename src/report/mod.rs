@@ -14,11 +14,12 @@ mod requests;
 mod terminal;
 mod text;
 mod trace_events;
+mod trust;
 
 #[cfg(test)]
 use crate::metrics;
 
-pub use answer::{ATTAINMENT_TARGET, Answer, Check, Trust, Verdict, answer, checks, trust};
+pub use answer::{ATTAINMENT_TARGET, Answer, Check, Verdict, answer, checks};
 pub use csv::timeline_csv;
 pub use json::summary_json;
 pub use page::{PageError, ReportInput, page};
@@ -26,3 +27,4 @@ pub use plot::{Chart, PlotError, Section, chart_style, charts};
 pub use requests::RequestsCsv;
 pub use terminal::{Style, TerminalInput, terminal};
 pub use trace_events::TraceEvents;
+pub use trust::{Trust, trust};

@@ -8,7 +8,7 @@ const UNITS: [&str; 38] = [
     "PB", "g", "kg", "t", "kt", "k", "M", "G", "T", "/s", "/min", "MJ.", "s.", "ms.", "%.",
 ];
 
-/// Joins numbers and their units by no-break spaces, so that no line ends between the two.
+/// Joins numbers with their units and with a sign before them by no-break spaces, so that no line ends between the two.
 pub(crate) fn glue(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut words = text.split(' ').peekable();
@@ -16,7 +16,8 @@ pub(crate) fn glue(text: &str) -> String {
         out.push_str(word);
         let Some(next) = words.peek() else { break };
         let unit = UNITS.contains(&next.trim_end_matches([',', ';', ')', ':', '.']));
-        out.push(if unit && word.ends_with(|c: char| c.is_ascii_digit()) { '\u{a0}' } else { ' ' });
+        let joined = unit && word.ends_with(|c: char| c.is_ascii_digit()) || matches!(word, "<" | ">");
+        out.push(if joined { '\u{a0}' } else { ' ' });
     }
     out
 }
@@ -58,6 +59,7 @@ mod tests {
 
     #[test]
     fn a_number_stays_with_its_unit() {
+        assert_eq!(glue("KV < 0.1 % of it"), "KV <\u{a0}0.1\u{a0}% of it");
         assert_eq!(glue("p99 TTFT 1.31 s of 2 s, then 3 pools"), "p99 TTFT 1.31\u{a0}s of 2\u{a0}s, then 3 pools");
     }
 

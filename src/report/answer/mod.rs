@@ -4,7 +4,7 @@
 
 use super::number::{count, duration_ms, gauge, limit_ms, number, or_none, percent, usd};
 use super::text::shortened;
-use crate::metrics::{ClassSummary, Headline, PoolSummary, Summary};
+use crate::metrics::{ClassSummary, PoolSummary, Summary};
 
 /// Share of arrived requests of a class that must meet every limit for the SLO to hold. It goes with the p99 that the limits are read against.
 pub const ATTAINMENT_TARGET: f64 = 0.99;
@@ -286,53 +286,6 @@ fn reached(pool: &PoolSummary) -> String {
         (_, Some(mbu)) => format!(" at {} of memory bandwidth", percent(mbu)),
         (Some(mfu), None) => format!(" at {} of peak arithmetic", percent(mfu)),
         (None, None) => String::new(),
-    }
-}
-
-/// How much of the result rests on figures that nobody measured or published.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trust {
-    /// Figures that the result depends on.
-    pub figures: usize,
-    /// Of them assumed.
-    pub assumed: usize,
-    /// Of them estimated.
-    pub estimated: usize,
-    /// The assumed and estimated ones by the headline that they move.
-    pub bears_on: Vec<(Headline, usize)>,
-}
-
-/// Counts assumed and estimated figures.
-pub fn trust(summary: &Summary) -> Trust {
-    let of = |confidence: &str| summary.provenance.iter().filter(|entry| entry.confidence == confidence).count();
-    let bearing = |headline| summary.provenance.iter().filter(|entry| entry.is_soft() && entry.bears_on() == headline).count();
-    Trust {
-        figures: summary.provenance.len(),
-        assumed: of("assumed"),
-        estimated: of("estimate"),
-        bears_on: Headline::ALL.into_iter().map(|headline| (headline, bearing(headline))).filter(|(_, n)| *n > 0).collect(),
-    }
-}
-
-impl Trust {
-    /// One sentence; `None` if there is no figure at all.
-    pub fn sentence(&self) -> Option<String> {
-        if self.figures == 0 {
-            return None;
-        }
-        let soft = self.assumed + self.estimated;
-        if soft == 0 {
-            return Some(format!("All {} figures behind this result are measured or published.", self.figures));
-        }
-        let share = percent(soft as f64 / self.figures as f64);
-        let parts: Vec<String> = self.bears_on.iter().map(|(headline, n)| format!("{n} for {}", headline.name())).collect();
-        Some(format!(
-            "{soft} of the {} figures behind this result ({share}) are not measured or published, {} assumed and {} estimated: {}.",
-            self.figures,
-            self.assumed,
-            self.estimated,
-            parts.join(", ")
-        ))
     }
 }
 

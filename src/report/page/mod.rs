@@ -9,10 +9,11 @@ mod tiles;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, value::Serde};
 use serde::Serialize;
 
-use super::answer::{answer, trust};
+use super::answer::answer;
 use super::number::{count, duration_s, limit_ms, percent};
 use super::plot::{Chart, PlotError, Section, chart_style, charts};
 use super::text::glue;
+use super::trust::trust;
 use crate::metrics::{Definition, definitions};
 use crate::metrics::{RunResult, Summary};
 

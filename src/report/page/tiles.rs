@@ -28,6 +28,7 @@ pub(super) struct Tile {
 /// TTFT, jitter, tokens per watt, cost per token.
 pub(super) fn tiles(summary: &Summary) -> [Tile; 4] {
     [ttft(summary), jitter(summary), tokens_per_watt(summary), cost(summary)]
+        .map(|tile| Tile { beside: tile.beside.iter().map(|line| glue(line)).collect(), ..tile })
 }
 
 fn ttft(summary: &Summary) -> Tile {
@@ -50,7 +51,7 @@ fn ttft(summary: &Summary) -> Tile {
     if let Some(check) = worst {
         let class = if summary.classes.len() > 1 { format!(" ({})", shortened(&check.class, 24)) } else { String::new() };
         tile.value = or_none(check.p99_ms, duration_ms);
-        tile.beside.insert(0, glue(&format!("SLO {}{class}", limit_ms(check.limit_ms))));
+        tile.beside.insert(0, format!("SLO {}{class}", limit_ms(check.limit_ms)));
         if let Some(ratio) = check.ratio() {
             tile.state = Some(if ratio > 1.0 { "missed" } else { "met" });
             tile.share = Some(format!("{:.1}", ratio.clamp(0.0, 1.0) * 100.0));
@@ -92,7 +93,7 @@ fn tokens_per_watt(summary: &Summary) -> Tile {
         beside.push(format!("facility; {} IT, {} chips", or_none(per_joule.it, number), or_none(per_joule.chip, number)));
     }
     beside.extend(energy.output_tokens_per_s_per_mw.map(|rate| format!("{} output tokens/s per MW", number(rate))));
-    beside.push(glue(&format!("{} mean, {} peak", si(energy.mean_power_w, "W"), si(energy.peak_power_w, "W"))));
+    beside.push(format!("{} mean, {} peak", si(energy.mean_power_w, "W"), si(energy.peak_power_w, "W")));
     Tile {
         name: "Tokens per watt",
         definition: "tokens-per-joule",

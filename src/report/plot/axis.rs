@@ -77,7 +77,12 @@ pub(super) fn log_durations(low: f64, high: f64, most: usize) -> Vec<Tick> {
         values = Some(at(&[1.0], stride)).filter(|values| values.len() <= most).unwrap_or_default();
         stride += 1;
     }
-    values.into_iter().map(|v| (v, trimmed(&duration_ms(v)))).collect()
+    values.into_iter().map(|v| (v, duration_label(v))).collect()
+}
+
+/// A round number of milliseconds; from two minutes to a day in seconds, where 200 s is rounder than 3.33 min.
+fn duration_label(ms: f64) -> String {
+    if (120e3..86_400e3).contains(&ms) { format!("{} s", trimmed(&number(ms / 1e3))) } else { trimmed(&duration_ms(ms)) }
 }
 
 /// Steps of a time axis in seconds.
@@ -123,6 +128,7 @@ mod tests {
         assert_eq!(labels(&log_durations(90.0, 4_000.0, 6)), ["100 ms", "200 ms", "500 ms", "1 s", "2 s"]);
         assert_eq!(labels(&log_durations(14.0, 46.0, 6)), ["20 ms", "30 ms", "40 ms"]);
         assert_eq!(labels(&log_durations(1.0, 30_000.0, 6)), ["1 ms", "10 ms", "100 ms", "1 s", "10 s"]);
+        assert_eq!(labels(&log_durations(15_000.0, 500_000.0, 6)), ["20 s", "50 s", "100 s", "200 s", "500 s"]);
         assert!(log_durations(1e-6, 1e15, 6).len() <= 6);
     }
 

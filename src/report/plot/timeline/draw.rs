@@ -154,12 +154,12 @@ impl Multiples {
         let pixels = (variant.right - variant.left) as usize;
         let place = |(at, value): (f64, f64)| (x.at(at), y.at(value));
         // Of most gauges every value is drawn as long as each has a pixel.
-        let most = if smooth > 0 { pixels / smooth } else { pixels };
+        let most = pixels.checked_div(smooth).unwrap_or(pixels);
         if values.values.len() > most {
             let buckets = buckets(&self.at_s, &values.values, if smooth > 0 { most } else { pixels / 2 });
             let upper = buckets.iter().map(|b| place((b.at, b.greatest)));
             let lower = buckets.iter().rev().map(|b| place((b.at, b.least)));
-            layer.area(&upper.chain(lower).collect::<Vec<_>>(), values.colour, 0.3);
+            layer.area(&upper.chain(lower).collect::<Vec<_>>(), values.colour, if smooth > 4 { 0.12 } else { 0.3 });
             layer.line(&buckets.iter().map(|b| place((b.at, b.mean))).collect::<Vec<_>>(), values.colour, 1.75);
         } else {
             let points = self.at_s.iter().copied().zip(values.values.iter().copied()).filter(|(_, value)| value.is_finite());
