@@ -1,17 +1,28 @@
 //! All integration tests in one binary, a module per topic.
-//!
-//! `cfg(test)` holds here anyway; written out, it tells the lints that helpers of tests may unwrap.
 
-#[cfg(test)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a helper of a test fails it by panicking and skips it by saying so; test values are small"
+)]
+
 mod analytic;
-#[cfg(test)]
 mod cli;
-#[cfg(test)]
+mod conservation;
 mod determinism;
+mod engine;
+mod layering;
+mod metamorphic;
 mod page;
-#[cfg(test)]
+mod pitfalls;
+mod published;
+#[cfg(unix)]
+mod readme;
+mod real_traces;
 mod robustness;
-#[cfg(test)]
 mod schemas;
-#[cfg(test)]
+mod shipped;
 mod support;

@@ -37,6 +37,8 @@ pub(super) enum Command {
     List(ListOptions),
     /// Show a profile or scenario with its sources.
     Show(ShowOptions),
+    /// Write a scenario to start from.
+    Init(InitOptions),
     /// Print the JSON Schema of a kind of file.
     Schema(SchemaOptions),
     /// Explain a metric.
@@ -158,6 +160,16 @@ pub(super) struct ShowOptions {
     /// Print the YAML file itself.
     #[arg(long)]
     pub(super) yaml: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InitOptions {
+    /// File to write; never over one that is there.
+    #[arg(default_value = "scenario.yaml")]
+    pub(super) path: PathBuf,
+    /// Which shipped scenario to copy.
+    #[arg(long, value_name = "NAME", default_value = "quickstart")]
+    pub(super) from: String,
 }
 
 #[derive(Debug, Args)]

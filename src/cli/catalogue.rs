@@ -30,9 +30,14 @@ pub(super) fn shipped_scenario(path: &Path) -> Option<(String, &'static str)> {
     Some((format!("scenarios/{name}.yaml"), file.contents_utf8()?))
 }
 
+/// Names of the shipped scenarios.
+pub(super) fn scenario_names() -> Vec<String> {
+    scenario_rows().into_iter().map(|row| row.name).collect()
+}
+
 /// The name of the shipped scenario nearest to that of a file that is not there.
 pub(super) fn nearest_scenario(path: &Path) -> Option<String> {
-    let known: Vec<String> = scenario_rows().into_iter().map(|row| row.name).collect();
+    let known = scenario_names();
     nearest(path.file_stem()?.to_str()?, known.iter().map(String::as_str)).map(str::to_owned)
 }
 
@@ -98,8 +103,7 @@ pub(super) fn show(options: &ShowOptions) -> Result<ExitCode, Failure> {
         Shown::Model => show_model(&library, options)?,
         Shown::Scenario => {
             let Some((_, text)) = shipped_scenario(Path::new(&options.name)) else {
-                let known: Vec<String> = scenario_rows().into_iter().map(|row| row.name).collect();
-                return Err(Failure::unknown("scenario", &options.name, &known));
+                return Err(Failure::unknown("scenario", &options.name, &scenario_names()));
             };
             text.to_owned()
         }

@@ -11,6 +11,8 @@ use crate::workload::WorkloadError;
 pub(super) const FAILED: u8 = 1;
 /// Bad input or usage.
 pub(super) const BAD_INPUT: u8 = 2;
+/// Interrupted before the end.
+pub(super) const INCOMPLETE: u8 = 3;
 /// Our own error.
 pub(super) const INTERNAL: u8 = 70;
 
@@ -21,6 +23,8 @@ pub(super) enum Failure {
     Config(ConfigErrors),
     /// The user's input or surroundings, in a sentence.
     Input { message: String, hint: Option<String> },
+    /// Stopped from outside.
+    Interrupted(String),
     /// Ours.
     Internal(String),
     /// Nobody reads our output any more: not worth a word.
@@ -61,6 +65,10 @@ impl Failure {
                 terminal.error(&message, hint.as_deref());
                 ExitCode::from(BAD_INPUT)
             }
+            Self::Interrupted(message) => {
+                terminal.error(&message, Some("nothing was written"));
+                ExitCode::from(INCOMPLETE)
+            }
             Self::Internal(message) => {
                 terminal
                     .error(&message, Some("this is an error of Tokenmill, please report it with the scenario and the manifest of the run"));
@@ -98,7 +106,8 @@ impl From<StudyError> for Failure {
                 Self::Input { message: error.to_string(), hint: bad_line.then(|| hint.to_owned()) }
             }
             StudyError::BeyondTime(_) => Self::input(error.to_string()),
-            StudyError::Internal(_) | StudyError::Interrupted(_) => Self::Internal(error.to_string()),
+            StudyError::Interrupted(_) => Self::Interrupted(error.to_string()),
+            StudyError::Internal(_) => Self::Internal(error.to_string()),
         }
     }
 }

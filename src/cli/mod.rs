@@ -7,6 +7,7 @@
 mod arguments;
 mod catalogue;
 mod exit;
+mod init;
 mod output;
 mod progress;
 mod run;
@@ -45,6 +46,7 @@ fn dispatch(command: Command, terminal: Terminal) -> Result<ExitCode, Failure> {
         Command::Validate(options) => validate::validate(&options, terminal),
         Command::List(options) => catalogue::list(&options),
         Command::Show(options) => catalogue::show(&options),
+        Command::Init(options) => init::init(&options),
         Command::Schema(options) => catalogue::schema(&options),
         Command::Explain(options) => catalogue::explain(&options),
         Command::Trace(options) => trace::trace(&options),

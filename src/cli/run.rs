@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
@@ -43,6 +45,14 @@ pub(super) fn run(options: &RunOptions, terminal: Terminal) -> Result<ExitCode, 
         print(&report::terminal(TerminalInput { result: &result, report_path: Some(&page), width: terminal::width() }, style))?;
     }
     check_assertions(&scenario, &summary, terminal)
+}
+
+/// Set once the user presses Ctrl-C: the run ends in good order and its unfinished folder is removed.
+fn watch_for_interrupt() -> Result<Arc<AtomicBool>, Failure> {
+    let stopped = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stopped);
+    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).map_err(|error| Failure::Internal(error.to_string()))?;
+    Ok(stopped)
 }
 
 /// Results never depend on the number of threads; a single run has use for one.
@@ -85,9 +95,10 @@ fn execute(scenario: &Scenario, options: &RunOptions, folder: &Folder, progress:
         fast_forward: !options.how.no_fast_forward && !options.how.trace_events,
         audit: options.how.audit || cfg!(debug_assertions),
     };
+    let stopped = watch_for_interrupt()?;
     let show = |now| {
         progress.show(now);
-        true
+        !stopped.load(Ordering::Relaxed)
     };
     let failed = |name: &str, error: std::io::Error| Failure::write(&folder.place().join(name), &error);
     let (result, requests) = if options.how.trace_events {

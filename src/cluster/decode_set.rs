@@ -30,6 +30,8 @@ pub(super) struct DecodeSet {
     growing: u32,
     /// Members by the iteration (mod block size) at which they need a block.
     wraps: Vec<u32>,
+    /// The coming iteration mod block size: the place in `wraps` that it needs blocks for.
+    phase: usize,
     by_class: Vec<u32>,
     finishes: BinaryHeap<Milestone>,
     fills: BinaryHeap<Milestone>,
@@ -45,22 +47,25 @@ impl DecodeSet {
             windowed: 0,
             growing: 0,
             wraps: vec![0; block_size as usize],
+            phase: 0,
             by_class: vec![0; classes],
             finishes: BinaryHeap::new(),
             fills: BinaryHeap::new(),
         }
     }
 
-    fn class_of(&self, step: u64, stored: u32) -> usize {
-        let size = self.wraps.len() as u64;
-        usize::try_from((step % size + size - u64::from(stored) % size) % size).unwrap_or(0)
+    /// The iteration, mod block size, at which a sequence with `stored` tokens needs its next block.
+    fn wrap_of(&self, stored: u32) -> usize {
+        let size = self.wraps.len();
+        let ahead = self.phase + size - stored as usize % size;
+        if ahead >= size { ahead - size } else { ahead }
     }
 
     /// Adds a sequence with `stored` KV tokens that will generate `remaining` (≥ 1) more tokens.
     pub(super) fn join(&mut self, slot: Slot, epoch: u32, class: ClassId, stored: u32, remaining: u32) {
         self.count += 1;
         self.context += u64::from(stored);
-        let wrap = self.class_of(self.step, stored);
+        let wrap = self.wrap_of(stored);
         self.wraps[wrap] += 1;
         self.by_class[usize::from(class.0)] += 1;
         self.finishes.push(Reverse((self.step + u64::from(remaining), slot, epoch)));
@@ -78,7 +83,7 @@ impl DecodeSet {
     pub(super) fn leave(&mut self, class: ClassId, stored: u32) {
         self.count -= 1;
         self.context -= u64::from(stored);
-        let wrap = self.class_of(self.step, stored);
+        let wrap = self.wrap_of(stored);
         self.wraps[wrap] -= 1;
         self.by_class[usize::from(class.0)] -= 1;
         if let Some(window) = self.window {
@@ -90,34 +95,38 @@ impl DecodeSet {
 
     /// Blocks that the members need before the coming iteration.
     pub(super) fn blocks_needed(&self) -> u64 {
-        let size = self.wraps.len() as u64;
-        u64::from(self.wraps[usize::try_from(self.step % size).unwrap_or(0)])
+        u64::from(self.wraps[self.phase])
     }
 
-    /// How many iterations after the coming one can be run with `free` blocks.
-    pub(super) fn iterations_within(&self, free: u64) -> u64 {
+    /// How many iterations after the coming one can be run with `free` blocks, or `most` if that is less.
+    pub(super) fn iterations_within(&self, free: u64, most: u64) -> u64 {
         if self.count == 0 {
-            return u64::MAX;
+            return most;
         }
-        let size = self.wraps.len() as u64;
+        let size = self.wraps.len();
         // Over `size` iterations every member takes one block.
-        let cycles = free / u64::from(self.count);
+        let mut iterations = (free / u64::from(self.count)).saturating_mul(size as u64);
+        if iterations >= most {
+            return most;
+        }
         let mut left = free % u64::from(self.count);
-        let mut iterations = cycles.saturating_mul(size);
-        for ahead in 1..=size {
-            let need = u64::from(self.wraps[usize::try_from((self.step + ahead) % size).unwrap_or(0)]);
+        let mut phase = self.phase;
+        for _ in 0..size {
+            phase = if phase + 1 == size { 0 } else { phase + 1 };
+            let need = u64::from(self.wraps[phase]);
             if need > left {
                 break;
             }
             left -= need;
-            iterations = iterations.saturating_add(1);
+            iterations += 1;
         }
-        iterations
+        iterations.min(most)
     }
 
     /// One iteration has been done: every member has one token more. True if one of them now fills its window.
     pub(super) fn advance(&mut self, is_current: impl Fn(Slot, u32) -> bool) -> bool {
         self.step += 1;
+        self.phase = if self.phase + 1 == self.wraps.len() { 0 } else { self.phase + 1 };
         self.context += u64::from(self.count);
         self.windowed += u64::from(self.growing);
         let mut filled = false;
@@ -240,7 +249,7 @@ mod tests {
             for (i, &s) in stored.iter().enumerate() {
                 set.join(Slot(u32::try_from(i).unwrap()), 0, ClassId(0), s, 10_000);
             }
-            let horizon = set.iterations_within(free);
+            let horizon = set.iterations_within(free, u64::MAX);
             let mut left = i64::try_from(free).unwrap();
             for _ in 0..horizon {
                 set.advance(ALWAYS);

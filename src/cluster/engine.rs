@@ -17,6 +17,7 @@ use super::state::{Cluster, PoolState};
 use crate::perf::IterationCost;
 use crate::power::{Energy, Phase};
 use crate::sim::{SimDuration, SimTime};
+use crate::units::nearest;
 
 impl<O: Observer> Cluster<O> {
     /// Begins an iteration if the instance is idle and has work.
@@ -118,8 +119,8 @@ impl<O: Observer> Cluster<O> {
         instance.current = Some(InFlight { start: self.now, end: boundary(&run, run.done + 1), cost: None });
         instance.planned = if fast_forward && !instance.look_again {
             let milestone = instance.decode.iterations_to_milestone(|slot, epoch| requests.is_current(slot, epoch));
-            let blocks = instance.decode.iterations_within(instance.kv.free());
-            milestone.min(blocks.saturating_add(1)).min(run.cost.iterations - run.done)
+            let most = milestone.min(run.cost.iterations - run.done);
+            instance.decode.iterations_within(instance.kv.free(), most).saturating_add(1).min(most)
         } else {
             1
         };
@@ -133,9 +134,8 @@ impl<O: Observer> Cluster<O> {
         let taken = instance.kv.take(blocks);
         debug_assert!(taken, "a run ends before its blocks run out");
         instance.ahead = true;
-        if let Some(run) = instance.run {
-            let start = boundary(&run, run.done);
-            instance.current = Some(InFlight { start, end: boundary(&run, run.done + 1), cost: None });
+        if let (Some(run), Some(current)) = (&instance.run, &mut instance.current) {
+            *current = InFlight { start: current.end, end: boundary(run, run.done + 1), cost: None };
         }
     }
 
@@ -143,11 +143,12 @@ impl<O: Observer> Cluster<O> {
     fn complete_iteration(&mut self, id: InstanceId) {
         let Self { instances, requests, observer, pools, events, .. } = self;
         let instance = &mut instances[id.at()];
-        let Some(current) = instance.current else { return };
+        let Some(InFlight { start, end, cost }) = &instance.current else { return };
+        let (start, end) = (*start, *end);
         let pool = &pools[instance.pool.at()];
         *events += 1;
-        let cost = match (current.cost, instance.run.as_mut()) {
-            (Some(cost), _) => cost,
+        let cost = match (cost, instance.run.as_mut()) {
+            (Some(cost), _) => *cost,
             (None, Some(run)) => {
                 let cost = run_cost(run);
                 run.done += 1;
@@ -155,18 +156,18 @@ impl<O: Observer> Cluster<O> {
             }
             (None, None) => return,
         };
-        let span = current.end.since(current.start);
+        let span = end.since(start);
         let energy = pool.spec.power.busy_energy(span, cost.compute_ns, cost.memory_ns);
         let (prefill_energy, decode_energy) = energy.split(cost.prefill_share);
         let prefill_tokens: u64 = instance.chunks.iter().map(|chunk| u64::from(chunk.tokens)).sum();
-        settle_gauges(instance, observer, current.end);
+        settle_gauges(instance, observer, end);
         let sequences = instance.decode.count;
-        let tokens_out = u64::from(sequences) + instance.chunks.iter().filter(|chunk| completes(requests, chunk)).count() as u64;
+        let tokens_out = u64::from(sequences) + instance.chunks.iter().filter(|chunk| completes(requests, **chunk)).count() as u64;
         observer.iteration(&IterationRecord {
             pool: instance.pool,
             instance: id,
-            start: current.start,
-            end: current.end,
+            start,
+            end,
             prefill_tokens,
             decode_sequences: sequences,
             tokens_out,
@@ -177,7 +178,7 @@ impl<O: Observer> Cluster<O> {
         });
         book_prefill(instance, requests, &cost, prefill_energy, prefill_tokens, span);
         if sequences > 0 {
-            book_decode(instance, requests, observer, &cost, decode_energy, current);
+            book_decode(instance, requests, observer, &cost, decode_energy, (start, end));
         }
         instance.ahead = false;
     }
@@ -268,7 +269,7 @@ fn boundary(run: &Run, n: u64) -> SimTime {
 }
 
 /// Cost of the next iteration of a run.
-fn run_cost(run: &Run) -> IterationCost {
+pub(super) fn run_cost(run: &Run) -> IterationCost {
     let n = run.done as f64;
     let (first, step) = (&run.cost.first, &run.cost.step);
     IterationCost {
@@ -283,12 +284,11 @@ fn run_cost(run: &Run) -> IterationCost {
 }
 
 /// A duration as whole nanoseconds, at least one: an iteration of no length would stop the clock.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "performance models return finite positive durations")]
 fn whole_ns(duration_ns: f64) -> u64 {
-    duration_ns.round().max(1.0) as u64
+    nearest(duration_ns).max(1)
 }
 
-fn completes(requests: &Requests, chunk: &super::instance::Chunk) -> bool {
+fn completes(requests: &Requests, chunk: super::instance::Chunk) -> bool {
     let request = &requests[chunk.slot];
     request.computed + chunk.tokens >= request.target && !request.is_done()
 }
@@ -310,9 +310,9 @@ fn book_decode<O: Observer>(
     observer: &mut O,
     cost: &IterationCost,
     energy: Energy,
-    current: InFlight,
+    (start, end): (SimTime, SimTime),
 ) {
-    let span = current.end.since(current.start);
+    let span = end.since(start);
     let each = 1.0 / f64::from(instance.decode.count);
     instance.totals.gap_sum += span.ns();
     instance.totals.gap_squares += u128::from(span.ns()) * u128::from(span.ns());
@@ -325,7 +325,7 @@ fn book_decode<O: Observer>(
     if instance.fresh.is_empty() {
         for (class, &members) in instance.decode.by_class().iter().enumerate() {
             if members > 0 {
-                observer.gaps(current.end, class_id(class), span.ns(), u64::from(members));
+                observer.gaps(end, class_id(class), span.ns(), u64::from(members));
             }
         }
         return;
@@ -336,14 +336,14 @@ fn book_decode<O: Observer>(
         let joined = fresh.iter().filter(|&&slot| usize::from(requests[slot].class.0) == class).count() as u64;
         let rest = u64::from(members) - joined;
         if rest > 0 {
-            observer.gaps(current.end, class_id(class), span.ns(), rest);
+            observer.gaps(end, class_id(class), span.ns(), rest);
         }
     }
     for &slot in &fresh {
         let request = &mut requests[slot];
-        request.decode_start.get_or_insert(current.start);
-        if let Some(gap) = request.emit(current.end) {
-            observer.gaps(current.end, request.class, gap.ns(), 1);
+        request.decode_start.get_or_insert(start);
+        if let Some(gap) = request.emit(end) {
+            observer.gaps(end, request.class, gap.ns(), 1);
         }
         request.joined.gap_sum = instance.totals.gap_sum;
         request.joined.gap_squares = instance.totals.gap_squares;

@@ -52,7 +52,7 @@ impl Outcome {
     }
 }
 
-/// One iteration of one instance.
+/// One iteration of one instance; or the part of one that the end of the run cuts off, of which no token has left.
 #[derive(Debug, Clone, Copy)]
 pub struct IterationRecord {
     /// Whose.

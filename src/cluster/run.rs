@@ -48,12 +48,14 @@ impl<O: Observer> Cluster<O> {
         loop {
             let arrival = workload.peek()?.map(|at| arrival_key(at.max(self.now)));
             let event = self.next_event();
-            let Some(key) = arrival.into_iter().chain(event).min() else { break };
-            if key.at() > end {
-                self.now = end;
-                self.order = EventKey::new(end, u8::MAX, u32::MAX);
+            let Some(key) = arrival.into_iter().chain(event).min().filter(|key| key.at() <= end) else {
+                // The clock runs on to a given end, although nothing happens any more.
+                if self.spec.end.is_some() {
+                    self.now = end;
+                    self.order = EventKey::new(end, u8::MAX, u32::MAX);
+                }
                 break;
-            }
+            };
             if key.at() > LATEST {
                 return Err(RunError::BeyondTime);
             }

@@ -1,10 +1,10 @@
 //! The state of the cluster, and what every handler needs: queues, gauges, scheduling.
 
 use super::audit::Violation;
-use super::engine::{settle_gauges, settle_idle};
+use super::engine::{run_cost, settle_gauges, settle_idle};
 use super::event::{Event, InstanceId, PoolId, Slot};
 use super::instance::Instance;
-use super::observe::Observer;
+use super::observe::{IterationRecord, Observer};
 use super::request::Requests;
 use super::spec::{ClusterSpec, ModelId, Overlap, PoolSpec, Role};
 use crate::network::{Fabric, PortId};
@@ -153,6 +153,8 @@ impl<O: Observer> Cluster<O> {
             settle_gauges(instance, &mut self.observer, now);
             if instance.current.is_none() {
                 settle_idle(instance, &self.pools[instance.pool.at()], &mut self.observer, now);
+            } else {
+                settle_cut_off(instance, &self.pools[instance.pool.at()], &mut self.observer, now);
             }
         }
         self.report_unfinished();
@@ -201,6 +203,28 @@ impl<O: Observer> Cluster<O> {
     pub(super) fn model_of(&self, slot: Slot) -> usize {
         usize::from(self.spec.classes[usize::from(self.requests[slot].class.0)].model.0)
     }
+}
+
+/// Reports the part of an iteration that had been run when the run ended. None of its tokens has left.
+fn settle_cut_off<O: Observer>(instance: &Instance, pool: &PoolState, observer: &mut O, now: SimTime) {
+    let Some(current) = instance.current.filter(|current| current.start < now) else { return };
+    let Some(cost) = current.cost.or_else(|| instance.run.as_ref().map(run_cost)) else { return };
+    let span = now.since(current.start);
+    let part = span.ns() as f64 / current.end.since(current.start).ns() as f64;
+    let (compute_ns, memory_ns) = (cost.compute_ns * part, cost.memory_ns * part);
+    observer.iteration(&IterationRecord {
+        pool: instance.pool,
+        instance: instance.id,
+        start: current.start,
+        end: now,
+        prefill_tokens: 0,
+        decode_sequences: 0,
+        tokens_out: 0,
+        prefill_share: cost.prefill_share,
+        compute_ns,
+        memory_ns,
+        energy: pool.spec.power.busy_energy(span, compute_ns, memory_ns),
+    });
 }
 
 fn build_routes(spec: &ClusterSpec, instances: &[Instance]) -> Vec<ModelRoute> {

@@ -81,7 +81,7 @@ pub struct ConfigErrors {
 }
 
 impl Diagnostic {
-    /// The message without its place: "cluster.pools[0].instances: found `0`, expected a whole number of at least 1".
+    /// The message without its place: ``cluster.pools[0].instances: found `0`, expected a whole number of at least 1``.
     pub fn message(&self) -> String {
         let mut text = String::new();
         if !self.path.is_empty() {

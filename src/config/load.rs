@@ -138,9 +138,7 @@ impl Loader<'_> {
         let mut root = root?;
         if root.kind == Kind::Null {
             let start = Span { file, ..Span::default() };
-            self.faults.push(
-                Fault::new(start, "the file is empty").hint("`tokenmill show scenario quickstart` prints one to start from".to_owned()),
-            );
+            self.faults.push(Fault::new(start, "the file is empty").hint("`tokenmill init` writes one to start from".to_owned()));
             return None;
         }
         let Kind::Map(entries) = &mut root.kind else {

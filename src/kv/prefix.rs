@@ -62,15 +62,12 @@ impl PrefixCache {
     /// Adds a group held once. The caller has made room.
     pub(super) fn insert_held(&mut self, id: u64) {
         let entry = Entry { id, holders: 1, older: NONE, newer: NONE };
-        let slot = match self.vacant.pop() {
-            Some(slot) => {
-                self.slots[slot as usize] = entry;
-                slot
-            }
-            None => {
-                self.slots.push(entry);
-                u32::try_from(self.slots.len() - 1).unwrap_or(NONE)
-            }
+        let slot = if let Some(slot) = self.vacant.pop() {
+            self.slots[slot as usize] = entry;
+            slot
+        } else {
+            self.slots.push(entry);
+            u32::try_from(self.slots.len() - 1).unwrap_or(NONE)
         };
         self.index.insert(id, slot);
     }

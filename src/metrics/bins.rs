@@ -57,6 +57,13 @@ impl Bins {
 
     /// Adds to the interval of an instant.
     pub(super) fn count(&mut self, at: SimTime, add: impl FnOnce(&mut CountBin)) {
+        let (last, begin, end) = self.last;
+        if begin <= at.ns()
+            && at.ns() < end
+            && let Some(bin) = self.counts.get_mut(last)
+        {
+            return add(bin);
+        }
         let index = self.locate(at.ns());
         if self.counts.len() <= index {
             self.counts.resize(index + 1, CountBin::default());
@@ -70,6 +77,14 @@ impl Bins {
         let (start, end) = (from.ns(), to.ns());
         if end <= start {
             return;
+        }
+        // Nearly every span lies within the interval last written to.
+        let (last, begin, limit) = self.last;
+        if begin <= start
+            && end <= limit
+            && let Some(bin) = self.pools[pool].get_mut(last)
+        {
+            return add(bin, end - start, end - start);
         }
         // May double the interval, so before anything else.
         self.locate(end - 1);

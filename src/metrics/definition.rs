@@ -74,7 +74,12 @@ const DEFINITIONS: &[Definition] = &[
     ),
     def("mfu", "MFU", "share", "Arithmetic done / peak arithmetic of the chips, while computing."),
     def("mbu", "MBU", "share", "Bytes moved / peak memory bandwidth of the chips, while computing."),
-    def("batch", "Batch", "sequences", "Running sequences of an instance, mean over time, idle time included."),
+    def(
+        "batch",
+        "Batch",
+        "sequences",
+        "Running sequences of an instance, mean over the time it computes. The `batch_mean` of summary.json includes idle time: it is this times the busy share.",
+    ),
     def("iteration", "Iteration", "time", "One engine step of an instance."),
     def("kv", "KV memory", "share", "Blocks of KV memory in use / all blocks. Blocks of a prefix cache that nobody uses count as free."),
     def("queue", "Queue", "requests", "Requests waiting in a pool, mean over time, and the most at any time."),
@@ -91,6 +96,12 @@ const DEFINITIONS: &[Definition] = &[
     def("carbon", "Carbon", "g CO2e", "Facility energy × carbon intensity of the site."),
     def("transfer", "KV transfer", "time", "From the first byte offered to the last byte delivered."),
     def("port", "Busiest port", "share", "Bytes carried / (bandwidth × measured time) of the port with the most traffic."),
+    def(
+        "offered",
+        "Offered and served",
+        "requests/s",
+        "Arrivals, and completions meanwhile, from the end of the warm-up to the last arrival. What follows the last arrival is left out: it lasts as long as the cluster takes to finish.",
+    ),
     def("throughput", "Throughput", "per second", "Completed requests and their tokens / measured time."),
     def(
         "requests",

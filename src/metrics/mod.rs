@@ -4,6 +4,7 @@
 
 mod bins;
 mod definition;
+mod provenance;
 mod recorder;
 mod row;
 mod summarize;
@@ -11,6 +12,7 @@ mod summary;
 mod values;
 
 pub use definition::{Definition, definition, definitions};
+pub use provenance::{CONFIDENCE, Headline};
 pub use recorder::{ClassParameters, NoRows, PoolParameters, Recorder, RecorderParameters, RequestSink};
 pub use row::{RequestRow, Verdict, gap_std_ns, stages, tpot_ns};
 pub use summarize::{PoolUse, RunFacts};

@@ -119,8 +119,10 @@ impl<S: RequestSink> Recorder<S> {
     fn throughput(&self, requests: &RequestCounts, measured_s: f64) -> Throughput {
         let chips: u32 = self.parameters.pools.iter().map(|pool| pool.instances * pool.chips_per_instance).sum();
         let output = per(self.tokens.output as f64, measured_s);
+        let offered_s = SimTime::from_ns(self.offered.until_ns).since(self.warmup).as_secs_f64();
         Throughput {
-            offered_requests_per_s: per(requests.arrived as f64, measured_s),
+            offered_requests_per_s: ratio(self.offered.arrivals as f64, offered_s),
+            served_requests_per_s: ratio(self.offered.served as f64, offered_s),
             requests_per_s: per(requests.completed as f64, measured_s),
             output_tokens_per_s: output,
             total_tokens_per_s: per((self.tokens.prompt + self.tokens.output) as f64, measured_s),

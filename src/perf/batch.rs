@@ -1,5 +1,7 @@
 //! What an iteration computes, as sums only, so that its description costs O(1) whatever the batch.
 
+use crate::units::nearest;
+
 /// The work of one iteration of one instance. Sums over the sequences in the batch.
 ///
 /// "Pairs" are (query, key) pairs under the causal mask: a chunk of `n` new tokens after `p` already cached has
@@ -84,9 +86,8 @@ pub struct DecodeRun {
 
 impl DecodeRun {
     /// Nanoseconds from the start of the run to the end of its iteration `n`: `round(F(n))`.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "durations are positive and far below 2^63 ns")]
     pub fn elapsed_ns(&self, n: u64) -> u64 {
         let n = n as f64;
-        (n * self.first.duration_ns + 0.5 * n * (n - 1.0) * self.step.duration_ns).round() as u64
+        nearest(n * self.first.duration_ns + 0.5 * n * (n - 1.0) * self.step.duration_ns)
     }
 }

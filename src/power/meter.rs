@@ -2,20 +2,29 @@
 
 use std::ops::{Add, AddAssign, Sub};
 
+use crate::units::nearest;
+
+/// Below this a whole number fits into 64 bits with room: 2⁶³.
+const FITS: f64 = 9_223_372_036_854_775_808.0;
 /// Picojoules per joule.
 const PJ_PER_J: f64 = 1e12;
 /// Picojoules per nanojoule, which is also milliwatts per watt.
 const PJ_PER_NJ: f64 = 1e3;
 
 /// Rounds nanojoules to whole picojoules. Negative and NaN cannot come out of a valid power law and count as zero.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "powers and times are not negative, and u128 holds their product"
-)]
 pub(super) fn to_pj(nj: f64) -> u128 {
     debug_assert!(nj >= 0.0 && nj.is_finite(), "{nj} nJ");
-    (nj * PJ_PER_NJ).round() as u128
+    whole(nj * PJ_PER_NJ)
+}
+
+/// The nearest whole number. Converting between `f64` and 128 bits is a library call, so what fits takes 64.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "powers, times and shares are not negative")]
+fn whole(value: f64) -> u128 {
+    if value < FITS { u128::from(nearest(value)) } else { value.round() as u128 }
+}
+
+fn joules(pj: u128) -> f64 {
+    u64::try_from(pj).map_or(pj as f64, |pj| pj as f64) / PJ_PER_J
 }
 
 /// An amount of energy at two boundaries, in whole picojoules. `u128` holds 10^26 J.
@@ -33,27 +42,29 @@ impl Energy {
 
     /// Drawn by the chips, J.
     pub fn chip_j(self) -> f64 {
-        self.chip_pj as f64 / PJ_PER_J
+        joules(self.chip_pj)
     }
 
     /// Drawn by chips and node, J.
     pub fn it_j(self) -> f64 {
-        self.it_pj as f64 / PJ_PER_J
+        joules(self.it_pj)
     }
 
     /// Splits off the part `share` (clamped to 0 to 1): `(part, rest)`, which add up to the whole exactly.
     #[must_use]
     pub fn split(self, share: f64) -> (Self, Self) {
+        if share <= 0.0 {
+            return (Self::ZERO, self);
+        }
         let part = Self { chip_pj: portion(self.chip_pj, share), it_pj: portion(self.it_pj, share) };
         (part, self - part)
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "share is clamped to 0 to 1")]
-fn portion(whole: u128, share: f64) -> u128 {
-    let part = (whole as f64 * share.clamp(0.0, 1.0)).round() as u128;
-    // Rounding `whole` to f64 may have gone up.
-    part.min(whole)
+fn portion(all: u128, share: f64) -> u128 {
+    let float = u64::try_from(all).map_or(all as f64, |all| all as f64);
+    // Rounding to f64 may have gone up.
+    whole(float * share.clamp(0.0, 1.0)).min(all)
 }
 
 impl Add for Energy {

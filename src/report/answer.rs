@@ -2,15 +2,23 @@
 //!
 //! Owns: the wording that terminal and page share. Must not know: colours, markup, width.
 
-use super::number::{count, duration_ms, limit_ms, number, percent, usd};
+use super::number::{count, duration_ms, gauge, limit_ms, number, or_none, percent, usd};
 use super::text::shortened;
-use crate::metrics::{ClassSummary, PoolSummary, Summary};
+use crate::metrics::{ClassSummary, Headline, PoolSummary, Summary};
 
 /// Share of arrived requests of a class that must meet every limit for the SLO to hold. It goes with the p99 that the limits are read against.
 pub const ATTAINMENT_TARGET: f64 = 0.99;
 
 /// Characters of a name that a sentence takes.
 const NAME: usize = 32;
+
+/// Metrics that can have a limit.
+const METRICS: [&str; 3] = ["TTFT", "TPOT", "E2E"];
+
+/// Share of KV memory in use on average from which a pool is full.
+const KV_FULL: f64 = 0.9;
+/// Requests waiting for each instance of a pool on average from which it is a bottleneck.
+const QUEUE_LONG: f64 = 0.5;
 
 /// How the run ended, from the reader's side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +92,13 @@ impl Check {
 
     fn clause(&self, several: bool) -> Option<String> {
         let class = if several { format!(" ({})", shortened(&self.class, NAME)) } else { String::new() };
-        Some(format!("p99 {} {} of {}{class}", self.metric, duration_ms(self.p99_ms?), limit_ms(self.limit_ms)))
+        let against = if self.missed() { "exceeds" } else { "of" };
+        Some(format!("p99 {} {} {against} {}{class}", self.metric, duration_ms(self.p99_ms?), limit_ms(self.limit_ms)))
+    }
+
+    /// True if the 99th percentile is above the limit.
+    pub fn missed(&self) -> bool {
+        self.ratio().is_some_and(|ratio| ratio > 1.0)
     }
 }
 
@@ -110,22 +124,27 @@ pub fn answer(summary: &Summary) -> Answer {
     let verdict = verdict(summary, &checks);
     let mut clauses = Vec::new();
     let headline = match verdict {
-        Verdict::Held => "Holds the SLO",
-        Verdict::Missed => "Misses the SLO",
-        Verdict::NoSlo => "No SLO set",
-        Verdict::Overloaded => "Overloaded",
-        Verdict::NothingCompleted => "Nothing completed",
+        Verdict::Held => "Holds the SLO".to_owned(),
+        Verdict::Missed => format!("Misses the SLO{}", missed_metrics(&checks)),
+        Verdict::NoSlo => "No SLO set".to_owned(),
+        Verdict::Overloaded => "Overloaded".to_owned(),
+        Verdict::NothingCompleted => "Nothing completed".to_owned(),
     };
     match verdict {
         Verdict::NothingCompleted => clauses.extend(fates(summary)),
         Verdict::Overloaded => {
-            let served = number(summary.throughput.requests_per_s);
-            clauses.push(format!("{served} of {} requests per second served", number(summary.throughput.offered_requests_per_s)));
-            clauses.extend(limits(summary, &checks, true));
+            let rates = &summary.throughput;
+            let (served, offered) = (or_none(rates.served_requests_per_s, number), or_none(rates.offered_requests_per_s, number));
+            clauses.push(format!("{served} of {offered} offered requests per second served"));
+            clauses.extend(limits(summary, &checks));
         }
-        Verdict::Missed => clauses.extend(limits(summary, &checks, true)),
-        Verdict::Held => clauses.extend(limits(summary, &checks, false)),
+        Verdict::Missed | Verdict::Held => clauses.extend(limits(summary, &checks)),
         Verdict::NoSlo => clauses.extend(latencies(summary)),
+    }
+    // Where the share that met every limit is short, it says why itself.
+    let refused = refused(summary);
+    if verdict != Verdict::NothingCompleted && short_attainment(summary).is_none() && !refused.is_empty() {
+        clauses.push(format!("of {} requests {}", count(summary.requests.arrived), refused.join(", ")));
     }
     if let Some(tokens) = summary.energy.output_tokens_per_j.facility {
         clauses.push(format!("{} output tokens per joule at the facility", number(tokens)));
@@ -136,7 +155,17 @@ pub fn answer(summary: &Summary) -> Answer {
     if verdict != Verdict::NothingCompleted {
         clauses.extend(binding(&summary.pools));
     }
-    Answer { verdict, headline: headline.to_owned(), clauses }
+    Answer { verdict, headline, clauses }
+}
+
+/// ` on TTFT and TPOT`; empty if all percentiles hold and the share of requests alone is short.
+fn missed_metrics(checks: &[Check]) -> String {
+    let missed: Vec<&str> = METRICS.into_iter().filter(|metric| checks.iter().any(|c| c.metric == *metric && c.missed())).collect();
+    match missed.split_last() {
+        None => String::new(),
+        Some((only, [])) => format!(" on {only}"),
+        Some((last, others)) => format!(" on {} and {last}", others.join(", ")),
+    }
 }
 
 fn verdict(summary: &Summary, checks: &[Check]) -> Verdict {
@@ -147,7 +176,7 @@ fn verdict(summary: &Summary, checks: &[Check]) -> Verdict {
         Verdict::Overloaded
     } else if checks.is_empty() {
         Verdict::NoSlo
-    } else if short || checks.iter().any(|check| check.ratio().is_some_and(|ratio| ratio > 1.0)) {
+    } else if short || checks.iter().any(Check::missed) {
         Verdict::Missed
     } else {
         Verdict::Held
@@ -160,32 +189,49 @@ fn fates(summary: &Summary) -> Vec<String> {
     if r.arrived == 0 {
         return vec!["no request arrived in the measured time".to_owned()];
     }
-    let fates = [("rejected", r.rejected), ("timed out", r.timed_out), ("failed", r.failed), ("still in flight at the end", r.in_flight)];
-    let fates: Vec<String> = fates.iter().filter(|(_, n)| *n > 0).map(|(name, n)| format!("{} {name}", count(*n))).collect();
     let requests = if r.arrived == 1 { "request" } else { "requests" };
-    vec![std::iter::once(format!("{} {requests} arrived", count(r.arrived))).chain(fates).collect::<Vec<_>>().join(", ")]
+    vec![std::iter::once(format!("{} {requests} arrived", count(r.arrived))).chain(unserved(summary)).collect::<Vec<_>>().join(", ")]
 }
 
-/// The worst check of each metric, missed ones first if `missed_first`; then the share that met everything if that is short of its target.
-fn limits(summary: &Summary, checks: &[Check], missed_first: bool) -> Vec<String> {
+/// Requests that were turned away or gave up, by reason: what the latencies leave out.
+fn refused(summary: &Summary) -> Vec<String> {
+    let r = summary.requests;
+    let fates = [("rejected", r.rejected), ("timed out", r.timed_out), ("failed", r.failed)];
+    fates.iter().filter(|(_, n)| *n > 0).map(|(name, n)| format!("{} {name}", count(*n))).collect()
+}
+
+/// Requests that did not complete, by reason.
+fn unserved(summary: &Summary) -> Vec<String> {
+    let open = summary.requests.in_flight;
+    refused(summary).into_iter().chain((open > 0).then(|| format!("{} still in flight at the end", count(open)))).collect()
+}
+
+/// The share of requests that met every limit, if that is less than wanted.
+fn short_attainment(summary: &Summary) -> Option<f64> {
+    summary.goodput.and_then(|goodput| goodput.slo_attainment).filter(|&share| share < ATTAINMENT_TARGET)
+}
+
+/// The worst check of each metric, missed ones first; and the share that met everything if that is short of its target. That share comes
+/// first where no percentile is missed, because then it is the reason.
+fn limits(summary: &Summary, checks: &[Check]) -> Vec<String> {
     let several = summary.classes.len() > 1;
     let mut worst: Vec<&Check> = Vec::new();
-    for metric in ["TTFT", "TPOT", "E2E"] {
+    for metric in METRICS {
         let of_metric = checks.iter().filter(|check| check.metric == metric && check.p99_ms.is_some());
         worst.extend(of_metric.max_by(|a, b| a.ratio().unwrap_or_default().total_cmp(&b.ratio().unwrap_or_default())));
     }
-    if missed_first {
-        worst.sort_by(|a, b| b.ratio().unwrap_or_default().total_cmp(&a.ratio().unwrap_or_default()));
-    }
+    worst.sort_by_key(|check| !check.missed());
     let mut out = Vec::new();
     let clauses: Vec<String> = worst.iter().filter_map(|check| check.clause(several)).collect();
     if !clauses.is_empty() {
         out.push(clauses.join(", "));
     }
-    if let Some(attainment) = summary.goodput.and_then(|goodput| goodput.slo_attainment)
-        && attainment < ATTAINMENT_TARGET
-    {
-        out.push(format!("{} of requests met every limit, {} wanted", percent(attainment), percent(ATTAINMENT_TARGET).replace(".0", "")));
+    if let Some(attainment) = short_attainment(summary) {
+        let refused = refused(summary);
+        let why = if refused.is_empty() { String::new() } else { format!(" ({})", refused.join(", ")) };
+        let wanted = percent(ATTAINMENT_TARGET).replace(".0", "");
+        let place = if worst.iter().any(|check| check.missed()) { out.len() } else { 0 };
+        out.insert(place, format!("{} of requests met every limit, {wanted} wanted{why}", percent(attainment)));
     }
     out
 }
@@ -196,28 +242,55 @@ fn latencies(summary: &Summary) -> Vec<String> {
     if parts.is_empty() { Vec::new() } else { vec![parts.join(", ")] }
 }
 
-/// What binds: the pool nearest to the end of its time or of its KV memory.
+/// What binds: a pool whose KV memory is full, else the pool that requests queue for; if there is neither, how far the pools are from it.
 fn binding(pools: &[PoolSummary]) -> Option<String> {
-    let pressure = |pool: &PoolSummary| pool.utilization.max(pool.kv_utilization_mean);
-    let pool = pools.iter().max_by(|a, b| pressure(a).total_cmp(&pressure(b)))?;
-    if pool.kv_utilization_mean >= pool.utilization {
+    let full = pools.iter().filter(|pool| pool.kv_utilization_mean >= KV_FULL);
+    if let Some(pool) = full.max_by(|a, b| a.kv_utilization_mean.total_cmp(&b.kv_utilization_mean)) {
+        let used = percent(pool.kv_utilization_mean);
+        return Some(format!("KV memory of {} is the bottleneck: {used} in use on average", shortened(&pool.name, NAME)));
+    }
+    let waiting = |pool: &PoolSummary| pool.queue_mean / f64::from(pool.instances.max(1));
+    let long = pools.iter().filter(|pool| waiting(pool) >= QUEUE_LONG);
+    if let Some(pool) = long.max_by(|a, b| waiting(a).total_cmp(&waiting(b))) {
         return Some(format!(
-            "the tightest pool is {}: {} of its KV memory in use on average",
-            pool.name,
-            percent(pool.kv_utilization_mean)
+            "{} is the bottleneck: {} requests wait for it on average, it {}",
+            shortened(&pool.name, NAME),
+            gauge(pool.queue_mean),
+            load(pool)
         ));
     }
-    let bound = match (pool.mfu, pool.mbu) {
-        (Some(mfu), Some(mbu)) if mbu >= mfu => format!(", mostly on memory bandwidth ({} of peak)", percent(mbu)),
-        (Some(mfu), _) => format!(", mostly on arithmetic ({} of peak)", percent(mfu)),
-        (None, Some(mbu)) => format!(", {} of memory bandwidth", percent(mbu)),
+    let mut tightest: Vec<&PoolSummary> = pools.iter().collect();
+    if tightest.len() > 2 {
+        tightest.sort_by(|a, b| b.utilization.total_cmp(&a.utilization));
+    }
+    let loads: Vec<String> = tightest.iter().take(2).map(|pool| format!("{} {}", shortened(&pool.name, NAME), load(pool))).collect();
+    (!loads.is_empty()).then(|| format!("no pool is at its limit: {}", loads.join(", ")))
+}
+
+/// How loaded a pool is. Prefill is as loaded as it is busy; decode is busy with a single sequence already, so its batch tells more.
+fn load(pool: &PoolSummary) -> String {
+    let busy = percent(pool.utilization);
+    match pool.batch_while_computing() {
+        Some(batch) if pool.role != "prefill" => {
+            let sequences = if batch > 1.0 { "sequences" } else { "sequence" };
+            format!("computes {busy} of the time on {} {sequences}{}", gauge(batch), reached(pool))
+        }
+        _ => format!("computes {busy} of the time{}", reached(pool)),
+    }
+}
+
+/// The peak that the work comes nearer to.
+fn reached(pool: &PoolSummary) -> String {
+    match (pool.mfu, pool.mbu) {
+        (Some(mfu), Some(mbu)) if mbu < mfu => format!(" at {} of peak arithmetic", percent(mfu)),
+        (_, Some(mbu)) => format!(" at {} of memory bandwidth", percent(mbu)),
+        (Some(mfu), None) => format!(" at {} of peak arithmetic", percent(mfu)),
         (None, None) => String::new(),
-    };
-    Some(format!("the busiest pool is {}: computing {} of the time{bound}", shortened(&pool.name, NAME), percent(pool.utilization)))
+    }
 }
 
 /// How much of the result rests on figures that nobody measured or published.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trust {
     /// Figures that the result depends on.
     pub figures: usize,
@@ -225,17 +298,25 @@ pub struct Trust {
     pub assumed: usize,
     /// Of them estimated.
     pub estimated: usize,
+    /// The assumed and estimated ones by the headline that they move.
+    pub bears_on: Vec<(Headline, usize)>,
 }
 
 /// Counts assumed and estimated figures.
 pub fn trust(summary: &Summary) -> Trust {
     let of = |confidence: &str| summary.provenance.iter().filter(|entry| entry.confidence == confidence).count();
-    Trust { figures: summary.provenance.len(), assumed: of("assumed"), estimated: of("estimate") }
+    let bearing = |headline| summary.provenance.iter().filter(|entry| entry.is_soft() && entry.bears_on() == headline).count();
+    Trust {
+        figures: summary.provenance.len(),
+        assumed: of("assumed"),
+        estimated: of("estimate"),
+        bears_on: Headline::ALL.into_iter().map(|headline| (headline, bearing(headline))).filter(|(_, n)| *n > 0).collect(),
+    }
 }
 
 impl Trust {
     /// One sentence; `None` if there is no figure at all.
-    pub fn sentence(self) -> Option<String> {
+    pub fn sentence(&self) -> Option<String> {
         if self.figures == 0 {
             return None;
         }
@@ -244,9 +325,13 @@ impl Trust {
             return Some(format!("All {} figures behind this result are measured or published.", self.figures));
         }
         let share = percent(soft as f64 / self.figures as f64);
+        let parts: Vec<String> = self.bears_on.iter().map(|(headline, n)| format!("{n} for {}", headline.name())).collect();
         Some(format!(
-            "{soft} of the {} figures behind this result ({share}) are not measured or published: {} assumed, {} estimated.",
-            self.figures, self.assumed, self.estimated
+            "{soft} of the {} figures behind this result ({share}) are not measured or published, {} assumed and {} estimated: {}.",
+            self.figures,
+            self.assumed,
+            self.estimated,
+            parts.join(", ")
         ))
     }
 }
@@ -258,52 +343,81 @@ mod tests {
 
     #[test]
     fn a_held_slo_is_said_with_its_numbers() {
-        let answer = answer(&fixture::two_pools().summary);
+        let mut summary = fixture::two_pools().summary;
+        summary.pools[0].queue_mean = 0.7;
+        let answer = answer(&summary);
         assert_eq!(answer.verdict, Verdict::Held);
         assert_eq!(
             answer.sentence(),
             "Holds the SLO: p99 TTFT 1.41 s of 2 s (azure-chat), p99 TPOT 33.3 ms of 50 ms (azure-chat); 0.0270 output tokens per joule at \
-             the facility; $23.70 per million output tokens; the busiest pool is decode: computing 96.8 % of the time, mostly on memory \
-             bandwidth (62.4 % of peak)."
+             the facility; $23.70 per million output tokens; no pool is at its limit: prefill computes 74.3 % of the time at 51.2 % of peak \
+             arithmetic, decode computes 96.8 % of the time on 32.4 sequences at 62.4 % of memory bandwidth."
         );
     }
 
     #[test]
-    fn a_missed_slo_names_the_worst_limit_first_and_the_share() {
+    fn a_missed_slo_names_what_is_missed_and_the_share() {
         let sentence = answer(&fixture::missed().summary).sentence();
-        assert!(sentence.starts_with("Misses the SLO: p99 TTFT 2.96 s of 2 s, p99 TPOT"), "{sentence}");
+        assert!(sentence.starts_with("Misses the SLO on TTFT and TPOT: p99 TTFT 2.96 s exceeds 2 s, p99 TPOT"), "{sentence}");
         assert!(sentence.contains("93.1 % of requests met every limit, 99 % wanted"), "{sentence}");
-        assert!(sentence.contains("mostly on arithmetic (51.2 % of peak)"), "{sentence}");
+        let mut summary = fixture::missed().summary;
+        summary.classes[0].slo.tpot_ms = Some(1.0);
+        summary.classes[0].slo.e2e_ms = Some(1.0);
+        assert_eq!(answer(&summary).headline, "Misses the SLO on TTFT, TPOT and E2E");
     }
 
     #[test]
-    fn refused_requests_miss_the_slo_although_the_percentiles_hold() {
+    fn refused_requests_miss_the_slo_although_the_percentiles_hold_and_are_named_first() {
         let mut summary = fixture::two_pools().summary;
         summary.classes[0].slo_attainment = Some(0.97);
-        assert_eq!(answer(&summary).verdict, Verdict::Missed);
+        summary.goodput.as_mut().unwrap().slo_attainment = Some(0.97);
+        (summary.requests.rejected, summary.requests.in_flight) = (291, 0);
+        let answer = answer(&summary);
+        assert_eq!(answer.verdict, Verdict::Missed);
+        assert!(
+            answer
+                .sentence()
+                .starts_with("Misses the SLO: 97.0 % of requests met every limit, 99 % wanted (291 rejected); p99 TTFT 1.41 s of 2 s"),
+            "{}",
+            answer.sentence()
+        );
+    }
+
+    #[test]
+    fn requests_that_the_latencies_leave_out_are_counted_in_the_sentence() {
+        let mut summary = fixture::no_slo().summary;
+        summary.requests = crate::metrics::RequestCounts { arrived: 1200, completed: 1195, rejected: 3, timed_out: 2, ..summary.requests };
+        let sentence = answer(&summary).sentence();
+        assert!(sentence.contains("; of 1,200 requests 3 rejected, 2 timed out; "), "{sentence}");
     }
 
     #[test]
     fn without_slo_overloaded_and_empty_have_their_own_words() {
         assert!(answer(&fixture::no_slo().summary).sentence().starts_with("No SLO set: p99 TTFT 1.41 s, p99 TPOT"));
-        assert!(
-            answer(&fixture::overloaded().summary).sentence().starts_with("Overloaded: 4.71 of 9.44 requests per second served; p99 TTFT")
-        );
+        let overloaded = answer(&fixture::overloaded().summary).sentence();
+        assert!(overloaded.starts_with("Overloaded: 4.71 of 9.44 offered requests per second served; p99 TTFT"), "{overloaded}");
         assert_eq!(answer(&fixture::nothing_completed().summary).sentence(), "Nothing completed: 12 requests arrived, 12 rejected.");
     }
 
     #[test]
-    fn full_kv_memory_binds_before_busy_chips() {
+    fn what_binds_is_full_memory_then_the_queue_and_not_a_decode_pool_that_is_merely_busy() {
         let mut summary = fixture::two_pools().summary;
+        summary.pools[0].queue_mean = 2.31;
+        let sentence = answer(&summary).sentence();
+        assert!(sentence.contains("; prefill is the bottleneck: 2.31 requests wait for it on average, it computes 74.3 %"), "{sentence}");
         summary.pools[0].kv_utilization_mean = 0.99;
-        assert!(answer(&summary).sentence().ends_with("the tightest pool is prefill: 99.0 % of its KV memory in use on average."));
+        assert!(answer(&summary).sentence().ends_with("; KV memory of prefill is the bottleneck: 99.0 % in use on average."));
     }
 
     #[test]
-    fn soft_figures_are_counted() {
+    fn soft_figures_are_counted_by_the_headline_they_move() {
         let trust = trust(&fixture::two_pools().summary);
-        assert_eq!(trust, Trust { figures: 10, assumed: 2, estimated: 2 });
-        assert!(trust.sentence().unwrap().starts_with("4 of the 10 figures behind this result (40.0 %)"));
+        assert_eq!((trust.figures, trust.assumed, trust.estimated), (10, 2, 2));
+        assert_eq!(
+            trust.sentence().unwrap(),
+            "4 of the 10 figures behind this result (40.0 %) are not measured or published, 2 assumed and 2 estimated: 1 for latency, 2 for \
+             energy, 1 for cost."
+        );
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! Owns: rounding, prefixes, separators, the sign for "no value". Must not know: what a number means.
 
+use crate::units::grouped;
+
 /// What stands where there is no value.
 pub const NONE: &str = "–";
 
@@ -21,25 +23,7 @@ fn rounded(value: f64) -> Option<(f64, i32)> {
 /// Three significant digits in plain notation: `0.0412`, `4.12`, `412`, `41,200`.
 fn plain(value: f64, exponent: i32) -> String {
     let decimals = usize::try_from(2 - exponent).unwrap_or(0);
-    separated(&format!("{value:.decimals$}"))
-}
-
-/// Puts commas between groups of three digits of the whole part.
-fn separated(text: &str) -> String {
-    let (sign, text) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
-    let (whole, fraction) = text.split_once('.').map_or((text, None), |(w, f)| (w, Some(f)));
-    let mut out = String::from(sign);
-    for (i, c) in whole.chars().enumerate() {
-        if i > 0 && (whole.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(c);
-    }
-    if let Some(fraction) = fraction {
-        out.push('.');
-        out.push_str(fraction);
-    }
-    out
+    grouped(&format!("{value:.decimals$}"))
 }
 
 /// A number without unit: `0.0412`, `41,200`, `4.12 M`; below 0.0001 in scientific notation.
@@ -55,7 +39,7 @@ pub fn number(value: f64) -> String {
 
 /// A count, exact: `20,000`.
 pub fn count(value: u64) -> String {
-    separated(&value.to_string())
+    grouped(&value.to_string())
 }
 
 /// A quantity with an SI prefix before its unit: `12.3 kW`, `4.56 MJ`. An empty unit leaves the bare prefix: `4.12 M`.
@@ -135,6 +119,26 @@ pub fn percent(fraction: f64) -> String {
     }
 }
 
+/// A gauge such as the length of a queue: below one two decimals are enough, for nobody acts on the third.
+pub fn gauge(value: f64) -> String {
+    match value.abs() {
+        a if a < f64::MIN_POSITIVE => "0".to_owned(),
+        a if a < 0.005 => "< 0.01".to_owned(),
+        a if a < 0.995 => format!("{value:.2}"),
+        _ => number(value),
+    }
+}
+
+/// A share in percent where a tenth of a percent is enough: of a whole, of a memory.
+pub fn share(fraction: f64) -> String {
+    match fraction.abs() {
+        a if a < f64::MIN_POSITIVE => "0 %".to_owned(),
+        a if a < 0.0005 => "< 0.1 %".to_owned(),
+        a if a < 0.0995 => format!("{:.1} %", fraction * 100.0),
+        _ => percent(fraction),
+    }
+}
+
 /// `–` where there is no value.
 pub fn or_none(value: Option<f64>, write: impl Fn(f64) -> String) -> String {
     value.map_or_else(|| NONE.to_owned(), write)
@@ -201,11 +205,18 @@ mod tests {
         assert_eq!(or_none(None, percent), NONE);
     }
 
+    #[test]
+    fn gauges_and_shares_drop_digits_that_nobody_acts_on() {
+        assert_eq!([0.0, 0.0012, 0.0136, 0.97, 6.294, 1250.0].map(gauge), ["0", "< 0.01", "0.01", "0.97", "6.29", "1,250"]);
+        assert_eq!([0.0, 0.00023, 0.00663, 0.0285, 0.2851, 1.0].map(share), ["0 %", "< 0.1 %", "0.7 %", "2.9 %", "28.5 %", "100 %"]);
+        assert_eq!((gauge(f64::NAN), share(f64::NAN)), (NONE.to_owned(), NONE.to_owned()));
+    }
+
     proptest! {
         #[test]
         fn no_value_makes_a_writer_panic(bits in any::<u64>()) {
             let v = f64::from_bits(bits);
-            for text in [number(v), si(v, "W"), duration_ms(v), usd(v), percent(v), grams(v)] {
+            for text in [number(v), si(v, "W"), duration_ms(v), usd(v), percent(v), grams(v), gauge(v), share(v)] {
                 prop_assert!(!text.is_empty());
             }
         }

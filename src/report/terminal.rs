@@ -5,7 +5,7 @@
 use anstyle::AnsiColor;
 
 use super::answer::{Verdict, answer, checks};
-use super::number::{count, duration_ms, duration_s, limit_ms, number, or_none, percent, si, usd};
+use super::number::{count, duration_ms, duration_s, gauge, limit_ms, number, or_none, percent, share, si, usd};
 use super::text::{shortened, wrapped};
 use crate::metrics::{Distribution, PoolSummary, RunResult, SloLimits, Summary};
 
@@ -142,9 +142,7 @@ impl Screen {
             ("ITL", l.itl_ms, None),
             ("E2E", l.e2e_ms, limit(|slo| slo.e2e_ms)),
         ];
-        let missed = |metric: &str| {
-            checks(&summary.classes).iter().any(|check| check.metric == metric && check.ratio().is_some_and(|ratio| ratio > 1.0))
-        };
+        let missed = |metric: &str| checks(&summary.classes).iter().any(|check| check.metric == metric && check.missed());
         let column = ((self.width - 4) / 6).clamp(6, 10);
         let cell = |text: &str| format!("{text:>column$}");
         let names: String = ["mean", "p50", "p90", "p99", "SLO"].into_iter().map(cell).collect();
@@ -185,8 +183,12 @@ impl Screen {
     fn requests(&mut self, summary: &Summary) {
         let r = &summary.requests;
         let mut requests = vec![format!("{} arrived in {}", count(r.arrived), duration_s(summary.measured_s))];
+        let all = r.completed == r.arrived && r.arrived > 0;
+        if all {
+            requests.push("all completed".to_owned());
+        }
         for (name, n) in [
-            ("completed", r.completed),
+            ("completed", if all { 0 } else { r.completed }),
             ("rejected", r.rejected),
             ("timed out", r.timed_out),
             ("failed", r.failed),
@@ -226,7 +228,7 @@ impl Screen {
                     or_none(per_joule.facility, number),
                     or_none(per_joule.chip, number)
                 ),
-                si(e.mean_power_w, "W"),
+                format!("{} mean", si(e.mean_power_w, "W")),
             ],
         );
         self.labelled(
@@ -246,12 +248,11 @@ impl Screen {
         }
         let shown = if order.len() > LIST { LIST - 1 } else { LIST };
         for (i, pool) in order.iter().take(shown).enumerate() {
-            let parts = [
-                format!("{} {} busy", shortened(&clean(&pool.name), 24), percent(pool.utilization)),
-                format!("KV {}", percent(pool.kv_utilization_mean)),
-                format!("batch {}", number(pool.batch_mean)),
-                format!("queue {}", number(pool.queue_mean)),
-            ];
+            let mut parts = vec![format!("{} {} busy", shortened(&clean(&pool.name), 24), share(pool.utilization))];
+            // A prompt fills an iteration by itself: the batch of a prefill pool says nothing that its busy share does not.
+            parts.extend(pool.batch_while_computing().filter(|_| pool.role != "prefill").map(|batch| format!("batch {}", gauge(batch))));
+            parts.push(format!("KV {}", share(pool.kv_utilization_mean)));
+            parts.push(format!("queue {}", gauge(pool.queue_mean)));
             self.labelled(if i == 0 { "pools" } else { "" }, &parts);
         }
         if order.len() > LIST {

@@ -13,6 +13,7 @@ pub struct Generation(u32);
 
 impl Generation {
     /// Makes every event scheduled so far stale and returns the new generation.
+    #[must_use = "what is scheduled from now on carries the new generation"]
     pub fn bump(&mut self) -> Self {
         self.0 = self.0.wrapping_add(1);
         *self
@@ -31,11 +32,11 @@ impl EventKey {
         Self(((at.ns() as u128) << 64) | ((class as u128) << 56) | ((entity as u128) << 24))
     }
     /// The time part.
-    #[expect(clippy::cast_possible_truncation, reason = "the upper 64 bits")]
     pub const fn at(self) -> SimTime {
         SimTime::from_ns((self.0 >> 64) as u64)
     }
     /// The same place in the order with the sequence cleared, so that keys built by `new` compare equal to queued ones.
+    #[must_use]
     pub const fn without_sequence(self) -> Self {
         Self(self.0 & !0xFF_FFFF)
     }

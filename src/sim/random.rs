@@ -58,7 +58,6 @@ impl Stream {
     }
 
     /// Uniform integer in `0..n`; 0 for n = 0. Lemire's multiply-shift: the bias is below n / 2⁶⁴.
-    #[expect(clippy::cast_possible_truncation, reason = "the high half of the product is below n")]
     pub fn below(&mut self, n: u64) -> u64 {
         ((u128::from(self.rng.next_u64()) * u128::from(n)) >> 64) as u64
     }

@@ -61,7 +61,7 @@ impl SimDuration {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "range checked")]
     pub fn from_secs_f64(seconds: f64) -> Option<Self> {
         let ns = (seconds * NS_PER_S).ceil();
-        (ns >= 0.0 && ns < 9.2e18).then_some(Self(ns as u64))
+        (0.0..9.2e18).contains(&ns).then_some(Self(ns as u64))
     }
 }
 

@@ -1,7 +1,8 @@
 //! What a reader must know before trusting the numbers: each warning says what, how much, and what follows from it.
 
 use crate::config::Scenario;
-use crate::metrics::{RunResult, Summary, Timeline, Warning};
+use crate::metrics::{Headline, RunResult, Summary, Timeline, Warning};
+use crate::units::grouped;
 
 /// Requests inside must grow by this factor over the second half of the arrivals to count as overload …
 const OVERLOAD_GROWTH: f64 = 1.5;
@@ -55,35 +56,42 @@ fn overload(result: &RunResult) -> Option<String> {
     let middle = mean(&levels[last / 2 - last / 8..last / 2]);
     let end = mean(&levels[last - last / 8..last]);
     let grew = end > OVERLOAD_GROWTH * middle && end - middle > OVERLOAD_REQUESTS;
-    let arrived: f64 = result.timeline.arrivals_per_s[..last].iter().sum();
-    let completed: f64 = result.timeline.completions_per_s[..last].iter().sum();
     grew.then(|| {
+        let rates = &result.summary.throughput;
+        let (served, offered) = (rates.served_requests_per_s.unwrap_or(f64::NAN), rates.offered_requests_per_s.unwrap_or(f64::NAN));
+        let (middle, end) = (grouped(&format!("{middle:.0}")), grouped(&format!("{end:.0}")));
         format!(
-            "overload: requests inside grew from {middle:.0} to {end:.0} over the second half of the arrivals, {:.0} % of the offered rate was served meanwhile; latencies depend on how long the run is",
-            100.0 * completed / arrived
+            "{served:.2} of {offered:.2} requests/s were served while they arrived: {middle} inside became {end} over the second half, so latencies grow with the length of the run"
         )
     })
+}
+
+/// `2,471 requests (52.8 %)`.
+fn requests_of(n: u64, summary: &Summary) -> String {
+    let share = 100.0 * n as f64 / summary.requests.arrived as f64;
+    format!("{} ({share:.1} %)", requests(n))
+}
+
+fn requests(n: u64) -> String {
+    if n == 1 { "1 request".to_owned() } else { format!("{} requests", grouped(&n.to_string())) }
 }
 
 fn never_served(summary: &Summary) -> Option<String> {
     let rejected = summary.requests.rejected;
     (rejected > 0).then(|| {
-        let share = 100.0 * rejected as f64 / summary.requests.arrived as f64;
-        format!("{rejected} requests ({share:.2} %) could never be served: their prompt leaves no room for an output token in the context or KV memory of any instance; latencies are of the others")
+        let who = requests_of(rejected, summary);
+        format!("{who} could never be served: the prompt is too long for the context or KV memory of every instance; latencies are of the others")
     })
 }
 
 fn timed_out(summary: &Summary) -> Option<String> {
     let gone = summary.requests.timed_out;
-    (gone > 0).then(|| {
-        let share = 100.0 * gone as f64 / summary.requests.arrived as f64;
-        format!("{gone} requests ({share:.2} %) timed out; E2E and TPOT are of the others")
-    })
+    (gone > 0).then(|| format!("{} timed out; E2E and TPOT are of the others", requests_of(gone, summary)))
 }
 
 fn unfinished(summary: &Summary) -> Option<String> {
     let inside = summary.requests.in_flight;
-    (inside > 0).then(|| format!("{inside} requests were still inside when the run ended; E2E and TPOT are of the others"))
+    (inside > 0).then(|| format!("{} still inside when the run ended; E2E and TPOT are of the others", requests_of(inside, summary)))
 }
 
 fn kv_saturation(summary: &Summary) -> Option<String> {
@@ -92,16 +100,20 @@ fn kv_saturation(summary: &Summary) -> Option<String> {
     if full.is_empty() && preemptions == 0 {
         return None;
     }
-    let pools = if full.is_empty() { String::new() } else { format!(" in `{}`", full.join("`, `")) };
-    Some(format!(
-        "KV memory was full{pools}: {preemptions} preemptions, {} tokens computed again; batches are bound by memory",
-        summary.tokens.recomputed
-    ))
+    let pools = if full.is_empty() { String::new() } else { format!(" of `{}`", full.join("`, `")) };
+    let what = match preemptions {
+        0 => "requests waited for it".to_owned(),
+        n => {
+            let (times, tokens) = (grouped(&n.to_string()), grouped(&summary.tokens.recomputed.to_string()));
+            format!("{times} preemption{}, {tokens} tokens computed again", if n == 1 { "" } else { "s" })
+        }
+    };
+    Some(format!("KV memory{pools} was full at times: {what}"))
 }
 
 fn truncated(summary: &Summary) -> Option<String> {
     let cut = summary.requests.truncated;
-    (cut > 0).then(|| format!("{cut} requests were cut short at the context limit (`max_model_len`)"))
+    (cut > 0).then(|| format!("{} cut short at the context limit (`max_model_len`)", requests_of(cut, summary)))
 }
 
 fn not_settled(result: &RunResult, scenario: &Scenario) -> Option<String> {
@@ -115,53 +127,25 @@ fn not_settled(result: &RunResult, scenario: &Scenario) -> Option<String> {
     }
     let (start, rest) = (mean(&levels[..levels.len() / 10]), mean(&levels[levels.len() / 10..]));
     (start < SETTLED * rest).then(|| {
-        format!("the warm-up has not settled: the first tenth of the measured time held {start:.1} requests on average, the rest {rest:.1}; a longer `run.warmup` leaves that out")
+        format!("the warm-up has not settled: {start:.1} requests inside in the first tenth of the measured time, {rest:.1} in the rest; a longer `run.warmup` leaves that out")
     })
 }
 
 fn few(summary: &Summary) -> Option<String> {
     let completed = summary.requests.completed;
-    (completed < FEW).then(|| {
-        format!("only {completed} requests completed in the measured time: a 99th percentile rests on {} of them", completed.div_ceil(100))
+    (1..FEW).contains(&completed).then(|| {
+        let rests_on = completed.div_ceil(100);
+        format!("only {} completed in the measured time: a 99th percentile rests on {rests_on} of them", requests(completed))
     })
 }
 
-/// Figures on which each headline rests, if they are not better than estimates.
+/// Which headlines rest on figures that nobody measured or published.
 fn assumed(summary: &Summary) -> Option<String> {
-    let weak = |confidence: &str| confidence == "estimate" || confidence == "assumed";
-    let all = summary.provenance.len();
-    let unsure = summary.provenance.iter().filter(|entry| weak(&entry.confidence)).count();
-    let rests_on = |wanted: &[&str]| {
-        let named =
-            summary.provenance.iter().filter(|entry| weak(&entry.confidence) && wanted.iter().any(|figure| entry.figure == *figure));
-        named.map(|entry| format!("{} of {}", entry.figure, entry.profile)).collect::<Vec<_>>().join(", ")
-    };
-    let headlines = [
-        ("cost", rests_on(&["price", "rent", "price.rent", "life", "hosting", "electricity"])),
-        (
-            "energy",
-            rests_on(&[
-                "power.tdp",
-                "power.busy_floor",
-                "power.compute_saturation",
-                "power.memory_weight",
-                "overhead.fixed",
-                "overhead.proportional",
-                "pue",
-            ]),
-        ),
-        (
-            "latency",
-            rests_on(&[
-                "efficiency.iteration_overhead",
-                "efficiency.prefill_end_to_end",
-                "efficiency.decode_end_to_end",
-                "efficiency.prefill_end_to_end_moe",
-                "memory.bandwidth",
-            ]),
-        ),
-    ];
-    let rests: Vec<String> =
-        headlines.iter().filter(|(_, figures)| !figures.is_empty()).map(|(what, figures)| format!("{what} on {figures}")).collect();
-    (!rests.is_empty()).then(|| format!("{unsure} of {all} figures are estimates or assumed; rest on such: {}", rests.join("; ")))
+    let soft = || summary.provenance.iter().filter(|entry| entry.is_soft());
+    let named: Vec<&str> =
+        Headline::ALL.iter().filter(|headline| soft().any(|entry| entry.bears_on() == **headline)).map(|h| h.name()).collect();
+    let (last, others) = named.split_last()?;
+    let list = if others.is_empty() { (*last).to_owned() } else { format!("{} and {last}", others.join(", ")) };
+    let rest = if others.is_empty() { "rests" } else { "rest" };
+    Some(format!("{list} {rest} in part on {} estimated or assumed figures (of {})", soft().count(), summary.provenance.len()))
 }

@@ -8,14 +8,18 @@
 //! Decimal prefixes are powers of 1000 (`GB`), binary ones powers of 1024 (`GiB`); a lower-case `b` is a bit (`400 Gb/s` = 50 GB/s).
 
 mod dtype;
+mod grouping;
 mod parse;
 mod provenance;
 mod quantity;
+mod rounding;
 
 pub use dtype::Dtype;
+pub use grouping::grouped;
 pub use parse::{QuantityError, Unit};
 pub use provenance::{Confidence, Figure, Source, Sources};
 pub use quantity::{
     Bytes, BytesPerSecond, Count, Duration, FlopsPerSecond, GramsPerKwh, PerSecond, Ratio, Usd, UsdPerHour, UsdPerKwMonth, UsdPerKwh,
     Watts, check_quantity,
 };
+pub use rounding::nearest;

@@ -88,14 +88,11 @@ impl Kind {
     pub(super) fn parse(&self, text: &str) -> Result<f64, QuantityError> {
         let trimmed = text.trim();
         let (number, unit) = split(trimmed);
-        let number: f64 = match number.parse() {
-            Ok(n) => n,
-            Err(_) => {
-                return Err(QuantityError::NotANumber { found: trimmed.into(), what: self.what, examples: self.examples });
-            }
-        };
+        if number.parse::<f64>().is_err() {
+            return Err(QuantityError::NotANumber { found: trimmed.into(), what: self.what, examples: self.examples });
+        }
         let factor = self.factor(trimmed, &unit)?;
-        let value = number * factor;
+        let value = times(number, factor).unwrap_or(f64::NAN);
         if !value.is_finite() || value < self.least || value > self.most {
             return Err(QuantityError::OutOfRange {
                 found: trimmed.into(),
@@ -139,7 +136,7 @@ impl Kind {
             let number = value / unit.factor;
             let text =
                 if let Some(rest) = unit.name.strip_prefix('$') { format!("${number}{rest}") } else { format!("{number} {}", unit.name) };
-            let exact = split(&text).0.parse::<f64>().is_ok_and(|n| (n * unit.factor).to_bits() == value.to_bits());
+            let exact = times(split(&text).0, unit.factor).is_some_and(|back| back.to_bits() == value.to_bits());
             if exact && text.len() <= 14 {
                 return text;
             }
@@ -148,6 +145,16 @@ impl Kind {
             }
         }
         if self.bare && self.units.is_empty() { format!("{value}") } else { written }
+    }
+}
+
+/// The number written as `number`, times `factor`. Powers of ten move the decimal point before anything is rounded: `8.2` times 1e9 is a
+/// whole number, which the product of the two floats is not.
+fn times(number: &str, factor: f64) -> Option<f64> {
+    let digits = format!("{factor:e}");
+    match digits.strip_prefix("1e") {
+        Some(exponent) if !number.contains(['e', 'E']) => format!("{number}e{exponent}").parse().ok(),
+        _ => number.parse::<f64>().ok().map(|number| number * factor),
     }
 }
 

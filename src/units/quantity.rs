@@ -238,6 +238,8 @@ mod tests {
         approx::assert_relative_eq!("$0.09/kWh".parse::<UsdPerKwh>().unwrap().get(), 0.09);
         approx::assert_relative_eq!("$3.5M".parse::<Usd>().unwrap().get(), 3.5e6);
         assert_eq!("20k".parse::<Count>().unwrap().whole(), Some(20_000));
+        // 8.2 · 1e9 is 8199999999.999999 in floats.
+        assert_eq!("8.2G".parse::<Count>().unwrap().whole(), Some(8_200_000_000));
         approx::assert_relative_eq!("85 %".parse::<Ratio>().unwrap().get(), 0.85);
         approx::assert_relative_eq!("1e3 W".parse::<Watts>().unwrap().get(), 1000.0);
     }

@@ -14,7 +14,7 @@ fn help_and_version_are_answers() {
     let place = Place::new();
     let help = place.good(&["--help"]);
     assert!(help.contains("Exit codes: 0 done, 1") && help.contains("trace"), "{help}");
-    for command in ["run", "validate", "list", "show", "schema", "explain", "trace", "completions", "man"] {
+    for command in ["run", "validate", "init", "list", "show", "schema", "explain", "trace", "completions", "man"] {
         assert!(help.contains(&format!("\n  {command} ")), "{command}: {help}");
         assert!(place.good(&[command, "--help"]).contains("Usage: tokenmill"), "{command}");
     }
@@ -26,7 +26,8 @@ fn help_and_version_are_answers() {
 fn a_word_that_is_none_is_refused_with_the_nearest() {
     let place = Place::tiny();
     place.write("a.csv", "arrival_s,prompt_tokens,output_tokens\n0,5,5\n");
-    let cases: [(&[&str], &str); 16] = [
+    let cases: [(&[&str], &str); 17] = [
+        (&["init", "--from", "quikstart"], "quickstart"),
         (&["rum"], "run"),
         (&["list", "chip"], "chips"),
         (&["show", "chp", "h100-sxm"], "chip"),
@@ -145,6 +146,17 @@ fn lines_that_are_skipped_are_counted() {
     let done = place.run(&["trace", "import", "a.csv", "--skip-bad-lines"]);
     assert_eq!((done.code, done.stdout.lines().count()), (Some(0), 3));
     assert!(done.stderr.starts_with("skipped: 2"), "{}", done.stderr);
+}
+
+#[test]
+fn init_writes_a_scenario_and_never_over_one() {
+    let place = Place::new();
+    assert_eq!(place.run(&["init", "mine.yaml"]).code, Some(0));
+    assert_eq!(place.good(&["validate", "mine.yaml"]), "mine.yaml: valid scenario\n");
+    place.write("other.yaml", "precious");
+    let said = place.refused(&["init", "other.yaml"]);
+    assert!(said.starts_with("error: cannot write `other.yaml`: "), "{said}");
+    assert_eq!(std::fs::read_to_string(place.path("other.yaml")).unwrap(), "precious");
 }
 
 /// What is shipped runs anywhere: includes are found, and a trace that is not there is asked for.

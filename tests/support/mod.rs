@@ -1,50 +1,50 @@
 //! Small clusters and workloads for tests.
 
+mod ledger;
+mod scenarios;
+
+pub(crate) use ledger::{Ledger, audited, recorded};
+pub(crate) use scenarios::{Rows, data, inline, sets, shipped, simulate_with};
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tokenmill::cluster::{
     ClassSpec, Cluster, ClusterSpec, EngineSpec, ModelId, NetworkSpec, Observer, Overlap, PoolSpec, RequestRecord, Role, RouterSpec,
 };
-use tokenmill::perf::{BatchShape, DecodeRun, IterationCost, PerfModel};
+use tokenmill::perf::{Activity, Affine, AffineParameters};
 use tokenmill::power::{ChipPowerModel, InstancePower, NodePower};
 use tokenmill::sim::{SimDuration, SimTime};
+use tokenmill::units::Duration;
 use tokenmill::workload::{ClassId, RequestSpec, Workload, WorkloadError};
 
-/// Step time linear in the sums of a batch, all in nanoseconds.
+/// Coefficients of the affine performance model, all in nanoseconds.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Linear {
-    pub base: f64,
-    pub per_prefill_token: f64,
-    pub per_sequence: f64,
-    pub per_context: f64,
+pub(crate) struct Linear {
+    pub(crate) base: f64,
+    pub(crate) per_prefill_token: f64,
+    pub(crate) per_sequence: f64,
+    pub(crate) per_context: f64,
 }
 
-impl PerfModel for Linear {
-    fn iteration(&self, batch: &BatchShape) -> IterationCost {
-        let prefill = self.per_prefill_token * batch.prefill_tokens as f64;
-        let duration_ns =
-            self.base + prefill + self.per_sequence * f64::from(batch.decode_sequences) + self.per_context * batch.decode_context as f64;
-        let prefill_share = if batch.decode_sequences == 0 { 1.0 } else { prefill / duration_ns };
-        IterationCost {
-            duration_ns,
-            compute_ns: duration_ns * 0.3,
-            memory_ns: duration_ns * 0.5,
-            prefill_share,
-            ..IterationCost::default()
-        }
-    }
-    fn decode_run(&self, batch: &BatchShape, _: u32) -> DecodeRun {
-        let step = self.per_context * f64::from(batch.decode_sequences);
-        let step = IterationCost { duration_ns: step, compute_ns: step * 0.3, memory_ns: step * 0.5, ..IterationCost::default() };
-        DecodeRun { first: self.iteration(batch), step, iterations: u64::MAX }
-    }
-    fn provenance(&self) -> String {
-        "test".into()
+impl Linear {
+    fn model(self) -> Affine {
+        let span = |ns: f64| Duration::new(ns * 1e-9).unwrap();
+        let activity = Activity { compute: 0.3, memory: 0.5 };
+        Affine::new(AffineParameters {
+            base: span(self.base),
+            per_prefill_token: span(self.per_prefill_token),
+            per_prefill_pair: Duration::ZERO,
+            per_decode_sequence: span(self.per_sequence),
+            per_decode_context: span(self.per_context),
+            prefill_activity: activity,
+            decode_activity: activity,
+        })
+        .unwrap()
     }
 }
 
-pub fn engine() -> EngineSpec {
+pub(crate) fn engine() -> EngineSpec {
     EngineSpec {
         max_num_seqs: 256,
         max_num_batched_tokens: 8192,
@@ -56,14 +56,14 @@ pub fn engine() -> EngineSpec {
     }
 }
 
-pub fn pool(name: &str, role: Role, instances: u32, perf: Linear) -> PoolSpec {
+pub(crate) fn pool(name: &str, role: Role, instances: u32, perf: Linear) -> PoolSpec {
     PoolSpec {
         name: name.into(),
         role,
         model: ModelId(0),
         instances,
         chips: 1,
-        perf: Arc::new(perf),
+        perf: Arc::new(perf.model()),
         engine: engine(),
         power: power(),
         kv_bytes_per_token: 1000.0,
@@ -73,13 +73,13 @@ pub fn pool(name: &str, role: Role, instances: u32, perf: Linear) -> PoolSpec {
     }
 }
 
-pub fn power() -> InstancePower {
+pub(crate) fn power() -> InstancePower {
     // One chip: 100 W idle, 200 W as soon as it is busy, 700 W at full activity; a node of one chip with 50 W and 10 % on top.
     let chip = ChipPowerModel::new(100.0, 2.0 / 7.0, 700.0, 0.5, 0.6).unwrap();
     InstancePower::new(1, chip, NodePower { chips: 1, fixed_w: 50.0, proportional: 0.1 }).unwrap()
 }
 
-pub fn cluster(pools: Vec<PoolSpec>) -> ClusterSpec {
+pub(crate) fn cluster(pools: Vec<PoolSpec>) -> ClusterSpec {
     ClusterSpec {
         seed: 1,
         pools,
@@ -92,16 +92,16 @@ pub fn cluster(pools: Vec<PoolSpec>) -> ClusterSpec {
     }
 }
 
-pub fn request(prompt: u32, output: u32) -> RequestSpec {
+pub(crate) fn request(prompt: u32, output: u32) -> RequestSpec {
     RequestSpec { class: ClassId(0), prompt_tokens: prompt, output_tokens: output, prefix: Box::default() }
 }
 
 /// A given list of requests.
 #[derive(Debug)]
-pub struct Listed(pub VecDeque<(SimTime, RequestSpec)>);
+pub(crate) struct Listed(pub(crate) VecDeque<(SimTime, RequestSpec)>);
 
 impl Listed {
-    pub fn new(requests: impl IntoIterator<Item = (u64, RequestSpec)>) -> Self {
+    pub(crate) fn new(requests: impl IntoIterator<Item = (u64, RequestSpec)>) -> Self {
         Self(requests.into_iter().map(|(ns, spec)| (SimTime::from_ns(ns), spec)).collect())
     }
 }
@@ -121,7 +121,7 @@ impl Workload for Listed {
 
 /// Keeps the record of every request.
 #[derive(Debug, Default)]
-pub struct Records(pub Vec<RequestRecord>);
+pub(crate) struct Records(pub(crate) Vec<RequestRecord>);
 
 impl Observer for Records {
     fn done(&mut self, record: &RequestRecord) {
@@ -130,7 +130,7 @@ impl Observer for Records {
 }
 
 /// Runs and returns the records by request number.
-pub fn run(spec: ClusterSpec, mut workload: impl Workload) -> Vec<RequestRecord> {
+pub(crate) fn run(spec: ClusterSpec, mut workload: impl Workload) -> Vec<RequestRecord> {
     let mut cluster = Cluster::new(spec, Records::default());
     cluster.run(&mut workload, |_| true).unwrap();
     let mut records = cluster.into_observer().0;

@@ -4,7 +4,7 @@
 //! else (checks, messages, editor support) follows from the schema. Must not know: what is done with the values. Nothing below
 //! `config` sees these structs.
 //!
-//! Besides the standard keywords the schema carries a few of our own, which [`check`](super::check) obeys:
+//! Besides the standard keywords the schema carries a few of our own, which `check.rs` obeys:
 //! `x-quantity` (a value with a unit), `x-above`, `x-least` and `x-most` (range of a quantity, base units), `x-aliases` (other spellings of
 //! keys or variants), `x-exactly-one` (keys of which one must be there, no more) and `x-file-name` (text that can name a file).
 

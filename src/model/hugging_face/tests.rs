@@ -1,3 +1,5 @@
+//! Configurations as they are published, and broken ones.
+
 use proptest::prelude::*;
 
 use super::*;

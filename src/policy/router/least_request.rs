@@ -1,6 +1,6 @@
 //! `least-request` (least outstanding requests, join the shortest queue): the instance with the fewest requests in flight.
 //!
-//! Rule as in Vidur's `lor`, Splitwise's `JSQ` and AIBrix's `least-request`; ties go to the first.
+//! Rule as in Vidur's `lor`, Splitwise's `JSQ` and `AIBrix`'s `least-request`; ties go to the first.
 
 use super::{Candidates, RequestView, Router, argmin};
 

@@ -103,7 +103,15 @@ impl RouterKind {
 
 /// The eligible candidate with the smallest signal; ties to the first.
 fn argmin(candidates: &dyn Candidates, signal: impl Fn(usize) -> u64) -> Option<usize> {
-    (0..candidates.len()).filter(|&i| candidates.eligible(i)).min_by_key(|&i| signal(i))
+    let mut best: Option<(usize, u64)> = None;
+    for i in 0..candidates.len() {
+        let load = signal(i);
+        // Eligibility may take a look into memory and prefix cache, so it is asked only of those that would be chosen.
+        if best.is_none_or(|(_, least)| load < least) && candidates.eligible(i) {
+            best = Some((i, load));
+        }
+    }
+    best.map(|(i, _)| i)
 }
 
 /// One eligible candidate, uniformly.

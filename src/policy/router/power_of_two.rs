@@ -1,6 +1,6 @@
 //! `power-of-two`: draw two different instances uniformly, take the one with fewer requests in flight (Mitzenmacher 2001).
 //!
-//! Rule as in SGLang's and vLLM's routers; a tie goes to the first drawn.
+//! Rule as in `SGLang`'s and vLLM's routers; a tie goes to the first drawn.
 
 use super::{Candidates, RequestView, Router, draw};
 use crate::sim::Stream;

@@ -1,6 +1,6 @@
 //! `round-robin`: the next instance in turn, skipping those that cannot take the request.
 //!
-//! Rule as in SGLang's model gateway and vLLM's router: a cursor modulo the number of instances.
+//! Rule as in `SGLang`'s model gateway and vLLM's router: a cursor modulo the number of instances.
 
 use super::{Candidates, RequestView, Router};
 

@@ -2,6 +2,7 @@
 //!
 //! Owns: order and content of the page. Must not know: files, how charts are drawn.
 
+mod provenance;
 mod tables;
 mod tiles;
 
@@ -55,16 +56,6 @@ struct Figure {
     svg: String,
 }
 
-#[derive(Debug, Serialize)]
-struct ProvenanceRow<'a> {
-    profile: &'a str,
-    figure: &'a str,
-    value: &'a str,
-    confidence: &'a str,
-    source: &'a str,
-    note: Option<&'a str>,
-}
-
 /// All that the template reads.
 #[derive(Debug, Serialize)]
 struct View<'a> {
@@ -80,12 +71,15 @@ struct View<'a> {
     clauses: Vec<String>,
     warnings: Vec<(&'a str, Vec<(bool, String)>)>,
     trust: Option<String>,
+    /// Where the sentence on trust leads.
+    trust_target: &'static str,
     tiles: [tiles::Tile; 4],
     shares: Vec<Figure>,
     distributions: Vec<Figure>,
     timelines: Vec<Figure>,
     tables: Vec<tables::Table>,
-    provenance: Vec<ProvenanceRow<'a>>,
+    provenance: Vec<provenance::Group<'a>>,
+    step_models: Vec<(String, &'a str)>,
     definitions: &'static [Definition],
     resolved: &'a str,
 }
@@ -95,18 +89,7 @@ pub fn page(input: ReportInput<'_>) -> Result<String, PageError> {
     let summary = &input.result.summary;
     let charts = charts(input.result)?;
     let answer = answer(summary);
-    let provenance: Vec<ProvenanceRow<'_>> = summary
-        .provenance
-        .iter()
-        .map(|p| ProvenanceRow {
-            profile: &p.profile,
-            figure: &p.figure,
-            value: &p.value,
-            confidence: &p.confidence,
-            source: &p.source,
-            note: p.note.as_deref(),
-        })
-        .collect();
+    let trust = trust(summary);
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
@@ -123,13 +106,16 @@ pub fn page(input: ReportInput<'_>) -> Result<String, PageError> {
         headline: &answer.headline,
         clauses: answer.clauses.iter().map(|clause| capital(&glue(clause))).collect(),
         warnings: summary.warnings.iter().map(|w| (w.code.as_str(), code_parts(&sentence(&w.message)))).collect(),
-        trust: trust(summary).sentence().map(|s| glue(&s)),
+        trust: trust.sentence().map(|s| glue(&s)),
+        // A link into a closed list opens it.
+        trust_target: if trust.assumed + trust.estimated > 0 { "provenance-soft" } else { "provenance" },
         tiles: tiles::tiles(summary),
         shares: figures(&charts, Section::Shares),
         distributions: figures(&charts, Section::Distributions),
         timelines: figures(&charts, Section::Timelines),
         tables: tables::tables(summary),
-        provenance,
+        provenance: provenance::groups(&summary.provenance),
+        step_models: provenance::step_models(&summary.pools),
         definitions: definitions(),
         resolved: input.resolved_yaml,
     };

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::super::number::{NONE, count, duration_ms, grams, limit_ms, number, or_none, percent, si, usd};
+use super::super::number::{NONE, count, duration_ms, gauge, grams, limit_ms, number, or_none, percent, share, si, usd};
 use crate::metrics::{ClassSummary, Distribution, PoolSummary, Summary};
 
 /// A heading of a row or column and the definition it links to.
@@ -189,7 +189,6 @@ fn pool_load(pools: &[PoolSummary]) -> Table {
         ("batch", "batch"),
         ("iteration", "iteration"),
         ("iterations", "iteration"),
-        ("step model", ""),
     ];
     of_pools("pools", "Pools: load", pools, &columns, |p| {
         vec![
@@ -201,10 +200,9 @@ fn pool_load(pools: &[PoolSummary]) -> Table {
             value(percent(p.utilization)),
             value(or_none(p.mfu, percent)),
             value(or_none(p.mbu, percent)),
-            value(number(p.batch_mean)),
+            value(or_none(p.batch_while_computing(), gauge)),
             value(or_none(p.iteration_ms_mean, duration_ms)),
             value(count(p.iterations)),
-            word(&p.perf),
         ]
     })
 }
@@ -222,9 +220,9 @@ fn pool_memory(pools: &[PoolSummary]) -> Table {
     of_pools("pools-memory", "Pools: memory and queues", pools, &columns, |p| {
         vec![
             value(format!("{} tokens", count(p.kv_capacity_tokens))),
-            value(percent(p.kv_utilization_mean)),
-            value(percent(p.kv_utilization_peak)),
-            value(number(p.queue_mean)),
+            value(share(p.kv_utilization_mean)),
+            value(share(p.kv_utilization_peak)),
+            value(gauge(p.queue_mean)),
             value(count(p.queue_peak)),
             value(or_none(p.prefix_hit_rate, percent)),
             value(count(p.preemptions)),
@@ -263,7 +261,7 @@ fn network(summary: &Summary) -> Table {
             ("moved", "transfer", si(n.bytes, "B")),
             ("mean transfer", "transfer", or_none(n.transfer_ms_mean, duration_ms)),
             ("p99 transfer", "transfer", or_none(n.transfer_ms_p99, duration_ms)),
-            ("busiest port", "port", or_none(n.peak_port_utilization, percent)),
+            ("busiest port", "port", or_none(n.peak_port_utilization, share)),
         ],
     )
 }
@@ -278,7 +276,7 @@ fn jitter(summary: &Summary) -> Table {
             ("ITL p99 − p50", "jitter", or_none(j.itl_p99_minus_p50_ms, duration_ms)),
             ("ITL p99 / p50", "jitter", or_none(j.itl_p99_over_p50, number)),
             ("ITL standard deviation", "jitter", or_none(j.itl_std_ms, duration_ms)),
-            ("ITL coefficient of variation", "jitter", or_none(j.itl_cov, number)),
+            ("ITL coefficient of variation", "jitter", or_none(j.itl_cov, gauge)),
             ("longest stall", "jitter", or_none(j.longest_stall_ms, duration_ms)),
             ("std within a request, mean", "jitter", or_none(request.map(|r| r.mean), duration_ms)),
             ("std within a request, p99", "jitter", or_none(request.map(|r| r.p99), duration_ms)),
@@ -290,7 +288,8 @@ fn flow(summary: &Summary) -> Table {
     let (r, k, t) = (&summary.requests, &summary.tokens, &summary.throughput);
     let rate = |v: f64, what: &str| format!("{} {what}/s", number(v));
     let mut rows = vec![
-        ("offered", "throughput", rate(t.offered_requests_per_s, "requests")),
+        ("offered", "offered", or_none(t.offered_requests_per_s, |v| rate(v, "requests"))),
+        ("served meanwhile", "offered", or_none(t.served_requests_per_s, |v| rate(v, "requests"))),
         ("completed", "throughput", rate(t.requests_per_s, "requests")),
         ("output", "throughput", rate(t.output_tokens_per_s, "tokens")),
         ("output per chip", "throughput", rate(t.output_tokens_per_s_per_chip, "tokens")),

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::super::answer::checks;
-use super::super::number::{duration_ms, limit_ms, number, or_none, percent, si, usd};
+use super::super::number::{duration_ms, gauge, limit_ms, number, or_none, percent, si, usd};
 use super::super::text::{glue, shortened};
 use crate::metrics::Summary;
 
@@ -54,7 +54,11 @@ fn ttft(summary: &Summary) -> Tile {
         if let Some(ratio) = check.ratio() {
             tile.state = Some(if ratio > 1.0 { "missed" } else { "met" });
             tile.share = Some(format!("{:.1}", ratio.clamp(0.0, 1.0) * 100.0));
-            tile.beside.push(format!("{} of the limit", percent(ratio)));
+            tile.beside.push(if ratio < 2.0 {
+                format!("{} of the limit", percent(ratio))
+            } else {
+                format!("{} times the limit", number(ratio))
+            });
         }
     }
     tile
@@ -65,7 +69,7 @@ fn jitter(summary: &Summary) -> Tile {
     let mut beside = Vec::new();
     beside.extend(summary.latency.itl_ms.map(|d| format!("median gap {}", duration_ms(d.p50))));
     beside.extend(jitter.longest_stall_ms.map(|ms| format!("longest stall {}", duration_ms(ms))));
-    beside.extend(jitter.itl_cov.map(|cov| format!("coefficient of variation {}", number(cov))));
+    beside.extend(jitter.itl_cov.map(|cov| format!("coefficient of variation {}", gauge(cov))));
     if beside.is_empty() {
         beside.push("no gap between tokens".to_owned());
     }

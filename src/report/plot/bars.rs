@@ -2,7 +2,7 @@
 //!
 //! Owns: parts and their order. Must not know: how a part was measured.
 
-use super::super::number::{duration_ms, percent, si, usd};
+use super::super::number::{duration_ms, share, si, usd};
 use super::canvas::{BODY, Canvas, Drawing, Layer, TICK, TITLE};
 use super::palette::Colour;
 use super::{Chart, PlotError, Section};
@@ -130,17 +130,12 @@ impl Shares {
                 let y = BAR.1 + 12.0 + ROW * (i as f64 + 0.5);
                 layer.rect((0.0, y - 6.0), (12.0, y + 6.0), part.colour, 1.0);
                 layer.text((20.0, y), part.name, BODY);
-                layer.text((right - 66.0, y), &(self.write)(part.value), BODY.right());
+                layer.text((right - 72.0, y), &(self.write)(part.value), BODY.right());
                 layer.text((right, y), &share(part.value / total), BODY.right().bold());
             }
         });
         canvas.finish()
     }
-}
-
-/// A share; the column has no room for more than two decimals.
-fn share(fraction: f64) -> String {
-    if fraction < 1e-4 { "< 0.01 %".to_owned() } else { percent(fraction) }
 }
 
 /// Segments side by side with a hair of background between them.
@@ -168,7 +163,7 @@ mod tests {
         let cost: f64 = cost(&summary).parts.iter().map(|p| p.value).sum();
         approx::assert_relative_eq!(cost, summary.cost.total_usd, max_relative = 1e-12);
         // 118 + 402 + 6.1 + 31 + 12.4 + 5530 = 6099.5 ms
-        assert!(time(&summary).chart().unwrap().description.starts_with("6.10 s mean end-to-end time: queue 118 ms (1.93 %), "));
+        assert!(time(&summary).chart().unwrap().description.starts_with("6.10 s mean end-to-end time: queue 118 ms (1.9 %), "));
     }
 
     #[test]

@@ -29,7 +29,7 @@ fn files_that_are_no_scenario() {
     error: the file is empty
      --> bad.yaml
       |
-    hint: `tokenmill show scenario quickstart` prints one to start from
+    hint: `tokenmill init` writes one to start from
     ");
     insta::assert_snapshot!(of_file([0, 159, 146, 150]), @"
     error: is not a text file (byte 0 is zero), expected a YAML file

@@ -28,6 +28,8 @@ pub(super) const VARIANTS: [Variant; 2] = [
     Variant { name: "narrow", width: 380, left: 54.0, right: 370.0, panel: 84.0, ticks: 5, beside: false },
 ];
 
+/// Pixels of an interval from which it is drawn as a step.
+const STEP: usize = 8;
 const GAP: f64 = 46.0;
 const KEY_ROW: f64 = 22.0;
 
@@ -124,7 +126,7 @@ impl Multiples {
         let clip = format!("{ID}-{}-{top:.0}", variant.name);
         canvas.clip(&clip, variant.left, top, variant.right, bottom);
         canvas.group("", |layer| {
-            layer.text((0.0, top - 18.0), panel.title, BODY.bold());
+            layer.text((0.0, top - 18.0), &panel.title, BODY.bold());
             for (value, label) in from_zero(panel.top, panel.write) {
                 let y = y.at(value);
                 layer.line(&[(variant.left, y), (variant.right, y)], if value > 0.0 { Colour::Grid } else { Colour::Axis }, 1.0);
@@ -133,7 +135,7 @@ impl Multiples {
         });
         for line in &panel.lines {
             canvas.group(&format!("class=\"series\" data-series=\"{}\" clip-path=\"url(#{clip})\"", line.series), |layer| {
-                self.line(layer, variant, line, panel.envelope, (x, y));
+                self.line(layer, variant, line, panel.smooth, (x, y));
             });
         }
         if variant.beside {
@@ -148,20 +150,26 @@ impl Multiples {
     }
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "less than a thousand pixels")]
-    fn line(&self, layer: &mut Layer<'_, '_>, variant: &Variant, values: &Line, envelope: bool, (x, y): (Scale, Scale)) {
+    fn line(&self, layer: &mut Layer<'_, '_>, variant: &Variant, values: &Line, smooth: usize, (x, y): (Scale, Scale)) {
         let pixels = (variant.right - variant.left) as usize;
         let place = |(at, value): (f64, f64)| (x.at(at), y.at(value));
-        // A power meter shows means; of other gauges every value is drawn as long as each has a pixel.
-        let most = if envelope { pixels / 4 } else { pixels };
+        // Of most gauges every value is drawn as long as each has a pixel.
+        let most = if smooth > 0 { pixels / smooth } else { pixels };
         if values.values.len() > most {
-            let buckets = buckets(&self.at_s, &values.values, pixels / if envelope { 4 } else { 2 });
+            let buckets = buckets(&self.at_s, &values.values, if smooth > 0 { most } else { pixels / 2 });
             let upper = buckets.iter().map(|b| place((b.at, b.greatest)));
             let lower = buckets.iter().rev().map(|b| place((b.at, b.least)));
             layer.area(&upper.chain(lower).collect::<Vec<_>>(), values.colour, 0.3);
             layer.line(&buckets.iter().map(|b| place((b.at, b.mean))).collect::<Vec<_>>(), values.colour, 1.75);
         } else {
-            let points = self.at_s.iter().copied().zip(values.values.iter().copied());
-            let points: Vec<(f64, f64)> = points.filter(|(_, value)| value.is_finite()).map(place).collect();
+            let points = self.at_s.iter().copied().zip(values.values.iter().copied()).filter(|(_, value)| value.is_finite());
+            // Few intervals are drawn as what they are: a line between their middles would show a rise where there was a jump.
+            let few = values.values.len() * STEP <= pixels;
+            let points: Vec<(f64, f64)> = if few {
+                points.flat_map(|(at, value)| [(at - self.half_s, value), (at + self.half_s, value)]).map(place).collect()
+            } else {
+                points.map(place).collect()
+            };
             if !points.is_empty() {
                 layer.line(&points, values.colour, 1.5);
             }

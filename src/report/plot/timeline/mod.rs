@@ -6,7 +6,7 @@ mod draw;
 
 use serde_json::{Value, json};
 
-use super::super::number::{number, percent, si};
+use super::super::number::{number, percent, si, trimmed};
 use super::axis::round_up;
 use super::cdf::short;
 use super::decimate::buckets;
@@ -32,14 +32,14 @@ struct Line {
 
 /// One of the small multiples.
 struct Panel {
-    title: &'static str,
+    title: String,
     write: fn(f64) -> String,
     /// How the script writes values: `/s`, empty, `%` or `W`.
     unit: &'static str,
     /// Upper end of the axis; the lower one is zero.
     top: f64,
-    /// Draw means with the range around them instead of every point.
-    envelope: bool,
+    /// Draw means over so many pixels with the range around them; every point if 0.
+    smooth: usize,
     lines: Vec<Line>,
 }
 
@@ -47,6 +47,8 @@ struct Panel {
 struct Multiples {
     /// Middle of each interval, s.
     at_s: Vec<f64>,
+    /// Half of an interval, s.
+    half_s: f64,
     end_s: f64,
     /// Length of the warm-up, s; zero if there is none.
     warmup_s: f64,
@@ -130,21 +132,22 @@ impl Multiples {
         let shown = shown(result);
         let total = summed(&timeline.pools.iter().map(|pool| pool.power_w.as_slice()).collect::<Vec<_>>());
         let mut power = panel("IT power", |v| si(v, "W"), "W", &shown, |p| &p.power_w);
-        power.envelope = true;
+        power.smooth = 4;
         if timeline.pools.len() > 1 {
             power.top = top([&total].into_iter());
             power.lines.push(Line { series: 2 + shown.len(), name: "all pools".to_owned(), colour: Colour::Ink, values: total });
         }
         let mut kv = panel("KV memory in use", percent, "%", &shown, |p| &p.kv_utilization);
-        kv.top = 1.0;
+        kv.top = kv_top(kv.top);
+        kv.title = if kv.top < 1.0 { format!("KV memory in use (axis ends at {})", limit(kv.top)) } else { kv.title };
         let panels = vec![
             flow(timeline),
             panel("Queue, requests waiting", number, "", &shown, |p| &p.queue),
-            panel("Running batch, sequences", number, "", &shown, |p| &p.running),
+            panel("Running sequences, all instances of a pool", number, "", &shown, |p| &p.running),
             kv,
             power,
         ];
-        Self { at_s, end_s, warmup_s, panels }
+        Self { at_s, half_s: half, end_s, warmup_s, panels }
     }
 
     /// The same in words: the highest mean of each panel.
@@ -196,6 +199,15 @@ impl Multiples {
     }
 }
 
+/// The axis of KV memory: all of it, or a round part where so little is in use that a line would lie on the ground.
+fn kv_top(peak: f64) -> f64 {
+    [0.01, 0.02, 0.05, 0.1, 0.2].into_iter().find(|&top| peak <= top).unwrap_or(1.0)
+}
+
+fn limit(fraction: f64) -> String {
+    trimmed(&percent(fraction))
+}
+
 /// Arrivals against completions.
 fn flow(timeline: &Timeline) -> Panel {
     let lines = vec![
@@ -203,17 +215,18 @@ fn flow(timeline: &Timeline) -> Panel {
         Line { series: 1, name: "completions".to_owned(), colour: Colour::Ink, values: timeline.completions_per_s.clone() },
     ];
     let top = top(lines.iter().map(|line| &line.values));
-    Panel { title: "Arrivals and completions, requests/s", write: number, unit: "/s", top, envelope: false, lines }
+    // Counts of a short interval scatter by themselves; what matters is whether the two keep together.
+    Panel { title: "Arrivals and completions, requests/s".to_owned(), write: number, unit: "/s", top, smooth: 8, lines }
 }
 
-fn panel(title: &'static str, write: fn(f64) -> String, unit: &'static str, shown: &[Shown], of: fn(&PoolTimeline) -> &[f64]) -> Panel {
+fn panel(title: &str, write: fn(f64) -> String, unit: &'static str, shown: &[Shown], of: fn(&PoolTimeline) -> &[f64]) -> Panel {
     let lines: Vec<Line> = shown
         .iter()
         .enumerate()
         .map(|(i, pool)| Line { series: 2 + i, name: pool.name.clone(), colour: pool.colour, values: of(&pool.gauges).to_vec() })
         .collect();
     let top = top(lines.iter().map(|line| &line.values));
-    Panel { title, write, unit, top, envelope: false, lines }
+    Panel { title: title.to_owned(), write, unit, top, smooth: 0, lines }
 }
 
 fn top<'a>(columns: impl Iterator<Item = &'a Vec<f64>>) -> f64 {

@@ -1,5 +1,11 @@
 //! The result of one run: the content of `summary.json`. Every value that has no meaning in a run is `None` and prints as `null`.
 
+mod parts;
+mod series;
+
+pub use parts::{ClassSummary, NetworkSummary, PoolSummary, SloLimits};
+pub use series::{Cdf, Distributions, PoolTimeline, RunResult, Timeline};
+
 use serde::Serialize;
 
 /// Version of the layout of [`Summary`]; raised when a field changes meaning or goes away.
@@ -89,8 +95,11 @@ pub struct TokenCounts {
 /// Rates over the measured time.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Throughput {
-    /// Arrivals per second.
-    pub offered_requests_per_s: f64,
+    /// Arrivals per second from the end of the warm-up to the last arrival; `None` if that is no time. What follows the last arrival
+    /// is left out, or the rate would fall with the time that the cluster takes to finish.
+    pub offered_requests_per_s: Option<f64>,
+    /// Completions per second over the same time.
+    pub served_requests_per_s: Option<f64>,
     /// Completions per second.
     pub requests_per_s: f64,
     /// Output tokens per second.
@@ -276,104 +285,6 @@ pub struct CostBreakdown {
     pub rent: f64,
 }
 
-/// One pool over the measured time.
-#[derive(Debug, Clone, Serialize)]
-pub struct PoolSummary {
-    /// Name in the scenario.
-    pub name: String,
-    /// `prefill`, `decode` or `mixed`.
-    pub role: String,
-    /// Node profile.
-    pub hardware: String,
-    /// Served model.
-    pub model: String,
-    /// Instances.
-    pub instances: u32,
-    /// Chips of all instances.
-    pub chips: u32,
-    /// Fraction of instance time spent computing.
-    pub utilization: f64,
-    /// Fraction of peak arithmetic while computing.
-    pub mfu: Option<f64>,
-    /// Fraction of peak memory bandwidth while computing.
-    pub mbu: Option<f64>,
-    /// Iterations.
-    pub iterations: u64,
-    /// Mean duration of an iteration, ms.
-    pub iteration_ms_mean: Option<f64>,
-    /// Time-weighted mean of running sequences per instance, idle time included.
-    pub batch_mean: f64,
-    /// KV blocks in use / all, time-weighted. Blocks of a prefix cache that nobody uses count as free.
-    pub kv_utilization_mean: f64,
-    /// Highest share of KV blocks in use on any instance.
-    pub kv_utilization_peak: f64,
-    /// KV capacity of one instance, tokens.
-    pub kv_capacity_tokens: u64,
-    /// Time-weighted mean of requests waiting in the whole pool.
-    pub queue_mean: f64,
-    /// Longest queue of the pool.
-    pub queue_peak: u64,
-    /// Prompt tokens served from the prefix cache / prompt tokens looked up.
-    pub prefix_hit_rate: Option<f64>,
-    /// Preemptions.
-    pub preemptions: u64,
-    /// IT joules.
-    pub energy_j: f64,
-    /// Mean IT power, W.
-    pub mean_power_w: f64,
-    /// IT joules by phase.
-    pub energy_by_phase: EnergyByPhase,
-    /// $ of the pool.
-    pub cost_usd: f64,
-    /// What a step is modelled by.
-    pub perf: String,
-}
-
-/// One workload over the measured time.
-#[derive(Debug, Clone, Serialize)]
-pub struct ClassSummary {
-    /// Name in the scenario.
-    pub name: String,
-    /// Requests by outcome.
-    pub requests: RequestCounts,
-    /// Latency limits; `None` where the class has none.
-    pub slo: SloLimits,
-    /// Requests that met all limits / arrived; `None` without limits.
-    pub slo_attainment: Option<f64>,
-    /// Share meeting the TTFT limit alone.
-    pub ttft_attainment: Option<f64>,
-    /// Share meeting the TPOT limit alone.
-    pub tpot_attainment: Option<f64>,
-    /// Latency of this class.
-    pub latency: Latency,
-}
-
-/// Latency limits in milliseconds.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct SloLimits {
-    /// Time to first token.
-    pub ttft_ms: Option<f64>,
-    /// Time per output token.
-    pub tpot_ms: Option<f64>,
-    /// End to end.
-    pub e2e_ms: Option<f64>,
-}
-
-/// KV transfers over the measured time.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct NetworkSummary {
-    /// Transfers finished.
-    pub transfers: u64,
-    /// Bytes moved.
-    pub bytes: f64,
-    /// Mean time from first byte offered to last byte delivered, ms.
-    pub transfer_ms_mean: Option<f64>,
-    /// 99th percentile of the same, ms.
-    pub transfer_ms_p99: Option<f64>,
-    /// Busiest port: bytes carried / (bandwidth · measured time).
-    pub peak_port_utilization: Option<f64>,
-}
-
 /// One figure that the result depends on.
 #[derive(Debug, Clone, Serialize)]
 pub struct ProvenanceEntry {
@@ -399,80 +310,4 @@ pub struct Warning {
     pub code: String,
     /// One sentence with the numbers.
     pub message: String,
-}
-
-/// The gauges of one pool over time; all vectors have the length of [`Timeline::at_s`].
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct PoolTimeline {
-    /// Name of the pool.
-    pub name: String,
-    /// Requests waiting, time-weighted mean over the interval.
-    pub queue: Vec<f64>,
-    /// Running sequences in the whole pool.
-    pub running: Vec<f64>,
-    /// Share of KV blocks in use.
-    pub kv_utilization: Vec<f64>,
-    /// IT power of the pool, W.
-    pub power_w: Vec<f64>,
-    /// Instances.
-    pub instances: Vec<f64>,
-}
-
-/// Gauges over time in equal intervals from the start of the run, warm-up included: the content of `timeline.csv`.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Timeline {
-    /// Length of an interval, s.
-    pub interval_s: f64,
-    /// Start of each interval, s.
-    pub at_s: Vec<f64>,
-    /// Arrivals per second.
-    pub arrivals_per_s: Vec<f64>,
-    /// Completions per second.
-    pub completions_per_s: Vec<f64>,
-    /// Output tokens per second.
-    pub output_tokens_per_s: Vec<f64>,
-    /// One entry a pool.
-    pub pools: Vec<PoolTimeline>,
-}
-
-/// An empirical distribution for plotting: `fraction[i]` of the values are at most `value[i]`; at most 500 points, ascending.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Cdf {
-    /// What it shows, for instance the class.
-    pub label: String,
-    /// Values.
-    pub value: Vec<f64>,
-    /// Cumulative fractions, 0 to 1.
-    pub fraction: Vec<f64>,
-}
-
-/// Distributions for the report.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Distributions {
-    /// TTFT in ms, one entry a class.
-    pub ttft_ms: Vec<Cdf>,
-    /// Pooled gaps in ms, one entry a class.
-    pub itl_ms: Vec<Cdf>,
-    /// TPOT in ms, one entry a class.
-    pub tpot_ms: Vec<Cdf>,
-    /// E2E in ms, one entry a class.
-    pub e2e_ms: Vec<Cdf>,
-}
-
-/// All that one run hands to the report layer.
-#[derive(Debug, Clone)]
-pub struct RunResult {
-    /// `summary.json`.
-    pub summary: Summary,
-    /// `timeline.csv`.
-    pub timeline: Timeline,
-    /// For the charts.
-    pub distributions: Distributions,
-}
-
-impl SloLimits {
-    /// True if there is any limit.
-    pub const fn any(&self) -> bool {
-        self.ttft_ms.is_some() || self.tpot_ms.is_some() || self.e2e_ms.is_some()
-    }
 }

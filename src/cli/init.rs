@@ -1,0 +1,23 @@
+//! `tokenmill init`: a scenario to start from.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::arguments::InitOptions;
+use super::catalogue::{scenario_names, shipped_scenario};
+use super::exit::Failure;
+use super::terminal;
+
+pub(super) fn init(options: &InitOptions) -> Result<ExitCode, Failure> {
+    let Some((_, text)) = shipped_scenario(Path::new(&options.from)) else {
+        return Err(Failure::unknown("scenario", &options.from, &scenario_names()));
+    };
+    let path = &options.path;
+    // Never over a file that is there.
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(|error| Failure::write(path, &error))?;
+    file.write_all(text.as_bytes()).map_err(|error| Failure::write(path, &error))?;
+    terminal::message(&format!("wrote `{0}`\n\nhint: `tokenmill run {0}` runs it", path.display()));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,117 @@
+//! The result by pool, by class and of the network.
+
+use serde::Serialize;
+
+use super::{EnergyByPhase, Latency, RequestCounts};
+
+/// One pool over the measured time.
+#[derive(Debug, Clone, Serialize)]
+pub struct PoolSummary {
+    /// Name in the scenario.
+    pub name: String,
+    /// `prefill`, `decode` or `mixed`.
+    pub role: String,
+    /// Node profile.
+    pub hardware: String,
+    /// Served model.
+    pub model: String,
+    /// Instances.
+    pub instances: u32,
+    /// Chips of all instances.
+    pub chips: u32,
+    /// Fraction of instance time spent computing.
+    pub utilization: f64,
+    /// Fraction of peak arithmetic while computing.
+    pub mfu: Option<f64>,
+    /// Fraction of peak memory bandwidth while computing.
+    pub mbu: Option<f64>,
+    /// Iterations.
+    pub iterations: u64,
+    /// Mean duration of an iteration, ms.
+    pub iteration_ms_mean: Option<f64>,
+    /// Time-weighted mean of running sequences per instance, idle time included.
+    pub batch_mean: f64,
+    /// KV blocks in use / all, time-weighted. Blocks of a prefix cache that nobody uses count as free.
+    pub kv_utilization_mean: f64,
+    /// Highest share of KV blocks in use on any instance.
+    pub kv_utilization_peak: f64,
+    /// KV capacity of one instance, tokens.
+    pub kv_capacity_tokens: u64,
+    /// Time-weighted mean of requests waiting in the whole pool.
+    pub queue_mean: f64,
+    /// Longest queue of the pool.
+    pub queue_peak: u64,
+    /// Prompt tokens served from the prefix cache / prompt tokens looked up.
+    pub prefix_hit_rate: Option<f64>,
+    /// Preemptions.
+    pub preemptions: u64,
+    /// IT joules.
+    pub energy_j: f64,
+    /// Mean IT power, W.
+    pub mean_power_w: f64,
+    /// IT joules by phase.
+    pub energy_by_phase: EnergyByPhase,
+    /// $ of the pool.
+    pub cost_usd: f64,
+    /// What a step is modelled by.
+    pub perf: String,
+}
+
+/// One workload over the measured time.
+#[derive(Debug, Clone, Serialize)]
+pub struct ClassSummary {
+    /// Name in the scenario.
+    pub name: String,
+    /// Requests by outcome.
+    pub requests: RequestCounts,
+    /// Latency limits; `None` where the class has none.
+    pub slo: SloLimits,
+    /// Requests that met all limits / arrived; `None` without limits.
+    pub slo_attainment: Option<f64>,
+    /// Share meeting the TTFT limit alone.
+    pub ttft_attainment: Option<f64>,
+    /// Share meeting the TPOT limit alone.
+    pub tpot_attainment: Option<f64>,
+    /// Latency of this class.
+    pub latency: Latency,
+}
+
+/// Latency limits in milliseconds.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct SloLimits {
+    /// Time to first token.
+    pub ttft_ms: Option<f64>,
+    /// Time per output token.
+    pub tpot_ms: Option<f64>,
+    /// End to end.
+    pub e2e_ms: Option<f64>,
+}
+
+/// KV transfers over the measured time.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct NetworkSummary {
+    /// Transfers finished.
+    pub transfers: u64,
+    /// Bytes moved.
+    pub bytes: f64,
+    /// Mean time from first byte offered to last byte delivered, ms.
+    pub transfer_ms_mean: Option<f64>,
+    /// 99th percentile of the same, ms.
+    pub transfer_ms_p99: Option<f64>,
+    /// Busiest port: bytes carried / (bandwidth · measured time).
+    pub peak_port_utilization: Option<f64>,
+}
+
+impl PoolSummary {
+    /// Mean of running sequences per instance over the time it computes; `None` if it never did.
+    pub fn batch_while_computing(&self) -> Option<f64> {
+        (self.utilization > 0.0).then(|| self.batch_mean / self.utilization)
+    }
+}
+
+impl SloLimits {
+    /// True if there is any limit.
+    pub const fn any(&self) -> bool {
+        self.ttft_ms.is_some() || self.tpot_ms.is_some() || self.e2e_ms.is_some()
+    }
+}

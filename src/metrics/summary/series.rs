@@ -1,0 +1,74 @@
+//! The result over time and as distributions, and all of it together.
+
+use serde::Serialize;
+
+use super::Summary;
+
+/// The gauges of one pool over time; all vectors have the length of [`Timeline::at_s`].
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PoolTimeline {
+    /// Name of the pool.
+    pub name: String,
+    /// Requests waiting, time-weighted mean over the interval.
+    pub queue: Vec<f64>,
+    /// Running sequences in the whole pool.
+    pub running: Vec<f64>,
+    /// Share of KV blocks in use.
+    pub kv_utilization: Vec<f64>,
+    /// IT power of the pool, W.
+    pub power_w: Vec<f64>,
+    /// Instances.
+    pub instances: Vec<f64>,
+}
+
+/// Gauges over time in equal intervals from the start of the run, warm-up included: the content of `timeline.csv`.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Timeline {
+    /// Length of an interval, s.
+    pub interval_s: f64,
+    /// Start of each interval, s.
+    pub at_s: Vec<f64>,
+    /// Arrivals per second.
+    pub arrivals_per_s: Vec<f64>,
+    /// Completions per second.
+    pub completions_per_s: Vec<f64>,
+    /// Output tokens per second.
+    pub output_tokens_per_s: Vec<f64>,
+    /// One entry a pool.
+    pub pools: Vec<PoolTimeline>,
+}
+
+/// An empirical distribution for plotting: `fraction[i]` of the values are at most `value[i]`; at most 500 points, ascending.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Cdf {
+    /// What it shows, for instance the class.
+    pub label: String,
+    /// Values.
+    pub value: Vec<f64>,
+    /// Cumulative fractions, 0 to 1.
+    pub fraction: Vec<f64>,
+}
+
+/// Distributions for the report.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Distributions {
+    /// TTFT in ms, one entry a class.
+    pub ttft_ms: Vec<Cdf>,
+    /// Pooled gaps in ms, one entry a class.
+    pub itl_ms: Vec<Cdf>,
+    /// TPOT in ms, one entry a class.
+    pub tpot_ms: Vec<Cdf>,
+    /// E2E in ms, one entry a class.
+    pub e2e_ms: Vec<Cdf>,
+}
+
+/// All that one run hands to the report layer.
+#[derive(Debug, Clone)]
+pub struct RunResult {
+    /// `summary.json`.
+    pub summary: Summary,
+    /// `timeline.csv`.
+    pub timeline: Timeline,
+    /// For the charts.
+    pub distributions: Distributions,
+}

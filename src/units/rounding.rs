@@ -1,0 +1,48 @@
+//! Rounding without a library call, which baseline x86-64 makes for `f64::round`.
+
+/// Below this every whole `f64` is exact and so is the distance to it: 2⁵³.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// The nearest whole number, ties away from zero: what `value.round() as u64` gives. Negative values and NaN give 0.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturation is what is asked for")]
+#[inline]
+pub fn nearest(value: f64) -> u64 {
+    if value >= EXACT {
+        return value as u64;
+    }
+    // Signed, because the processor converts only signed numbers in one step.
+    let value = value.max(0.0);
+    let whole = value as i64;
+    whole as u64 + u64::from(value - whole as f64 >= 0.5)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+    use proptest::prelude::*;
+
+    #[test]
+    fn ties_go_up_and_the_largest_fraction_below_a_tie_goes_down() {
+        let cases =
+            [(0.0, 0), (0.5, 1), (0.499_999_999_999_999_94, 0), (1.5, 2), (2.5, 3), (4_503_599_627_370_495.5, 4_503_599_627_370_496)];
+        for (value, expected) in cases {
+            assert_eq!(nearest(value), expected, "{value}");
+        }
+        assert_eq!([-1.0, -0.4, f64::NAN, f64::NEG_INFINITY].map(nearest), [0; 4]);
+        assert_eq!(nearest(f64::INFINITY), u64::MAX);
+    }
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the definition, saturation included")]
+    fn library(value: f64) -> u64 {
+        value.round() as u64
+    }
+
+    proptest! {
+        #[test]
+        fn it_agrees_with_the_library(bits in any::<u64>(), small in 0.0f64..1e17) {
+            for value in [f64::from_bits(bits), small] {
+                prop_assert_eq!(nearest(value), library(value));
+            }
+        }
+    }
+}

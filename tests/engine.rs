@@ -1,0 +1,213 @@
+//! What the serving engine does, case by case, with the arithmetic beside it.
+
+use tokenmill::cluster::{Cluster, InstanceId, Observer, Outcome, PoolId, RequestRecord, Role};
+use tokenmill::policy::RouterKind;
+use tokenmill::sim::{SimDuration, SimTime};
+use tokenmill::workload::RequestSpec;
+
+use crate::support::{Linear, Listed, cluster, pool, request, run};
+
+const MS: f64 = 1e6;
+
+fn ms(n: u64) -> SimTime {
+    SimTime::from_ns(n * 1_000_000)
+}
+
+fn flat(base_ms: f64) -> Linear {
+    Linear { base: base_ms * MS, ..Linear::default() }
+}
+
+fn with_prefix(prompt: u32, output: u32, ids: &[u64]) -> RequestSpec {
+    RequestSpec { prefix: ids.into(), ..request(prompt, output) }
+}
+
+/// Highest number of running sequences and of KV blocks seen on any instance.
+#[derive(Debug, Default)]
+struct Peaks {
+    running: u64,
+    blocks: u64,
+    done: Vec<RequestRecord>,
+}
+
+impl Observer for Peaks {
+    fn gauges(&mut self, _: PoolId, _: InstanceId, _: SimTime, _: SimTime, running: u64, kv_blocks: u64) {
+        self.running = self.running.max(running);
+        self.blocks = self.blocks.max(kv_blocks);
+    }
+    fn done(&mut self, record: &RequestRecord) {
+        self.done.push(*record);
+    }
+}
+
+fn peaks(spec: tokenmill::cluster::ClusterSpec, mut workload: Listed) -> Peaks {
+    let mut cluster = Cluster::new(spec, Peaks::default());
+    cluster.run(&mut workload, |_| true).unwrap();
+    cluster.into_observer()
+}
+
+/// 1,000 prompt tokens at 256 a step take four iterations of 10 ms.
+#[test]
+fn a_long_prompt_is_computed_in_chunks() {
+    let mut spec = cluster(vec![pool("m", Role::Mixed, 1, flat(10.0))]);
+    spec.pools[0].engine.max_num_batched_tokens = 256;
+    spec.pools[0].engine.max_num_seqs = 16;
+    let records = run(spec, Listed::new([(0, request(1000, 1))]));
+    assert_eq!(records[0].first_token, Some(ms(40)));
+}
+
+/// While the long prompt is computed, the sequence that generates gets its token in every iteration.
+#[test]
+fn chunked_prefill_does_not_stop_running_sequences() {
+    let mut spec = cluster(vec![pool("m", Role::Mixed, 1, flat(10.0))]);
+    spec.pools[0].engine.max_num_batched_tokens = 256;
+    spec.pools[0].engine.max_num_seqs = 16;
+    let records = run(spec, Listed::new([(0, request(10, 20)), (15_000_000, request(1000, 1))]));
+    assert_eq!(records[0].done, ms(200), "20 tokens, one per 10 ms from the start");
+    // Joins at 20 ms; 255 of 256 tokens a step are left for it: four steps.
+    assert_eq!((records[1].prefill_start, records[1].first_token), (Some(ms(20)), Some(ms(60))));
+}
+
+/// Without chunking the same prompt waits for a step of its own.
+#[test]
+fn without_chunking_a_prompt_is_computed_whole_or_not_at_all() {
+    let mut spec = cluster(vec![pool("m", Role::Mixed, 1, flat(10.0))]);
+    spec.pools[0].engine.chunked_prefill = false;
+    spec.pools[0].engine.max_num_batched_tokens = 1000;
+    spec.pools[0].engine.max_num_seqs = 16;
+    let records = run(spec, Listed::new([(0, request(600, 1)), (0, request(600, 1))]));
+    // The first starts alone at t = 0; the second finds the whole budget at 10 ms.
+    assert_eq!((records[0].first_token, records[1].first_token), (Some(ms(10)), Some(ms(20))));
+}
+
+/// Two sequences that both fit at first but not with what they generate: the one admitted last loses its KV, is computed again from
+/// prompt and output so far, and both finish with all their tokens.
+#[test]
+fn the_sequence_admitted_last_is_preempted_and_recomputed() {
+    let mut spec = cluster(vec![pool("m", Role::Mixed, 1, flat(10.0))]);
+    let engine = &mut spec.pools[0].engine;
+    engine.kv_blocks = 6;
+    engine.max_model_len = 96;
+    engine.prefix_caching = false;
+    // 32 + 39 = 71 tokens = 5 blocks each at the end: ten together, six there are.
+    let seen = peaks(spec, Listed::new([(0, request(32, 40)), (0, request(32, 40))]));
+    assert_eq!(seen.blocks, 6);
+    let [first, second] = [0, 1].map(|id| *seen.done.iter().find(|record| record.id == id).unwrap());
+    assert_eq!((first.preemptions, first.output_tokens), (0, 40));
+    assert!(second.preemptions >= 1 && second.recomputed_tokens >= 32);
+    assert_eq!(second.output_tokens, 40);
+    assert_eq!(first.done, ms(400), "the older one is never disturbed");
+    assert_eq!(second.gap_count, 39, "one gap between each pair of tokens, the long one included");
+    assert_eq!(second.gap_sum_ns, second.done.since(second.first_token.unwrap()).ns());
+}
+
+/// The second prompt starts with the same 640 tokens: it computes 1,000 − 640 = 360 of them. 1 µs a token.
+#[test]
+fn a_cached_prefix_is_not_computed_again() {
+    let perf = Linear { base: MS, per_prefill_token: 1000.0, ..Linear::default() };
+    let spec = cluster(vec![pool("m", Role::Mixed, 1, perf)]);
+    let ids: Vec<u64> = (0..15).collect();
+    let mut other = ids.clone();
+    other[10..].iter_mut().for_each(|id| *id += 100);
+    let records = run(spec, Listed::new([(0, with_prefix(1000, 1, &ids)), (10_000_000, with_prefix(1000, 1, &other))]));
+    assert_eq!(records[0].first_token.unwrap(), SimTime::from_ns(2_000_000));
+    assert_eq!(records[1].cached_tokens, 640);
+    assert_eq!(records[1].first_token.unwrap().since(records[1].arrived).ns(), 1_360_000);
+}
+
+/// Even a prompt that is cached whole computes its last block, for the logits.
+#[test]
+fn a_fully_cached_prompt_still_computes_something() {
+    let perf = Linear { base: MS, per_prefill_token: 1000.0, ..Linear::default() };
+    let spec = cluster(vec![pool("m", Role::Mixed, 1, perf)]);
+    let ids: Vec<u64> = (0..2).collect();
+    let records = run(spec, Listed::new([(0, with_prefix(128, 1, &ids)), (10_000_000, with_prefix(128, 1, &ids))]));
+    assert_eq!(records[1].cached_tokens, 64);
+}
+
+/// With room for one prompt on the decode side, the second stays on the prefill side until the first is done. The prefill side has room
+/// for two, so the third waits there too and the fourth does not even start: back-pressure.
+#[test]
+fn a_full_decode_pool_holds_prefill_back() {
+    let mut spec = cluster(vec![pool("p", Role::Prefill, 1, flat(10.0)), pool("d", Role::Decode, 1, flat(10.0))]);
+    for (pool, blocks) in spec.pools.iter_mut().zip([14, 8]) {
+        pool.engine.kv_blocks = blocks;
+        pool.engine.max_model_len = 128;
+        pool.engine.prefix_caching = false;
+    }
+    // 100 tokens = 7 blocks. Prefill holds two prompts, decode one.
+    let records = run(spec, Listed::new((0..4).map(|_| (0, request(100, 20)))));
+    let reserved: Vec<_> = records.iter().map(|record| record.reserved.unwrap()).collect();
+    assert_eq!(reserved[0], ms(10));
+    assert_eq!(reserved[1], records[0].done, "memory comes free when the first is done");
+    assert_eq!(reserved[2], records[1].done);
+    assert_eq!(records[2].first_token, Some(ms(30)));
+    assert_eq!(records[3].prefill_start, records[1].delivered, "the sender frees its blocks when the KV has arrived");
+}
+
+/// With layer-wise overlap the decode side is reserved first, so prefill does not start without it.
+#[test]
+fn layer_wise_handoff_reserves_before_prefill() {
+    let mut spec = cluster(vec![pool("p", Role::Prefill, 1, flat(10.0)), pool("d", Role::Decode, 1, flat(10.0))]);
+    spec.network.overlap = tokenmill::cluster::Overlap::LayerWise;
+    spec.pools[1].engine.kv_blocks = 8;
+    spec.pools[1].engine.max_model_len = 128;
+    spec.pools[1].engine.prefix_caching = false;
+    let records = run(spec, Listed::new((0..2).map(|_| (0, request(100, 20)))));
+    assert_eq!(records[0].reserved, records[0].prefill_start);
+    assert_eq!(records[1].reserved, Some(records[0].done));
+    assert_eq!(records[1].prefill_start, Some(records[0].done));
+}
+
+/// The client leaves after 55 ms; the token at the boundary at 60 ms is not its own any more, and the slot goes to the next.
+#[test]
+fn a_client_that_gives_up_frees_its_slot_at_the_next_boundary() {
+    let mut spec = cluster(vec![pool("m", Role::Mixed, 1, flat(10.0))]);
+    spec.pools[0].engine.max_num_seqs = 1;
+    spec.classes[0].timeout = Some(SimDuration::from_ns(55_000_000));
+    let records = run(spec, Listed::new([(0, request(10, 100)), (10_000_000, request(10, 2))]));
+    assert_eq!((records[0].outcome, records[0].done), (Outcome::TimedOut, ms(55)));
+    assert_eq!(records[0].output_tokens, 5);
+    // It waited from 10 to 60 ms, then took two iterations; its own patience ends at 65 ms.
+    assert_eq!((records[1].prefill_start, records[1].outcome), (Some(ms(60)), Outcome::TimedOut));
+}
+
+#[test]
+fn impossible_requests_are_rejected_with_a_reason_and_long_outputs_cut() {
+    let mut spec = cluster(vec![pool("m", Role::Mixed, 1, flat(10.0))]);
+    spec.pools[0].engine.max_model_len = 100;
+    let records = run(spec, Listed::new([(0, request(100, 1)), (0, request(99, 50)), (0, request(50, 10))]));
+    assert_eq!(records[0].outcome, Outcome::RejectedPromptTooLong);
+    assert_eq!((records[1].outcome, records[1].output_tokens, records[1].truncated), (Outcome::Completed, 1, true));
+    assert_eq!((records[2].output_tokens, records[2].truncated), (10, false));
+}
+
+#[test]
+fn a_model_that_nobody_serves_is_no_silent_loss() {
+    let mut spec = cluster(vec![pool("d", Role::Decode, 1, flat(10.0))]);
+    spec.routers.entry = RouterKind::LeastTokens;
+    let records = run(spec, Listed::new([(0, request(10, 1))]));
+    assert_eq!(records[0].outcome, Outcome::RejectedNoInstance);
+}
+
+#[test]
+fn no_more_sequences_run_than_allowed() {
+    let mut spec = cluster(vec![pool("m", Role::Mixed, 1, flat(1.0))]);
+    spec.pools[0].engine.max_num_seqs = 4;
+    let seen = peaks(spec, Listed::new((0..40).map(|i| (i * 100_000, request(20, 30)))));
+    assert_eq!((seen.running, seen.done.len()), (4, 40));
+}
+
+/// Least-request spreads four simultaneous requests over four instances; a router that always took the first would queue them.
+#[test]
+fn requests_are_spread_over_instances() {
+    for router in [RouterKind::RoundRobin, RouterKind::LeastRequest, RouterKind::LeastTokens] {
+        let mut spec = cluster(vec![pool("m", Role::Mixed, 4, flat(10.0))]);
+        spec.routers.entry = router;
+        let records = run(spec, Listed::new((0..4).map(|_| (0, request(100, 1)))));
+        let mut places: Vec<_> = records.iter().map(|record| record.prefill_instance.unwrap()).collect();
+        places.sort_unstable();
+        places.dedup();
+        assert_eq!(places.len(), 4, "{}", router.name());
+        assert!(records.iter().all(|record| record.done == ms(10)));
+    }
+}

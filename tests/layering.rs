@@ -1,0 +1,197 @@
+//! The arrows of the layers point one way, files stay small and say what they own.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The layers from the top. A module uses those of later lines only; modules of one line do not use each other.
+const LAYERS: [&[&str]; 13] = [
+    &["cli"],
+    &["report"],
+    &["study"],
+    &["config"],
+    &["cost", "metrics"],
+    &["cluster"],
+    &["policy"],
+    &["kv", "network", "power", "workload"],
+    &["perf"],
+    &["hardware", "model"],
+    &["sim"],
+    &["units"],
+    &[],
+];
+
+/// A file below 400 lines can be read in one sitting.
+const MOST_LINES: usize = 400;
+
+fn sources() -> Vec<(PathBuf, String)> {
+    fn collect(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path, text));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    found.sort();
+    assert!(found.len() > 100, "{} files found", found.len());
+    found
+}
+
+/// Path below `src/`.
+fn short(path: &Path) -> &Path {
+    path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap()
+}
+
+fn layer(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|layer| layer.contains(&module))
+}
+
+fn may_use(from: &str, to: &str) -> bool {
+    match (layer(from), layer(to)) {
+        (Some(above), Some(below)) => from == to || above < below,
+        _ => false,
+    }
+}
+
+/// The code of a file that is neither comment nor text, its test modules left out, lines kept.
+fn code(text: &str) -> String {
+    let mut kept = String::new();
+    let mut tests: Option<usize> = None;
+    let mut attribute = false;
+    for line in text.lines() {
+        let bare = line.trim_start();
+        let indent = line.len() - bare.len();
+        if let Some(outer) = tests {
+            // rustfmt puts the closing brace of a module below its first letter.
+            if bare == "}" && indent == outer {
+                tests = None;
+            }
+        } else if bare.starts_with("#[cfg(") && bare.contains("test") {
+            attribute = true;
+        } else if attribute && bare.starts_with("mod ") && bare.ends_with('{') {
+            (attribute, tests) = (false, Some(indent));
+        } else {
+            attribute &= bare.starts_with("#[");
+            kept.push_str(if bare.starts_with("//") { "" } else { line });
+        }
+        kept.push('\n');
+    }
+    kept
+}
+
+/// The modules that code names after `crate::`, with the place of each.
+fn uses(code: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (at, start) in code.match_indices("crate::").map(|(at, word)| (at, at + word.len())) {
+        let rest = &code[start..];
+        // `use crate::{a::B, c::D}` names several.
+        let names: Vec<&str> = match rest.strip_prefix('{') {
+            Some(group) => top_level(group),
+            None => vec![rest],
+        };
+        let line = code[..at].lines().count().max(1);
+        for name in names {
+            let module: String = name.trim_start().chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+            if !module.is_empty() {
+                found.push((line, module));
+            }
+        }
+    }
+    found
+}
+
+/// The items of a group of imports: cut at commas outside further braces, up to the brace that closes it.
+fn top_level(group: &str) -> Vec<&str> {
+    let (mut depth, mut start, mut items) = (0_u32, 0, Vec::new());
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => {
+                items.push(&group[start..at]);
+                break;
+            }
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                items.push(&group[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    items
+}
+
+/// `cluster` of `cluster/mod.rs` and `cluster/arrival.rs`.
+fn module_of(path: &Path) -> String {
+    let first = short(path).components().next().unwrap();
+    Path::new(first.as_os_str()).file_stem().unwrap().to_string_lossy().into_owned()
+}
+
+fn upward(module: &str, text: &str) -> Vec<(usize, String)> {
+    uses(&code(text)).into_iter().filter(|(_, used)| !may_use(module, used)).collect()
+}
+
+#[test]
+fn a_module_uses_only_the_layers_below_it() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let module = module_of(&path);
+        let of_tests = short(&path).components().any(|part| Path::new(part.as_os_str()).file_stem().is_some_and(|stem| stem == "tests"));
+        if of_tests || matches!(module.as_str(), "lib" | "main") {
+            continue;
+        }
+        assert!(layer(&module).is_some(), "src/{}: `{module}` has no place among the layers of tests/layering.rs", short(&path).display());
+        for (line, used) in upward(&module, &text) {
+            wrong.push(format!("src/{}:{line}: `{module}` uses `{used}`", short(&path).display()));
+        }
+    }
+    assert!(wrong.is_empty(), "arrows that point up or across:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_layer_check_sees_every_way_to_name_a_module() {
+    assert_eq!(upward("sim", "use crate::units::Watts;\nuse crate::cluster::Role;\n"), [(2, "cluster".into())]);
+    assert_eq!(upward("sim", "use crate::{units, cluster::{Role, run::{self}}, cli};"), [(1, "cluster".into()), (1, "cli".into())]);
+    assert_eq!(upward("kv", "fn f(x: &crate::network::Fabric) {}"), [(1, "network".into())], "modules of one line do not use each other");
+    assert_eq!(upward("perf", "use crate::hardware::Chip;\nuse crate::perf::Batch;\n"), []);
+    assert_eq!(
+        upward("perf", "// use crate::cli\n#[cfg(test)]\nmod tests {\n    use crate::cli;\n}\nuse crate::kv;\n"),
+        [(6, "kv".into())]
+    );
+}
+
+#[test]
+fn files_have_less_than_400_lines() {
+    let long = |(path, text): (PathBuf, String)| {
+        let lines = text.lines().count();
+        (lines >= MOST_LINES).then(|| format!("src/{}: {lines} lines", short(&path).display()))
+    };
+    let long: Vec<String> = sources().into_iter().filter_map(long).collect();
+    assert!(long.is_empty(), "too long:\n{}", long.join("\n"));
+}
+
+#[test]
+fn every_file_begins_with_what_it_is_for() {
+    let silent = |(path, text): (PathBuf, String)| (!text.starts_with("//! ")).then(|| short(&path).display().to_string());
+    let silent: Vec<String> = sources().into_iter().filter_map(silent).collect();
+    assert!(silent.is_empty(), "no `//!` at the top of:\n{}", silent.join("\n"));
+}
+
+#[test]
+fn every_layer_says_what_it_owns_and_what_it_must_not_know() {
+    for module in LAYERS.iter().copied().flatten() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(module).join("mod.rs");
+        let text = fs::read_to_string(&path).unwrap();
+        let about: String = text.lines().take_while(|line| line.starts_with("//!")).collect();
+        // The kernel says it in its first sentence.
+        let limits = about.contains("Owns:") && about.contains("Must not know:") || about.contains("Knows nothing of");
+        assert!(limits, "src/{module}/mod.rs does not say what it owns and what it must not know");
+    }
+}

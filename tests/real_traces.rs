@@ -1,0 +1,133 @@
+//! Published traces on H100 clusters with prefill and decode split apart. They lie beside the repository, or the tests skip.
+
+use std::path::{Path, PathBuf};
+
+use tokenmill::cluster::{Outcome, RequestRecord};
+use tokenmill::config::Scenario;
+use tokenmill::report::summary_json;
+use tokenmill::study::Options;
+use tokenmill::workload::{ReadOptions, TraceSource, TraceStatistics, inspect};
+
+use crate::support::{Ledger, data, shipped, simulate_with};
+
+/// A trace, the shipped scenario that replays such a one, and the name of its workload there.
+struct Case {
+    file: &'static str,
+    scenario: &'static str,
+    workload: &'static str,
+}
+
+const CONVERSATION: Case = Case {
+    file: "traces/azure_llm_2023/AzureLLMInferenceTrace_conv_first_half.csv",
+    scenario: "trace-azure",
+    workload: "azure-conversation",
+};
+const CODE: Case = Case { file: "traces/azure_llm_2023/AzureLLMInferenceTrace_code_first_half.csv", ..CONVERSATION };
+const MOONCAKE: Case =
+    Case { file: "traces/mooncake/conversation_trace_first_half.jsonl.gz", scenario: "trace-mooncake", workload: "mooncake-conversation" };
+
+impl Case {
+    fn path(&self) -> Option<PathBuf> {
+        data(self.file)?.canonicalize().ok()
+    }
+
+    /// The shipped scenario on this trace with so many instances a pool, all requests counted.
+    fn on(&self, path: &Path, instances: u32) -> Scenario {
+        let mut sets = vec![format!("workload.{}.trace.path={}", self.workload, path.display()), "run.warmup=0 s".to_owned()];
+        sets.extend(["prefill", "decode"].map(|pool| format!("cluster.pools.{pool}.instances={instances}")));
+        shipped(self.scenario, &sets)
+    }
+}
+
+fn statistics(path: PathBuf) -> TraceStatistics {
+    inspect(&TraceSource::File(path), ReadOptions::default()).unwrap()
+}
+
+const FAST: Options = Options { fast_forward: true, audit: false };
+const STEPPED: Options = Options { fast_forward: false, audit: false };
+const AUDITED: Options = Options { fast_forward: true, audit: true };
+
+/// All that a run says, as text.
+fn everything(scenario: &Scenario, options: Options) -> (String, Vec<RequestRecord>, Ledger) {
+    let (result, rows, ledger) = simulate_with(scenario, options, Ledger::default());
+    let text = format!("{}{:?}{rows:?}", summary_json(&result.summary).unwrap(), result.timeline);
+    (text, rows.into_iter().map(|row| row.record).collect(), ledger)
+}
+
+fn causal(record: &RequestRecord) {
+    let life = [
+        Some(record.arrived),
+        record.prefill_start,
+        record.first_token,
+        record.delivered,
+        record.decode_start,
+        record.second_token,
+        Some(record.done),
+    ];
+    assert!(life.iter().flatten().is_sorted(), "{record:?}");
+    // A request of one token is done before the KV that was sent ahead of it has arrived.
+    let handoff = [record.reserved, record.transfer_start, record.delivered];
+    assert!(handoff.iter().flatten().is_sorted() && (record.delivered.is_some() || record.output_tokens == 1), "{record:?}");
+}
+
+/// Requests and tokens that go in come out; nothing happens before its cause; the same bytes twice, stepped, run ahead and audited.
+fn replay(case: &Case, instances: u32) {
+    let Some(path) = case.path() else { return };
+    let scenario = case.on(&path, instances);
+    let (text, records, ledger) = everything(&scenario, FAST);
+    for options in [FAST, STEPPED, AUDITED] {
+        assert!(everything(&scenario, options).0 == text, "{} on {instances} differs with {options:?}", case.file);
+    }
+    assert!(records.iter().all(|record| record.outcome == Outcome::Completed));
+    records.iter().for_each(causal);
+    let trace = statistics(path);
+    assert_eq!(records.len() as u64, trace.requests);
+    assert_eq!(ledger.tokens_out, trace.output_tokens.total);
+    assert_eq!(records.iter().map(|record| u64::from(record.prompt_tokens)).sum::<u64>(), trace.prompt_tokens.total);
+    assert_eq!(records.iter().map(|record| u64::from(record.output_tokens)).sum::<u64>(), trace.output_tokens.total);
+    for (index, pool) in scenario.cluster.pools.iter().enumerate() {
+        let books = ledger.pool(u16::try_from(index).unwrap());
+        let end = u128::from(records.iter().map(|record| record.done.ns()).max().unwrap());
+        assert_eq!(books.busy_ns + books.idle_ns, u128::from(pool.instances) * end);
+    }
+}
+
+#[test]
+fn the_azure_conversation_trace_runs_on_four_and_four() {
+    replay(&CONVERSATION, 4);
+}
+
+#[test]
+fn the_azure_code_trace_runs_on_four_and_four() {
+    replay(&CODE, 4);
+}
+
+#[test]
+fn the_mooncake_conversation_trace_runs_on_four_and_four() {
+    replay(&MOONCAKE, 4);
+}
+
+#[test]
+fn the_traces_run_on_sixty_four_and_sixty_four() {
+    replay(&CONVERSATION, 64);
+    replay(&CODE, 64);
+    replay(&MOONCAKE, 64);
+}
+
+/// One mixed instance with memory for everything finds in its prefix cache what a cache without limits would, but for two things: at
+/// least one token of a prompt is computed, so a prompt that is cached to its last whole block loses that block; and a prefix that two
+/// requests bring at the same time is computed by both.
+#[test]
+fn the_prefix_cache_of_a_huge_instance_hits_as_often_as_a_cache_without_limits() {
+    let Some(path) = MOONCAKE.path() else { return };
+    let pool = "cluster.pools=[{name: mixed, role: mixed, node: dgx-h100, instances: 1, parallelism: {tp: 4}, \
+                engine: {num_gpu_blocks_override: 20M, max_num_seqs: 256}}]";
+    let sets = [format!("workload.{}.trace.path={}", MOONCAKE.workload, path.display()), "run.warmup=0 s".to_owned(), pool.to_owned()];
+    let (result, _, ledger) = simulate_with(&shipped(MOONCAKE.scenario, &sets), FAST, Ledger::default());
+    let ideal = statistics(path).prefix_hit_rate.unwrap();
+    let found = result.summary.pools[0].prefix_hit_rate.unwrap();
+    println!("prefix hit rate: {found:.5} found, {ideal:.5} without limits");
+    assert!(found <= ideal && ideal - found < 0.01, "{found} against {ideal}");
+    // What was found was not computed.
+    assert_eq!(ledger.prefill_tokens + result.summary.tokens.cached_prompt, result.summary.tokens.prompt);
+}
