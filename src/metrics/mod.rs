@@ -4,6 +4,7 @@
 
 mod bins;
 mod definition;
+mod parameters;
 mod provenance;
 mod recorder;
 mod row;
@@ -12,8 +13,9 @@ mod summary;
 mod values;
 
 pub use definition::{Definition, definition, definitions};
+pub use parameters::{ClassParameters, PoolParameters, RecorderParameters};
 pub use provenance::{CONFIDENCE, Headline};
-pub use recorder::{ClassParameters, NoRows, PoolParameters, Recorder, RecorderParameters, RequestSink};
+pub use recorder::{NoRows, Recorder, RequestSink};
 pub use row::{RequestRow, Verdict, gap_std_ns, stages, tpot_ns};
 pub use summarize::{PoolUse, RunFacts};
 pub use summary::*;

@@ -3,12 +3,13 @@
 //! Requests count if they arrived after the warm-up; gaps, tokens, energy and gauges count from the end of the warm-up on.
 
 use super::bins::Bins;
+use super::parameters::RecorderParameters;
 use super::row::{RequestRow, Verdict};
-use super::summary::{RequestCounts, SloLimits, TokenCounts};
+use super::summary::{RequestCounts, TokenCounts};
 use super::values::Values;
 use crate::cluster::{InstanceId, IterationRecord, Observer, Outcome, PoolId, RequestRecord};
 use crate::power::{Energy, EnergyMeter, Phase};
-use crate::sim::{SimDuration, SimTime};
+use crate::sim::SimTime;
 use crate::units::nearest;
 use crate::workload::ClassId;
 
@@ -24,51 +25,6 @@ pub struct NoRows;
 
 impl RequestSink for NoRows {
     fn request(&mut self, _: &RequestRow) {}
-}
-
-/// What the recorder must know of a workload.
-#[derive(Debug, Clone)]
-pub struct ClassParameters {
-    /// Name in the scenario.
-    pub name: String,
-    /// Limits.
-    pub slo: SloLimits,
-}
-
-/// What the recorder must know of a pool.
-#[derive(Debug, Clone)]
-pub struct PoolParameters {
-    /// Name in the scenario.
-    pub name: String,
-    /// `prefill`, `decode` or `mixed`.
-    pub role: String,
-    /// Node profile.
-    pub hardware: String,
-    /// Served model.
-    pub model: String,
-    /// Instances.
-    pub instances: u32,
-    /// Chips of one instance.
-    pub chips_per_instance: u32,
-    /// KV blocks of one instance.
-    pub kv_blocks: u64,
-    /// Tokens of one block.
-    pub block_size: u32,
-    /// What a step is modelled by.
-    pub perf: String,
-}
-
-/// Everything the recorder must know of a run.
-#[derive(Debug, Clone)]
-pub struct RecorderParameters {
-    /// Workloads by class.
-    pub classes: Vec<ClassParameters>,
-    /// Pools in the order of the scenario.
-    pub pools: Vec<PoolParameters>,
-    /// Requests that arrive earlier do not count.
-    pub warmup: SimDuration,
-    /// Length of a timeline interval to begin with.
-    pub interval: SimDuration,
 }
 
 /// What is kept of one workload.

@@ -1,0 +1,49 @@
+//! What the recorder must know of a run before it starts.
+
+use super::summary::SloLimits;
+use crate::sim::SimDuration;
+
+/// What the recorder must know of a workload.
+#[derive(Debug, Clone)]
+pub struct ClassParameters {
+    /// Name in the scenario.
+    pub name: String,
+    /// Limits.
+    pub slo: SloLimits,
+}
+
+/// What the recorder must know of a pool.
+#[derive(Debug, Clone)]
+pub struct PoolParameters {
+    /// Name in the scenario.
+    pub name: String,
+    /// `prefill`, `decode` or `mixed`.
+    pub role: String,
+    /// Node profile.
+    pub hardware: String,
+    /// Served model.
+    pub model: String,
+    /// Instances.
+    pub instances: u32,
+    /// Chips of one instance.
+    pub chips_per_instance: u32,
+    /// KV blocks of one instance.
+    pub kv_blocks: u64,
+    /// Tokens of one block.
+    pub block_size: u32,
+    /// What a step is modelled by.
+    pub perf: String,
+}
+
+/// Everything the recorder must know of a run.
+#[derive(Debug, Clone)]
+pub struct RecorderParameters {
+    /// Workloads by class.
+    pub classes: Vec<ClassParameters>,
+    /// Pools in the order of the scenario.
+    pub pools: Vec<PoolParameters>,
+    /// Requests that arrive earlier do not count.
+    pub warmup: SimDuration,
+    /// Length of a timeline interval to begin with.
+    pub interval: SimDuration,
+}
