@@ -1,4 +1,4 @@
-//! What editors get: every shipped file names the schema of its kind, and schemas describe every key. `shipped` holds them up to date.
+//! The schemas in `schemas/` are those that the program prints, and editors find them from every shipped file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,19 @@ use tokenmill::config::schema;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn the_schema_files_are_up_to_date() {
+    let stale: Vec<&str> = schema::KINDS
+        .into_iter()
+        .filter(|kind| {
+            let printed = serde_json::to_string_pretty(&schema::published(kind).unwrap()).unwrap() + "\n";
+            fs::read_to_string(root().join(format!("schemas/{kind}.json"))).ok() != Some(printed)
+        })
+        .collect();
+    let commands: Vec<String> = stale.iter().map(|kind| format!("\n    cargo run -- schema {kind} > schemas/{kind}.json")).collect();
+    assert!(stale.is_empty(), "schemas are out of date; write them anew with{}", commands.concat());
 }
 
 fn yaml_files(folder: &Path, found: &mut Vec<PathBuf>) {

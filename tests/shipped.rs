@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 
-
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }

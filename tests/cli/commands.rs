@@ -167,11 +167,15 @@ fn shipped_scenarios_work_in_an_empty_folder() {
     for name in ["quickstart", "scenarios/quickstart.yaml", "quickstart-colocated"] {
         place.good(&[&["run", name], &assertions[..]].concat());
     }
+    place.write("a.csv", "arrival_s,prompt_tokens,output_tokens\n0,5,5\n");
     for name in ["trace-azure", "trace-mooncake", "trace-burstgpt", "trace-plain"] {
         let said = place.refused(&["run", name]);
         assert!(said.contains(".trace.path: no such file: `../traces/"), "{said}");
-        assert!(said.contains("hint: give its place with `--set workload."), "{said}");
+        assert!(said.contains(&format!("\n  --> scenarios/{name}.yaml:")), "{said}");
+        // The hint is a command that works.
+        let (_, hint) = said.split_once("hint: give its place with `--set ").unwrap();
+        let (path, _) = hint.split_once(".path=…`").unwrap();
+        let sets = [format!("{path}.path=a.csv"), format!("{path}.format=plain")];
+        place.good(&["run", name, "--quiet", "--set", &sets[0], "--set", &sets[1], "--set", "assert=[]"]);
     }
-    place.write("a.csv", "arrival_s,prompt_tokens,output_tokens\n0,5,5\n");
-    place.good(&["run", "trace-plain", "--quiet", "--set", "workload.plain-trace.trace.path=a.csv"]);
 }

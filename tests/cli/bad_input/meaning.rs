@@ -21,15 +21,6 @@ fn traces_that_are_not_there() {
       |
     hint: give its place with `--set workload.chat.trace.path=…`
     ");
-    insta::assert_snapshot!(Place::new().refused(&["run", "trace-mooncake"]), @"
-    error: workload[0].trace.path: no such file: `../traces/conversation_trace.jsonl`
-      --> scenarios/trace-mooncake.yaml:16:37
-       |
-    16 |     trace: {format: mooncake, path: ../traces/conversation_trace.jsonl, rate_scale: 1}
-       |                                     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-       |
-    hint: give its place with `--set workload.mooncake-conversation.trace.path=…`
-    ");
     let place = Place::tiny();
     place.write("trace.csv", "arrival_s,prompt_tokens,output_tokens\n0,1,1\n");
     insta::assert_snapshot!(of_sets_in(&place, "tiny.yaml", &["workload.chat.trace={format: plain, path: trase.csv}"]), @"
