@@ -35,18 +35,19 @@ impl Verdict {
         let tpot = judge(slo.tpot_ms, ended.then(|| tpot_ns(record).unwrap_or(u64::MIN)), None);
         let e2e = judge(slo.e2e_ms, ended.then_some(age), Some(age));
         let limits = [(slo.ttft_ms, ttft), (slo.tpot_ms, tpot), (slo.e2e_ms, e2e)];
-        let asked: Vec<Option<bool>> = limits.iter().filter(|(limit, _)| limit.is_some()).map(|&(_, verdict)| verdict).collect();
-        let all = if asked.is_empty() {
-            None
-        } else if asked.contains(&Some(false)) {
-            Some(false)
-        } else if asked.contains(&None) {
-            None
-        } else {
-            Some(true)
-        };
+        let all = together(limits.iter().filter(|(limit, _)| limit.is_some()).map(|&(_, verdict)| verdict));
         Self { ttft, tpot, all }
     }
+}
+
+/// The verdict on several limits: one that is missed settles it, one undecided leaves it open, and without limits there is none.
+fn together(mut verdicts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    let first = verdicts.next()?;
+    verdicts.fold(first, |all, verdict| match (all, verdict) {
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        (None, _) | (_, None) => None,
+        (Some(true), Some(true)) => Some(true),
+    })
 }
 
 /// One line of `requests.csv`.
@@ -90,4 +91,20 @@ pub fn stages(record: &RequestRecord) -> [SimDuration; 6] {
         joined.since(delivered),
         end.since(joined),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::together;
+
+    #[test]
+    fn one_missed_limit_settles_the_verdict_and_one_undecided_leaves_it_open() {
+        let (met, missed, open) = (Some(true), Some(false), None);
+        assert_eq!(together([].into_iter()), None);
+        assert_eq!(together([met, met, met].into_iter()), met);
+        for verdicts in [[open, met, missed], [missed, open, met], [met, missed, open]] {
+            assert_eq!(together(verdicts.into_iter()), missed);
+        }
+        assert_eq!(together([met, open, met].into_iter()), open);
+    }
 }
