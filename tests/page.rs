@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokenmill::metrics;
-use tokenmill::report::{ReportInput, page};
+use tokenmill::report::{ReportInput, charts, page};
 
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const WIDTHS: [u32; 4] = [320, 390, 768, 1600];
@@ -120,7 +120,9 @@ fn instrumented(html: &str, run: &str) -> String {
 fn write_pages(folder: &Path) -> PathBuf {
     let mut around = format!("<!DOCTYPE html><meta charset=utf-8>{AROUND}");
     for (name, result) in fixture::all() {
-        let html = page(ReportInput { result: &result, resolved_yaml: "name: sample\nseed: 7\n", version: "0.0.0" }).unwrap();
+        let charts = charts(&result).unwrap();
+        let html =
+            page(ReportInput { result: &result, charts: &charts, resolved_yaml: "name: sample\nseed: 7\n", version: "0.0.0" }).unwrap();
         std::fs::write(folder.join(format!("{name}.html")), instrumented(&html, name)).unwrap();
         for width in WIDTHS {
             writeln!(around, "<iframe src=\"{name}.html\" width=\"{width}\" height=\"900\" style=\"border:0;display:block\"></iframe>")

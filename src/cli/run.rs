@@ -133,12 +133,14 @@ fn write_results(scenario: &Scenario, result: &RunResult, folder: &Folder) -> Re
     folder.write("summary.json", report::summary_json(&result.summary).map_err(|e| internal(&e))?.as_bytes())?;
     folder.write("timeline.csv", &report::timeline_csv(&result.timeline).map_err(|e| internal(&e))?)?;
     folder.write("resolved.yaml", scenario.resolved_yaml.as_bytes())?;
-    for chart in report::charts(result).map_err(|e| internal(&e))? {
+    let charts = report::charts(result).map_err(|e| internal(&e))?;
+    for chart in &charts {
         if let Some(svg) = chart.file() {
             folder.write(&format!("plots/{}.svg", chart.id), svg.as_bytes())?;
         }
     }
-    let page = report::page(ReportInput { result, resolved_yaml: &scenario.resolved_yaml, version: env!("CARGO_PKG_VERSION") });
+    let page =
+        report::page(ReportInput { result, charts: &charts, resolved_yaml: &scenario.resolved_yaml, version: env!("CARGO_PKG_VERSION") });
     folder.write("report.html", page.map_err(|e| internal(&e))?.as_bytes())
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::answer::answer;
 use super::number::{count, duration_s, limit_ms, percent};
-use super::plot::{Chart, PlotError, Section, chart_style, charts};
+use super::plot::{Chart, Section, chart_style};
 use super::text::glue;
 use super::trust::trust;
 use crate::metrics::{Definition, definitions};
@@ -26,6 +26,8 @@ const SCRIPT: &str = include_str!("page.js");
 pub struct ReportInput<'a> {
     /// The run.
     pub result: &'a RunResult,
+    /// Its charts, from [`charts`](super::charts).
+    pub charts: &'a [Chart],
     /// The complete scenario, as `resolved.yaml` has it.
     pub resolved_yaml: &'a str,
     /// Version of the program.
@@ -36,9 +38,6 @@ pub struct ReportInput<'a> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PageError {
-    /// A chart failed.
-    #[error(transparent)]
-    Plot(#[from] PlotError),
     /// The template failed.
     #[error("cannot fill in the page: {0}")]
     Template(#[from] minijinja::Error),
@@ -88,7 +87,6 @@ struct View<'a> {
 /// The bytes of `report.html`; the same input gives the same bytes.
 pub fn page(input: ReportInput<'_>) -> Result<String, PageError> {
     let summary = &input.result.summary;
-    let charts = charts(input.result)?;
     let answer = answer(summary);
     let trust = trust(summary);
     let mut environment = Environment::new();
@@ -98,7 +96,7 @@ pub fn page(input: ReportInput<'_>) -> Result<String, PageError> {
     let view = View {
         style: format!("{}{STYLE}", chart_style()),
         script: SCRIPT,
-        data: data(&charts)?,
+        data: data(input.charts)?,
         scenario: &summary.scenario,
         run: run_line(summary),
         version: input.version,
@@ -111,9 +109,9 @@ pub fn page(input: ReportInput<'_>) -> Result<String, PageError> {
         // A link into a closed list opens it.
         trust_target: if trust.assumed + trust.estimated > 0 { "provenance-soft" } else { "provenance" },
         tiles: tiles::tiles(summary),
-        shares: figures(&charts, Section::Shares),
-        distributions: figures(&charts, Section::Distributions),
-        timelines: figures(&charts, Section::Timelines),
+        shares: figures(input.charts, Section::Shares),
+        distributions: figures(input.charts, Section::Distributions),
+        timelines: figures(input.charts, Section::Timelines),
         tables: tables::tables(summary),
         provenance: provenance::groups(&summary.provenance),
         step_models: provenance::step_models(&summary.pools),
@@ -187,11 +185,12 @@ fn data(charts: &[Chart]) -> Result<String, serde_json::Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture;
+    use super::super::{charts, fixture};
     use super::*;
 
     fn render(result: &RunResult) -> String {
-        page(ReportInput { result, resolved_yaml: "name: chat # <b>\nseed: 7\n", version: "0.1.0" }).unwrap()
+        let charts = charts(result).unwrap();
+        page(ReportInput { result, charts: &charts, resolved_yaml: "name: chat # <b>\nseed: 7\n", version: "0.1.0" }).unwrap()
     }
 
     #[test]
