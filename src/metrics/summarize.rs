@@ -242,7 +242,8 @@ impl<S: RequestSink> Recorder<S> {
                 model: pool.model.clone(),
                 instances: pool.instances,
                 chips: pool.instances * pool.chips_per_instance,
-                utilization: per(busy_s, provided_s),
+                // Every nanosecond is booked once, busy or idle: the ratio of whole numbers never exceeds 1.
+                utilization: per(record.busy_ns as f64, (record.busy_ns + record.idle_ns) as f64),
                 mfu: ratio(seconds(record.compute_ns), busy_s),
                 mbu: ratio(seconds(record.memory_ns), busy_s),
                 iterations: record.iterations,
