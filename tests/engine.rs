@@ -211,3 +211,19 @@ fn requests_are_spread_over_instances() {
         assert!(records.iter().all(|record| record.done == ms(10)));
     }
 }
+
+/// Memory for 8 blocks on the decode side, a long prompt (7 blocks) on one sender and many short ones (2 blocks) on the other: the long one
+/// waits for those before it, not for all that come after.
+#[test]
+fn short_prompts_do_not_starve_a_long_one_of_decode_memory() {
+    let mut spec = cluster(vec![pool("p", Role::Prefill, 2, flat(1.0)), pool("d", Role::Decode, 1, flat(10.0))]);
+    spec.network.overlap = tokenmill::cluster::Overlap::LayerWise;
+    spec.pools[1].engine.kv_blocks = 8;
+    spec.pools[1].engine.max_model_len = 128;
+    spec.pools[1].engine.prefix_caching = false;
+    // Round robin: even requests go to the first sender, odd ones to the second. Request 2 is the long one.
+    let prompts = (0..60u64).map(|i| (i * 5_000_000, if i == 2 { request(100, 4) } else { request(20, 4) }));
+    let records = run(spec, Listed::new(prompts));
+    let started_before = records.iter().filter(|record| record.prefill_start < records[2].prefill_start).count();
+    assert!(started_before < 10, "{started_before} requests went before the long one");
+}

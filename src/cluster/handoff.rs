@@ -80,8 +80,14 @@ impl<O: Observer> Cluster<O> {
         }
         let model = usize::from(pool.spec.model.0);
         self.try_handoffs(model);
-        for waiting in std::mem::take(&mut self.routes[model].blocked) {
-            self.kick(waiting);
+        let waiting = std::mem::take(&mut self.routes[model].blocked);
+        for (place, &id) in waiting.iter().enumerate() {
+            self.kick(id);
+            if self.routes[model].blocked.contains(&id) {
+                // It still finds no room. Those behind it wait on, or short prompts would take for ever what a long one needs.
+                self.routes[model].blocked = waiting[place..].to_vec();
+                return;
+            }
         }
     }
 
@@ -106,18 +112,23 @@ impl<O: Observer> Cluster<O> {
         }
     }
 
-    /// True if a request may start its prefill here: always, but with layer-wise handoff only once the decode side has room for it.
+    /// True if a request may start its prefill here: always, but with layer-wise handoff only once the decode side has room for it. Instances
+    /// that wait for room get it first come, first served.
     pub(super) fn ready_to_start(&mut self, id: InstanceId, slot: Slot) -> bool {
         let hands_on = self.pools[self.instances[id.at()].pool.at()].hands_on;
-        if !hands_on || !self.layer_wise() || self.requests[slot].reserved_at.is_some() || self.try_reserve(slot) {
+        if !hands_on || !self.layer_wise() || self.requests[slot].reserved_at.is_some() {
             return true;
         }
         let model = self.model_of(slot);
+        let is_next = self.routes[model].blocked.first().is_none_or(|&first| first == id);
+        let reserved = is_next && self.try_reserve(slot);
         let blocked = &mut self.routes[model].blocked;
-        if !blocked.contains(&id) {
+        if reserved {
+            blocked.retain(|&other| other != id);
+        } else if !blocked.contains(&id) {
             blocked.push(id);
         }
-        false
+        reserved
     }
 
     /// Takes memory for a request on a decode instance of the router's choice.
