@@ -12,8 +12,8 @@
 //! | 8 | no oracle: policies get views, which have no output length (by construction) |
 //! | 9 | network: no port above its capacity, every transfer has a sender and a receiver |
 //! | 10 | liveness: when nothing is scheduled any more, no request is left inside |
-//! | 11 | energy: every nanosecond of every instance is booked once, busy or idle (checked by the tests of the recorder) |
-//! | 12 | instances billed = instances provisioned (checked by the tests of the recorder) |
+//! | 11 | energy: every nanosecond of every instance is booked once, busy or idle (checked by `tests/conservation.rs`) |
+//! | 12 | instances billed = instances provisioned (checked by `tests/conservation.rs`) |
 //!
 //! One instance is audited in full after each event, in rotation, and all of them every 1024 events: broken sums stay broken.
 

@@ -21,8 +21,6 @@ pub enum Purpose {
     Routing = 3,
     /// Shared-prefix identities of one workload.
     Prefixes = 4,
-    /// Iteration-time noise of one instance.
-    Noise = 5,
 }
 
 /// The root of all randomness of a run.

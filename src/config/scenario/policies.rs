@@ -50,7 +50,7 @@ pub struct RouterByRole {
     /// Between decode instances.
     #[serde(default)]
     pub decode: Router,
-    /// Between mixed instances.
+    /// Between mixed instances, in a cluster without prefill pools; with them, `prefill` chooses among prefill and mixed instances alike.
     #[serde(default)]
     pub mixed: Router,
 }
