@@ -31,7 +31,7 @@ const ENERGY: [&str; 4] = ["power", "overhead", "pue", "carbon"];
 const COST: [&str; 7] = ["price", "rent", "life", "residual", "hosting", "electricity", "maintenance"];
 
 /// Levels of confidence, weakest first.
-pub const CONFIDENCE: [&str; 5] = ["assumed", "estimate", "press", "official", "measured"];
+pub const CONFIDENCE: [&str; 6] = ["assumed", "estimate", "press", "official", "measured", "given"];
 
 impl ProvenanceEntry {
     /// The headline that this figure moves first. Everything that is neither energy nor money sets how long a step takes.

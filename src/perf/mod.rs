@@ -3,6 +3,7 @@
 //! Owns: the [`PerfModel`] trait and its implementations. Must not know: requests, queues, time of day, policies.
 
 mod affine;
+mod basis;
 mod batch;
 mod error;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod parallelism;
 mod roofline;
 
 pub use affine::{Activity, Affine, AffineParameters};
+pub use basis::{Basis, OwnFigure};
 pub use batch::{BatchShape, DecodeRun, IterationCost};
 pub use error::PerfError;
 pub use memory::{DEFAULT_BLOCK_SIZE, DEFAULT_GPU_MEMORY_UTILIZATION, KvCapacity, MemoryParameters, kv_capacity};
@@ -39,4 +41,9 @@ pub trait PerfModel: Debug + Send + Sync {
 
     /// Where the numbers come from, for the report: one line.
     fn provenance(&self) -> String;
+
+    /// The figures behind the durations, for the report. Nothing of hardware for coefficients that were given.
+    fn basis(&self) -> Basis {
+        Basis::default()
+    }
 }

@@ -19,6 +19,8 @@ pub enum Confidence {
     Estimate,
     /// General knowledge without a located source.
     Assumed,
+    /// Stated by whoever runs the scenario, about hardware or prices of their own.
+    Given,
 }
 
 /// One value with its provenance.

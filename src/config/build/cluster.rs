@@ -6,7 +6,7 @@ use super::super::scenario::{self, KvOverlap, Profiles, Router, RouterChoice, Sc
 use super::library::Library;
 use super::names::{PoolHardware, find, models, site};
 use super::pool::PoolBuilder;
-use super::provenance;
+use super::provenance::Basis;
 use super::workload::{WorkloadSource, limits};
 use super::{ClassId, span};
 use crate::cluster::{ClassSpec, ClusterSpec, ModelId, NetworkSpec, Overlap, PoolSpec, RouterSpec};
@@ -48,6 +48,8 @@ pub(super) fn build(
     let kv_link =
         file.cluster.network.kv.link.as_ref().map(|name| find::<Link>(library.hardware(), name, "cluster.network.kv.link", problems));
     let mut built = Vec::new();
+    let mut basis = Basis::default();
+    let overrides = file.cluster.network.kv.overrides.unwrap_or_default();
     for (index, pool) in file.cluster.pools.iter().enumerate() {
         let path = format!("cluster.pools[{index}]");
         let hardware = PoolHardware::find(pool, &path, library.hardware(), problems);
@@ -55,7 +57,13 @@ pub(super) fn build(
         if let (Some(hardware), Some(model)) = (hardware, model) {
             let link = kv_link.clone().unwrap_or_else(|| Some(hardware.scale_out.clone()));
             let builder = PoolBuilder { pool, path: &path, hardware: &hardware, model, site: site.as_ref(), link: link.as_ref(), file };
-            built.extend(builder.build(problems).map(|(spec, cost)| (spec, cost, hardware.node.clone())));
+            if let Some((spec, cost)) = builder.build(problems) {
+                basis.pool(pool, &hardware, &spec);
+                if let (true, Some(link)) = (pool.role != scenario::Role::Mixed, &link) {
+                    basis.handoffs(link, overrides, &hardware);
+                }
+                built.push((spec, cost, hardware.node.clone()));
+            }
             hardware.keep(&mut profiles);
             if let Some(link) = link {
                 profiles.links.insert(link.name.clone(), link);
@@ -63,6 +71,8 @@ pub(super) fn build(
         }
     }
     let site = site?;
+    let owned = file.cluster.pools.iter().any(|pool| matches!(pool.pricing, scenario::Pricing::Own));
+    basis.site(&site, &file.cluster.site, owned);
     let workloads = workloads?;
     if built.len() != file.cluster.pools.len() || models.len() != file.models.len() {
         return None;
@@ -93,7 +103,7 @@ pub(super) fn build(
         pue: site.pue.value.get(),
         carbon_g_per_kwh: site.carbon.value.get(),
         node_costs,
-        provenance: provenance::collect(&profiles),
+        provenance: basis.collect(&profiles),
         model_profiles: models.iter().map(|model| (model.name.clone(), model.profile.clone())).collect(),
         profiles,
         nodes,

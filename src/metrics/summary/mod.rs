@@ -286,7 +286,7 @@ pub struct CostBreakdown {
 }
 
 /// One figure that the result depends on.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ProvenanceEntry {
     /// What it belongs to: `chip h100-sxm`, `site us-hyperscale-2026`.
     pub profile: String,

@@ -36,7 +36,7 @@ use self::layers::Builder;
 use self::operator::{ContextGrowth, Growth, Kernel, Operator};
 use self::rates::Rates;
 use self::work::{Spread, Work};
-use super::{BatchShape, DecodeRun, IterationCost, Parallelism, PerfError, PerfModel};
+use super::{Basis, BatchShape, DecodeRun, IterationCost, Parallelism, PerfError, PerfModel};
 use crate::hardware::Chip;
 use crate::model::Model;
 
@@ -68,6 +68,7 @@ pub struct Roofline {
     chips: f64,
     overhead_ns: f64,
     provenance: String,
+    basis: Basis,
 }
 
 /// Decode batches up to this size are computed ahead.
@@ -108,7 +109,8 @@ impl Roofline {
         let shape = model.architecture();
         let mut rates = Rates::new(chip, shape.experts.is_some(), options)?;
         let all_reduce = AllReduce::new(parallelism.tp, &chip.all_reduce, scale_up);
-        let collectives = match (parallelism.tp, all_reduce.is_measured()) {
+        let measured = all_reduce.is_measured();
+        let collectives = match (parallelism.tp, measured) {
             (1, _) => "",
             (_, true) => ", measured all-reduce",
             (_, false) => ", all-reduce from the link's bandwidth and latency",
@@ -116,6 +118,12 @@ impl Roofline {
         let builder = Builder { model, parallelism: *parallelism, options, scale_up, all_reduce, rates: &mut rates, operators: Vec::new() };
         let operators = builder.build()?;
         let experts = shape.experts.map(|e| ExpertSpread::new(e.routed, e.active, parallelism.ep, options.hot_rank, options.expert_tile));
+        let overhead_ns = rates.overhead_ns(options);
+        if measured {
+            rates.read.insert("all_reduce".into());
+        }
+        let link_is_used = parallelism.chips() > 1;
+        let scale_up = ["bandwidth", "latency", "efficiency"].into_iter().filter(|_| link_is_used).map(str::to_owned).collect();
         let notes = [&[String::new()], rates.notes.as_slice()].concat().join("; ");
         let decode_attention = operators.iter().filter_map(Operator::decode_attention).copied().collect();
         let mut roofline = Self {
@@ -124,8 +132,9 @@ impl Roofline {
             decode_base: Vec::new(),
             spread: Spread { dp: parallelism.dp, experts },
             chips: f64::from(parallelism.chips()),
-            overhead_ns: rates.overhead_ns(options),
+            overhead_ns,
             provenance: format!("roofline: {} on {} × {}{collectives}{notes}", model.name(), parallelism.chips(), chip.name),
+            basis: Basis { chip: rates.read, scale_up, own: options.figures(shape.experts.is_some(), parallelism.ep, parallelism.dp) },
         };
         roofline.decode_base = (0..=PRECOMPUTED_BATCHES).map(|sequences| roofline.base_of_decode(sequences)).collect();
         Ok(roofline)
@@ -235,5 +244,9 @@ impl PerfModel for Roofline {
 
     fn provenance(&self) -> String {
         self.provenance.clone()
+    }
+
+    fn basis(&self) -> Basis {
+        self.basis.clone()
     }
 }

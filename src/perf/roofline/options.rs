@@ -1,8 +1,8 @@
 //! What a roofline is built from besides the model and the chip.
 
 use crate::hardware::Link;
-use crate::perf::PerfError;
-use crate::units::{BytesPerSecond, Dtype, Duration, Ratio};
+use crate::perf::{OwnFigure, PerfError};
+use crate::units::{BytesPerSecond, Confidence, Dtype, Duration, Ratio};
 
 /// The link that joins the chips of one instance, one direction of one chip.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,13 +30,19 @@ impl ScaleUp {
     }
 }
 
+const KERNEL_TABLES: &str = "fitted to the bf16 GEMM tables of ai-dynamo/aiconfigurator @095f58a51c (2026-08-21)";
+const MEMORY_OPERATION: &str = "ai-dynamo/aiconfigurator @095f58a51c, memory operations, unofficial by its own mark (2026-08-21)";
+const ALL_TO_ALL: &str = "DeepEP low-latency kernels on 8 H100 with one token, tables of ai-dynamo/aiconfigurator @095f58a51c (2026-08-21)";
+const NO_SOURCE: &str = "General knowledge, no source located (2026-11)";
+
 /// Knobs of the roofline that no chip profile holds. The defaults are stated with their basis; calibration replaces them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RooflineOptions {
     /// Seconds that any matrix product or attention kernel takes on top of its roofline: start, tail and drain. Default 3 µs:
-    /// the public GEMM tables of aiconfigurator for H100, H200 and B200 (bf16, 4 M to 4 G weights, 1 to 32 k rows) are described by
-    /// `ramp + max(compute, memory)` with constant efficiencies within 0.08 (median, log) for up to 64 rows and 0.03 above 1 k
-    /// rows; without the ramp products of few rows come out 16 to 30 % too fast.
+    /// the public bf16 GEMM tables of aiconfigurator (4 M to 4 G weights, 1 to 32 k rows) are described by `ramp + max(compute, memory)`
+    /// with constant efficiencies to a median log error of −0.03 (H100) and −0.07 (H200) up to 64 rows, −0.08 and −0.15 from 96 to 768
+    /// rows, and within 0.03 from 1,024; other chips fit worse (A100 −0.15, B200 −0.11 up to 64 rows). Without the ramp products of few
+    /// rows come out 16 to 30 % too fast.
     pub kernel_ramp_s: f64,
     /// Fraction of peak bandwidth of norms, rotary embedding, activation functions and sampling. Default 0.8, aiconfigurator's
     /// factor for memory operations, unofficial by its own mark.
@@ -78,6 +84,32 @@ impl Default for RooflineOptions {
 }
 
 impl RooflineOptions {
+    /// Those of them that durations rest on, with their sources.
+    pub(super) fn figures(&self, experts: bool, ep: u32, dp: u32) -> Vec<OwnFigure> {
+        let us = |seconds: f64| format!("{:.1} us", seconds * 1e6);
+        let own = |name, value, confidence, source| OwnFigure { name, value, confidence, source };
+        let mut figures = vec![
+            own("kernel ramp", us(self.kernel_ramp_s), Confidence::Estimate, KERNEL_TABLES),
+            own("elementwise bandwidth", format!("{}", self.elementwise_bandwidth), Confidence::Estimate, MEMORY_OPERATION),
+            own("elementwise latency", us(self.elementwise_latency_s), Confidence::Estimate, MEMORY_OPERATION),
+        ];
+        if experts {
+            figures.push(own("expert tile", format!("{} rows", self.expert_tile), Confidence::Assumed, NO_SOURCE));
+        }
+        if ep > 1 {
+            figures.push(own(
+                "hot rank",
+                format!("{}", self.hot_rank),
+                Confidence::Assumed,
+                "perfectly balanced ranks; no source located (2026-11)",
+            ));
+        }
+        if dp > 1 {
+            figures.push(own("all-to-all latency", us(self.all_to_all_latency_s), Confidence::Measured, ALL_TO_ALL));
+        }
+        figures
+    }
+
     pub(super) fn validate(&self) -> Result<(), PerfError> {
         let overhead = self.iteration_overhead_s.unwrap_or(0.0);
         let times = [

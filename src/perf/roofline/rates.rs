@@ -2,7 +2,7 @@
 //!
 //! A format that the chip's tables lack is served by the nearest one that they have, and every such stand-in is noted for the report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::options::{RooflineOptions, fraction};
 use crate::hardware::{Chip, Efficiency};
@@ -42,6 +42,8 @@ pub(super) struct Rates<'a> {
     pub elementwise_byte_ns: f64,
     /// Which figures stood in for missing ones.
     pub notes: Vec<String>,
+    /// Figures of the chip that were read, by their path in its profile.
+    pub read: BTreeSet<String>,
 }
 
 impl<'a> Rates<'a> {
@@ -52,9 +54,13 @@ impl<'a> Rates<'a> {
         if bandwidth <= 0.0 {
             return Err(PerfError::bad(format!("memory.bandwidth of `{}`", chip.name), bandwidth, "more than 0 bytes per second"));
         }
-        let prefill = if experts { &efficiency.prefill_end_to_end_moe } else { &efficiency.prefill_end_to_end };
+        let (prefill, name) = if experts {
+            (&efficiency.prefill_end_to_end_moe, "prefill_end_to_end_moe")
+        } else {
+            (&efficiency.prefill_end_to_end, "prefill_end_to_end")
+        };
         let (prefill_end_to_end, decode_end_to_end) = (prefill.value.get(), efficiency.decode_end_to_end.value.get());
-        fraction(format!("prefill_end_to_end of `{}`", chip.name), prefill_end_to_end)?;
+        fraction(format!("{name} of `{}`", chip.name), prefill_end_to_end)?;
         fraction(format!("decode_end_to_end of `{}`", chip.name), decode_end_to_end)?;
         let ideal_byte_ns = NS_PER_S / bandwidth;
         Ok(Self {
@@ -68,12 +74,20 @@ impl<'a> Rates<'a> {
             elementwise_latency_ns: options.elementwise_latency_s * NS_PER_S,
             elementwise_byte_ns: ideal_byte_ns / options.elementwise_bandwidth,
             notes: Vec::new(),
+            read: ["memory.bandwidth".to_owned()]
+                .into_iter()
+                .chain([name, "decode_end_to_end", "kernel_floor"].map(|name| format!("efficiency.{name}")))
+                .collect(),
         })
     }
 
     /// Host time of one iteration, nanoseconds.
-    pub(super) fn overhead_ns(&self, options: &RooflineOptions) -> f64 {
-        options.iteration_overhead_s.unwrap_or(self.efficiency.iteration_overhead.value.get()) * NS_PER_S
+    pub(super) fn overhead_ns(&mut self, options: &RooflineOptions) -> f64 {
+        let seconds = options.iteration_overhead_s.unwrap_or_else(|| {
+            self.read.insert("efficiency.iteration_overhead".into());
+            self.efficiency.iteration_overhead.value.get()
+        });
+        seconds * NS_PER_S
     }
 
     /// Matrix products with weights of format `weights`. Computed at that format's peak where the chip has one; else the weights are
@@ -81,9 +95,9 @@ impl<'a> Rates<'a> {
     pub(super) fn gemm(&mut self, weights: Dtype) -> Result<Rate, PerfError> {
         let native = self.chip.compute.contains_key(&weights);
         let format = if native { weights } else { self.sixteen_bits(weights)? };
-        let reached = ratio(&self.chip.name, "efficiency.gemm_compute", &self.efficiency.gemm_compute, &[format], weights)?.1;
+        let reached = self.ratio("efficiency.gemm_compute", &self.efficiency.gemm_compute, &[format], weights)?.1;
         let wanted = stand_ins(weights);
-        let (memory, bandwidth) = ratio(&self.chip.name, "efficiency.gemm_memory", &self.efficiency.gemm_memory, wanted, weights)?;
+        let (memory, bandwidth) = self.ratio("efficiency.gemm_memory", &self.efficiency.gemm_memory, wanted, weights)?;
         if !native {
             self.note(format!("{} weights are computed in {}", weights.name(), format.name()));
         }
@@ -102,8 +116,8 @@ impl<'a> Rates<'a> {
     pub(super) fn attention(&mut self, kv: Dtype) -> Result<Rate, PerfError> {
         let format = self.sixteen_bits(kv)?;
         let wanted = stand_ins(kv);
-        let prefill = ratio(&self.chip.name, "efficiency.prefill_attention", &self.efficiency.prefill_attention, wanted, kv)?;
-        let decode = ratio(&self.chip.name, "efficiency.decode_attention", &self.efficiency.decode_attention, wanted, kv)?;
+        let prefill = self.ratio("efficiency.prefill_attention", &self.efficiency.prefill_attention, wanted, kv)?;
+        let decode = self.ratio("efficiency.decode_attention", &self.efficiency.decode_attention, wanted, kv)?;
         self.note_stand_in("prefill_attention", kv, prefill.0);
         self.note_stand_in("decode_attention", kv, decode.0);
         let ideal_flop_ns = self.ideal_flop_ns(format)?;
@@ -116,12 +130,29 @@ impl<'a> Rates<'a> {
         })
     }
 
+    /// The first of `candidates` that `table` has. `wanted` is named where there is none.
+    fn ratio(
+        &mut self,
+        name: &'static str,
+        table: &BTreeMap<Dtype, Figure<Ratio>>,
+        candidates: &[Dtype],
+        wanted: Dtype,
+    ) -> Result<(Dtype, f64), PerfError> {
+        let found = candidates.iter().find_map(|d| table.get(d).map(|figure| (*d, figure.value.get())));
+        let (format, value) = found.ok_or_else(|| PerfError::missing(&self.chip.name, name, wanted))?;
+        let path = format!("{name}.{}", format.name());
+        fraction(format!("{path} of `{}`", self.chip.name), value)?;
+        self.read.insert(path);
+        Ok((format, value))
+    }
+
     fn sixteen_bits(&self, for_format: Dtype) -> Result<Dtype, PerfError> {
         let known = [Dtype::Bf16, Dtype::Fp16].into_iter().find(|d| self.chip.compute.contains_key(d));
         known.filter(|_| for_format != Dtype::Fp32).ok_or_else(|| PerfError::missing(&self.chip.name, "compute", for_format))
     }
 
-    fn ideal_flop_ns(&self, format: Dtype) -> Result<f64, PerfError> {
+    fn ideal_flop_ns(&mut self, format: Dtype) -> Result<f64, PerfError> {
+        self.read.insert(format!("compute.{}", format.name()));
         let peak = self.chip.compute.get(&format).ok_or_else(|| PerfError::missing(&self.chip.name, "compute", format))?.value.get();
         if peak > 0.0 {
             Ok(NS_PER_S / peak)
@@ -141,20 +172,6 @@ impl<'a> Rates<'a> {
             self.notes.push(text);
         }
     }
-}
-
-/// The first of `candidates` that `table` has. `wanted` is named where there is none.
-fn ratio(
-    chip: &str,
-    name: &'static str,
-    table: &BTreeMap<Dtype, Figure<Ratio>>,
-    candidates: &[Dtype],
-    wanted: Dtype,
-) -> Result<(Dtype, f64), PerfError> {
-    let found = candidates.iter().find_map(|d| table.get(d).map(|figure| (*d, figure.value.get())));
-    let (format, value) = found.ok_or_else(|| PerfError::missing(chip, name, wanted))?;
-    fraction(format!("{name}.{} of `{chip}`", format.name()), value)?;
-    Ok((format, value))
 }
 
 /// A format and what may stand in for its efficiency, nearest first.

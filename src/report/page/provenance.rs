@@ -36,7 +36,7 @@ pub(super) fn groups(entries: &[ProvenanceEntry]) -> Vec<Group<'_>> {
         let figures = if rows.len() == 1 { "figure" } else { "figures" };
         Group { id, title: format!("{} {what} {figures}", count(rows.len() as u64)), rows: rows.into_iter().map(row).collect() }
     };
-    let groups = [group("provenance-soft", true, "assumed or estimated"), group("provenance-firm", false, "published or measured")];
+    let groups = [group("provenance-soft", true, "assumed or estimated"), group("provenance-firm", false, "published, measured or given")];
     groups.into_iter().filter(|group| !group.rows.is_empty()).collect()
 }
 
