@@ -42,7 +42,7 @@ fn mixed(instances: u32) -> ClusterSpec {
 fn apart(overlap: Overlap) -> ClusterSpec {
     let mut spec = cluster(vec![pool("p", Role::Prefill, 2, perf()), pool("d", Role::Decode, 2, perf())]);
     spec.network.overlap = overlap;
-    spec.routers.entry = RouterKind::LeastRequest;
+    spec.routers.prefill = RouterKind::LeastRequest;
     for pool in &mut spec.pools {
         // Slow enough that transfers meet and wait.
         pool.port_bytes_per_s = 50e6;

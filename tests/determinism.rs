@@ -1,7 +1,7 @@
 //! The same inputs give the same results: run ahead or stepped, audited or not.
 
 use proptest::prelude::*;
-use tokenmill::cluster::{ClusterSpec, Overlap, Role};
+use tokenmill::cluster::{ClusterSpec, Overlap, Role, RouterSpec};
 use tokenmill::policy::RouterKind;
 use tokenmill::sim::SimDuration;
 use tokenmill::workload::RequestSpec;
@@ -42,8 +42,7 @@ fn shapes(blocks: u64, overlap: Overlap, timeout: Option<u64>, router: RouterKin
             }
             let mut spec = cluster(pools);
             spec.network.overlap = overlap;
-            spec.routers.entry = router;
-            spec.routers.decode = router;
+            spec.routers = RouterSpec { prefill: router, decode: router, mixed: router };
             spec.classes[0].timeout = timeout.map(SimDuration::from_ns);
             spec
         })

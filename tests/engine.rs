@@ -184,7 +184,7 @@ fn impossible_requests_are_rejected_with_a_reason_and_long_outputs_cut() {
 #[test]
 fn a_model_that_nobody_serves_is_no_silent_loss() {
     let mut spec = cluster(vec![pool("d", Role::Decode, 1, flat(10.0))]);
-    spec.routers.entry = RouterKind::LeastTokens;
+    spec.routers.mixed = RouterKind::LeastTokens;
     let records = run(spec, Listed::new([(0, request(10, 1))]));
     assert_eq!(records[0].outcome, Outcome::RejectedNoInstance);
 }
@@ -202,7 +202,7 @@ fn no_more_sequences_run_than_allowed() {
 fn requests_are_spread_over_instances() {
     for router in [RouterKind::RoundRobin, RouterKind::LeastRequest, RouterKind::LeastTokens] {
         let mut spec = cluster(vec![pool("m", Role::Mixed, 4, flat(10.0))]);
-        spec.routers.entry = router;
+        spec.routers.mixed = router;
         let records = run(spec, Listed::new((0..4).map(|_| (0, request(100, 1)))));
         let mut places: Vec<_> = records.iter().map(|record| record.prefill_instance.unwrap()).collect();
         places.sort_unstable();

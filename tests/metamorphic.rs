@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use proptest::prelude::*;
-use tokenmill::cluster::{ClusterSpec, Overlap, RequestRecord, Role, Silent};
+use tokenmill::cluster::{ClusterSpec, Overlap, RequestRecord, Role, RouterSpec, Silent};
 use tokenmill::metrics::RunResult;
 use tokenmill::policy::{Candidates, RequestView, RouterKind};
 use tokenmill::sim::{Purpose, SimDuration, SimTime, Streams};
@@ -167,7 +167,7 @@ proptest! {
             let perf =
                 Linear { base: f * p.base, per_prefill_token: f * p.per_prefill_token, per_sequence: f * p.per_sequence, per_context: f * p.per_context };
             let mut spec = small(cluster(vec![pool("m", Role::Mixed, 2, perf)]));
-            spec.routers.entry = RouterKind::LeastTokens;
+            spec.routers.mixed = RouterKind::LeastTokens;
             spec.classes[0].timeout = patience_ms.map(|ms| SimDuration::from_ns(k * ms * 1_000_000));
             let scaled: Vec<Ask> = asks.iter().map(|&(prompt, output, gap)| (prompt, output, k * gap)).collect();
             run(spec, Listed::new(arriving(&scaled)))
@@ -201,8 +201,7 @@ proptest! {
             apart(Overlap::LayerWise),
         ];
         let mut spec = small(shapes[shape].clone());
-        spec.routers.entry = router;
-        spec.routers.decode = router;
+        spec.routers = RouterSpec { prefill: router, decode: router, mixed: router };
         let all = arriving(&asks);
         let kept = kept_permille * all.len() / 1000;
         let cut = SimTime::from_ns(all[kept].0);

@@ -12,7 +12,6 @@ use tokenmill::cluster::{
 use tokenmill::config::{Input, Library, Scenario};
 use tokenmill::metrics::{ClassParameters, NoRows, PoolParameters, Recorder, RecorderParameters, SloLimits};
 use tokenmill::perf::{Activity, Affine, AffineParameters, PerfModel};
-use tokenmill::policy::RouterKind;
 use tokenmill::power::{ChipPowerModel, InstancePower, NodePower};
 use tokenmill::sim::{SimDuration, Streams};
 use tokenmill::units::Duration;
@@ -76,7 +75,7 @@ pub(crate) fn decoders(instances: u32, max_num_seqs: u32) -> ClusterSpec {
         pools: vec![pool],
         network: NetworkSpec { overlap: Overlap::AfterPrefill, handoff_overhead: SimDuration::ZERO, fabric_bytes_per_s: None },
         classes: vec![ClassSpec { model: ModelId(0), timeout: None, prefix_tokens: 0 }],
-        routers: RouterSpec { entry: RouterKind::LeastRequest, decode: RouterKind::LeastRequest },
+        routers: RouterSpec::default(),
         end: None,
         fast_forward: true,
         audit: false,

@@ -113,13 +113,15 @@ pub struct ClassSpec {
     pub prefix_tokens: u32,
 }
 
-/// Routers by stage.
+/// Routers by role.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RouterSpec {
-    /// Chooses among prefill and mixed instances when a request arrives.
-    pub entry: RouterKind,
+    /// Chooses when a request arrives whose model has prefill instances, among them and the model's mixed ones.
+    pub prefill: RouterKind,
     /// Chooses among decode instances when KV is to be handed on.
     pub decode: RouterKind,
+    /// Chooses among mixed instances when a request arrives whose model has no prefill instances.
+    pub mixed: RouterKind,
 }
 
 /// Everything that a run of the cluster depends on, beside the workload.

@@ -247,11 +247,13 @@ fn build_routes(spec: &ClusterSpec, instances: &[Instance]) -> Vec<ModelRoute> {
     (0..models)
         .map(|model| {
             let decode = of(model, &|role| role == Role::Decode);
+            let split = !of(model, &|role| role == Role::Prefill).is_empty();
+            let entry_router = if split { spec.routers.prefill } else { spec.routers.mixed };
             ModelRoute {
                 entry: of(model, &|role| role != Role::Decode),
                 decode_pool: decode.first().map(|id| instances[id.at()].pool),
                 decode,
-                entry_router: spec.routers.entry.build(streams.stream(Purpose::Routing, 2 * model)),
+                entry_router: entry_router.build(streams.stream(Purpose::Routing, 2 * model)),
                 decode_router: spec.routers.decode.build(streams.stream(Purpose::Routing, 2 * model + 1)),
                 handoffs: VecDeque::new(),
                 blocked: Vec::new(),

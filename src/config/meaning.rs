@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::assertion::Assertion;
 use super::load::Problems;
-use super::scenario::{Lengths, Pool, Role, ScenarioFile, SharedPrefix, WorkloadEntry};
+use super::scenario::{Lengths, Pool, Role, RouterByRole, RouterChoice, ScenarioFile, SharedPrefix, WorkloadEntry};
 use crate::units::Count;
 
 /// Notes every contradiction within `file`.
@@ -21,6 +21,7 @@ pub fn check_meaning(file: &ScenarioFile, problems: &mut Problems<'_>) {
         check_model(file, pool.model.as_deref(), &path, problems);
     }
     check_roles(file, problems);
+    check_routers(file, problems);
     assertions(file, problems);
 }
 
@@ -153,5 +154,17 @@ fn check_roles(file: &ScenarioFile, problems: &mut Problems<'_>) {
             let problem = format!("a {has} pool without a {lacks} pool for the same model");
             problems.note(&format!("cluster.pools[{i}].role"), &problem, Some(hint));
         }
+    }
+}
+
+/// One decision cannot have two rules.
+fn check_routers(file: &ScenarioFile, problems: &mut Problems<'_>) {
+    let RouterChoice::ByRole(RouterByRole { prefill, mixed: Some(mixed), .. }) = &file.policies.router else { return };
+    let model = |pool: &Pool| model_of(file, pool.model.as_deref()).map(str::to_owned);
+    let of = |role: Role| file.cluster.pools.iter().filter(move |pool| pool.role == role);
+    let both = of(Role::Mixed).find(|pool| of(Role::Prefill).any(|other| model(other) == model(pool)));
+    if let Some(pool) = both.filter(|_| mixed != prefill) {
+        let problem = format!("pool `{}` stands beside prefill pools of its model, among which and it `prefill` chooses", pool.name);
+        problems.note("policies.router.mixed", &problem, Some("leave `mixed` out, or make both the same".into()));
     }
 }

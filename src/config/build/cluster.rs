@@ -130,11 +130,12 @@ fn routers(file: &ScenarioFile) -> RouterSpec {
         Router::PowerOfTwo => RouterKind::PowerOfTwo,
     };
     match &file.policies.router {
-        RouterChoice::All(router) => RouterSpec { entry: kind(*router), decode: kind(*router) },
-        RouterChoice::ByRole(by_role) => {
-            let has_prefill = file.cluster.pools.iter().any(|pool| pool.role == scenario::Role::Prefill);
-            RouterSpec { entry: kind(if has_prefill { by_role.prefill } else { by_role.mixed }), decode: kind(by_role.decode) }
-        }
+        RouterChoice::All(router) => RouterSpec { prefill: kind(*router), decode: kind(*router), mixed: kind(*router) },
+        RouterChoice::ByRole(by_role) => RouterSpec {
+            prefill: kind(by_role.prefill),
+            decode: kind(by_role.decode),
+            mixed: kind(by_role.mixed.unwrap_or(by_role.prefill)),
+        },
     }
 }
 

@@ -40,19 +40,19 @@ impl Default for RouterChoice {
     }
 }
 
-/// Routers by role. A role that is absent routes by `least-request`.
+/// Routers by role.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RouterByRole {
-    /// Between prefill instances.
+    /// Between prefill instances. A model that has mixed instances beside them gets one choice among both.
     #[serde(default)]
     pub prefill: Router,
     /// Between decode instances.
     #[serde(default)]
     pub decode: Router,
-    /// Between mixed instances, in a cluster without prefill pools; with them, `prefill` chooses among prefill and mixed instances alike.
-    #[serde(default)]
-    pub mixed: Router,
+    /// Between mixed instances of models that have no prefill pool. Absent: as `prefill`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mixed: Option<Router>,
 }
 
 /// Which instance of those that may serve a request gets it.

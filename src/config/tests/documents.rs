@@ -284,3 +284,22 @@ proptest! {
         let _ = read(GOOD, &[&format!("{path}={value}"), &path, &format!("cluster.pools[0].{path}={value}")]).map_err(|e| e.render());
     }
 }
+
+#[test]
+fn one_choice_among_prefill_and_mixed_instances_has_one_rule() {
+    let beside = "    - {name: extra, role: mixed, node: dgx-h100, instances: 1}\n  network: {kv";
+    let text = |router: &str| GOOD.replace("  network: {kv", beside).replace("{prefill: round_robin, decode: jsq}", router);
+    let told = |router: &str| {
+        let loaded = read(&text(router), &[]).unwrap_or_else(|e| panic!("{e}"));
+        let mut problems = loaded.document.problems();
+        check_meaning(&loaded.value, &mut problems);
+        problems.finish().map_err(|errors| messages(&errors))
+    };
+    assert_eq!(
+        told("{prefill: round_robin, mixed: random}").unwrap_err(),
+        ["policies.router.mixed: pool `extra` stands beside prefill pools of its model, among which and it `prefill` chooses"]
+    );
+    for fine in ["{prefill: round_robin}", "{prefill: random, mixed: random}", "random"] {
+        assert!(told(fine).is_ok(), "{fine}");
+    }
+}
