@@ -66,8 +66,8 @@ fn describe(s: &TraceStatistics) -> String {
     let rate = |r: f64| format!("{}/s", number::number(r));
     let rates = [
         format!("{} mean", number::or_none(s.mean_rate_per_s, rate)),
-        format!("{} peak over 10 s", rate(s.peak_rate_10s_per_s)),
-        format!("{} over 60 s", rate(s.peak_rate_60s_per_s)),
+        format!("{} peak over 10 s", number::or_none(s.peak_rate_10s_per_s, rate)),
+        format!("{} over 60 s", number::or_none(s.peak_rate_60s_per_s, rate)),
     ];
     let mut lines = vec![
         format!("{} ({})\n\n", s.file, s.format),

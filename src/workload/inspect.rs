@@ -26,10 +26,10 @@ pub struct TraceStatistics {
     pub mean_rate_per_s: Option<f64>,
     /// Coefficient of variation of the gaps; 1 for Poisson arrivals.
     pub gap_cv: Option<f64>,
-    /// Highest rate in any of the 10 s bins that start with the first request, requests per second.
-    pub peak_rate_10s_per_s: f64,
+    /// Highest rate in any of the 10 s bins that start with the first request, requests per second. `None` for a trace shorter than one.
+    pub peak_rate_10s_per_s: Option<f64>,
     /// The same for bins of 60 s.
-    pub peak_rate_60s_per_s: f64,
+    pub peak_rate_60s_per_s: Option<f64>,
     /// Prompt lengths.
     pub prompt_tokens: LengthStatistics,
     /// Output lengths.
@@ -89,8 +89,8 @@ pub fn inspect(source: &TraceSource, options: ReadOptions) -> Result<TraceStatis
         span_s: arrivals.span_s(),
         mean_rate_per_s: arrivals.mean_rate(),
         gap_cv: arrivals.gap_cv(),
-        peak_rate_10s_per_s: arrivals.ten_seconds.peak(),
-        peak_rate_60s_per_s: arrivals.minute.peak(),
+        peak_rate_10s_per_s: arrivals.ten_seconds.peak(arrivals.span_s()),
+        peak_rate_60s_per_s: arrivals.minute.peak(arrivals.span_s()),
         prompt_tokens,
         output_tokens,
         total_tokens: prompt_tokens.total + output_tokens.total,
@@ -123,8 +123,9 @@ impl Bins {
         self.most = self.most.max(self.count);
     }
 
-    fn peak(&self) -> f64 {
-        self.most as f64 / self.seconds as f64
+    /// The rate in it; `None` if arrivals span less than a bin, for then it would come out below their mean.
+    fn peak(&self, span_s: f64) -> Option<f64> {
+        (span_s >= self.seconds as f64).then(|| self.most as f64 / self.seconds as f64)
     }
 }
 
@@ -287,6 +288,7 @@ mod tests {
         for s in [0, 9, 10, 11, 19, 35, 36] {
             bins.note(s * 1_000_000_000);
         }
-        approx::assert_relative_eq!(bins.peak(), 0.3);
+        approx::assert_relative_eq!(bins.peak(36.0).unwrap(), 0.3);
+        assert_eq!(bins.peak(9.9), None);
     }
 }
