@@ -98,7 +98,7 @@ fn assert_littles_law(spec: ClusterSpec, requests: Vec<(u64, RequestSpec)>) {
         close(pool.queue_mean * seconds, books.waiting as f64 * 1e-9);
         close(pool.batch_mean * seconds * f64::from(pool.instances), books.running as f64 * 1e-9);
     }
-    let stages = &result.summary.lifecycle;
+    let stages = result.summary.lifecycle.unwrap();
     let sum = stages.queue_ms + stages.prefill_ms + stages.reserve_ms + stages.transfer_ms + stages.decode_queue_ms + stages.decode_ms;
     close(sum, result.summary.latency.e2e_ms.unwrap().mean);
 }
@@ -154,7 +154,7 @@ fn energy_is_the_integral_of_power_whichever_way_it_is_added_up() {
         for (index, pool) in result.summary.pools.iter().enumerate() {
             let books = &ledger.pool(u16::try_from(index).unwrap());
             close(pool.energy_j, books.energy.it_j());
-            close(pool.mean_power_w * result.summary.simulated_s, pool.energy_j);
+            close(pool.mean_power_w.unwrap() * result.summary.simulated_s, pool.energy_j);
             // ∫ power dt over the timeline, whose last interval ends with the run.
             let width = |i: usize| timeline.interval_s.min(result.summary.simulated_s - timeline.at_s[i]);
             let integral: f64 = timeline.pools[index].power_w.iter().enumerate().map(|(i, watts)| watts * width(i)).sum();
@@ -308,7 +308,7 @@ cluster:
     close(summary.pools[0].cost_usd, capital + hosting + energy);
     close(summary.pools[1].cost_usd, rent);
     close(cost.total_usd, capital + hosting + energy + rent);
-    close(cost.usd_per_hour, cost.total_usd / summary.simulated_s * 3600.0);
+    close(cost.usd_per_hour.unwrap(), cost.total_usd / summary.simulated_s * 3600.0);
     // Billed as provisioned: the rent is that of two instances for the whole run, used or not.
     assert!(summary.pools[1].utilization < 0.9);
     // 300 requests of 100 tokens; the prefill pool serves prompts, the decode pool output.

@@ -16,6 +16,8 @@ pub(super) struct PoolBin {
     pub(super) kv_blocks: u128,
     /// Requests · ns.
     pub(super) waiting: u128,
+    /// Most requests waiting at once.
+    pub(super) waiting_most: u64,
     /// IT picojoules.
     pub(super) it_pj: u128,
 }
@@ -25,6 +27,8 @@ pub(super) struct PoolBin {
 pub(super) struct CountBin {
     pub(super) arrivals: u64,
     pub(super) completions: u64,
+    /// Rejected or timed out.
+    pub(super) lost: u64,
     pub(super) tokens: u64,
 }
 
@@ -55,16 +59,17 @@ impl Bins {
         &self.counts
     }
 
-    /// Adds to the interval of an instant.
+    /// Adds to the interval of an instant. One on a border belongs to the interval that ends there, or what happens last would have none.
     pub(super) fn count(&mut self, at: SimTime, add: impl FnOnce(&mut CountBin)) {
+        let at = at.ns().saturating_sub(1);
         let (last, begin, end) = self.last;
-        if begin <= at.ns()
-            && at.ns() < end
+        if begin <= at
+            && at < end
             && let Some(bin) = self.counts.get_mut(last)
         {
             return add(bin);
         }
-        let index = self.locate(at.ns());
+        let index = self.locate(at);
         if self.counts.len() <= index {
             self.counts.resize(index + 1, CountBin::default());
         }
@@ -126,6 +131,7 @@ impl Bins {
                 pair.iter().fold(CountBin::default(), |a, b| CountBin {
                     arrivals: a.arrivals + b.arrivals,
                     completions: a.completions + b.completions,
+                    lost: a.lost + b.lost,
                     tokens: a.tokens + b.tokens,
                 })
             })
@@ -138,6 +144,7 @@ impl Bins {
                         running: a.running + b.running,
                         kv_blocks: a.kv_blocks + b.kv_blocks,
                         waiting: a.waiting + b.waiting,
+                        waiting_most: a.waiting_most.max(b.waiting_most),
                         it_pj: a.it_pj + b.it_pj,
                     })
                 })

@@ -2,6 +2,7 @@
 //!
 //! Owns: definitions, histograms, the summary. Must not know: how the cluster reached its state, money, files, colours.
 
+mod attainment;
 mod bins;
 mod definition;
 mod parameters;
@@ -12,6 +13,7 @@ mod summarize;
 mod summary;
 mod values;
 
+pub use attainment::ShareInterval;
 pub use definition::{Definition, definition, definitions};
 pub use parameters::{ClassParameters, PoolParameters, RecorderParameters};
 pub use provenance::{CONFIDENCE, Headline};

@@ -2,6 +2,7 @@
 //!
 //! Requests count if they arrived after the warm-up; gaps, tokens, energy and gauges count from the end of the warm-up on.
 
+use super::attainment::Attainment;
 use super::bins::Bins;
 use super::parameters::RecorderParameters;
 use super::row::{RequestRow, Verdict};
@@ -37,8 +38,7 @@ pub(super) struct ClassRecord {
     pub(super) itl: Values,
     pub(super) e2e: Values,
     pub(super) request_std: Values,
-    pub(super) judged: u64,
-    pub(super) good: u64,
+    pub(super) attainment: Attainment,
     pub(super) good_tokens: u64,
     pub(super) ttft_met: u64,
     pub(super) tpot_met: u64,
@@ -54,8 +54,7 @@ impl ClassRecord {
             itl: Values::histogram(),
             e2e: Values::default(),
             request_std: Values::default(),
-            judged: 0,
-            good: 0,
+            attainment: Attainment::new(),
             good_tokens: 0,
             ttft_met: 0,
             tpot_met: 0,
@@ -67,6 +66,8 @@ impl ClassRecord {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct PoolRecord {
     pub(super) iterations: u64,
+    /// Their whole durations.
+    pub(super) iteration_ns: u128,
     pub(super) busy_ns: u128,
     pub(super) prefill_ns: u128,
     pub(super) idle_ns: u128,
@@ -94,16 +95,21 @@ pub(super) struct StageTimes {
     pub(super) decode: u128,
 }
 
-/// What came and went while requests arrived.
+/// What came and went, whoever it belongs to.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Offered {
-    /// The last arrival, ns.
-    pub(super) until_ns: u64,
+pub(super) struct Flow {
+    /// Arrivals during the warm-up.
+    pub(super) before: u64,
+    /// First and last arrival after it, ns.
+    pub(super) first_ns: u64,
+    pub(super) last_ns: u64,
     pub(super) arrivals: u64,
-    /// Completions up to the last arrival.
+    /// Completions between these two.
     pub(super) served: u64,
-    /// Completions so far.
-    completions: u64,
+    /// Completions since the first of them.
+    since_first: u64,
+    /// Completions since the warm-up.
+    pub(super) completions: u64,
 }
 
 /// The listener.
@@ -118,8 +124,7 @@ pub struct Recorder<S: RequestSink> {
     pub(super) transfers: Values,
     pub(super) transfer_bytes: f64,
     pub(super) bins: Bins,
-    /// From the end of the warm-up to the last arrival.
-    pub(super) offered: Offered,
+    pub(super) flow: Flow,
     sink: S,
 }
 
@@ -135,7 +140,7 @@ impl<S: RequestSink> Recorder<S> {
             transfers: Values::default(),
             transfer_bytes: 0.0,
             bins: Bins::new(parameters.pools.len(), parameters.interval.ns().max(1)),
-            offered: Offered::default(),
+            flow: Flow::default(),
             parameters,
             sink,
         }
@@ -243,9 +248,14 @@ impl<S: RequestSink> Observer for Recorder<S> {
         self.bins.count(at, |bin| bin.arrivals += 1);
         if at >= self.warmup {
             self.classes[usize::from(class.0)].counts.arrived += 1;
-            let offered = &mut self.offered;
-            (offered.until_ns, offered.served) = (at.ns(), offered.completions);
-            offered.arrivals += 1;
+            let flow = &mut self.flow;
+            if flow.arrivals == 0 {
+                flow.first_ns = at.ns();
+            }
+            (flow.last_ns, flow.served) = (at.ns(), flow.since_first);
+            flow.arrivals += 1;
+        } else {
+            self.flow.before += 1;
         }
     }
 
@@ -260,11 +270,15 @@ impl<S: RequestSink> Observer for Recorder<S> {
         let busy = self.measured_ns(from, to);
         let energy = self.measured_energy(record.energy, from, to);
         let pool = &mut self.pools[usize::from(record.pool.0)];
+        let span = to.since(from).ns();
         pool.iterations += 1;
+        pool.iteration_ns += u128::from(span);
         pool.busy_ns += u128::from(busy);
         pool.prefill_ns += whole(busy as f64 * record.prefill_share);
-        pool.compute_ns += whole(record.compute_ns);
-        pool.memory_ns += whole(record.memory_ns);
+        // Of an iteration that the end of the warm-up cuts, its part.
+        let share = if busy == span { 1.0 } else { busy as f64 / span as f64 };
+        pool.compute_ns += whole(record.compute_ns * share);
+        pool.memory_ns += whole(record.memory_ns * share);
         pool.energy.add_iteration(energy, record.prefill_share);
     }
 
@@ -306,7 +320,10 @@ impl<S: RequestSink> Observer for Recorder<S> {
     }
 
     fn queue(&mut self, pool: PoolId, from: SimTime, to: SimTime, waiting: u64) {
-        self.bins.span(usize::from(pool.0), from, to, |bin, ns, _| bin.waiting += u128::from(waiting) * u128::from(ns));
+        self.bins.span(usize::from(pool.0), from, to, |bin, ns, _| {
+            bin.waiting += u128::from(waiting) * u128::from(ns);
+            bin.waiting_most = bin.waiting_most.max(waiting);
+        });
         let span = u128::from(self.measured_ns(from, to));
         if span > 0 {
             let record = &mut self.pools[usize::from(pool.0)];
@@ -339,7 +356,11 @@ impl<S: RequestSink> Observer for Recorder<S> {
     fn done(&mut self, record: &RequestRecord) {
         if record.outcome == Outcome::Completed {
             self.bins.count(record.done, |bin| bin.completions += 1);
-            self.offered.completions += u64::from(record.done >= self.warmup);
+            let flow = &mut self.flow;
+            flow.completions += u64::from(record.done > self.warmup);
+            flow.since_first += u64::from(flow.arrivals > 0);
+        } else if record.outcome != Outcome::InFlight {
+            self.bins.count(record.done, |bin| bin.lost += 1);
         }
         let measured = record.arrived >= self.warmup;
         let verdict = self.verdict(record);
@@ -347,11 +368,12 @@ impl<S: RequestSink> Observer for Recorder<S> {
             self.count_outcome(record);
             self.record_latencies(record);
             let class = &mut self.classes[usize::from(record.class.0)];
-            class.judged += u64::from(verdict.all.is_some());
+            if let Some(good) = verdict.all {
+                class.attainment.note(record.id, good);
+            }
             class.ttft_met += u64::from(verdict.ttft == Some(true));
             class.tpot_met += u64::from(verdict.tpot == Some(true));
             if verdict.all == Some(true) {
-                class.good += 1;
                 class.good_tokens += u64::from(record.output_tokens);
             }
         }

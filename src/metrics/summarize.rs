@@ -3,10 +3,10 @@
 use super::recorder::{ClassRecord, Recorder, RequestSink};
 use super::summary::{
     AtBoundary, Cdf, ClassSummary, Cost, Distributions, Energy, EnergyByPhase, Goodput, Jitter, Latency, Lifecycle, MeanAndP99,
-    NetworkSummary, PoolSummary, PoolTimeline, RequestCounts, RunResult, SCHEMA_VERSION, Summary, Throughput, Timeline,
+    NetworkSummary, PoolSummary, PoolTimeline, RequestCounts, RunResult, SCHEMA_VERSION, Summary, Throughput, Timeline, Warmup,
 };
 use super::values::Values;
-use crate::power::{EnergyMeter, Phase, carbon_g, facility_j};
+use crate::power::{self, EnergyMeter, Phase, carbon_g, facility_j};
 use crate::sim::SimTime;
 
 /// What the recorder cannot know by itself.
@@ -52,9 +52,9 @@ fn ratio(a: f64, b: f64) -> Option<f64> {
     (b > 0.0).then(|| a / b)
 }
 
-/// A rate over the measured time; 0 if nothing was measured, because nothing happened.
-fn per(amount: f64, span_s: f64) -> f64 {
-    if span_s > 0.0 { amount / span_s } else { 0.0 }
+/// The same where nothing is a share of nothing: 0.
+fn share(a: f64, b: f64) -> f64 {
+    if b > 0.0 { a / b } else { 0.0 }
 }
 
 impl<S: RequestSink> Recorder<S> {
@@ -70,10 +70,12 @@ impl<S: RequestSink> Recorder<S> {
             input_hash: facts.input_hash.clone(),
             simulated_s: facts.end.as_secs_f64(),
             measured_s,
+            arriving_s: self.arriving_s(),
+            warmup: Warmup { s: self.parameters.warmup.as_secs_f64(), requests: self.flow.before },
             events: facts.events,
             requests,
             tokens: self.tokens,
-            throughput: self.throughput(&requests, measured_s),
+            throughput: self.throughput(measured_s),
             latency: self.latency(),
             jitter: self.jitter(),
             goodput: self.goodput(measured_s),
@@ -116,18 +118,23 @@ impl<S: RequestSink> Recorder<S> {
         })
     }
 
-    fn throughput(&self, requests: &RequestCounts, measured_s: f64) -> Throughput {
+    fn throughput(&self, measured_s: f64) -> Throughput {
         let chips: u32 = self.parameters.pools.iter().map(|pool| pool.instances * pool.chips_per_instance).sum();
-        let output = per(self.tokens.output as f64, measured_s);
-        let offered_s = SimTime::from_ns(self.offered.until_ns).since(self.warmup).as_secs_f64();
+        let output = ratio(self.tokens.output as f64, measured_s);
+        let arriving_s = (self.flow.last_ns - self.flow.first_ns) as f64 * 1e-9;
         Throughput {
-            offered_requests_per_s: ratio(self.offered.arrivals as f64, offered_s),
-            served_requests_per_s: ratio(self.offered.served as f64, offered_s),
-            requests_per_s: per(requests.completed as f64, measured_s),
+            offered_requests_per_s: ratio(self.flow.arrivals.saturating_sub(1) as f64, arriving_s),
+            served_requests_per_s: ratio(self.flow.served as f64, arriving_s),
+            requests_per_s: ratio(self.flow.completions as f64, measured_s),
             output_tokens_per_s: output,
-            total_tokens_per_s: per((self.tokens.prompt + self.tokens.output) as f64, measured_s),
-            output_tokens_per_s_per_chip: per(output, f64::from(chips)),
+            total_tokens_per_s: ratio((self.tokens.prompt + self.tokens.output) as f64, measured_s),
+            output_tokens_per_s_per_chip: output.map(|output| output / f64::from(chips)),
         }
+    }
+
+    /// Seconds from the end of the warm-up to the last arrival.
+    fn arriving_s(&self) -> f64 {
+        SimTime::from_ns(self.flow.last_ns).since(self.warmup).as_secs_f64()
     }
 
     fn pooled(&self, of: impl Fn(&ClassRecord) -> &Values) -> Values {
@@ -168,27 +175,27 @@ impl<S: RequestSink> Recorder<S> {
         let with_limits =
             || self.classes.iter().zip(&self.parameters.classes).filter(|(_, class)| class.slo.any()).map(|(record, _)| record);
         with_limits().next()?;
-        let good: u64 = with_limits().map(|class| class.good).sum();
-        let judged: u64 = with_limits().map(|class| class.judged).sum();
+        let good: u64 = with_limits().map(|class| class.attainment.good()).sum();
+        let judged: u64 = with_limits().map(|class| class.attainment.judged()).sum();
         Some(Goodput {
-            requests_per_s: per(good as f64, measured_s),
-            output_tokens_per_s: per(with_limits().map(|class| class.good_tokens).sum::<u64>() as f64, measured_s),
+            requests_per_s: ratio(good as f64, measured_s),
+            output_tokens_per_s: ratio(with_limits().map(|class| class.good_tokens).sum::<u64>() as f64, measured_s),
             slo_attainment: ratio(good as f64, judged as f64),
         })
     }
 
-    fn lifecycle(&self) -> Lifecycle {
-        let completed = self.classes.iter().map(|class| class.counts.completed).sum::<u64>() as f64;
-        let mean_ms = |sum: u128| per(sum as f64 / 1e6, completed);
+    fn lifecycle(&self) -> Option<Lifecycle> {
+        let completed: u64 = self.classes.iter().map(|class| class.counts.completed).sum();
+        let mean_ms = |sum: u128| sum as f64 / 1e6 / completed as f64;
         let stages = &self.stages;
-        Lifecycle {
+        (completed > 0).then(|| Lifecycle {
             queue_ms: mean_ms(stages.queue),
             prefill_ms: mean_ms(stages.prefill),
             reserve_ms: mean_ms(stages.reserve),
             transfer_ms: mean_ms(stages.transfer),
             decode_queue_ms: mean_ms(stages.decode_queue),
             decode_ms: mean_ms(stages.decode),
-        }
+        })
     }
 
     fn energy(&self, facts: &RunFacts, measured_s: f64) -> Energy {
@@ -206,11 +213,13 @@ impl<S: RequestSink> Recorder<S> {
             chip_j,
             it_j,
             facility_j,
-            by_phase: by_phase(&meter),
+            by_phase: by_phase(&meter, power::Energy::it_j),
+            chip_by_phase: by_phase(&meter, power::Energy::chip_j),
             output_tokens_per_j,
             total_tokens_per_j: at(self.tokens.prompt + self.tokens.output),
-            mean_power_w: per(facility_j, measured_s),
+            mean_power_w: ratio(facility_j, measured_s),
             peak_power_w: self.peak_it_power_w(facts.end) * facts.pue,
+            peak_power_window_s: self.bins.interval_ns() as f64 * 1e-9,
             output_tokens_per_s_per_mw: output_tokens_per_j.facility.map(|per_j| per_j * 1e6),
             carbon_g: carbon_g(facility_j, facts.carbon_g_per_kwh),
         }
@@ -243,22 +252,22 @@ impl<S: RequestSink> Recorder<S> {
                 instances: pool.instances,
                 chips: pool.instances * pool.chips_per_instance,
                 // Every nanosecond is booked once, busy or idle: the ratio of whole numbers never exceeds 1.
-                utilization: per(record.busy_ns as f64, (record.busy_ns + record.idle_ns) as f64),
+                utilization: share(record.busy_ns as f64, (record.busy_ns + record.idle_ns) as f64),
                 mfu: ratio(seconds(record.compute_ns), busy_s),
                 mbu: ratio(seconds(record.memory_ns), busy_s),
                 iterations: record.iterations,
-                iteration_ms_mean: ratio(busy_s * 1e3, record.iterations as f64),
-                batch_mean: per(seconds(record.running), provided_s),
-                kv_utilization_mean: per(seconds(record.kv_blocks), provided_s * blocks),
-                kv_utilization_peak: per(record.kv_peak as f64, blocks),
+                iteration_ms_mean: ratio(seconds(record.iteration_ns) * 1e3, record.iterations as f64),
+                batch_mean: share(seconds(record.running), provided_s),
+                kv_utilization_mean: share(seconds(record.kv_blocks), provided_s * blocks),
+                kv_utilization_peak: share(record.kv_peak as f64, blocks),
                 kv_capacity_tokens: pool.kv_blocks * u64::from(pool.block_size),
-                queue_mean: per(seconds(record.waiting), measured_s),
+                queue_mean: share(seconds(record.waiting), measured_s),
                 queue_peak: record.queue_peak,
                 prefix_hit_rate: ratio(record.hit_tokens as f64, record.lookup_tokens as f64),
                 preemptions: record.preemptions,
                 energy_j,
-                mean_power_w: per(energy_j, measured_s),
-                energy_by_phase: by_phase(&record.energy),
+                mean_power_w: ratio(energy_j, measured_s),
+                energy_by_phase: by_phase(&record.energy, power::Energy::it_j),
                 cost_usd: 0.0,
                 perf: pool.perf.clone(),
             }
@@ -268,14 +277,15 @@ impl<S: RequestSink> Recorder<S> {
 
     fn class_summaries(&self) -> Vec<ClassSummary> {
         let summaries = self.classes.iter().zip(&self.parameters.classes).map(|(record, class)| {
-            let share = |asked: bool, met: u64| if asked { ratio(met as f64, record.judged as f64) } else { None };
+            let met = |asked: bool, met: u64| if asked { ratio(met as f64, record.attainment.judged() as f64) } else { None };
             ClassSummary {
                 name: class.name.clone(),
                 requests: record.counts,
                 slo: class.slo,
-                slo_attainment: share(class.slo.any(), record.good),
-                ttft_attainment: share(class.slo.ttft_ms.is_some(), record.ttft_met),
-                tpot_attainment: share(class.slo.tpot_ms.is_some(), record.tpot_met),
+                slo_attainment: met(class.slo.any(), record.attainment.good()),
+                slo_attainment_95: record.attainment.interval().filter(|_| class.slo.any()),
+                ttft_attainment: met(class.slo.ttft_ms.is_some(), record.ttft_met),
+                tpot_attainment: met(class.slo.tpot_ms.is_some(), record.tpot_met),
                 latency: Latency {
                     ttft_ms: record.ttft.distribution_ms(),
                     ttst_ms: record.ttst.distribution_ms(),
@@ -314,6 +324,7 @@ impl<S: RequestSink> Recorder<S> {
             PoolTimeline {
                 name: pool.name.clone(),
                 queue: mean(|bin| bin.waiting, 1.0),
+                queue_most: (0..count).map(|i| bins.get(i).map_or(0.0, |bin| bin.waiting_most as f64)).collect(),
                 running: mean(|bin| bin.running, 1.0),
                 kv_utilization: mean(|bin| bin.kv_blocks, 1.0 / (pool.kv_blocks as f64 * f64::from(pool.instances))),
                 power_w: mean(|bin| bin.it_pj, 1e-3),
@@ -325,6 +336,7 @@ impl<S: RequestSink> Recorder<S> {
             at_s: (0..count).map(|i| (i as u64 * interval) as f64 * 1e-9).collect(),
             arrivals_per_s: (0..count).map(|i| rate(i, |bin| bin.arrivals)).collect(),
             completions_per_s: (0..count).map(|i| rate(i, |bin| bin.completions)).collect(),
+            lost_per_s: (0..count).map(|i| rate(i, |bin| bin.lost)).collect(),
             output_tokens_per_s: (0..count).map(|i| rate(i, |bin| bin.tokens)).collect(),
             pools: pools.collect(),
         }
@@ -349,8 +361,8 @@ impl<S: RequestSink> Recorder<S> {
     }
 }
 
-fn by_phase(meter: &EnergyMeter) -> EnergyByPhase {
-    let joules = |phase| meter.of(phase).it_j();
+fn by_phase(meter: &EnergyMeter, at: fn(power::Energy) -> f64) -> EnergyByPhase {
+    let joules = |phase| at(meter.of(phase));
     EnergyByPhase {
         prefill_j: joules(Phase::Prefill),
         decode_j: joules(Phase::Decode),

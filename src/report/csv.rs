@@ -1,4 +1,4 @@
-//! `timeline.csv`: one row an interval, units in the names of the columns, five columns a pool.
+//! `timeline.csv`: one row an interval, units in the names of the columns, six columns a pool.
 //!
 //! Owns: columns and their names. Must not know: where the file is written.
 
@@ -7,8 +7,9 @@ use crate::metrics::{PoolTimeline, Timeline};
 /// Gauges of a pool in the order of their columns: suffix of the name and values.
 type Gauge = (&'static str, fn(&PoolTimeline) -> &[f64]);
 
-const GAUGES: [Gauge; 5] = [
+const GAUGES: [Gauge; 6] = [
     ("queue_requests", |p| &p.queue),
+    ("queue_most_requests", |p| &p.queue_most),
     ("running_sequences", |p| &p.running),
     ("kv_utilization", |p| &p.kv_utilization),
     ("power_w", |p| &p.power_w),
@@ -19,7 +20,7 @@ const GAUGES: [Gauge; 5] = [
 pub fn timeline_csv(timeline: &Timeline) -> Result<Vec<u8>, csv::Error> {
     let mut out = csv::Writer::from_writer(Vec::new());
     let mut row: Vec<String> =
-        ["at_s", "arrivals_per_s", "completions_per_s", "output_tokens_per_s"].iter().map(|&name| name.to_owned()).collect();
+        ["at_s", "arrivals_per_s", "completions_per_s", "lost_per_s", "output_tokens_per_s"].iter().map(|&name| name.to_owned()).collect();
     for pool in &timeline.pools {
         row.extend(GAUGES.iter().map(|(name, _)| format!("{}.{name}", pool.name)));
     }
@@ -27,7 +28,7 @@ pub fn timeline_csv(timeline: &Timeline) -> Result<Vec<u8>, csv::Error> {
     for (i, at) in timeline.at_s.iter().enumerate() {
         row.clear();
         row.push(at.to_string());
-        for column in [&timeline.arrivals_per_s, &timeline.completions_per_s, &timeline.output_tokens_per_s] {
+        for column in [&timeline.arrivals_per_s, &timeline.completions_per_s, &timeline.lost_per_s, &timeline.output_tokens_per_s] {
             row.push(field(column, i));
         }
         for pool in &timeline.pools {
@@ -54,9 +55,9 @@ mod tests {
         let mut lines = text.lines();
         assert_eq!(
             lines.next().unwrap(),
-            "at_s,arrivals_per_s,completions_per_s,output_tokens_per_s,\
-             prefill.queue_requests,prefill.running_sequences,prefill.kv_utilization,prefill.power_w,prefill.instances,\
-             decode.queue_requests,decode.running_sequences,decode.kv_utilization,decode.power_w,decode.instances"
+            "at_s,arrivals_per_s,completions_per_s,lost_per_s,output_tokens_per_s,\
+             prefill.queue_requests,prefill.queue_most_requests,prefill.running_sequences,prefill.kv_utilization,prefill.power_w,prefill.instances,\
+             decode.queue_requests,decode.queue_most_requests,decode.running_sequences,decode.kv_utilization,decode.power_w,decode.instances"
         );
         assert_eq!(lines.count(), timeline.at_s.len());
     }
@@ -67,13 +68,13 @@ mod tests {
         let bytes = timeline_csv(&timeline).unwrap();
         let mut reader = csv::Reader::from_reader(bytes.as_slice());
         for (i, record) in reader.records().enumerate() {
-            let power: f64 = record.unwrap()[7].parse().unwrap();
+            let power: f64 = record.unwrap()[9].parse().unwrap();
             assert_eq!(power.to_bits(), timeline.pools[0].power_w[i].to_bits());
         }
     }
 
     #[test]
     fn an_empty_timeline_is_a_header() {
-        assert_eq!(timeline_csv(&Timeline::default()).unwrap(), b"at_s,arrivals_per_s,completions_per_s,output_tokens_per_s\n");
+        assert_eq!(timeline_csv(&Timeline::default()).unwrap(), b"at_s,arrivals_per_s,completions_per_s,lost_per_s,output_tokens_per_s\n");
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn add(summary: &mut Summary, scenario: &Scenario, uses: &[PoolUse]) 
     let tokens = summary.tokens;
     summary.cost = Cost {
         total_usd: all.total(),
-        usd_per_hour: if summary.measured_s > 0.0 { all.total() / summary.measured_s * 3600.0 } else { 0.0 },
+        usd_per_hour: (summary.measured_s > 0.0).then(|| all.total() / summary.measured_s * 3600.0),
         usd_per_m_output_tokens: per_million(all.total(), tokens.output),
         usd_per_m_total_tokens: per_million(all.total(), tokens.prompt + tokens.output),
         usd_per_m_prompt_tokens_by_phase: per_million(prompt.total(), tokens.prompt),

@@ -8,6 +8,8 @@ use crate::units::grouped;
 const OVERLOAD_GROWTH: f64 = 1.5;
 /// … and by at least this many.
 const OVERLOAD_REQUESTS: f64 = 20.0;
+/// Share of requests that time out from which a cluster that holds requests up is overloaded.
+const GIVEN_UP: f64 = 0.1;
 /// The first tenth of the measured time must hold at least this share of the requests of the rest.
 const SETTLED: f64 = 0.7;
 /// Below this many completed requests a 99th percentile is one or two requests.
@@ -47,23 +49,38 @@ fn arriving(timeline: &Timeline) -> usize {
     timeline.arrivals_per_s.iter().rposition(|&rate| rate > 0.0).map_or(0, |last| last + 1)
 }
 
+/// Requests pile up, or give up because they would.
 fn overload(result: &RunResult) -> Option<String> {
-    let levels = inside(&result.timeline);
-    let last = arriving(&result.timeline);
+    let summary = &result.summary;
+    let served = summary.throughput.served_requests_per_s.zip(summary.throughput.offered_requests_per_s);
+    let served = served
+        .map_or_else(String::new, |(served, offered)| format!("{served:.2} of {offered:.2} requests/s were served while they arrived: "));
+    if let Some((middle, end)) = growth(&result.timeline) {
+        let (middle, end) = (grouped(&format!("{middle:.0}")), grouped(&format!("{end:.0}")));
+        return Some(format!("{served}{middle} inside became {end} over the second half, so latencies grow with the length of the run"));
+    }
+    held_up_and_gone(summary).then(|| {
+        let who = requests_of(summary.requests.timed_out, summary);
+        format!("{served}{who} timed out while others were ahead of them, so the latencies of the rest look better than the service is")
+    })
+}
+
+/// Many requests give up, and something holds them up.
+fn held_up_and_gone(summary: &Summary) -> bool {
+    let many = summary.requests.timed_out > 0 && summary.requests.timed_out as f64 >= GIVEN_UP * summary.requests.arrived as f64;
+    many && (summary.network.is_full() || summary.pools.iter().any(|pool| pool.is_full() || pool.is_queued_for()))
+}
+
+/// Mean number of requests inside in the middle of the arrivals and at their end, if it grew without end.
+fn growth(timeline: &Timeline) -> Option<(f64, f64)> {
+    let levels = inside(timeline);
+    let last = arriving(timeline);
     if last < 8 {
         return None;
     }
     let middle = mean(&levels[last / 2 - last / 8..last / 2]);
     let end = mean(&levels[last - last / 8..last]);
-    let grew = end > OVERLOAD_GROWTH * middle && end - middle > OVERLOAD_REQUESTS;
-    grew.then(|| {
-        let rates = &result.summary.throughput;
-        let (served, offered) = (rates.served_requests_per_s.unwrap_or(f64::NAN), rates.offered_requests_per_s.unwrap_or(f64::NAN));
-        let (middle, end) = (grouped(&format!("{middle:.0}")), grouped(&format!("{end:.0}")));
-        format!(
-            "{served:.2} of {offered:.2} requests/s were served while they arrived: {middle} inside became {end} over the second half, so latencies grow with the length of the run"
-        )
-    })
+    (end > OVERLOAD_GROWTH * middle && end - middle > OVERLOAD_REQUESTS).then_some((middle, end))
 }
 
 /// `2,471 requests (52.8 %)`.
@@ -80,13 +97,14 @@ fn never_served(summary: &Summary) -> Option<String> {
     let rejected = summary.requests.rejected;
     (rejected > 0).then(|| {
         let who = requests_of(rejected, summary);
-        format!("{who} could never be served: the prompt is too long for the context or KV memory of every instance; latencies are of the others")
+        let others = if rejected < summary.requests.arrived { "; latencies are of the others" } else { "" };
+        format!("{who} could never be served: the prompt is too long for the context or KV memory of every instance{others}")
     })
 }
 
 fn timed_out(summary: &Summary) -> Option<String> {
     let gone = summary.requests.timed_out;
-    (gone > 0).then(|| format!("{} timed out; E2E and TPOT are of the others", requests_of(gone, summary)))
+    (gone > 0 && !held_up_and_gone(summary)).then(|| format!("{} timed out; E2E and TPOT are of the others", requests_of(gone, summary)))
 }
 
 fn unfinished(summary: &Summary) -> Option<String> {
@@ -116,17 +134,19 @@ fn truncated(summary: &Summary) -> Option<String> {
     (cut > 0).then(|| format!("{} cut short at the context limit (`max_model_len`)", requests_of(cut, summary)))
 }
 
+/// The first tenth holds fewer requests than any other tenth and clearly fewer than all of them: a start, not a lull.
 fn not_settled(result: &RunResult, scenario: &Scenario) -> Option<String> {
     let warmup = scenario.recorder.warmup.as_secs_f64();
     let timeline = &result.timeline;
     let first = timeline.at_s.iter().position(|&at| at >= warmup)?;
-    let last = arriving(timeline);
-    let levels = inside(timeline).get(first..last)?.to_vec();
-    if levels.len() < 20 || overload(result).is_some() {
+    let levels = inside(timeline).get(first..arriving(timeline))?.to_vec();
+    if levels.len() < 20 || result.summary.requests.completed < FEW || growth(timeline).is_some() {
         return None;
     }
+    let tenths: Vec<f64> = levels.chunks(levels.len().div_ceil(10)).map(mean).collect();
     let (start, rest) = (mean(&levels[..levels.len() / 10]), mean(&levels[levels.len() / 10..]));
-    (start < SETTLED * rest).then(|| {
+    let lowest = tenths.iter().skip(1).all(|&tenth| start < tenth);
+    (lowest && start < SETTLED * rest).then(|| {
         format!("the warm-up has not settled: {start:.1} requests inside in the first tenth of the measured time, {rest:.1} in the rest; a longer `run.warmup` leaves that out")
     })
 }

@@ -26,13 +26,17 @@ pub struct Summary {
     pub simulated_s: f64,
     /// Seconds of it that count: from the end of the warm-up.
     pub measured_s: f64,
+    /// Seconds from the end of the warm-up to the last arrival; what follows is the time to finish.
+    pub arriving_s: f64,
+    /// What is left out.
+    pub warmup: Warmup,
     /// Events handled, iterations included whether stepped or fast-forwarded.
     pub events: u64,
     /// Requests by outcome.
     pub requests: RequestCounts,
     /// Tokens served.
     pub tokens: TokenCounts,
-    /// Rates over the measured time.
+    /// Rates over the measured time, of all requests whenever they arrived; `None` if nothing was measured.
     pub throughput: Throughput,
     /// Latency distributions.
     pub latency: Latency,
@@ -40,8 +44,8 @@ pub struct Summary {
     pub jitter: Jitter,
     /// What met its SLO; `None` where no workload has one.
     pub goodput: Option<Goodput>,
-    /// Where the time of completed requests went, mean milliseconds each.
-    pub lifecycle: Lifecycle,
+    /// Where the time of completed requests went, mean milliseconds each; `None` if none completed.
+    pub lifecycle: Option<Lifecycle>,
     /// Energy.
     pub energy: Energy,
     /// Money.
@@ -56,6 +60,15 @@ pub struct Summary {
     pub provenance: Vec<ProvenanceEntry>,
     /// What a reader must know before trusting the numbers.
     pub warnings: Vec<Warning>,
+}
+
+/// The start of a run, which metrics leave out.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Warmup {
+    /// Its length, s; the run may have ended before.
+    pub s: f64,
+    /// Requests that arrived in it.
+    pub requests: u64,
 }
 
 /// Requests by outcome. `arrived` = the sum of the others.
@@ -92,22 +105,22 @@ pub struct TokenCounts {
     pub recomputed: u64,
 }
 
-/// Rates over the measured time.
+/// Rates over the measured time, of all requests whenever they arrived; `None` if nothing was measured.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Throughput {
-    /// Arrivals per second from the end of the warm-up to the last arrival; `None` if that is no time. What follows the last arrival
-    /// is left out, or the rate would fall with the time that the cluster takes to finish.
+    /// Gaps between arrivals per second from the first arrival after the warm-up to the last; `None` if that is no time. What follows the
+    /// last arrival is left out, or the rate would fall with the time that the cluster takes to finish.
     pub offered_requests_per_s: Option<f64>,
     /// Completions per second over the same time.
     pub served_requests_per_s: Option<f64>,
     /// Completions per second.
-    pub requests_per_s: f64,
+    pub requests_per_s: Option<f64>,
     /// Output tokens per second.
-    pub output_tokens_per_s: f64,
+    pub output_tokens_per_s: Option<f64>,
     /// Prompt and output tokens per second.
-    pub total_tokens_per_s: f64,
+    pub total_tokens_per_s: Option<f64>,
     /// Output tokens per second and chip.
-    pub output_tokens_per_s_per_chip: f64,
+    pub output_tokens_per_s_per_chip: Option<f64>,
 }
 
 /// A distribution. Percentiles are nearest-rank.
@@ -178,9 +191,9 @@ pub struct MeanAndP99 {
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Goodput {
     /// Good requests per second.
-    pub requests_per_s: f64,
+    pub requests_per_s: Option<f64>,
     /// Output tokens of good requests per second.
-    pub output_tokens_per_s: f64,
+    pub output_tokens_per_s: Option<f64>,
     /// Good requests / judged requests; `None` if none was judged.
     pub slo_attainment: Option<f64>,
 }
@@ -202,7 +215,7 @@ pub struct Lifecycle {
     pub decode_ms: f64,
 }
 
-/// Joules by what they were spent on; at the IT boundary (chips and node overheads).
+/// Joules by what they were spent on.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct EnergyByPhase {
     /// Computing prompts.
@@ -239,14 +252,18 @@ pub struct Energy {
     pub facility_j: f64,
     /// IT joules by phase.
     pub by_phase: EnergyByPhase,
+    /// Those of the chips by phase.
+    pub chip_by_phase: EnergyByPhase,
     /// Output tokens per joule (= tokens per second per watt).
     pub output_tokens_per_j: AtBoundary,
     /// Prompt and output tokens per joule.
     pub total_tokens_per_j: AtBoundary,
     /// Mean facility power, W.
-    pub mean_power_w: f64,
-    /// Highest facility power of any timeline interval, W.
+    pub mean_power_w: Option<f64>,
+    /// Highest mean facility power of any timeline interval, W.
     pub peak_power_w: f64,
+    /// Length of that interval, s; it grows with the run, and the peak falls.
+    pub peak_power_window_s: f64,
     /// Output tokens per second and facility megawatt.
     pub output_tokens_per_s_per_mw: Option<f64>,
     /// Grams of CO2 equivalent.
@@ -259,7 +276,7 @@ pub struct Cost {
     /// Everything, $.
     pub total_usd: f64,
     /// $ per hour of the whole cluster.
-    pub usd_per_hour: f64,
+    pub usd_per_hour: Option<f64>,
     /// $ per million output tokens.
     pub usd_per_m_output_tokens: Option<f64>,
     /// $ per million prompt and output tokens.

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::super::attainment::ShareInterval;
 use super::{EnergyByPhase, Latency, RequestCounts};
 
 /// One pool over the measured time.
@@ -47,8 +48,8 @@ pub struct PoolSummary {
     pub preemptions: u64,
     /// IT joules.
     pub energy_j: f64,
-    /// Mean IT power, W.
-    pub mean_power_w: f64,
+    /// Mean IT power, W; `None` if nothing was measured.
+    pub mean_power_w: Option<f64>,
     /// IT joules by phase.
     pub energy_by_phase: EnergyByPhase,
     /// $ of the pool.
@@ -68,6 +69,8 @@ pub struct ClassSummary {
     pub slo: SloLimits,
     /// Requests that met all limits / arrived; `None` without limits.
     pub slo_attainment: Option<f64>,
+    /// 95 % interval of that share, from batches of consecutive requests; `None` without limits or requests.
+    pub slo_attainment_95: Option<ShareInterval>,
     /// Share meeting the TTFT limit alone.
     pub ttft_attainment: Option<f64>,
     /// Share meeting the TPOT limit alone.
@@ -98,11 +101,40 @@ pub struct NetworkSummary {
     pub transfer_ms_mean: Option<f64>,
     /// 99th percentile of the same, ms.
     pub transfer_ms_p99: Option<f64>,
-    /// Busiest port: bytes carried / (bandwidth · measured time).
+    /// Busiest port: bytes carried / (bandwidth · time of the whole run, warm-up included).
     pub peak_port_utilization: Option<f64>,
 }
 
+/// Share of KV memory in use on average from which a pool is full.
+const KV_FULL: f64 = 0.9;
+/// Requests waiting for each instance of a pool on average from which it holds them up.
+const QUEUE_LONG: f64 = 0.5;
+/// Share of its bandwidth from which a port is full.
+const PORT_FULL: f64 = 0.9;
+
+impl NetworkSummary {
+    /// True if a port carries nearly all that it can, so that KV caches wait for each other.
+    pub fn is_full(&self) -> bool {
+        self.peak_port_utilization.is_some_and(|share| share >= PORT_FULL)
+    }
+}
+
 impl PoolSummary {
+    /// True if its KV memory is full on average.
+    pub fn is_full(&self) -> bool {
+        self.kv_utilization_mean >= KV_FULL
+    }
+
+    /// True if requests queue for it on average.
+    pub fn is_queued_for(&self) -> bool {
+        self.waiting_per_instance() >= QUEUE_LONG
+    }
+
+    /// Requests waiting for each instance on average.
+    pub fn waiting_per_instance(&self) -> f64 {
+        self.queue_mean / f64::from(self.instances.max(1))
+    }
+
     /// Mean of running sequences per instance over the time it computes; `None` if it never did.
     pub fn batch_while_computing(&self) -> Option<f64> {
         (self.utilization > 0.0).then(|| self.batch_mean / self.utilization)

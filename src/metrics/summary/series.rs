@@ -11,6 +11,8 @@ pub struct PoolTimeline {
     pub name: String,
     /// Requests waiting, time-weighted mean over the interval.
     pub queue: Vec<f64>,
+    /// Most requests waiting at any instant of the interval.
+    pub queue_most: Vec<f64>,
     /// Running sequences in the whole pool.
     pub running: Vec<f64>,
     /// Share of KV blocks in use.
@@ -32,6 +34,8 @@ pub struct Timeline {
     pub arrivals_per_s: Vec<f64>,
     /// Completions per second.
     pub completions_per_s: Vec<f64>,
+    /// Rejections and time-outs per second.
+    pub lost_per_s: Vec<f64>,
     /// Output tokens per second.
     pub output_tokens_per_s: Vec<f64>,
     /// One entry a pool.

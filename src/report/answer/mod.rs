@@ -2,9 +2,14 @@
 //!
 //! Owns: the wording that terminal and page share. Must not know: colours, markup, width.
 
-use super::number::{count, duration_ms, gauge, limit_ms, number, or_none, percent, usd};
+mod binding;
+
+pub(super) use binding::binding_pool;
+
+use self::binding::{bottleneck, loads};
+use super::number::{count, duration_ms, duration_s, limit_ms, number, percent, usd};
 use super::text::shortened;
-use crate::metrics::{ClassSummary, PoolSummary, Summary};
+use crate::metrics::{ClassSummary, ShareInterval, Summary};
 
 /// Share of arrived requests of a class that must meet every limit for the SLO to hold. It goes with the p99 that the limits are read against.
 pub const ATTAINMENT_TARGET: f64 = 0.99;
@@ -15,10 +20,8 @@ const NAME: usize = 32;
 /// Metrics that can have a limit.
 const METRICS: [&str; 3] = ["TTFT", "TPOT", "E2E"];
 
-/// Share of KV memory in use on average from which a pool is full.
-const KV_FULL: f64 = 0.9;
-/// Requests waiting for each instance of a pool on average from which it is a bottleneck.
-const QUEUE_LONG: f64 = 0.5;
+/// A gap this many times the 99th percentile of all gaps, and at least a second long, is worth a clause.
+const STALL: (f64, f64) = (10.0, 1000.0);
 
 /// How the run ended, from the reader's side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,12 +30,16 @@ pub enum Verdict {
     Held,
     /// At least one class does not.
     Missed,
+    /// The requests are too few, or too near the limit, to tell.
+    TooClose,
     /// No class has limits.
     NoSlo,
     /// More arrived than was served; latencies depend on how long one looks.
     Overloaded,
     /// Not one request got its last token.
     NothingCompleted,
+    /// Not one request arrived after the warm-up.
+    NothingMeasured,
 }
 
 impl Verdict {
@@ -41,9 +48,11 @@ impl Verdict {
         match self {
             Self::Held => "held",
             Self::Missed => "missed",
+            Self::TooClose => "too-close",
             Self::NoSlo => "no-slo",
             Self::Overloaded => "overloaded",
             Self::NothingCompleted => "nothing-completed",
+            Self::NothingMeasured => "nothing-measured",
         }
     }
 }
@@ -122,29 +131,44 @@ pub fn checks(classes: &[ClassSummary]) -> Vec<Check> {
 pub fn answer(summary: &Summary) -> Answer {
     let checks = checks(&summary.classes);
     let verdict = verdict(summary, &checks);
-    let mut clauses = Vec::new();
     let headline = match verdict {
         Verdict::Held => "Holds the SLO".to_owned(),
         Verdict::Missed => format!("Misses the SLO{}", missed_metrics(&checks)),
+        Verdict::TooClose if judged(summary) < ENOUGH => "Too few requests to judge".to_owned(),
+        Verdict::TooClose => "Too close to call".to_owned(),
         Verdict::NoSlo => "No SLO set".to_owned(),
         Verdict::Overloaded => "Overloaded".to_owned(),
         Verdict::NothingCompleted => "Nothing completed".to_owned(),
+        Verdict::NothingMeasured => "Nothing measured".to_owned(),
     };
+    let clauses = match verdict {
+        Verdict::NothingMeasured => vec![unmeasured(summary)],
+        Verdict::NothingCompleted => fates(summary).into_iter().chain(bottleneck(summary)).collect(),
+        _ => clauses(summary, verdict, &checks),
+    };
+    Answer { verdict, headline, clauses }
+}
+
+/// What follows the headline of a run in which something completed.
+fn clauses(summary: &Summary, verdict: Verdict, checks: &[Check]) -> Vec<String> {
+    let mut clauses = Vec::new();
     match verdict {
-        Verdict::NothingCompleted => clauses.extend(fates(summary)),
-        Verdict::Overloaded => {
-            let rates = &summary.throughput;
-            let (served, offered) = (or_none(rates.served_requests_per_s, number), or_none(rates.offered_requests_per_s, number));
-            clauses.push(format!("{served} of {offered} offered requests per second served"));
-            clauses.extend(limits(summary, &checks));
-        }
-        Verdict::Missed | Verdict::Held => clauses.extend(limits(summary, &checks)),
+        Verdict::Overloaded => clauses.extend(served(summary)),
+        Verdict::TooClose => clauses.extend(undecided(summary)),
+        _ => {}
+    }
+    match verdict {
         Verdict::NoSlo => clauses.extend(latencies(summary)),
+        _ => clauses.extend(limits(summary, checks, verdict)),
     }
     // Where the share that met every limit is short, it says why itself.
     let refused = refused(summary);
-    if verdict != Verdict::NothingCompleted && short_attainment(summary).is_none() && !refused.is_empty() {
+    if (short_attainment(summary).is_none() || verdict == Verdict::TooClose) && !refused.is_empty() {
         clauses.push(format!("of {} requests {}", count(summary.requests.arrived), refused.join(", ")));
+    }
+    let stall = summary.jitter.longest_stall_ms.zip(summary.latency.itl_ms);
+    if let Some((longest, _)) = stall.filter(|(longest, itl)| *longest >= STALL.1.max(STALL.0 * itl.p99)) {
+        clauses.push(format!("the longest gap between tokens is {}", duration_ms(longest)));
     }
     if let Some(tokens) = summary.energy.output_tokens_per_j.facility {
         clauses.push(format!("{} output tokens per joule at the facility", number(tokens)));
@@ -152,10 +176,62 @@ pub fn answer(summary: &Summary) -> Answer {
     if let Some(dollars) = summary.cost.usd_per_m_output_tokens {
         clauses.push(format!("{} per million output tokens", usd(dollars)));
     }
-    if verdict != Verdict::NothingCompleted {
-        clauses.extend(binding(&summary.pools));
+    clauses.extend(bottleneck(summary).or_else(|| loads(&summary.pools)));
+    clauses
+}
+
+/// `3,846 requests arrived in 3.22 min, done after 4.53 min`; the latter only where finishing took clearly longer.
+pub(super) fn arrived(summary: &Summary, requests: &str) -> String {
+    let (n, arriving, measured) = (count(summary.requests.arrived), summary.arriving_s, summary.measured_s);
+    let space = if requests.is_empty() { "" } else { " " };
+    if arriving >= 0.95 * measured {
+        return format!("{n}{space}{requests} arrived in {}", duration_s(measured));
     }
-    Answer { verdict, headline, clauses }
+    format!("{n}{space}{requests} arrived in {}, done after {}", duration_s(arriving), duration_s(measured))
+}
+
+/// Requests of all classes with limits.
+fn judged(summary: &Summary) -> u64 {
+    summary.classes.iter().filter(|class| class.slo.any()).map(|class| class.requests.arrived).sum()
+}
+
+/// Without a single miss, this many show that 99 % meet a limit (the rule of three).
+const ENOUGH: u64 = 300;
+
+fn unmeasured(summary: &Summary) -> String {
+    let (n, warmup) = (summary.warmup.requests, duration_s(summary.warmup.s));
+    match n {
+        0 => "not one request arrived".to_owned(),
+        _ => format!(
+            "{} within the warm-up of {warmup}; shorten `run.warmup`, or let more requests arrive",
+            if n == 1 { "the only request arrived".to_owned() } else { format!("all {} requests arrived", count(n)) }
+        ),
+    }
+}
+
+fn served(summary: &Summary) -> Option<String> {
+    let (served, offered) = summary.throughput.served_requests_per_s.zip(summary.throughput.offered_requests_per_s)?;
+    let gone = summary.requests.timed_out;
+    let gone = if gone > 0 { format!(", {} timed out", percent(gone as f64 / summary.requests.arrived as f64)) } else { String::new() };
+    Some(format!("{} of {} offered requests per second served{gone}", number(served), number(offered)))
+}
+
+/// Of the class that is hardest to tell: the share that met everything, and how sure it is.
+fn undecided(summary: &Summary) -> Option<String> {
+    let (class, share, interval) = summary
+        .classes
+        .iter()
+        .filter_map(|class| Some((class, class.slo_attainment?, class.slo_attainment_95?)))
+        .filter(|(_, _, interval)| straddles(interval))
+        .min_by(|a, b| a.2.low.total_cmp(&b.2.low))?;
+    let of = if summary.classes.len() > 1 { format!(" of {}", shortened(&class.name, NAME)) } else { String::new() };
+    let wanted = percent(ATTAINMENT_TARGET).replace(".0", "");
+    let (low, high) = (percent(interval.low), percent(interval.high));
+    Some(format!("{} of requests{of} met every limit, {wanted} wanted (95 % interval {low} to {high})", percent(share)))
+}
+
+fn straddles(interval: &ShareInterval) -> bool {
+    interval.low < ATTAINMENT_TARGET && interval.high >= ATTAINMENT_TARGET
 }
 
 /// ` on TTFT and TPOT`; empty if all percentiles hold and the share of requests alone is short.
@@ -169,15 +245,32 @@ fn missed_metrics(checks: &[Check]) -> String {
 }
 
 fn verdict(summary: &Summary, checks: &[Check]) -> Verdict {
-    let short = summary.classes.iter().any(|class| class.slo_attainment.is_some_and(|share| share < ATTAINMENT_TARGET));
+    if summary.requests.arrived == 0 {
+        return Verdict::NothingMeasured;
+    }
     if summary.requests.completed == 0 {
-        Verdict::NothingCompleted
-    } else if summary.warnings.iter().any(|warning| warning.code == "overload") {
-        Verdict::Overloaded
-    } else if checks.is_empty() {
-        Verdict::NoSlo
-    } else if short || checks.iter().any(Check::missed) {
+        return Verdict::NothingCompleted;
+    }
+    if summary.warnings.iter().any(|warning| warning.code == "overload") {
+        return Verdict::Overloaded;
+    }
+    if checks.is_empty() {
+        return Verdict::NoSlo;
+    }
+    // A class is lost where its share is short beyond doubt, or where a percentile is missed although the share is not short: the
+    // percentile is then over fewer requests, such as those with two tokens.
+    let lost = |class: &ClassSummary| {
+        let short = class.slo_attainment.is_some_and(|share| share < ATTAINMENT_TARGET);
+        let misses = checks.iter().any(|check| check.class == class.name && check.missed());
+        match class.slo_attainment_95 {
+            Some(interval) if straddles(&interval) => !short && misses,
+            _ => short || misses,
+        }
+    };
+    if summary.classes.iter().any(lost) {
         Verdict::Missed
+    } else if summary.classes.iter().filter(|class| class.slo.any()).any(|class| class.slo_attainment_95.is_some_and(|i| straddles(&i))) {
+        Verdict::TooClose
     } else {
         Verdict::Held
     }
@@ -186,9 +279,6 @@ fn verdict(summary: &Summary, checks: &[Check]) -> Verdict {
 /// What became of the requests when none completed.
 fn fates(summary: &Summary) -> Vec<String> {
     let r = summary.requests;
-    if r.arrived == 0 {
-        return vec!["no request arrived in the measured time".to_owned()];
-    }
     let requests = if r.arrived == 1 { "request" } else { "requests" };
     vec![std::iter::once(format!("{} {requests} arrived", count(r.arrived))).chain(unserved(summary)).collect::<Vec<_>>().join(", ")]
 }
@@ -213,7 +303,7 @@ fn short_attainment(summary: &Summary) -> Option<f64> {
 
 /// The worst check of each metric, missed ones first; and the share that met everything if that is short of its target. That share comes
 /// first where no percentile is missed, because then it is the reason.
-fn limits(summary: &Summary, checks: &[Check]) -> Vec<String> {
+fn limits(summary: &Summary, checks: &[Check], verdict: Verdict) -> Vec<String> {
     let several = summary.classes.len() > 1;
     let mut worst: Vec<&Check> = Vec::new();
     for metric in METRICS {
@@ -226,7 +316,7 @@ fn limits(summary: &Summary, checks: &[Check]) -> Vec<String> {
     if !clauses.is_empty() {
         out.push(clauses.join(", "));
     }
-    if let Some(attainment) = short_attainment(summary) {
+    if let Some(attainment) = short_attainment(summary).filter(|_| verdict != Verdict::TooClose) {
         let refused = refused(summary);
         let why = if refused.is_empty() { String::new() } else { format!(" ({})", refused.join(", ")) };
         let wanted = percent(ATTAINMENT_TARGET).replace(".0", "");
@@ -240,53 +330,6 @@ fn latencies(summary: &Summary) -> Vec<String> {
     let p99 = |name: &str, d: Option<crate::metrics::Distribution>| d.map(|d| format!("p99 {name} {}", duration_ms(d.p99)));
     let parts: Vec<String> = [p99("TTFT", summary.latency.ttft_ms), p99("TPOT", summary.latency.tpot_ms)].into_iter().flatten().collect();
     if parts.is_empty() { Vec::new() } else { vec![parts.join(", ")] }
-}
-
-/// What binds: a pool whose KV memory is full, else the pool that requests queue for; if there is neither, how far the pools are from it.
-fn binding(pools: &[PoolSummary]) -> Option<String> {
-    let full = pools.iter().filter(|pool| pool.kv_utilization_mean >= KV_FULL);
-    if let Some(pool) = full.max_by(|a, b| a.kv_utilization_mean.total_cmp(&b.kv_utilization_mean)) {
-        let used = percent(pool.kv_utilization_mean);
-        return Some(format!("KV memory of {} is the bottleneck: {used} in use on average", shortened(&pool.name, NAME)));
-    }
-    let waiting = |pool: &PoolSummary| pool.queue_mean / f64::from(pool.instances.max(1));
-    let long = pools.iter().filter(|pool| waiting(pool) >= QUEUE_LONG);
-    if let Some(pool) = long.max_by(|a, b| waiting(a).total_cmp(&waiting(b))) {
-        return Some(format!(
-            "{} is the bottleneck: {} requests wait for it on average, it {}",
-            shortened(&pool.name, NAME),
-            gauge(pool.queue_mean),
-            load(pool)
-        ));
-    }
-    let mut tightest: Vec<&PoolSummary> = pools.iter().collect();
-    if tightest.len() > 2 {
-        tightest.sort_by(|a, b| b.utilization.total_cmp(&a.utilization));
-    }
-    let loads: Vec<String> = tightest.iter().take(2).map(|pool| format!("{} {}", shortened(&pool.name, NAME), load(pool))).collect();
-    (!loads.is_empty()).then(|| format!("no pool is at its limit: {}", loads.join(", ")))
-}
-
-/// How loaded a pool is. Prefill is as loaded as it is busy; decode is busy with a single sequence already, so its batch tells more.
-fn load(pool: &PoolSummary) -> String {
-    let busy = percent(pool.utilization);
-    match pool.batch_while_computing() {
-        Some(batch) if pool.role != "prefill" => {
-            let sequences = if batch > 1.0 { "sequences" } else { "sequence" };
-            format!("computes {busy} of the time on {} {sequences}{}", gauge(batch), reached(pool))
-        }
-        _ => format!("computes {busy} of the time{}", reached(pool)),
-    }
-}
-
-/// The peak that the work comes nearer to.
-fn reached(pool: &PoolSummary) -> String {
-    match (pool.mfu, pool.mbu) {
-        (Some(mfu), Some(mbu)) if mbu < mfu => format!(" at {} of peak arithmetic", percent(mfu)),
-        (_, Some(mbu)) => format!(" at {} of memory bandwidth", percent(mbu)),
-        (Some(mfu), None) => format!(" at {} of peak arithmetic", percent(mfu)),
-        (None, None) => String::new(),
-    }
 }
 
 #[cfg(test)]

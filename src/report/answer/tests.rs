@@ -13,7 +13,7 @@ fn a_held_slo_is_said_with_its_numbers() {
         answer.sentence(),
         "Holds the SLO: p99 TTFT 1.41 s of 2 s (azure-chat), p99 TPOT 33.3 ms of 50 ms (azure-chat); 0.0270 output tokens per joule at \
          the facility; $23.70 per million output tokens; no pool is at its limit: prefill computes 74.3 % of the time at 51.2 % of peak \
-         arithmetic, decode computes 96.8 % of the time on 32.4 sequences at 62.4 % of memory bandwidth."
+         arithmetic, decode runs 32.4 sequences at a time at 62.4 % of memory bandwidth in 59.0 % of its KV memory."
     );
 }
 
@@ -77,4 +77,78 @@ fn no_fixture_yields_an_empty_answer() {
         let sentence = answer(&result.summary).sentence();
         assert!(!sentence.contains(": ;") && !sentence.contains(": .") && !sentence.contains("NaN"), "{name}: {sentence}");
     }
+}
+
+fn attained(share: f64, low: f64, high: f64) -> Summary {
+    let mut summary = fixture::missed().summary;
+    let class = &mut summary.classes[0];
+    class.slo_attainment = Some(share);
+    class.slo_attainment_95 = Some(ShareInterval { low, high });
+    summary.goodput.as_mut().unwrap().slo_attainment = Some(share);
+    summary
+}
+
+#[test]
+fn a_share_too_near_the_target_is_too_close_to_call_on_either_side() {
+    for (share, low, high) in [(0.994, 0.988, 0.998), (0.986, 0.981, 0.991)] {
+        let answer = answer(&attained(share, low, high));
+        assert_eq!(answer.verdict, if share < 0.99 { Verdict::TooClose } else { Verdict::Missed }, "{}", answer.sentence());
+    }
+    // With percentiles within their limits, either is open.
+    for (share, low, high) in [(0.994, 0.988, 0.998), (0.986, 0.981, 0.991)] {
+        let mut summary = attained(share, low, high);
+        summary.classes[0].slo.ttft_ms = Some(10_000.0);
+        summary.classes[0].slo.tpot_ms = Some(10_000.0);
+        let answer = answer(&summary);
+        assert_eq!(answer.verdict, Verdict::TooClose);
+        let start = format!(
+            "Too close to call: {:.1} % of requests met every limit, 99 % wanted (95 % interval {:.1} % to",
+            100.0 * share,
+            100.0 * low
+        );
+        assert!(answer.sentence().starts_with(&start), "{}", answer.sentence());
+    }
+    // An interval on one side of the target leaves no doubt.
+    let mut sure = attained(0.9985, 0.997, 0.9995);
+    sure.classes[0].slo.ttft_ms = Some(10_000.0);
+    sure.classes[0].slo.tpot_ms = Some(10_000.0);
+    assert_eq!(answer(&sure).verdict, Verdict::Held);
+    assert_eq!(answer(&attained(0.95, 0.93, 0.97)).verdict, Verdict::Missed);
+}
+
+#[test]
+fn a_handful_of_requests_is_no_verdict() {
+    let mut summary = attained(1.0, 0.7, 1.0);
+    summary.classes[0].slo.ttft_ms = Some(10_000.0);
+    summary.classes[0].slo.tpot_ms = Some(10_000.0);
+    summary.classes[0].requests.arrived = 10;
+    assert!(answer(&summary).sentence().starts_with("Too few requests to judge: 100 % of requests met"), "{}", answer(&summary).sentence());
+}
+
+#[test]
+fn a_warm_up_that_swallows_all_requests_is_said_and_nothing_else() {
+    let mut summary = fixture::nothing_completed().summary;
+    summary.requests = crate::metrics::RequestCounts::default();
+    summary.warmup = crate::metrics::Warmup { s: 60.0, requests: 5000 };
+    assert_eq!(
+        answer(&summary).sentence(),
+        "Nothing measured: all 5,000 requests arrived within the warm-up of 60.0 s; shorten `run.warmup`, or let more requests arrive."
+    );
+}
+
+#[test]
+fn a_full_network_is_named_before_the_memory_that_fills_behind_it() {
+    let mut summary = fixture::two_pools().summary;
+    summary.pools[1].kv_utilization_mean = 0.95;
+    summary.network.peak_port_utilization = Some(0.995);
+    let sentence = answer(&summary).sentence();
+    assert!(sentence.ends_with("; the KV network is the bottleneck: its busiest port carries 99.5 % of what it can."), "{sentence}");
+}
+
+#[test]
+fn a_stall_that_percentiles_do_not_see_is_told() {
+    let mut summary = fixture::two_pools().summary;
+    assert!(!answer(&summary).sentence().contains("longest gap"));
+    summary.jitter.longest_stall_ms = Some(5_330.0);
+    assert!(answer(&summary).sentence().contains("; the longest gap between tokens is 5.33 s; "), "{}", answer(&summary).sentence());
 }

@@ -9,8 +9,8 @@ mod tiles;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, value::Serde};
 use serde::Serialize;
 
-use super::answer::answer;
-use super::number::{count, duration_s, limit_ms, percent};
+use super::answer::{answer, arrived};
+use super::number::{count, duration_s, percent};
 use super::plot::{Chart, Section, chart_style};
 use super::text::glue;
 use super::trust::trust;
@@ -69,7 +69,7 @@ struct View<'a> {
     verdict: &'a str,
     headline: &'a str,
     clauses: Vec<String>,
-    warnings: Vec<(&'a str, Vec<(bool, String)>)>,
+    warnings: Vec<(String, Vec<(bool, String)>)>,
     trust: Option<String>,
     /// Where the sentence on trust leads.
     trust_target: &'static str,
@@ -104,7 +104,7 @@ pub fn page(input: ReportInput<'_>) -> Result<String, PageError> {
         verdict: answer.verdict.name(),
         headline: &answer.headline,
         clauses: answer.clauses.iter().map(|clause| capital(&glue(clause))).collect(),
-        warnings: summary.warnings.iter().map(|w| (w.code.as_str(), code_parts(&sentence(&w.message)))).collect(),
+        warnings: summary.warnings.iter().map(|w| (w.code.replace('-', " "), code_parts(&sentence(&w.message)))).collect(),
         trust: trust.sentence().map(|s| glue(&s)),
         // A link into a closed list opens it.
         trust_target: if trust.assumed + trust.estimated > 0 { "provenance-soft" } else { "provenance" },
@@ -124,20 +124,23 @@ pub fn page(input: ReportInput<'_>) -> Result<String, PageError> {
 /// What was run, in a line under the title.
 fn run_line(summary: &Summary) -> String {
     let r = summary.requests;
-    let measured = if summary.simulated_s > summary.measured_s {
-        format!(" after a warm-up of {}", limit_ms((summary.simulated_s - summary.measured_s) * 1e3))
+    let warmup = &summary.warmup;
+    let left_out = if warmup.s > 0.0 {
+        format!(" after a warm-up of {} ({} {})", duration_s(warmup.s), count(warmup.requests), requests_word(warmup.requests))
     } else {
         String::new()
     };
     let share = if r.arrived > 0 { format!(" ({})", percent(r.completed as f64 / r.arrived as f64)) } else { String::new() };
     glue(&format!(
-        "{} {} arrived in {}{measured}, {} completed{share}; seed {}",
-        count(r.arrived),
-        if r.arrived == 1 { "request" } else { "requests" },
-        duration_s(summary.measured_s),
+        "{}{left_out}, {} completed{share}; seed {}",
+        arrived(summary, requests_word(r.arrived)),
         count(r.completed),
         summary.seed
     ))
+}
+
+const fn requests_word(n: u64) -> &'static str {
+    if n == 1 { "request" } else { "requests" }
 }
 
 /// The same with a capital. What begins with a percentile keeps its small letter.

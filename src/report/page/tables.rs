@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::super::number::{NONE, count, duration_ms, gauge, grams, limit_ms, number, or_none, percent, share, si, usd};
+use super::super::number::{NONE, count, duration_ms, duration_s, gauge, grams, limit_ms, number, or_none, percent, share, si, usd};
 use crate::metrics::{ClassSummary, Distribution, PoolSummary, Summary};
 
 /// A heading of a row or column and the definition it links to.
@@ -105,6 +105,7 @@ fn classes(classes: &[ClassSummary]) -> Table {
     let columns = headings(&[
         ("class", ""),
         ("all limits met", "slo"),
+        ("95 % interval", "interval"),
         ("TTFT met", "slo"),
         ("TPOT met", "slo"),
         ("TTFT p99 / limit", "ttft"),
@@ -122,6 +123,8 @@ fn classes(classes: &[ClassSummary]) -> Table {
     let rows = classes.iter().map(|class| {
         let shares = [class.slo_attainment, class.ttft_attainment, class.tpot_attainment];
         let mut cells: Vec<Cell> = shares.map(|share| value(or_none(share, percent))).into();
+        let interval = class.slo_attainment_95.map_or_else(|| NONE.to_owned(), |i| format!("{} to {}", percent(i.low), percent(i.high)));
+        cells.insert(1, value(interval));
         cells.push(against(class.latency.ttft_ms, class.slo.ttft_ms));
         cells.push(against(class.latency.tpot_ms, class.slo.tpot_ms));
         cells.push(against(class.latency.e2e_ms, class.slo.e2e_ms));
@@ -245,7 +248,7 @@ fn pool_energy(pools: &[PoolSummary]) -> Table {
         let e = p.energy_by_phase;
         let mut cells: Vec<Cell> =
             [e.prefill_j, e.transfer_j, e.decode_j, e.startup_j, e.idle_j, p.energy_j].map(|j| value(si(j, "J"))).into();
-        cells.push(value(si(p.mean_power_w, "W")));
+        cells.push(value(or_none(p.mean_power_w, |w| si(w, "W"))));
         cells.push(value(usd(p.cost_usd)));
         cells
     })
@@ -286,10 +289,10 @@ fn jitter(summary: &Summary) -> Table {
 
 fn flow(summary: &Summary) -> Table {
     let (r, k, t) = (&summary.requests, &summary.tokens, &summary.throughput);
-    let rate = |v: f64, what: &str| format!("{} {what}/s", number(v));
+    let rate = |v: Option<f64>, what: &str| or_none(v, |v| format!("{} {what}/s", number(v)));
     let mut rows = vec![
-        ("offered", "offered", or_none(t.offered_requests_per_s, |v| rate(v, "requests"))),
-        ("served meanwhile", "offered", or_none(t.served_requests_per_s, |v| rate(v, "requests"))),
+        ("offered", "offered", rate(t.offered_requests_per_s, "requests")),
+        ("served while arriving", "offered", rate(t.served_requests_per_s, "requests")),
         ("completed", "throughput", rate(t.requests_per_s, "requests")),
         ("output", "throughput", rate(t.output_tokens_per_s, "tokens")),
         ("output per chip", "throughput", rate(t.output_tokens_per_s_per_chip, "tokens")),
@@ -324,8 +327,8 @@ fn energy(summary: &Summary) -> Table {
         row("energy", "energy", [e.chip_j, e.it_j, e.facility_j].map(|j| si(j, "J"))),
         row("output tokens/J", "tokens-per-joule", [output.chip, output.it, output.facility].map(|v| or_none(v, number))),
         row("all tokens/J", "tokens-per-joule", [total.chip, total.it, total.facility].map(|v| or_none(v, number))),
-        row("mean power", "power", [none(), none(), si(e.mean_power_w, "W")]),
-        row("peak power", "power", [none(), none(), si(e.peak_power_w, "W")]),
+        row("mean power", "power", [none(), none(), or_none(e.mean_power_w, |w| si(w, "W"))]),
+        row(&format!("peak, mean of {}", duration_s(e.peak_power_window_s)), "power", [none(), none(), si(e.peak_power_w, "W")]),
         row("carbon", "carbon", [none(), none(), grams(e.carbon_g)]),
     ];
     Table { id: "energy-table", title: "Energy", small: true, columns, rows }
@@ -341,12 +344,12 @@ fn cost(summary: &Summary) -> Table {
             ("per M tokens in all", "cost-per-token", or_none(c.usd_per_m_total_tokens, usd)),
             ("prefill per M prompt tokens", "cost-per-token", or_none(c.usd_per_m_prompt_tokens_by_phase, usd)),
             ("decode per M output tokens", "cost-per-token", or_none(c.usd_per_m_output_tokens_by_phase, usd)),
-            ("cluster per hour", "cost-per-token", usd(c.usd_per_hour)),
+            ("cluster per hour", "cost-per-token", or_none(c.usd_per_hour, usd)),
             ("capital", "cost-per-token", usd(c.breakdown.capital)),
             ("energy", "cost-per-token", usd(c.breakdown.energy)),
             ("hosting", "cost-per-token", usd(c.breakdown.hosting)),
             ("rent", "cost-per-token", usd(c.breakdown.rent)),
-            ("everything", "cost-per-token", usd(c.total_usd)),
+            ("total", "cost-per-token", usd(c.total_usd)),
         ],
     )
 }

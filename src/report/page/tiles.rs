@@ -4,10 +4,10 @@
 
 use serde::Serialize;
 
-use super::super::answer::checks;
-use super::super::number::{duration_ms, gauge, limit_ms, number, or_none, percent, si, usd};
+use super::super::answer::{Check, checks};
+use super::super::number::{duration_ms, duration_s, limit_ms, number, or_none, percent, si, usd};
 use super::super::text::{glue, shortened};
-use crate::metrics::Summary;
+use crate::metrics::{Distribution, Summary};
 
 /// One tile.
 #[derive(Debug, Serialize)]
@@ -25,64 +25,71 @@ pub(super) struct Tile {
     share: Option<String>,
 }
 
+impl Tile {
+    /// A value without anything beside it.
+    const fn new(name: &'static str, definition: &'static str, value: String) -> Self {
+        Self { name, definition, value, unit: "", beside: Vec::new(), state: None, share: None }
+    }
+}
+
 /// TTFT, jitter, tokens per watt, cost per token.
 pub(super) fn tiles(summary: &Summary) -> [Tile; 4] {
-    [ttft(summary), jitter(summary), tokens_per_watt(summary), cost(summary)]
+    [latency(summary), jitter(summary), tokens_per_watt(summary), cost(summary)]
         .map(|tile| Tile { beside: tile.beside.iter().map(|line| glue(line)).collect(), ..tile })
 }
 
-fn ttft(summary: &Summary) -> Tile {
-    let mut tile = Tile {
-        name: "TTFT p99",
-        definition: "ttft",
-        value: or_none(summary.latency.ttft_ms.map(|d| d.p99), duration_ms),
-        unit: "",
-        beside: vec![
-            summary.latency.ttft_ms.map_or_else(|| "no request got a token".to_owned(), |d| format!("median {}", duration_ms(d.p50))),
-        ],
-        state: None,
-        share: None,
-    };
+/// TTFT of the class that is nearest to its limit; another metric that misses its limit by more takes the place.
+fn latency(summary: &Summary) -> Tile {
     let checks = checks(&summary.classes);
-    let worst = checks
-        .iter()
-        .filter(|check| check.metric == "TTFT")
-        .max_by(|a, b| a.ratio().unwrap_or(f64::INFINITY).total_cmp(&b.ratio().unwrap_or(f64::INFINITY)));
-    if let Some(check) = worst {
-        let class = if summary.classes.len() > 1 { format!(" ({})", shortened(&check.class, 24)) } else { String::new() };
-        tile.value = or_none(check.p99_ms, duration_ms);
-        tile.beside.insert(0, format!("SLO {}{class}", limit_ms(check.limit_ms)));
-        if let Some(ratio) = check.ratio() {
-            tile.state = Some(if ratio > 1.0 { "missed" } else { "met" });
-            tile.share = Some(format!("{:.1}", ratio.clamp(0.0, 1.0) * 100.0));
-            tile.beside.push(if ratio < 2.0 {
-                format!("{} of the limit", percent(ratio))
-            } else {
-                format!("{} times the limit", number(ratio))
-            });
-        }
+    let ratio = |check: &&Check| check.ratio().unwrap_or(f64::INFINITY);
+    let worst = |wanted: &dyn Fn(&&Check) -> bool| checks.iter().filter(wanted).max_by(|a, b| ratio(a).total_cmp(&ratio(b)));
+    let ttft = worst(&|check| check.metric == "TTFT");
+    let check = worst(&|_| true).filter(|check| check.missed() || ttft.is_none()).or(ttft);
+    let several = summary.classes.len() > 1;
+    let seen = match check.filter(|_| several) {
+        Some(check) => summary.classes.iter().find(|class| class.name == check.class).map(|class| class.latency),
+        None => Some(summary.latency),
+    };
+    let (name, definition, distribution) = match check.map(|check| check.metric) {
+        Some("TPOT") => ("TPOT p99", "tpot", seen.and_then(|l| l.tpot_ms)),
+        Some("E2E") => ("E2E p99", "e2e", seen.and_then(|l| l.e2e_ms)),
+        _ => ("TTFT p99", "ttft", seen.and_then(|l| l.ttft_ms)),
+    };
+    let mut tile = Tile::new(name, definition, or_none(distribution.map(|d| d.p99), duration_ms));
+    if let Some(check) = check {
+        let class = if several { format!(" ({})", shortened(&check.class, 24)) } else { String::new() };
+        tile.beside.push(format!("SLO {}{class}", limit_ms(check.limit_ms)));
+    }
+    tile.beside.push(distribution.map_or_else(|| "no request got that far".to_owned(), |d| format!("median {}", duration_ms(d.p50))));
+    if let Some(ratio) = check.and_then(Check::ratio) {
+        tile.state = Some(if ratio > 1.0 { "missed" } else { "met" });
+        tile.share = Some(format!("{:.1}", ratio.clamp(0.0, 1.0) * 100.0));
+        tile.beside.push(if ratio < 2.0 {
+            format!("{} of the limit", percent(ratio))
+        } else {
+            format!("{} times the limit", number(ratio))
+        });
     }
     tile
 }
 
+/// Of all gaps; with several classes, of the one whose gaps spread most.
 fn jitter(summary: &Summary) -> Tile {
-    let jitter = &summary.jitter;
-    let mut beside = Vec::new();
-    beside.extend(summary.latency.itl_ms.map(|d| format!("median gap {}", duration_ms(d.p50))));
-    beside.extend(jitter.longest_stall_ms.map(|ms| format!("longest stall {}", duration_ms(ms))));
-    beside.extend(jitter.itl_cov.map(|cov| format!("coefficient of variation {}", gauge(cov))));
-    if beside.is_empty() {
-        beside.push("no gap between tokens".to_owned());
+    let spread = |d: &Distribution| d.p99 - d.p50;
+    let several = summary.classes.len() > 1;
+    let gaps = summary.classes.iter().filter_map(|class| Some((class, class.latency.itl_ms?)));
+    let worst = gaps.filter(|_| several).max_by(|a, b| spread(&a.1).total_cmp(&spread(&b.1)));
+    let itl = worst.as_ref().map_or(summary.latency.itl_ms, |(_, itl)| Some(*itl));
+    let mut tile = Tile::new("Jitter: ITL p99 − p50", "jitter", or_none(itl.as_ref().map(spread), duration_ms));
+    if let Some(itl) = itl {
+        let class = worst.map(|(class, _)| format!(" ({})", shortened(&class.name, 24))).unwrap_or_default();
+        tile.beside.push(format!("median gap {}{class}", duration_ms(itl.p50)));
+    } else {
+        tile.beside.push("no gap between tokens".to_owned());
     }
-    Tile {
-        name: "Jitter: ITL p99 − p50",
-        definition: "jitter",
-        value: or_none(jitter.itl_p99_minus_p50_ms, duration_ms),
-        unit: "",
-        beside,
-        state: None,
-        share: None,
-    }
+    tile.beside.extend(summary.jitter.longest_stall_ms.map(|ms| format!("longest stall {}", duration_ms(ms))));
+    tile.beside.extend(summary.jitter.request_itl_std_ms.map(|std| format!("within a request, p99 {} std", duration_ms(std.p99))));
+    tile
 }
 
 fn tokens_per_watt(summary: &Summary) -> Tile {
@@ -93,30 +100,17 @@ fn tokens_per_watt(summary: &Summary) -> Tile {
         beside.push(format!("facility; {} IT, {} chips", or_none(per_joule.it, number), or_none(per_joule.chip, number)));
     }
     beside.extend(energy.output_tokens_per_s_per_mw.map(|rate| format!("{} output tokens/s per MW", number(rate))));
-    beside.push(format!("{} mean, {} peak", si(energy.mean_power_w, "W"), si(energy.peak_power_w, "W")));
-    Tile {
-        name: "Tokens per watt",
-        definition: "tokens-per-joule",
-        value: or_none(per_joule.facility, number),
-        unit: if per_joule.facility.is_some() { "output tokens/J" } else { "" },
-        beside,
-        state: None,
-        share: None,
-    }
+    let (mean, peak) = (or_none(energy.mean_power_w, |w| si(w, "W")), si(energy.peak_power_w, "W"));
+    beside.push(format!("{mean} mean, {peak} peak over {}", duration_s(energy.peak_power_window_s)));
+    let unit = if per_joule.facility.is_some() { "output tokens/J" } else { "" };
+    Tile { unit, beside, ..Tile::new("Tokens per watt", "tokens-per-joule", or_none(per_joule.facility, number)) }
 }
 
 fn cost(summary: &Summary) -> Tile {
     let cost = &summary.cost;
     let per_token = cost.usd_per_m_output_tokens;
     let mut beside: Vec<String> = cost.usd_per_m_total_tokens.map(|v| format!("{} per M tokens in all", usd(v))).into_iter().collect();
-    beside.push(format!("cluster {} per hour", usd(cost.usd_per_hour)));
-    Tile {
-        name: "Cost per token",
-        definition: "cost-per-token",
-        value: or_none(per_token, usd),
-        unit: if per_token.is_some() { "per M output tokens" } else { "" },
-        beside,
-        state: None,
-        share: None,
-    }
+    beside.push(format!("cluster {} per hour", or_none(cost.usd_per_hour, usd)));
+    let unit = if per_token.is_some() { "per M output tokens" } else { "" };
+    Tile { unit, beside, ..Tile::new("Cost per token", "cost-per-token", or_none(per_token, usd)) }
 }

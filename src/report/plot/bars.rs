@@ -42,7 +42,7 @@ pub(super) fn charts(summary: &Summary) -> Result<Vec<Chart>, PlotError> {
 }
 
 fn time(summary: &Summary) -> Shares {
-    let l = summary.lifecycle;
+    let l = summary.lifecycle.unwrap_or_default();
     Shares {
         id: "time",
         title: "Where the time goes",
@@ -62,16 +62,18 @@ fn time(summary: &Summary) -> Shares {
 
 fn energy(summary: &Summary) -> Shares {
     let e = &summary.energy;
+    let chips = e.chip_by_phase;
     Shares {
         id: "energy",
         title: "Where the joules go",
         whole: "at the facility",
         parts: vec![
-            part("prefill", e.by_phase.prefill_j, Colour::Orange),
-            part("KV transfer", e.by_phase.transfer_j, Colour::Purple),
-            part("decode", e.by_phase.decode_j, Colour::Blue),
-            part("start-up", e.by_phase.startup_j, Colour::Grey),
-            part("idle", e.by_phase.idle_j, Colour::Idle),
+            part("chips, prefill", chips.prefill_j, Colour::Orange),
+            part("chips, decode", chips.decode_j, Colour::Blue),
+            part("chips, idle while KV travels", chips.transfer_j, Colour::Purple),
+            part("chips, start-up", chips.startup_j, Colour::Grey),
+            part("chips, idle", chips.idle_j, Colour::Idle),
+            part("hosts, fans, supplies", e.it_j - e.chip_j, Colour::DecodeQueue),
             part("cooling and supply (PUE)", e.facility_j - e.it_j, Colour::Overhead),
         ],
         write: |v| si(v, "J"),

@@ -107,6 +107,7 @@ fn shown(result: &RunResult) -> Vec<Shown> {
             gauges: PoolTimeline {
                 name: String::new(),
                 queue: sum(|p| &p.queue),
+                queue_most: sum(|p| &p.queue_most),
                 running: sum(|p| &p.running),
                 kv_utilization: kv,
                 power_w: sum(|p| &p.power_w),

@@ -1,0 +1,181 @@
+//! How sure a share of requests is: requests that follow one another fare alike, so they are counted in batches by order of arrival, and
+//! the batches' spread gives the interval (batch means of a ratio; Law, *Simulation Modeling and Analysis*, chapter 9).
+
+use serde::Serialize;
+
+/// Batches kept at most; reaching it joins them in pairs.
+const MOST: usize = 64;
+
+/// Ends of a 95 % confidence interval of a share, each 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ShareInterval {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// Requests of one class and those among them that met all limits, by order of arrival.
+#[derive(Debug, Clone)]
+pub(super) struct Attainment {
+    /// Ids of one batch.
+    batch: u64,
+    /// Judged and good ones.
+    counts: Vec<[u64; 2]>,
+}
+
+impl Attainment {
+    pub(super) const fn new() -> Self {
+        Self { batch: 1, counts: Vec::new() }
+    }
+
+    /// Counts a request by its number in the order of arrival.
+    pub(super) fn note(&mut self, id: u64, good: bool) {
+        let mut index = usize::try_from(id / self.batch).unwrap_or(usize::MAX);
+        while index >= MOST {
+            self.batch = self.batch.saturating_mul(2);
+            self.counts = self.counts.chunks(2).map(|pair| pair.iter().fold([0, 0], |a, b| [a[0] + b[0], a[1] + b[1]])).collect();
+            index = usize::try_from(id / self.batch).unwrap_or(usize::MAX);
+        }
+        if self.counts.len() <= index {
+            self.counts.resize(index + 1, [0, 0]);
+        }
+        self.counts[index][0] += 1;
+        self.counts[index][1] += u64::from(good);
+    }
+
+    /// Requests judged.
+    pub(super) fn judged(&self) -> u64 {
+        self.counts.iter().map(|[judged, _]| judged).sum()
+    }
+
+    /// Of them, those that met all limits.
+    pub(super) fn good(&self) -> u64 {
+        self.counts.iter().map(|[_, good]| good).sum()
+    }
+
+    /// The 95 % interval of the share of good ones; `None` if none was judged.
+    ///
+    /// With B batches of `n` requests, `k` of them good, `p = Σk/Σn`: the variance of `p` is `B/(B−1) · Σ(k − p·n)² / (Σn)²`, or that of
+    /// independent requests where this is larger, times Student's t of B − 1 degrees. Where all or none are good the interval reaches
+    /// `3/Σn` inwards (the rule of three).
+    pub(super) fn interval(&self) -> Option<ShareInterval> {
+        let (all, good) = (self.judged() as f64, self.good() as f64);
+        if all < 1.0 {
+            return None;
+        }
+        let share = good / all;
+        let batches: Vec<&[u64; 2]> = self.counts.iter().filter(|[judged, _]| *judged > 0).collect();
+        let degrees = batches.len().saturating_sub(1) as f64;
+        let squares: f64 = batches.iter().map(|[n, k]| (*k as f64 - share * *n as f64).powi(2)).sum();
+        let clustered = if degrees > 0.0 { (degrees + 1.0) / degrees * squares / (all * all) } else { 0.0 };
+        let independent = share * (1.0 - share) / all;
+        let half = student_t(degrees) * clustered.max(independent).sqrt();
+        let unseen = 3.0 / all;
+        let (low, high) = match (self.good() == 0, self.good() == self.judged()) {
+            (true, _) => (0.0, unseen),
+            (_, true) => (1.0 - unseen, 1.0),
+            _ => (share - half, share + half),
+        };
+        Some(ShareInterval { low: low.clamp(0.0, 1.0), high: high.clamp(0.0, 1.0) })
+    }
+}
+
+/// 97.5 % quantile of Student's t with so many degrees of freedom: exact for one to four, else the expansion in 1/ν (Abramowitz and Stegun
+/// 26.7.5) to its third term, which is within 0.15 % from five on. The normal quantile is the floor without any.
+fn student_t(degrees: f64) -> f64 {
+    const EXACT: [f64; 4] = [12.706_205, 4.302_653, 3.182_446, 2.776_445];
+    const Z: f64 = 1.959_964;
+    let exact = EXACT.iter().zip(1_u8..).find(|(_, n)| (degrees - f64::from(*n)).abs() < 0.5);
+    if let Some((t, _)) = exact {
+        return *t;
+    }
+    if degrees < 1.0 {
+        return Z;
+    }
+    let (z3, z5, z7) = (Z.powi(3), Z.powi(5), Z.powi(7));
+    let (g1, g2) = ((z3 + Z) / 4.0, (5.0 * z5 + 16.0 * z3 + 3.0 * Z) / 96.0);
+    let g3 = (3.0 * z7 + 19.0 * z5 + 17.0 * z3 - 15.0 * Z) / 384.0;
+    Z + g1 / degrees + g2 / degrees.powi(2) + g3 / degrees.powi(3)
+}
+
+#[cfg(test)]
+mod tests {
+    use approx::assert_relative_eq;
+
+    use super::*;
+
+    fn of(outcomes: impl IntoIterator<Item = bool>) -> Attainment {
+        let mut attainment = Attainment::new();
+        for (id, good) in (0..).zip(outcomes) {
+            attainment.note(id, good);
+        }
+        attainment
+    }
+
+    #[test]
+    fn students_t_is_that_of_the_tables() {
+        for (degrees, t) in [(1.0, 12.706), (4.0, 2.776), (5.0, 2.571), (10.0, 2.228), (31.0, 2.040), (60.0, 2.000)] {
+            assert_relative_eq!(student_t(degrees), t, max_relative = 1.5e-3);
+        }
+    }
+
+    #[test]
+    fn independent_requests_have_the_binomial_interval() {
+        // Every hundredth of 64,000 fails, evenly: batches do not differ, so p ± t · √(p(1−p)/n) with 62 or 63 degrees.
+        let even = of((0..64_000).map(|i| i % 100 != 0));
+        let interval = even.interval().unwrap();
+        let half = 1.999 * (0.99 * 0.01 / 64_000.0_f64).sqrt();
+        assert_relative_eq!(interval.low, 0.99 - half, max_relative = 1e-5);
+        assert_relative_eq!(interval.high, 0.99 + half, max_relative = 1e-5);
+    }
+
+    #[test]
+    fn failures_that_come_together_widen_the_interval() {
+        let even = of((0..6400).map(|i| i % 100 != 0)).interval().unwrap();
+        let burst = of((0..6400).map(|i| !(3000..3064).contains(&i))).interval().unwrap();
+        assert!(burst.high - burst.low > 3.0 * (even.high - even.low), "{even:?} {burst:?}");
+        // By hand: one batch of 128 ids (of 50) has 64 failures or two have them; here ids 3000 to 3063 lie in batch 23 alone.
+        let (p, n) = (6336.0 / 6400.0_f64, 6400.0_f64);
+        let squares = 49.0 * (128.0 * (1.0 - p)).powi(2) + (64.0_f64 - 128.0 * p).powi(2);
+        let half = student_t(49.0) * (50.0 / 49.0 * squares).sqrt() / n;
+        assert_relative_eq!(burst.low, p - half, max_relative = 1e-9);
+    }
+
+    #[test]
+    fn no_failure_in_few_requests_proves_little() {
+        assert_eq!(of([true; 10]).interval(), Some(ShareInterval { low: 0.7, high: 1.0 }));
+        assert_eq!(of([false]).interval(), Some(ShareInterval { low: 0.0, high: 1.0 }));
+        assert_eq!(Attainment::new().interval(), None);
+    }
+
+    #[test]
+    fn nothing_is_lost_when_batches_are_joined() {
+        let mut attainment = Attainment::new();
+        for id in (0..10_000_u64).rev() {
+            attainment.note(id * 3, id % 7 != 0);
+        }
+        assert_eq!((attainment.judged(), attainment.good()), (10_000, 10_000 - 1429));
+        assert!(attainment.counts.len() <= MOST);
+    }
+
+    /// The interval covers the truth about as often as it says, also where requests come in groups of one fate.
+    #[test]
+    fn the_interval_covers_the_truth_about_as_often_as_it_says() {
+        let mut covered = 0;
+        for seed in 0..400_u64 {
+            let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+            let mut draw = || {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                (state >> 11) as f64 / (1_u64 << 53) as f64
+            };
+            // Groups of 20 requests of which all fail with probability 5 %: 95 % are good.
+            let fates: Vec<bool> = (0..300).map(|_| draw() >= 0.05).collect();
+            let interval = of((0..6000).map(|i| fates[i / 20])).interval().unwrap();
+            covered += u32::from((interval.low..=interval.high).contains(&0.95));
+        }
+        assert!((360..=396).contains(&covered), "{covered} of 400");
+    }
+}

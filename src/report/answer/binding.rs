@@ -1,0 +1,61 @@
+//! What binds: the network, a pool's memory, a pool's time, or nothing.
+//!
+//! Owns: which of them is named, and the words. Must not know: limits.
+
+use super::super::number::{gauge, percent, share};
+use super::super::text::shortened;
+use super::NAME;
+use crate::metrics::{PoolSummary, Summary};
+
+/// The pool that holds requests up: one whose KV memory is full, else the one that most of them queue for.
+pub(in crate::report) fn binding_pool(pools: &[PoolSummary]) -> Option<&PoolSummary> {
+    let full = pools.iter().filter(|pool| pool.is_full()).max_by(|a, b| a.kv_utilization_mean.total_cmp(&b.kv_utilization_mean));
+    let waiting = |a: &&PoolSummary, b: &&PoolSummary| a.waiting_per_instance().total_cmp(&b.waiting_per_instance());
+    full.or_else(|| pools.iter().filter(|pool| pool.is_queued_for()).max_by(waiting))
+}
+
+/// What holds requests up, if anything does: the network before the memory that fills while caches wait for it.
+pub(super) fn bottleneck(summary: &Summary) -> Option<String> {
+    if let Some(share) = summary.network.peak_port_utilization.filter(|_| summary.network.is_full()) {
+        return Some(format!("the KV network is the bottleneck: its busiest port carries {} of what it can", percent(share)));
+    }
+    let pool = binding_pool(&summary.pools)?;
+    let name = shortened(&pool.name, NAME);
+    Some(if pool.is_full() {
+        format!("KV memory of {name} is the bottleneck: {} in use on average", percent(pool.kv_utilization_mean))
+    } else {
+        format!("{name} is the bottleneck: {} requests wait for it on average, it {}", gauge(pool.queue_mean), load(pool))
+    })
+}
+
+/// How far the pools are from a limit.
+pub(super) fn loads(pools: &[PoolSummary]) -> Option<String> {
+    let mut tightest: Vec<&PoolSummary> = pools.iter().collect();
+    if tightest.len() > 2 {
+        tightest.sort_by(|a, b| b.utilization.total_cmp(&a.utilization));
+    }
+    let loads: Vec<String> = tightest.iter().take(2).map(|pool| format!("{} {}", shortened(&pool.name, NAME), load(pool))).collect();
+    (!loads.is_empty()).then(|| format!("no pool is at its limit: {}", loads.join(", ")))
+}
+
+/// How loaded a pool is. Prefill is as loaded as it is busy; decode is busy with a single sequence already, so its batch tells more.
+fn load(pool: &PoolSummary) -> String {
+    match pool.batch_while_computing() {
+        Some(batch) if pool.role != "prefill" => {
+            let sequences = if batch > 1.0 { "sequences" } else { "sequence" };
+            let kv = share(pool.kv_utilization_mean);
+            format!("runs {} {sequences} at a time{} in {kv} of its KV memory", gauge(batch), reached(pool))
+        }
+        _ => format!("computes {} of the time{}", percent(pool.utilization), reached(pool)),
+    }
+}
+
+/// The peak that the work comes nearer to.
+fn reached(pool: &PoolSummary) -> String {
+    match (pool.mfu, pool.mbu) {
+        (Some(mfu), Some(mbu)) if mbu < mfu => format!(" at {} of peak arithmetic", percent(mfu)),
+        (_, Some(mbu)) => format!(" at {} of memory bandwidth", percent(mbu)),
+        (Some(mfu), None) => format!(" at {} of peak arithmetic", percent(mfu)),
+        (None, None) => String::new(),
+    }
+}
