@@ -1,14 +1,15 @@
 //! Reading a Hugging Face `config.json` as a model profile.
 //!
 //! The keys are those of the `transformers` configurations of `llama`, `mistral`, `mixtral`, `qwen2`, `qwen3`, `qwen3_moe`,
-//! `gpt_oss`, `deepseek_v2`, `deepseek_v3` and `kimi_k2`; other families are read by the same keys where they have them. What the keys cannot tell (linear
-//! attention, interleaved expert layers, integer 4-bit weights) is an error and not guessed.
+//! `gpt_oss`, `deepseek_v2`, `deepseek_v3` and `kimi_k2`, and of families built the same way ([`FAMILIES`]). Another family may have equal keys
+//! and other layers (state spaces, encoders, linear attention), so it is an error and not guessed; so is what the keys cannot tell
+//! (interleaved expert layers, integer 4-bit weights).
 
 mod keys;
 
 use thiserror::Error;
 
-use self::keys::Keys;
+use self::keys::{Keys, contradicts};
 use super::{Architecture, Attention, AttentionBias, Experts, ModelError, ModelProfile, Precision, SlidingWindow};
 use crate::units::{Dtype, Source, Sources};
 
@@ -45,10 +46,36 @@ pub enum HuggingFaceError {
     Invalid(#[from] ModelError),
 }
 
+/// Values of `model_type` whose layers the simulator has a model of.
+pub const FAMILIES: [&str; 15] = [
+    "deepseek_v2",
+    "deepseek_v3",
+    "gemma",
+    "gemma2",
+    "gemma3_text",
+    "gpt_oss",
+    "kimi_k2",
+    "llama",
+    "mistral",
+    "mixtral",
+    "phi3",
+    "qwen2",
+    "qwen2_moe",
+    "qwen3",
+    "qwen3_moe",
+];
+
+/// Families with routed experts.
+const WITH_EXPERTS: [&str; 7] = ["deepseek_v2", "deepseek_v3", "gpt_oss", "kimi_k2", "mixtral", "qwen2_moe", "qwen3_moe"];
+
 /// Reads the text of a `config.json`. `name` becomes the name of the profile.
 pub fn read(name: &str, text: &str) -> Result<ModelProfile, HuggingFaceError> {
     let document: serde_json::Value = serde_json::from_str(text).map_err(|error| HuggingFaceError::NotJson(error.to_string()))?;
     let keys = Keys::new(&document)?;
+    if !FAMILIES.contains(&keys.family()) {
+        let known = FAMILIES.join("`, `");
+        return Err(HuggingFaceError::Unsupported(format!("models of type `{}`; supported are `{known}`", keys.family())));
+    }
     let architecture = architecture(&keys)?;
     architecture.validate()?;
     let source = Source { title: format!("config.json of {name}"), url: None, date: "as given".to_owned() };
@@ -96,7 +123,7 @@ fn architecture(keys: &Keys<'_>) -> Result<Architecture, HuggingFaceError> {
 
 fn attention(keys: &Keys<'_>, hidden: u32) -> Result<Attention, HuggingFaceError> {
     let heads = keys.need(&["num_attention_heads", "n_head"])?;
-    if keys.find(&["kv_lora_rank"])?.is_some() {
+    if keys.find(&["kv_lora_rank"])?.is_some() || matches!(keys.family(), "deepseek_v2" | "deepseek_v3" | "kimi_k2") {
         return Ok(Attention::Latent {
             heads,
             q_lora: keys.find(&["q_lora_rank"])?,
@@ -116,7 +143,8 @@ fn attention(keys: &Keys<'_>, hidden: u32) -> Result<Attention, HuggingFaceError
 
 fn experts(keys: &Keys<'_>, layers: u32) -> Result<Option<Experts>, HuggingFaceError> {
     const COUNT: [&str; 3] = ["n_routed_experts", "num_experts", "num_local_experts"];
-    let Some(routed) = keys.find(&COUNT)?.filter(|&n| n > 1) else { return Ok(None) };
+    let routed = if WITH_EXPERTS.contains(&keys.family()) { Some(keys.need(&COUNT)?) } else { keys.find(&COUNT)?.filter(|&n| n > 1) };
+    let Some(routed) = routed else { return Ok(None) };
     for (key, plain) in [("moe_layer_freq", 1), ("decoder_sparse_step", 1), ("interleave_moe_layer_step", 1)] {
         if keys.find(&[key])?.is_some_and(|step| step != plain) {
             return Err(HuggingFaceError::Unsupported(format!("expert layers interleaved with dense ones (`{key}` is not {plain})")));
@@ -129,7 +157,10 @@ fn experts(keys: &Keys<'_>, layers: u32) -> Result<Option<Experts>, HuggingFaceE
     }
     let listed = u32::try_from(dense.len()).unwrap_or(u32::MAX);
     let first_dense_layers = keys.find(&["first_k_dense_replace"])?.unwrap_or(listed);
-    if first_dense_layers >= layers {
+    if first_dense_layers > layers {
+        return Err(contradicts("first_k_dense_replace", first_dense_layers, "at most `num_hidden_layers`"));
+    }
+    if first_dense_layers == layers {
         return Ok(None);
     }
     let gpt_oss = keys.family() == "gpt_oss";
@@ -154,6 +185,9 @@ fn window(keys: &Keys<'_>, layers: u32) -> Result<Option<SlidingWindow>, Hugging
     if let Some(other) = types.iter().filter_map(|t| t.as_str()).find(|t| !matches!(*t, "full_attention" | "sliding_attention")) {
         return Err(HuggingFaceError::Unsupported(format!("layers of type `{other}` (`layer_types`)")));
     }
+    if !types.is_empty() && u32::try_from(types.len()) != Ok(layers) {
+        return Err(contradicts("layer_types", format!("a list of {}", types.len()), "one entry a layer"));
+    }
     let Some(tokens) = keys.find(&["sliding_window"])?.filter(|&t| t > 0) else { return Ok(None) };
     if keys.flag("use_sliding_window")? == Some(false) {
         return Ok(None);
@@ -164,6 +198,8 @@ fn window(keys: &Keys<'_>, layers: u32) -> Result<Option<SlidingWindow>, Hugging
             (Some(pattern), _) => layers - layers / pattern,
             // Qwen2: the layers from `max_window_layers` on are windowed.
             (None, Some(first)) if keys.family().starts_with("qwen") => layers.saturating_sub(first),
+            // Gemma 2: every other one, which its own configuration does not say.
+            (None, _) if keys.family() == "gemma2" => layers.div_ceil(2),
             _ => layers,
         }
     } else {

@@ -16,7 +16,8 @@ impl<'a> Keys<'a> {
     pub(super) fn new(document: &'a Value) -> Result<Self, HuggingFaceError> {
         let top = document.as_object().ok_or_else(|| HuggingFaceError::NotJson("the document is not an object".to_owned()))?;
         let object = top.get("text_config").and_then(Value::as_object).unwrap_or(top);
-        let family = object.get("model_type").or_else(|| top.get("model_type")).and_then(Value::as_str).unwrap_or("unnamed");
+        let family = object.get("model_type").or_else(|| top.get("model_type")).and_then(Value::as_str);
+        let family = family.ok_or_else(|| HuggingFaceError::NotJson("the key `model_type` is missing".to_owned()))?;
         Ok(Self { object, family })
     }
 
@@ -75,6 +76,11 @@ impl<'a> Keys<'a> {
     pub(super) fn missing(&self, key: &str) -> HuggingFaceError {
         HuggingFaceError::MissingKey { key: key.to_owned(), family: self.family.to_owned() }
     }
+}
+
+/// A value that contradicts another one.
+pub(super) fn contradicts(key: &str, found: impl ToString, expected: &'static str) -> HuggingFaceError {
+    HuggingFaceError::WrongValue { key: key.to_owned(), found: found.to_string(), expected }
 }
 
 fn wrong(key: &str, value: &Value, expected: &'static str) -> HuggingFaceError {

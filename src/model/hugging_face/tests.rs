@@ -97,6 +97,28 @@ fn qwen2_has_biases_on_queries_keys_and_values() {
 }
 
 #[test]
+fn a_family_of_other_layers_is_refused_although_its_keys_look_alike() {
+    for family in ["jamba", "mamba", "falcon_h1", "bert", "t5", "llama4_text", "qwen3_next", "minimax"] {
+        let error = read("x", &MISTRAL.replace("\"mistral\"", &format!("\"{family}\""))).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("not supported: models of type `{family}`; supported are `deepseek_v2`")), "{error}");
+    }
+}
+
+#[test]
+fn keys_that_contradict_the_family_or_each_other_are_refused() {
+    let error = |text: &str| read("x", text).unwrap_err().to_string();
+    let five =
+        r#""layer_types": ["full_attention", "full_attention", "full_attention", "full_attention", "full_attention"], "torch_dtype""#;
+    assert_eq!(error(&MISTRAL.replace("\"torch_dtype\"", five)), "the key `layer_types` is a list of 5, expected one entry a layer");
+    assert!(error(&MISTRAL.replace("mistral", "deepseek_v3")).contains("`n_routed_experts` or `num_experts`"));
+    assert!(error(&MISTRAL.replace("mistral", "mixtral")).contains("`num_local_experts` is missing"));
+    let experts = r#""num_local_experts": 8, "num_experts_per_tok": 2, "first_k_dense_replace": 100, "torch_dtype""#;
+    let mixtral = MISTRAL.replace("mistral", "mixtral").replace("\"torch_dtype\"", experts);
+    assert_eq!(error(&mixtral), "the key `first_k_dense_replace` is 100, expected at most `num_hidden_layers`");
+    assert!(error(&mixtral.replace("\"num_local_experts\": 8", "\"num_local_experts\": 0").replace("100", "0")).contains("experts"));
+}
+
+#[test]
 fn errors_name_the_key() {
     let error = |text: &str| read("x", text).unwrap_err().to_string();
     assert_eq!(
@@ -117,7 +139,11 @@ fn errors_name_the_key() {
     );
     assert!(error("[]").contains("not an object"));
     assert!(error("{").contains("config.json"));
-    assert_eq!(error("{}"), "the key `num_hidden_layers` or `n_layer` is missing in the configuration of a `unnamed` model");
+    assert_eq!(error("{}"), "not a Hugging Face config.json: the key `model_type` is missing");
+    assert_eq!(
+        error("{\"model_type\": \"llama\"}"),
+        "the key `num_hidden_layers` or `n_layer` is missing in the configuration of a `llama` model"
+    );
     assert!(error(&MISTRAL.replace("\"num_attention_heads\": 32", "\"num_attention_heads\": 0")).contains("head_dim"));
 }
 
