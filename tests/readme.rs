@@ -101,6 +101,23 @@ fn the_tests_and_files_that_the_readme_names_exist() {
     }
 }
 
+#[test]
+fn every_column_is_described() {
+    let described = fs::read_to_string(root().join("docs/results.md")).unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let output =
+        shell(place.path(), "tokenmill run quickstart --set run.requests=50 --set run.warmup='0 s' --set 'assert=[]' --quiet --out .");
+    assert_eq!(output.status.code(), Some(0));
+    let run = fs::read_dir(place.path()).unwrap().next().unwrap().unwrap().path();
+    for file in ["requests.csv", "timeline.csv"] {
+        let text = fs::read_to_string(run.join(file)).unwrap();
+        for column in text.lines().next().unwrap().split(',') {
+            let column = column.replace("prefill.", "POOL.").replace("decode.", "POOL.");
+            assert!(described.contains(&format!("`{column}`")), "{file}: {column}");
+        }
+    }
+}
+
 fn all_text(folder: &Path) -> String {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.map(|path| if path.is_dir() { all_text(&path) } else { fs::read_to_string(&path).unwrap_or_default() }).collect()

@@ -144,22 +144,99 @@ pub fn definitions() -> &'static [Definition] {
     DEFINITIONS
 }
 
-/// The definition of a metric, by its id or a common alias of it.
+/// Beginnings of names in `summary.json`, `requests.csv` and the report, and the metric that they belong to.
+const ALIASES: &[(&str, &str)] = &[
+    ("tokens-per-w", "tokens-per-joule"),
+    ("output-tokens-per-j", "tokens-per-joule"),
+    ("total-tokens-per-j", "tokens-per-joule"),
+    ("output-tokens-per-s-per-mw", "tokens-per-joule"),
+    ("usd-per", "cost-per-token"),
+    ("cost", "cost-per-token"),
+    ("total-usd", "cost-per-token"),
+    ("slo-attainment-95", "interval"),
+    ("slo-", "slo"),
+    ("ttft-attainment", "slo"),
+    ("tpot-attainment", "slo"),
+    ("kv-", "kv"),
+    ("busy", "utilization"),
+    ("batch-", "batch"),
+    ("queue-ms", "lifecycle"),
+    ("queue-", "queue"),
+    ("prefix-", "prefix"),
+    ("cached-", "prefix"),
+    ("prefill-ms", "lifecycle"),
+    ("reserve-", "lifecycle"),
+    ("transfer-ms-", "transfer"),
+    ("transfer-", "lifecycle"),
+    ("decode-", "lifecycle"),
+    ("peak-port", "port"),
+    ("offered-", "offered"),
+    ("served-", "offered"),
+    ("requests-per-s", "throughput"),
+    ("output-tokens-per-s", "throughput"),
+    ("total-tokens-per-s", "throughput"),
+    ("longest-stall", "jitter"),
+    ("itl-std", "jitter"),
+    ("itl-cov", "jitter"),
+    ("itl-p99-", "jitter"),
+    ("request-itl-std", "jitter"),
+    ("mean-power", "power"),
+    ("peak-power", "power"),
+    ("carbon-", "carbon"),
+    ("iteration-", "iteration"),
+    ("p50", "percentile"),
+    ("p90", "percentile"),
+    ("p95", "percentile"),
+    ("p99", "percentile"),
+];
+
+/// The definition of a metric, by its id, its name in the report, or a field of `summary.json` that it explains.
 pub fn definition(name: &str) -> Option<&'static Definition> {
-    let id = name.to_lowercase().replace('_', "-");
-    let id = match id.trim_end_matches("-ms") {
-        "tokens-per-watt" | "output-tokens-per-j" | "tokens-per-w" => "tokens-per-joule",
-        "usd-per-m-output-tokens" | "cost" => "cost-per-token",
-        "slo-attainment" => "slo",
-        "kv-utilization" => "kv",
-        other => other,
+    let id = name.to_lowercase().replace(['_', ' '], "-");
+    // Of a path the last part that names a metric counts: `latency.ttft_ms.p99` is a TTFT. A statistic is one only by itself.
+    let parts: Vec<&str> = id.split('.').collect();
+    let statistic =
+        |part: &str| parts.len() > 1 && matches!(part, "p50" | "p90" | "p95" | "p99" | "mean" | "std" | "min" | "max" | "count");
+    let known = |part: &str| {
+        let exact = |id: &str| DEFINITIONS.iter().find(|definition| definition.id == id);
+        let alias = || ALIASES.iter().find(|(start, _)| part.starts_with(start)).and_then(|(_, id)| exact(id));
+        exact(part).or_else(|| exact(part.trim_end_matches("-ms"))).or_else(alias)
     };
-    DEFINITIONS.iter().find(|definition| definition.id == id)
+    parts.iter().rev().filter(|part| !statistic(part)).find_map(|part| known(part))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_fields_and_of_the_report_lead_to_their_metric() {
+        let of = |name: &str| definition(name).map(|d| d.id);
+        for (name, id) in [
+            ("TTFT", "ttft"),
+            ("latency.ttft_ms.p99", "ttft"),
+            ("itl_ms", "itl"),
+            ("p99", "percentile"),
+            ("tokens per watt", "tokens-per-joule"),
+            ("energy.output_tokens_per_j.facility", "tokens-per-joule"),
+            ("usd_per_m_prompt_tokens_by_phase", "cost-per-token"),
+            ("busy", "utilization"),
+            ("prefix_hit_rate", "prefix"),
+            ("reserve_ms", "lifecycle"),
+            ("kv_utilization_mean", "kv"),
+            ("peak_port_utilization", "port"),
+            ("jitter.longest_stall_ms", "jitter"),
+            ("slo_attainment_95", "interval"),
+        ] {
+            assert_eq!(of(name), Some(id), "{name}");
+        }
+        assert_eq!(of("speed"), None);
+    }
+
+    #[test]
+    fn aliases_lead_somewhere() {
+        assert!(ALIASES.iter().all(|(_, id)| DEFINITIONS.iter().any(|definition| definition.id == *id)));
+    }
 
     #[test]
     fn ids_are_unique_and_fit_for_links() {
