@@ -121,6 +121,8 @@ pub struct Recorder<S: RequestSink> {
     pub(super) pools: Vec<PoolRecord>,
     pub(super) stages: StageTimes,
     pub(super) tokens: TokenCounts,
+    /// Prompt tokens of measured requests, and output tokens of those that completed.
+    pub(super) asked: [u64; 2],
     pub(super) transfers: Values,
     pub(super) transfer_bytes: f64,
     pub(super) bins: Bins,
@@ -137,6 +139,7 @@ impl<S: RequestSink> Recorder<S> {
             pools: vec![PoolRecord::default(); parameters.pools.len()],
             stages: StageTimes::default(),
             tokens: TokenCounts::default(),
+            asked: [0, 0],
             transfers: Values::default(),
             transfer_bytes: 0.0,
             bins: Bins::new(parameters.pools.len(), parameters.interval.ns().max(1)),
@@ -208,9 +211,11 @@ impl<S: RequestSink> Recorder<S> {
         if let Some(second) = record.second_token {
             class.ttst.record(second.since(record.arrived).ns());
         }
+        self.asked[0] += u64::from(record.prompt_tokens);
         if record.outcome != Outcome::Completed {
             return;
         }
+        self.asked[1] += u64::from(record.output_tokens);
         class.e2e.record(record.done.since(record.arrived).ns());
         if let Some(tpot) = super::row::tpot_ns(record) {
             class.tpot.record(tpot);

@@ -2,7 +2,7 @@
 
 use super::recorder::{ClassRecord, Recorder, RequestSink};
 use super::summary::{
-    AtBoundary, Cdf, ClassSummary, Cost, Distributions, Energy, EnergyByPhase, Goodput, Jitter, Latency, Lifecycle, MeanAndP99,
+    AtBoundary, Cdf, ClassSummary, Cost, Distributions, Energy, EnergyByPhase, Goodput, Jitter, Latency, Lengths, Lifecycle, MeanAndP99,
     NetworkSummary, PoolSummary, PoolTimeline, RequestCounts, RunResult, SCHEMA_VERSION, Summary, Throughput, Timeline, Warmup,
 };
 use super::values::Values;
@@ -75,6 +75,10 @@ impl<S: RequestSink> Recorder<S> {
             events: facts.events,
             requests,
             tokens: self.tokens,
+            lengths: Lengths {
+                prompt_mean: ratio(self.asked[0] as f64, requests.arrived as f64),
+                output_mean: ratio(self.asked[1] as f64, requests.completed as f64),
+            },
             throughput: self.throughput(measured_s),
             latency: self.latency(),
             jitter: self.jitter(),

@@ -4,7 +4,7 @@ use super::super::load::{Document, Problems};
 use super::super::meaning::model_of;
 use super::super::scenario::{self, KvOverlap, Profiles, Router, RouterChoice, ScenarioFile};
 use super::library::Library;
-use super::names::{PoolHardware, find, models, site};
+use super::names::{NamedModel, PoolHardware, find, models, site};
 use super::pool::PoolBuilder;
 use super::provenance::Basis;
 use super::workload::{WorkloadSource, limits};
@@ -28,6 +28,8 @@ pub(super) struct Parts {
     pub(super) profiles: Profiles,
     /// The scenario's models by profile, for the resolved scenario.
     pub(super) model_profiles: Vec<(String, String)>,
+    /// What readers are told of each model, in the same order.
+    model_labels: Vec<String>,
     nodes: Vec<Node>,
 }
 
@@ -104,6 +106,7 @@ pub(super) fn build(
         carbon_g_per_kwh: site.carbon.value.get(),
         node_costs,
         provenance: basis.collect(&profiles),
+        model_labels: models.iter().map(NamedModel::label).collect(),
         model_profiles: models.iter().map(|model| (model.name.clone(), model.profile.clone())).collect(),
         profiles,
         nodes,
@@ -186,7 +189,7 @@ pub(super) fn recorder(file: &ScenarioFile, parts: &Parts, workloads: &[Workload
         name: pool.name.clone(),
         role: pool.role.name().into(),
         hardware: node.name.clone(),
-        model: file.models.keys().nth(usize::from(pool.model.0)).cloned().unwrap_or_default(),
+        model: parts.model_labels.get(usize::from(pool.model.0)).cloned().unwrap_or_default(),
         instances: pool.instances,
         chips_per_instance: pool.chips,
         kv_blocks: pool.engine.kv_blocks,

@@ -7,7 +7,7 @@ use super::super::source::read;
 use super::library::Library;
 use crate::cluster::ModelId;
 use crate::hardware::{Catalogue, Chip, Kind, Link, Node, Profile, Site};
-use crate::model::{Model, ModelProfile, hugging_face};
+use crate::model::{Model, ModelProfile, Precision, hugging_face};
 
 /// A model of the scenario.
 pub(super) struct NamedModel {
@@ -15,6 +15,15 @@ pub(super) struct NamedModel {
     pub(super) profile: String,
     pub(super) id: ModelId,
     pub(super) model: Model,
+}
+
+impl NamedModel {
+    /// The profile and its number formats: `gpt-oss-120b (bf16, experts mxfp4, KV bf16)`.
+    pub(super) fn label(&self) -> String {
+        let Precision { weights, experts, kv } = *self.model.precision();
+        let experts = experts.filter(|&format| format != weights).map_or_else(String::new, |format| format!(", experts {}", format.name()));
+        format!("{} ({}{experts}, KV {})", self.profile, weights.name(), kv.name())
+    }
 }
 
 /// The models that can be built; the others have been noted.

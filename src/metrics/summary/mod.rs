@@ -36,6 +36,8 @@ pub struct Summary {
     pub requests: RequestCounts,
     /// Tokens served.
     pub tokens: TokenCounts,
+    /// How long requests are.
+    pub lengths: Lengths,
     /// Rates over the measured time, of all requests whenever they arrived; `None` if nothing was measured.
     pub throughput: Throughput,
     /// Latency distributions.
@@ -90,6 +92,15 @@ pub struct RequestCounts {
     pub truncated: u64,
     /// Times a running request lost its KV and was computed again.
     pub preemptions: u64,
+}
+
+/// Mean lengths of measured requests, tokens.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Lengths {
+    /// Of all prompts; `None` if no request arrived.
+    pub prompt_mean: Option<f64>,
+    /// Of the outputs of completed requests; `None` if none completed.
+    pub output_mean: Option<f64>,
 }
 
 /// Tokens served in the measured time: a prompt counts when its first token leaves, an output token when it leaves.

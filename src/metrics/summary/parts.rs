@@ -14,7 +14,7 @@ pub struct PoolSummary {
     pub role: String,
     /// Node profile.
     pub hardware: String,
-    /// Served model.
+    /// Served model: profile and number formats.
     pub model: String,
     /// Instances.
     pub instances: u32,

@@ -10,9 +10,9 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, value::Serde};
 use serde::Serialize;
 
 use super::answer::{answer, arrived};
-use super::number::{count, duration_s, percent};
+use super::number::{count, duration_s, number, percent};
 use super::plot::{Chart, Section, chart_style};
-use super::text::glue;
+use super::text::{glue, shortened};
 use super::trust::trust;
 use crate::metrics::{Definition, definitions};
 use crate::metrics::{RunResult, Summary};
@@ -63,6 +63,7 @@ struct View<'a> {
     script: &'a str,
     data: String,
     scenario: &'a str,
+    subject: String,
     run: String,
     version: &'a str,
     hash: &'a str,
@@ -98,6 +99,7 @@ pub fn page(input: ReportInput<'_>) -> Result<String, PageError> {
         script: SCRIPT,
         data: data(input.charts)?,
         scenario: &summary.scenario,
+        subject: subject(summary),
         run: run_line(summary),
         version: input.version,
         hash: &summary.input_hash,
@@ -120,6 +122,35 @@ pub fn page(input: ReportInput<'_>) -> Result<String, PageError> {
     };
     Ok(environment.get_template("page.html")?.render(Serde(&view))?)
 }
+
+/// What was simulated: models, pools, and what is asked of them.
+fn subject(summary: &Summary) -> String {
+    let mut models: Vec<&str> = summary.pools.iter().map(|pool| pool.model.as_str()).collect();
+    models.dedup();
+    let pools = summary.pools.iter().map(|pool| {
+        let chips = pool.chips / pool.instances.max(1);
+        format!(
+            "{} {} × {chips} {} of {}",
+            shortened(&pool.name, 24),
+            count(pool.instances.into()),
+            if chips == 1 { "chip" } else { "chips" },
+            pool.hardware
+        )
+    });
+    let mut parts = vec![models.join(" and "), pools.take(POOLS).collect::<Vec<_>>().join(", ")];
+    if summary.pools.len() > POOLS {
+        parts[1].push_str(&format!(" and {} more pools", summary.pools.len() - POOLS));
+    }
+    parts.extend(summary.throughput.offered_requests_per_s.map(|rate| format!("{} requests/s offered", number(rate))));
+    let (prompts, outputs) = (summary.lengths.prompt_mean, summary.lengths.output_mean);
+    parts.extend(
+        prompts.zip(outputs).map(|(prompt, output)| format!("{} prompt and {} output tokens a request", number(prompt), number(output))),
+    );
+    glue(&parts.join(" · "))
+}
+
+/// Pools that the line on the subject names.
+const POOLS: usize = 4;
 
 /// What was run, in a line under the title.
 fn run_line(summary: &Summary) -> String {
