@@ -107,7 +107,7 @@ impl From<StudyError> for Failure {
             }
             StudyError::BeyondTime(_) => Self::input(error.to_string()),
             StudyError::Interrupted(_) => Self::Interrupted(error.to_string()),
-            StudyError::Internal(_) => Self::Internal(error.to_string()),
+            StudyError::Internal(_) | StudyError::Summary(_) => Self::Internal(error.to_string()),
         }
     }
 }

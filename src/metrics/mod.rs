@@ -7,6 +7,7 @@ mod bins;
 mod definition;
 mod parameters;
 mod provenance;
+mod record;
 mod recorder;
 mod row;
 mod summarize;

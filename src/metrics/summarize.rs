@@ -1,6 +1,7 @@
 //! From what was recorded to what is reported.
 
-use super::recorder::{ClassRecord, Recorder, RequestSink};
+use super::record::ClassRecord;
+use super::recorder::{Recorder, RequestSink};
 use super::summary::{
     AtBoundary, Cdf, ClassSummary, Cost, Distributions, Energy, EnergyByPhase, Goodput, Jitter, Latency, Lengths, Lifecycle, MeanAndP99,
     NetworkSummary, PoolSummary, PoolTimeline, RequestCounts, RunResult, SCHEMA_VERSION, Summary, Throughput, Timeline, Warmup,
@@ -90,6 +91,7 @@ impl<S: RequestSink> Recorder<S> {
             classes: self.class_summaries(),
             network: self.network(facts),
             provenance: Vec::new(),
+            assertions: Vec::new(),
             warnings: Vec::new(),
         };
         RunResult { summary, timeline: self.timeline(facts.end), distributions: self.distributions() }

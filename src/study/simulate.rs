@@ -5,7 +5,7 @@ use thiserror::Error;
 use super::{money, warnings};
 use crate::cluster::{Both, Cluster, Observer, RunError};
 use crate::config::Scenario;
-use crate::metrics::{Recorder, RequestSink, RunFacts, RunResult};
+use crate::metrics::{AssertionResult, Recorder, RequestSink, RunFacts, RunResult, Summary};
 use crate::sim::SimTime;
 use crate::workload::{Workload, WorkloadError};
 
@@ -50,8 +50,11 @@ pub enum StudyError {
     /// Our own error; please report it.
     #[error(transparent)]
     Internal(RunError),
+    /// The summary is no JSON: our own error.
+    #[error("cannot write the summary: {0}")]
+    Summary(serde_json::Error),
     /// The run was stopped from outside.
-    #[error("the run was interrupted at {0}")]
+    #[error("the run was interrupted at {0} of simulated time")]
     Interrupted(SimTime),
 }
 
@@ -110,5 +113,15 @@ pub fn simulate<S: RequestSink, L: Observer>(
         .map(|(class, lines)| (scenario.recorder.classes[usize::from(class.0)].name.clone(), lines.to_string()))
         .collect();
     result.summary.warnings = warnings::find(&result, scenario, &skipped);
+    result.summary.assertions = assertions(scenario, &result.summary)?;
     Ok((result, recorder.into_sink(), listener))
+}
+
+/// The conditions of the scenario against what came out.
+fn assertions(scenario: &Scenario, summary: &Summary) -> Result<Vec<AssertionResult>, StudyError> {
+    let value = serde_json::to_value(summary).map_err(StudyError::Summary)?;
+    let outcomes = scenario.assertions.iter().map(|assertion| (assertion, assertion.evaluate(&value)));
+    Ok(outcomes
+        .map(|(assertion, outcome)| AssertionResult { text: assertion.text.clone(), holds: outcome.holds, value: outcome.value })
+        .collect())
 }

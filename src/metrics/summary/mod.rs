@@ -60,6 +60,8 @@ pub struct Summary {
     pub network: NetworkSummary,
     /// Origin of every figure the result depends on.
     pub provenance: Vec<ProvenanceEntry>,
+    /// The conditions of the scenario, in its order.
+    pub assertions: Vec<AssertionResult>,
     /// What a reader must know before trusting the numbers.
     pub warnings: Vec<Warning>,
 }
@@ -71,6 +73,17 @@ pub struct Warmup {
     pub s: f64,
     /// Requests that arrived in it.
     pub requests: u64,
+}
+
+/// What became of one condition of the scenario.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AssertionResult {
+    /// The condition as written.
+    pub text: String,
+    /// Whether it holds.
+    pub holds: bool,
+    /// The number it was checked against; `None` if the run has none, and then it does not hold.
+    pub value: Option<f64>,
 }
 
 /// Requests by outcome. `arrived` = the sum of the others.

@@ -14,8 +14,7 @@ use super::number::{count, duration_s, number, percent};
 use super::plot::{Chart, Section, chart_style};
 use super::text::{glue, shortened};
 use super::trust::trust;
-use crate::metrics::{Definition, definitions};
-use crate::metrics::{RunResult, Summary};
+use crate::metrics::{AssertionResult, Definition, RunResult, Summary, definitions};
 
 const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
@@ -71,6 +70,7 @@ struct View<'a> {
     headline: &'a str,
     clauses: Vec<String>,
     warnings: Vec<(String, Vec<(bool, String)>)>,
+    assertions: Vec<Assertion<'a>>,
     trust: Option<String>,
     /// Where the sentence on trust leads.
     trust_target: &'static str,
@@ -107,6 +107,7 @@ pub fn page(input: ReportInput<'_>) -> Result<String, PageError> {
         headline: &answer.headline,
         clauses: answer.clauses.iter().map(|clause| capital(&glue(clause))).collect(),
         warnings: summary.warnings.iter().map(|w| (w.code.replace('-', " "), code_parts(&sentence(&w.message)))).collect(),
+        assertions: summary.assertions.iter().map(assertion).collect(),
         trust: trust.sentence().map(|s| glue(&s)),
         // A link into a closed list opens it.
         trust_target: if trust.assumed + trust.estimated > 0 { "provenance-soft" } else { "provenance" },
@@ -121,6 +122,22 @@ pub fn page(input: ReportInput<'_>) -> Result<String, PageError> {
         resolved: input.resolved_yaml,
     };
     Ok(environment.get_template("page.html")?.render(Serde(&view))?)
+}
+
+/// A condition of the scenario as the template sees it.
+#[derive(Debug, Serialize)]
+struct Assertion<'a> {
+    /// `met` or `missed`.
+    state: &'static str,
+    word: &'static str,
+    text: &'a str,
+    found: String,
+}
+
+fn assertion(result: &AssertionResult) -> Assertion<'_> {
+    let (state, word) = if result.holds { ("met", "holds") } else { ("missed", "fails") };
+    let found = result.value.map_or_else(|| "no value in this run".to_owned(), |value| format!("it is {}", number(value)));
+    Assertion { state, word, text: &result.text, found }
 }
 
 /// What was simulated: models, pools, and what is asked of them.
