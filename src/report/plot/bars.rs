@@ -8,7 +8,7 @@ use super::palette::Colour;
 use super::{Chart, PlotError, Section};
 use crate::metrics::Summary;
 
-const WIDTH: u32 = 360;
+const WIDTH: u32 = 340;
 const BAR: (f64, f64) = (52.0, 80.0);
 const ROW: f64 = 25.0;
 
@@ -48,12 +48,12 @@ fn time(summary: &Summary) -> Shares {
         title: "Where the time goes",
         whole: "mean end-to-end time",
         parts: vec![
-            part("queue", l.queue_ms, Colour::Vermillion),
-            part("prefill", l.prefill_ms, Colour::Orange),
+            part("queue", l.queue_ms, Colour::Queue),
+            part("prefill", l.prefill_ms, Colour::Prefill),
             part("wait for decode memory", l.reserve_ms, Colour::Reserve),
-            part("KV transfer", l.transfer_ms, Colour::Purple),
+            part("KV transfer", l.transfer_ms, Colour::Transfer),
             part("wait for decode batch", l.decode_queue_ms, Colour::DecodeQueue),
-            part("decode", l.decode_ms, Colour::Blue),
+            part("decode", l.decode_ms, Colour::Decode),
         ],
         write: duration_ms,
         absent: "No request completed, so there is no time to share out.",
@@ -67,10 +67,10 @@ fn energy(summary: &Summary) -> Shares {
         title: "Where the joules go",
         whole: "at the facility",
         parts: vec![
-            part("prefill", e.by_phase.prefill_j, Colour::Orange),
-            part("KV transfer", e.by_phase.transfer_j, Colour::Purple),
-            part("decode", e.by_phase.decode_j, Colour::Blue),
-            part("start-up", e.by_phase.startup_j, Colour::Grey),
+            part("prefill", e.by_phase.prefill_j, Colour::Prefill),
+            part("KV transfer", e.by_phase.transfer_j, Colour::Transfer),
+            part("decode", e.by_phase.decode_j, Colour::Decode),
+            part("start-up", e.by_phase.startup_j, Colour::Startup),
             part("idle", e.by_phase.idle_j, Colour::Idle),
             part("cooling and supply (PUE)", e.facility_j - e.it_j, Colour::Overhead),
         ],
@@ -86,10 +86,10 @@ fn cost(summary: &Summary) -> Shares {
         title: "Where the dollars go",
         whole: "over the measured time",
         parts: vec![
-            part("capital", b.capital, Colour::Green),
-            part("energy", b.energy, Colour::Yellow),
-            part("hosting", b.hosting, Colour::Sky),
-            part("rent", b.rent, Colour::Grey),
+            part("capital", b.capital, Colour::Capital),
+            part("energy", b.energy, Colour::Energy),
+            part("hosting", b.hosting, Colour::Hosting),
+            part("rent", b.rent, Colour::Rent),
         ],
         write: usd,
         absent: "Nothing was paid in the measured time, or no price is known.",
