@@ -8,7 +8,7 @@ use super::palette::Colour;
 use super::{Chart, PlotError, Section};
 use crate::metrics::Summary;
 
-const WIDTH: u32 = 340;
+const WIDTH: u32 = 360;
 const BAR: (f64, f64) = (52.0, 80.0);
 const ROW: f64 = 25.0;
 

@@ -199,13 +199,13 @@ mod tests {
 
     /// Linear colour as eyes without red or green cones see it, after Machado, Oliveira and Fernandes (2009), table for severity 1.0.
     fn seen(hex: &str, by: [[f64; 3]; 3]) -> [f64; 3] {
-        let c = linear(hex);
-        let [r, g, b] = by.map(|row| row.iter().zip(c).map(|(m, c)| m * c).sum::<f64>().clamp(0.0, 1.0));
-        let f = |t: f64| if t > 0.008_856 { libm::cbrt(t) } else { 7.787 * t + 16.0 / 116.0 };
-        let x = f((0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.9505);
-        let y = f(0.2126 * r + 0.7152 * g + 0.0722 * b);
-        let z = f((0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.089);
-        [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
+        let light = linear(hex);
+        let [r, g, b] = by.map(|row| row.iter().zip(light).map(|(share, of)| share * of).sum::<f64>().clamp(0.0, 1.0));
+        let root = |t: f64| if t > 0.008_856 { libm::cbrt(t) } else { 7.787 * t + 16.0 / 116.0 };
+        let reddish = root((0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.9505);
+        let bright = root(0.2126 * r + 0.7152 * g + 0.0722 * b);
+        let bluish = root((0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.089);
+        [116.0 * bright - 16.0, 500.0 * (reddish - bright), 200.0 * (bright - bluish)]
     }
 
     #[test]

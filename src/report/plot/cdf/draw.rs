@@ -65,7 +65,7 @@ impl<'a> Frame<'a> {
         let x = Scale::log(domain, (form.left, form.right));
         let flags = flags(lines, form.right, |limit| x.at(limit));
         let longest = lines.iter().map(|line| BODY.width(&shortened(&line.name, LONGEST))).fold(0.0, f64::max);
-        let stacked = 18.0 + longest > form.mark_at(0) - 62.0;
+        let stacked = 18.0 + 1.1 * longest > form.mark_at(0) - 62.0;
         let rows = lines.len() * if stacked { 2 } else { 1 } + usize::from(more > 0);
         let flag_rows = flags.iter().map(|flag| flag.row + 1).max().unwrap_or(0);
         let top = KEY_TOP + ROW * rows as f64 + 40.0 + FLAG_ROW * flag_rows as f64;
@@ -199,7 +199,7 @@ impl<'a> Frame<'a> {
         let rows = if self.stacked { 2.0 } else { 1.0 };
         let y = KEY_TOP + ROW * (rows * row as f64 + 0.5);
         layer.rect((0.0, y - 6.0), (12.0, y + 6.0), line.colour, 1.0);
-        let room = (f64::from(self.form.width) - 18.0) / BODY.width("m");
+        let room = (f64::from(self.form.width) - 18.0) / (1.15 * BODY.width("m"));
         let letters = LONGEST.min(std::iter::successors(Some(1usize), |n| ((*n as f64) < room).then_some(n + 1)).last().unwrap_or(1));
         layer.text((18.0, y), &shortened(&line.name, letters), BODY);
         for (i, value) in line.marks.iter().enumerate() {

@@ -36,7 +36,7 @@ impl Flag {
     /// The longest label that fits: with its names, with shortened ones, or the limit alone, whose colour still tells the class.
     fn write(&mut self, names: &str, limit: f64, fits: impl Fn(f64) -> bool) {
         let limit = limit_ms(limit);
-        let named = (names.chars().count().min(5).max(1)..=names.chars().count())
+        let named = (names.chars().count().clamp(1, 5)..=names.chars().count())
             .rev()
             .map(|letters| format!("{} SLO {limit}", shortened(names, letters)));
         let mut labels = named.chain([format!("SLO {limit}")]);

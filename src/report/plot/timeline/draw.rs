@@ -24,8 +24,8 @@ pub(super) struct Variant {
 
 /// Most letters of a name.
 const LONGEST: usize = 32;
-/// Letters of a line of the notes, a letter being as wide as half of its height.
-const NOTE: f64 = 6.6;
+/// Pixels of a letter of the notes in a wide font.
+const NOTE: f64 = 7.7;
 
 /// Pixels of an interval from which it is drawn as a step.
 const STEP: usize = 8;
@@ -87,7 +87,8 @@ impl Multiples {
         let (mut row, mut x) = (0, 0.0);
         let mut out = Vec::new();
         for line in series {
-            let width = 18.0 + BODY.width(&shortened(&line.name, LONGEST)) + 16.0;
+            // Some fonts are wider than the estimate.
+            let width = 18.0 + 1.15 * BODY.width(&shortened(&line.name, LONGEST)) + 14.0;
             if x > 0.0 && x + width > f64::from(variant.width) {
                 (row, x) = (row + 1, 0.0);
             }
