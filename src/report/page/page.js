@@ -145,11 +145,16 @@
         });
       } else {
         tip.append(title("at " + digits(data.at[index] / data.unit[1]) + " " + data.unit[0]));
+        // A phone has room for the panel under the finger only.
+        const box = svg.getBoundingClientRect();
+        const y = ((event.clientY - box.top) / box.height) * svg.viewBox.baseVal.height / scale;
+        const under = frame.panels.findIndex(([, bottom]) => y <= bottom);
         data.panels.forEach((panel, p) => {
-          tip.append(title(panel.title));
+          const told = innerWidth > 760 || p === under;
+          if (told) tip.append(title(panel.title));
           for (const series of panel.series) {
             if (off.has(String(series.key))) continue;
-            tip.append(row(series.colour, series.name, write(series.y[index], panel.unit)));
+            if (told) tip.append(row(series.colour, series.name, write(series.y[index], panel.unit)));
             dot(x, p, series.y[index] / panel.top, series.colour);
           }
         });
