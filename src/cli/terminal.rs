@@ -76,9 +76,22 @@ pub(super) fn progress() -> bool {
     std::io::stderr().is_terminal()
 }
 
-/// Columns of the terminal; 80 where there is none.
+/// Columns of stdout: those of its terminal, else what `COLUMNS` says, else 80.
 pub(super) fn width() -> usize {
-    terminal_size::terminal_size_of(std::io::stdout()).map_or(80, |(terminal_size::Width(columns), _)| usize::from(columns))
+    let terminal = terminal_size::terminal_size_of(std::io::stdout()).map(|(terminal_size::Width(columns), _)| usize::from(columns));
+    columns(terminal, std::env::var_os("COLUMNS"))
+}
+
+/// Columns of stderr, by the same rule.
+pub(super) fn stderr_width() -> usize {
+    let terminal = terminal_size::terminal_size_of(std::io::stderr()).map(|(terminal_size::Width(columns), _)| usize::from(columns));
+    columns(terminal, std::env::var_os("COLUMNS"))
+}
+
+/// A terminal knows its own width. A `COLUMNS` that is no number, or one that nothing fits in, counts as not set.
+fn columns(terminal: Option<usize>, variable: Option<OsString>) -> usize {
+    let said = || variable?.to_str()?.trim().parse().ok().filter(|columns| (40..=1000).contains(columns));
+    terminal.or_else(said).unwrap_or(80)
 }
 
 /// Prints a result.
@@ -113,5 +126,13 @@ mod tests {
         // Whoever types the option means it.
         assert!(wants(Colour::Always, false, &[("NO_COLOR", "1")]));
         assert!(!wants(Colour::Never, true, &[]));
+    }
+
+    #[test]
+    fn columns_is_honoured_where_there_is_no_terminal() {
+        let of = |terminal, said: &str| columns(terminal, Some(OsString::from(said)));
+        assert_eq!([of(None, "120"), of(None, " 60 "), of(Some(100), "120")], [120, 60, 100]);
+        assert_eq!(["", "wide", "-5", "12", "39", "99999999999"].map(|said| of(None, said)), [80; 6]);
+        assert_eq!(columns(None, None), 80);
     }
 }

@@ -26,7 +26,23 @@
     }
     return digits(ms / 864e5) + " d";
   };
-  const write = (v, unit) => (unit === "%" ? digits(v * 100) + " %" : unit === "W" ? prefixed(v, "W") : digits(v) + unit);
+  // Parts of a whole: a tenth of a percent is enough, but what is not quite everything is not 100 %.
+  const percent = (v) => {
+    if (v === 0 || v >= 1) return digits(v * 100) + " %";
+    if (v < 5e-4) return "< 0.1 %";
+    if (v < 0.0995) return (v * 100).toFixed(1) + " %";
+    return (v < 0.99 ? digits(v * 100) : (Math.floor(v * 1e4) / 100).toFixed(2)) + " %";
+  };
+  // Counts that are means: nobody acts on the third decimal.
+  const gauge = (v) => (v === 0 ? "0" : v < 0.005 ? "< 0.01" : v < 0.995 ? v.toFixed(2) : digits(v));
+  const write = (v, unit) => (unit === "%" ? percent(v) : unit === "W" ? prefixed(v, "W") : gauge(v) + unit);
+  // Height of a share on the axis on which every nine is a step, as a part of the whole axis.
+  const nines = (share, steps) => {
+    const top = steps + 0.55;
+    if (share >= 1) return 1;
+    const height = share <= 0.5 ? 2 * share : share <= 0.9 ? 1 + (-Math.log10(1 - share) - Math.LN2 / Math.LN10) / (1 - Math.LN2 / Math.LN10) : 1 - Math.log10(1 - share);
+    return Math.min(height, top) / top;
+  };
 
   const element = (name, attributes) => {
     const out = document.createElementNS(space, name);
@@ -57,6 +73,20 @@
       if (list[middle] <= x) low = middle; else high = middle;
     }
     return low;
+  };
+
+  // Beside the pointer; where the chart takes the whole width, below or above the chart, or at the edge that is further from the pointer.
+  const place = (event, chart) => {
+    const flat = innerWidth <= 760;
+    tip.classList.toggle("flat", flat);
+    const box = tip.getBoundingClientRect();
+    const lowest = Math.max(8, innerHeight - box.height - 8);
+    const right = event.clientX + 16;
+    const left = flat ? 8 : right + box.width > innerWidth ? event.clientX - 16 - box.width : right;
+    let top = event.clientY - box.height / 2;
+    if (flat) top = chart.bottom + 4 <= lowest ? chart.bottom + 4 : chart.top - 4 - box.height >= 8 ? chart.top - 4 - box.height : event.clientY > innerHeight / 2 ? 8 : lowest;
+    tip.style.left = Math.min(Math.max(8, left), Math.max(8, innerWidth - box.width - 8)) + "px";
+    tip.style.top = Math.min(Math.max(8, top), lowest) + "px";
   };
 
   const chart = (svg) => {
@@ -109,25 +139,28 @@
           if (off.has(String(i))) return;
           const k = below(series.x, value);
           const share = k < 0 ? 0 : series.y[k];
-          tip.append(row(series.colour, series.name, write(share, "%")));
-          dot(x, 0, share, series.colour);
+          tip.append(row(series.colour, series.name, percent(share)));
+          // The curve ends at its greatest value.
+          if (value <= series.x[series.x.length - 1]) dot(x, 0, nines(share, data.steps), series.colour);
         });
       } else {
-        tip.append(title("at " + duration(data.at[index] * 1000)));
+        tip.append(title("at " + digits(data.at[index] / data.unit[1]) + " " + data.unit[0]));
+        // A phone has room for the panel under the finger only.
+        const box = svg.getBoundingClientRect();
+        const y = ((event.clientY - box.top) / box.height) * svg.viewBox.baseVal.height / scale;
+        const under = frame.panels.findIndex(([, bottom]) => y <= bottom);
         data.panels.forEach((panel, p) => {
-          tip.append(title(panel.title));
+          const told = innerWidth > 760 || p === under;
+          if (told) tip.append(title(panel.title));
           for (const series of panel.series) {
             if (off.has(String(series.key))) continue;
-            tip.append(row(series.colour, series.name, write(series.y[index], panel.unit)));
+            if (told) tip.append(row(series.colour, series.name, write(series.y[index], panel.unit)));
             dot(x, p, series.y[index] / panel.top, series.colour);
           }
         });
       }
       tip.hidden = false;
-      const box = tip.getBoundingClientRect();
-      const left = event.clientX + 16 + box.width > innerWidth ? event.clientX - 16 - box.width : event.clientX + 16;
-      tip.style.left = Math.min(Math.max(8, left), Math.max(8, innerWidth - box.width - 8)) + "px";
-      tip.style.top = Math.min(Math.max(8, event.clientY - box.height / 2), Math.max(8, innerHeight - box.height - 8)) + "px";
+      place(event, svg.getBoundingClientRect());
     };
 
     // A key switches its line on and off.
@@ -170,14 +203,14 @@
       if (whole) { axis.innerHTML = written; reset.remove(); return; }
       svg.parentNode.append(reset);
       axis.replaceChildren();
-      const [unit, seconds] = high <= 180 ? ["s", 1] : high <= 10800 ? ["min", 60] : high <= 259200 ? ["h", 3600] : ["d", 86400];
+      const [unit, seconds] = data.unit;
       const bottom = frame.panels[frame.panels.length - 1][1];
       for (let i = 0; i <= 4; i++) {
         const at = a + ((b - a) * i) / 4;
         for (const [top, end] of frame.panels) {
           axis.append(element("line", { class: "s-grid", "stroke-width": 2, x1: toX(at), x2: toX(at), y1: top * scale, y2: end * scale }));
         }
-        const label = element("text", { class: "f-muted", x: toX(at), y: (bottom + 14) * scale, dy: "0.5ex", "text-anchor": "middle", "font-size": 24 });
+        const label = element("text", { class: "f-muted", x: toX(at), y: (bottom + 14) * scale, dy: "0.5ex", "text-anchor": "middle", "font-size": 26 });
         label.textContent = digits(at / seconds) + " " + unit;
         axis.append(label);
       }
@@ -207,6 +240,13 @@
   };
 
   for (const svg of document.querySelectorAll("svg.chart")) chart(svg);
+  // On paper nothing can be opened. Browsers that know ::details-content need no help.
+  let opened = [];
+  addEventListener("beforeprint", () => {
+    opened = [...document.querySelectorAll("details:not([open])")];
+    for (const details of opened) details.open = true;
+  });
+  addEventListener("afterprint", () => { for (const details of opened) details.open = false; });
   // Definitions under the pointer, too.
   for (const link of document.querySelectorAll('a[href^="#def-"]')) {
     const target = document.getElementById(link.hash.slice(1));

@@ -52,11 +52,11 @@ pub(super) struct Look {
 }
 
 /// Body text of charts.
-pub(super) const BODY: Look = Look { size: 13.0, bold: false, colour: Colour::Ink, anchor: Anchor::Start };
+pub(super) const BODY: Look = Look { size: 14.0, bold: false, colour: Colour::Ink, anchor: Anchor::Start };
 /// Titles of charts.
-pub(super) const TITLE: Look = Look { size: 15.0, bold: true, ..BODY };
+pub(super) const TITLE: Look = Look { size: 16.0, bold: true, ..BODY };
 /// Labels of ticks.
-pub(super) const TICK: Look = Look { size: 12.0, colour: Colour::Muted, ..BODY };
+pub(super) const TICK: Look = Look { size: 13.0, colour: Colour::Muted, ..BODY };
 
 impl Look {
     pub(super) const fn right(self) -> Self {
@@ -67,6 +67,9 @@ impl Look {
     }
     pub(super) const fn bold(self) -> Self {
         Self { bold: true, ..self }
+    }
+    pub(super) const fn in_colour(self, colour: Colour) -> Self {
+        Self { colour, ..self }
     }
 
     /// Estimated width of `text` in CSS pixels. Browsers differ; layout must not depend on the last pixels.
@@ -231,15 +234,15 @@ mod tests {
     fn a_group_is_drawn_at_twice_the_size_with_classes_for_colours() {
         let mut canvas = Canvas::new(100, 50);
         canvas.group("class=\"x\"", |layer| {
-            layer.line(&[(1.0, 2.0), (3.25, 4.0)], Colour::Blue, 2.0);
+            layer.line(&[(1.0, 2.0), (3.25, 4.0)], Colour::Decode, 2.0);
             layer.text((5.0, 6.0), "a < b", BODY);
         });
         let drawing = canvas.finish().unwrap();
         assert_eq!(drawing.view_box(), "0 0 200 100");
         assert_eq!(
             drawing.body,
-            "<g class=\"x\">\n<polyline fill=\"none\" class=\"s-blue\" stroke-width=\"4\" points=\"2,4 7,8\"/>\n\
-             <text x=\"10\" y=\"12\" dy=\"0.5ex\" text-anchor=\"start\" font-size=\"26\" class=\"f-ink\">\na &lt; b\n</text>\n</g>\n"
+            "<g class=\"x\">\n<polyline fill=\"none\" class=\"s-decode\" stroke-width=\"4\" points=\"2,4 7,8\"/>\n\
+             <text x=\"10\" y=\"12\" dy=\"0.5ex\" text-anchor=\"start\" font-size=\"28\" class=\"f-ink\">\na &lt; b\n</text>\n</g>\n"
         );
     }
 }

@@ -46,7 +46,7 @@ pub struct Chart {
     pub title: String,
     /// The same in words and numbers, for those who do not see it. Where there is nothing to draw, why.
     pub description: String,
-    /// Wide drawing first, narrow one second if the wide one does not fit a phone; empty where there is nothing to draw.
+    /// Wide drawing first, the narrow one for phones last, one for tablets between them where the wide one does not fit; empty where there is nothing to draw.
     drawings: Vec<Drawing>,
     /// What the script needs to show values under the pointer.
     data: Option<serde_json::Value>,
@@ -74,10 +74,13 @@ impl Chart {
         for (i, drawing) in self.drawings.iter().enumerate() {
             let size = match (self.drawings.len(), i) {
                 (1, _) => "any",
+                // Where there is no middle one, the wide one serves to the width of a phone.
+                (2, 0) => "wide middle",
                 (_, 0) => "wide",
+                (3, 1) => "middle",
                 _ => "narrow",
             };
-            let id = format!("{}-{size}", self.id);
+            let id = format!("{}-{i}", self.id);
             // Writing to a string does not fail.
             let _ = write!(
                 out,

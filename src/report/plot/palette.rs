@@ -1,4 +1,5 @@
-//! Colours by meaning: the qualitative palette of Okabe and Ito ("Color Universal Design", 2008) in a light and a dark form.
+//! Colours by meaning: a phase and the pools of its role share a hue, classes and dollars have others. The hues of phases follow Okabe and
+//! Ito ("Color Universal Design", 2008), darkened or lightened until every line has a contrast of 3:1 with the background of either scheme.
 //!
 //! Owns: which thing has which colour, and the style sheet that gives it its two forms. Must not know: shapes.
 
@@ -14,47 +15,76 @@ pub(super) enum Colour {
     Grid,
     Axis,
     Back,
-    Slo,
-    Orange,
-    Sky,
-    Green,
-    Yellow,
-    Blue,
-    Vermillion,
-    Purple,
-    Grey,
+    Prefill,
+    PrefillDark,
+    PrefillLight,
+    Decode,
+    DecodeDark,
+    DecodeLight,
+    Mixed,
+    MixedDark,
+    MixedLight,
+    /// Queues, and what arrives at them.
+    Queue,
     Reserve,
     DecodeQueue,
+    Transfer,
+    Startup,
     Idle,
     Overhead,
+    Capital,
+    Energy,
+    Hosting,
+    Rent,
+    Magenta,
+    Violet,
+    Olive,
+    Brown,
+    Teal,
 }
 
 /// Colour, name of its class and variable, light form, dark form.
-const TABLE: [(Colour, &str, &str, &str); 18] = [
+const TABLE: [(Colour, &str, &str, &str); 30] = [
     (Colour::Ink, "ink", "#1b1f23", "#e8eaed"),
     (Colour::Muted, "muted", "#57606a", "#a3abb3"),
     (Colour::Grid, "grid", "#e4e7eb", "#2c3238"),
     (Colour::Axis, "axis", "#9aa2ab", "#6b747d"),
     (Colour::Back, "back", "#ffffff", "#16191d"),
-    (Colour::Slo, "slo", "#57606a", "#a3abb3"),
-    (Colour::Orange, "orange", "#e69f00", "#e69f00"),
-    (Colour::Sky, "sky", "#56b4e9", "#56b4e9"),
-    (Colour::Green, "green", "#009e73", "#14b88a"),
-    (Colour::Yellow, "yellow", "#d6c400", "#f0e442"),
-    (Colour::Blue, "blue", "#0072b2", "#3d9bd8"),
-    (Colour::Vermillion, "vermillion", "#d55e00", "#f07d2e"),
-    (Colour::Purple, "purple", "#cc79a7", "#d98fb8"),
-    (Colour::Grey, "grey", "#5f6973", "#c3c9cf"),
-    (Colour::Reserve, "reserve", "#e8935a", "#b4632c"),
-    (Colour::DecodeQueue, "decode-queue", "#f4c5a5", "#7d4a29"),
-    (Colour::Idle, "idle", "#b3bac2", "#5c656e"),
-    (Colour::Overhead, "overhead", "#dadee3", "#3b4249"),
+    (Colour::Prefill, "prefill", "#b85a00", "#f0962e"),
+    (Colour::PrefillDark, "prefill-2", "#6b3200", "#ffd2a0"),
+    (Colour::PrefillLight, "prefill-3", "#db7b2b", "#b3650c"),
+    (Colour::Decode, "decode", "#005fa8", "#3d9bd8"),
+    (Colour::DecodeDark, "decode-2", "#002f63", "#b0d8f7"),
+    (Colour::DecodeLight, "decode-3", "#4a96da", "#2b70ad"),
+    (Colour::Mixed, "mixed", "#00825e", "#19bd8e"),
+    (Colour::MixedDark, "mixed-2", "#004a35", "#9fead2"),
+    (Colour::MixedLight, "mixed-3", "#4ba286", "#0c8160"),
+    (Colour::Queue, "queue", "#8a1026", "#ff8d92"),
+    (Colour::Reserve, "reserve", "#cb4450", "#d9485c"),
+    (Colour::DecodeQueue, "decode-queue", "#df6e76", "#b0485a"),
+    (Colour::Transfer, "transfer", "#bf62ac", "#e3a4da"),
+    (Colour::Startup, "startup", "#2f363d", "#d5dae0"),
+    (Colour::Idle, "idle", "#5f6973", "#9aa4ae"),
+    (Colour::Overhead, "overhead", "#8a939d", "#6a747e"),
+    (Colour::Capital, "capital", "#44505c", "#d0d7de"),
+    (Colour::Energy, "energy", "#a67c00", "#e0b83a"),
+    (Colour::Hosting, "hosting", "#7d8894", "#7d8894"),
+    (Colour::Rent, "rent", "#8a4a2b", "#c07a55"),
+    (Colour::Magenta, "magenta", "#c4387f", "#f27ab0"),
+    (Colour::Violet, "violet", "#7a2f9e", "#b57ae0"),
+    (Colour::Olive, "olive", "#6b7300", "#c3c93a"),
+    (Colour::Brown, "brown", "#8c5a3c", "#c98f6e"),
+    (Colour::Teal, "teal", "#00545c", "#5fb9c4"),
 ];
 
-/// Colours of pools beyond the first of each role, and of their rest.
-const FURTHER_POOLS: [Colour; 5] = [Colour::Sky, Colour::Yellow, Colour::Purple, Colour::Vermillion, Colour::Grey];
-/// Colours of classes. Orange and blue are left to prefill and decode.
-const CLASSES: [Colour; 6] = [Colour::Green, Colour::Purple, Colour::Sky, Colour::Vermillion, Colour::Yellow, Colour::Grey];
+/// Tints of each role: prefill, decode, mixed.
+const TINTS: [[Colour; 3]; 3] = [
+    [Colour::Prefill, Colour::PrefillDark, Colour::PrefillLight],
+    [Colour::Decode, Colour::DecodeDark, Colour::DecodeLight],
+    [Colour::Mixed, Colour::MixedDark, Colour::MixedLight],
+];
+/// Colours of classes; none of them is a pool's.
+const CLASSES: [Colour; 6] = [Colour::Magenta, Colour::Violet, Colour::Olive, Colour::Brown, Colour::Teal, Colour::Ink];
 
 impl Colour {
     /// The stand-in that charts are drawn in.
@@ -73,21 +103,17 @@ impl Colour {
     }
 }
 
-/// One colour a pool: the first prefill, decode and mixed pool have the colour of their phase.
+/// One colour a pool: a tint of the hue of its role; when those run out, one that no other role needs.
 pub(super) fn pool_colours(roles: &[&str]) -> Vec<Colour> {
-    let mut free = FURTHER_POOLS.iter().copied().cycle();
-    let mut taken: Vec<Colour> = Vec::new();
+    let hue = |role: &str| ["prefill", "decode", "mixed"].iter().position(|name| *name == role);
+    let mut out: Vec<Option<Colour>> = Vec::new();
     for role in roles {
-        let first = match *role {
-            "prefill" => Some(Colour::Orange),
-            "decode" => Some(Colour::Blue),
-            "mixed" => Some(Colour::Green),
-            _ => None,
-        };
-        let colour = first.filter(|colour| !taken.contains(colour)).or_else(|| free.next());
-        taken.push(colour.unwrap_or(Colour::Grey));
+        let own = hue(role).and_then(|hue| TINTS.get(hue)).into_iter().flatten();
+        out.push(own.copied().find(|tint| !out.contains(&Some(*tint))));
     }
-    taken
+    let mut spare =
+        TINTS.iter().flat_map(|tints| tints.iter().rev().copied()).filter(|tint| !out.contains(&Some(*tint))).collect::<Vec<_>>();
+    out.into_iter().map(|colour| colour.or_else(|| spare.pop()).unwrap_or(Colour::Idle)).collect()
 }
 
 /// Replaces the stand-ins of a drawing by classes.
@@ -119,7 +145,7 @@ pub(super) fn style() -> String {
     for (_, name, ..) in TABLE {
         let _ = write!(out, ".s-{name}{{stroke:var(--c-{name})}}.f-{name}{{fill:var(--c-{name})}}");
     }
-    out.push_str("\n.s-slo{stroke-dasharray:10 7}\n");
+    out.push_str("\n.limits polyline{stroke-dasharray:10 7}\n");
     out.push_str(".chart text{font-family:system-ui,-apple-system,\"Segoe UI\",Roboto,\"Noto Sans\",\"Liberation Sans\",sans-serif;");
     out.push_str("paint-order:stroke;stroke:var(--c-back);stroke-width:5px;stroke-linejoin:round;font-variant-numeric:tabular-nums}\n");
     out.push_str(".chart polyline{stroke-linejoin:round;stroke-linecap:round}\n");
@@ -130,13 +156,18 @@ pub(super) fn style() -> String {
 mod tests {
     use super::*;
 
-    /// Relative luminance of WCAG 2.1.
-    fn luminance(hex: &str) -> f64 {
-        let channel = |i: usize| {
+    /// The three channels of linear light.
+    fn linear(hex: &str) -> [f64; 3] {
+        [1, 3, 5].map(|i| {
             let c = f64::from(u8::from_str_radix(&hex[i..i + 2], 16).unwrap()) / 255.0;
             if c <= 0.040_45 { c / 12.92 } else { libm::pow((c + 0.055) / 1.055, 2.4) }
-        };
-        0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5)
+        })
+    }
+
+    /// Relative luminance of WCAG 2.1.
+    fn luminance(hex: &str) -> f64 {
+        let [r, g, b] = linear(hex);
+        0.2126 * r + 0.7152 * g + 0.0722 * b
     }
 
     fn contrast(a: &str, b: &str) -> f64 {
@@ -144,13 +175,62 @@ mod tests {
         (a.max(b) + 0.05) / (a.min(b) + 0.05)
     }
 
+    fn forms(colour: Colour) -> [&'static str; 2] {
+        TABLE.iter().find(|(c, ..)| *c == colour).map(|(_, _, light, dark)| [*light, *dark]).unwrap()
+    }
+
     #[test]
-    fn text_reaches_a_contrast_of_4_5_in_both_schemes() {
-        let form = |name: &str| TABLE.iter().find(|(_, n, ..)| *n == name).map(|(_, _, light, dark)| (*light, *dark)).unwrap();
-        let back = form("back");
-        for name in ["ink", "muted"] {
-            assert!(contrast(form(name).0, back.0) >= 4.5 && contrast(form(name).1, back.1) >= 4.5, "{name}");
+    fn text_reaches_a_contrast_of_4_5_and_shapes_one_of_3_in_both_schemes() {
+        let back = forms(Colour::Back);
+        for (colour, name, light, dark) in TABLE {
+            let least = match colour {
+                // The quiet ones: nothing is read from them.
+                Colour::Grid | Colour::Axis | Colour::Back => continue,
+                // Names of classes are written in their colours.
+                Colour::Ink | Colour::Muted => 4.5,
+                colour if CLASSES.contains(&colour) => 4.5,
+                _ => 3.0,
+            };
+            for (form, back) in [light, dark].into_iter().zip(back) {
+                assert!(contrast(form, back) >= least, "{name} {form} has {:.2}", contrast(form, back));
+            }
         }
+    }
+
+    /// Linear colour as eyes without red or green cones see it, after Machado, Oliveira and Fernandes (2009), table for severity 1.0.
+    fn seen(hex: &str, by: [[f64; 3]; 3]) -> [f64; 3] {
+        let light = linear(hex);
+        let [r, g, b] = by.map(|row| row.iter().zip(light).map(|(share, of)| share * of).sum::<f64>().clamp(0.0, 1.0));
+        let root = |t: f64| if t > 0.008_856 { libm::cbrt(t) } else { 7.787 * t + 16.0 / 116.0 };
+        let reddish = root((0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.9505);
+        let bright = root(0.2126 * r + 0.7152 * g + 0.0722 * b);
+        let bluish = root((0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.089);
+        [116.0 * bright - 16.0, 500.0 * (reddish - bright), 200.0 * (bright - bluish)]
+    }
+
+    #[test]
+    fn classes_and_pools_of_one_chart_differ_for_colour_blind_eyes_too() {
+        let protan = [[0.152_286, 1.052_583, -0.204_868], [0.114_503, 0.786_281, 0.099_216], [-0.003_882, -0.048_116, 1.051_998]];
+        let deutan = [[0.367_322, 0.860_646, -0.227_968], [0.280_085, 0.672_501, 0.047_413], [-0.011_820, 0.042_940, 0.968_881]];
+        let usual = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+        for together in [CLASSES.to_vec(), TINTS.concat()] {
+            for (i, a) in together.iter().enumerate() {
+                for b in &together[..i] {
+                    for eyes in [usual, protan, deutan] {
+                        for (a_form, b_form) in forms(*a).into_iter().zip(forms(*b)) {
+                            let (p, q) = (seen(a_form, eyes), seen(b_form, eyes));
+                            let far = p.iter().zip(q).map(|(p, q)| (p - q) * (p - q)).sum::<f64>().sqrt();
+                            assert!(far >= 10.0, "{} and {} are {far:.1} apart", a.name(), b.name());
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_class_has_the_colour_of_a_pool() {
+        assert!(CLASSES.iter().all(|class| !TINTS.concat().contains(class)));
     }
 
     #[test]
@@ -162,10 +242,15 @@ mod tests {
     }
 
     #[test]
-    fn pools_take_the_colour_of_their_phase_once() {
-        let colours = pool_colours(&["prefill", "decode", "mixed", "prefill", "decode", "mixed"]);
-        assert_eq!(&colours[..4], &[Colour::Orange, Colour::Blue, Colour::Green, Colour::Sky]);
-        assert_eq!(colours.iter().filter(|c| **c == Colour::Orange).count(), 1);
+    fn pools_take_tints_of_their_role_and_never_the_same_twice() {
+        let colours = pool_colours(&["prefill", "decode", "mixed", "prefill", "decode", ""]);
+        assert_eq!(&colours[..5], &[Colour::Prefill, Colour::Decode, Colour::Mixed, Colour::PrefillDark, Colour::DecodeDark]);
+        for roles in [["mixed"; 6], ["prefill"; 6], [""; 6]] {
+            let colours = pool_colours(&roles);
+            for (i, colour) in colours.iter().enumerate() {
+                assert!(!colours[..i].contains(colour), "{colours:?}");
+            }
+        }
     }
 
     #[test]

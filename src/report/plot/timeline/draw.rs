@@ -2,7 +2,7 @@
 //!
 //! Owns: places. Must not know: where values come from.
 
-use super::super::super::text::shortened;
+use super::super::super::text::{shortened, wrapped};
 use super::super::PlotError;
 use super::super::axis::{Scale, from_zero, time_unit, times};
 use super::super::canvas::{BODY, Canvas, Drawing, Layer, TICK, TITLE as TITLE_LOOK};
@@ -22,11 +22,10 @@ pub(super) struct Variant {
     beside: bool,
 }
 
-/// Wide first.
-pub(super) const VARIANTS: [Variant; 2] = [
-    Variant { name: "wide", width: 900, left: 58.0, right: 762.0, panel: 92.0, ticks: 10, beside: true },
-    Variant { name: "narrow", width: 380, left: 54.0, right: 370.0, panel: 84.0, ticks: 5, beside: false },
-];
+/// Most letters of a name.
+const LONGEST: usize = 32;
+/// Pixels of a letter of the notes in a wide font.
+const NOTE: f64 = 7.7;
 
 /// Pixels of an interval from which it is drawn as a step.
 const STEP: usize = 8;
@@ -37,6 +36,36 @@ const KEY_ROW: f64 = 22.0;
 type KeyPlace<'a> = (usize, f64, &'a Line);
 
 impl Multiples {
+    /// The forms of this run: for a desk, for a tablet, for a phone. Beside the lines is as much room as the longest name needs.
+    pub(super) fn variants(&self) -> [Variant; 3] {
+        let names = self.panels.iter().flat_map(|panel| &panel.lines).map(|line| TICK.width(&shortened(&line.name, LONGEST)));
+        let longest = names.fold(60.0, f64::max);
+        [
+            Variant { name: "wide", width: 1040, left: 62.0, right: 1006.0 - longest, panel: 100.0, ticks: 10, beside: true },
+            Variant { name: "middle", width: 700, left: 62.0, right: 688.0, panel: 92.0, ticks: 8, beside: false },
+            Variant { name: "narrow", width: 350, left: 60.0, right: 338.0, panel: 84.0, ticks: 5, beside: false },
+        ]
+    }
+
+    /// What is to be said about the look, where there is reason to.
+    fn notes(&self, variant: &Variant) -> Vec<String> {
+        let pixels = variant.right - variant.left;
+        let mut out = Vec::new();
+        if self.warmup_s / self.end_s * pixels >= 1.0 {
+            out.push("shaded: warm-up, not measured");
+        }
+        if self
+            .panels
+            .iter()
+            .flat_map(|panel| panel.lines.iter().map(|line| (line, panel.smooth)))
+            .any(|(line, smooth)| banded(line, smooth, pixels))
+        {
+            out.push("band: least and most per interval drawn");
+        }
+        let room = if variant.beside { pixels - 200.0 } else { pixels + variant.left };
+        wrapped(&out.join("; "), whole(room / NOTE))
+    }
+
     /// Upper and lower edge of a panel.
     pub(super) fn place(&self, variant: &Variant, index: usize) -> (f64, f64) {
         let top = 34.0 + self.key_height(variant) + GAP * (index as f64 + 0.6) + variant.panel * index as f64;
@@ -44,7 +73,7 @@ impl Multiples {
     }
 
     fn key_height(&self, variant: &Variant) -> f64 {
-        if variant.beside { 0.0 } else { KEY_ROW * self.key(variant).last().map_or(0.0, |(row, ..)| *row as f64 + 1.0) }
+        if variant.beside { 0.0 } else { 6.0 + KEY_ROW * self.key(variant).last().map_or(0.0, |(row, ..)| *row as f64 + 1.0) }
     }
 
     /// Every series once, in rows as wide as the chart.
@@ -58,7 +87,8 @@ impl Multiples {
         let (mut row, mut x) = (0, 0.0);
         let mut out = Vec::new();
         for line in series {
-            let width = 18.0 + BODY.width(&shortened(&line.name, 24)) + 16.0;
+            // Some fonts are wider than the estimate.
+            let width = 18.0 + 1.15 * BODY.width(&shortened(&line.name, LONGEST)) + 14.0;
             if x > 0.0 && x + width > f64::from(variant.width) {
                 (row, x) = (row + 1, 0.0);
             }
@@ -68,10 +98,12 @@ impl Multiples {
         out
     }
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "less than a thousand pixels")]
     pub(super) fn draw(&self, variant: &Variant) -> Result<Drawing, PlotError> {
         let bottom = self.place(variant, self.panels.len() - 1).1;
-        let mut canvas = Canvas::new(variant.width, (bottom + 44.0) as u32);
+        let notes = self.notes(variant);
+        let note_top = if variant.beside { bottom + 34.0 } else { bottom + 54.0 };
+        let height = (note_top + 18.0 * notes.len().saturating_sub(1) as f64 + 10.0).max(bottom + 44.0);
+        let mut canvas = Canvas::new(variant.width, u32::try_from(whole(height)).unwrap_or(u32::MAX));
         let x = Scale::linear((0.0, self.end_s), (variant.left, variant.right));
         canvas.group("", |layer| layer.text((0.0, 12.0), TITLE, TITLE_LOOK));
         if !variant.beside {
@@ -79,11 +111,11 @@ impl Multiples {
                 canvas.group(&format!("class=\"key\" data-series=\"{}\"", line.series), |layer| {
                     let y = 42.0 + KEY_ROW * row as f64;
                     layer.rect((at, y - 2.0), (at + 14.0, y + 2.0), line.colour, 1.0);
-                    layer.text((at + 20.0, y), &shortened(&line.name, 24), BODY);
+                    layer.text((at + 20.0, y), &shortened(&line.name, LONGEST), BODY);
                 });
             }
         }
-        if self.warmup_s > 0.0 {
+        if x.at(self.warmup_s) - variant.left >= 1.0 {
             canvas.group("class=\"warmup\"", |layer| self.warmup(layer, variant, x));
         }
         let ticks = times(self.end_s, variant.ticks);
@@ -98,9 +130,11 @@ impl Multiples {
             }
         });
         canvas.group("", |layer| {
-            let warmup = if self.warmup_s > 0.0 && !variant.beside { " (shaded: warm-up)" } else { "" };
-            let title = format!("simulated time, {}{warmup}", time_unit(self.end_s).0);
-            layer.text((variant.right, bottom + 34.0), &title, TICK.right());
+            layer.text((variant.right, bottom + 34.0), &format!("simulated time, {}", time_unit(self.end_s).0), TICK.right());
+            let left = if variant.beside { variant.left } else { 0.0 };
+            for (row, note) in notes.iter().enumerate() {
+                layer.text((left, note_top + 18.0 * row as f64), note, TICK);
+            }
         });
         for (i, panel) in self.panels.iter().enumerate() {
             self.panel(&mut canvas, variant, panel, self.place(variant, i), x);
@@ -114,11 +148,6 @@ impl Multiples {
             let (top, bottom) = self.place(variant, i);
             layer.rect((variant.left, top), (end, bottom), Colour::Muted, 0.12);
         }
-        // Above the first panel, right of its title on a wide chart, is room for the word.
-        if variant.beside {
-            let (top, _) = self.place(variant, 0);
-            layer.text((variant.right, top - 18.0), "shaded: warm-up, not measured", TICK.right());
-        }
     }
 
     fn panel(&self, canvas: &mut Canvas, variant: &Variant, panel: &Panel, (top, bottom): (f64, f64), x: Scale) {
@@ -127,7 +156,7 @@ impl Multiples {
         canvas.clip(&clip, variant.left, top, variant.right, bottom);
         canvas.group("", |layer| {
             layer.text((0.0, top - 18.0), &panel.title, BODY.bold());
-            for (value, label) in from_zero(panel.top, panel.write) {
+            for (value, label) in from_zero(panel.top, panel.counted, panel.write) {
                 let y = y.at(value);
                 layer.line(&[(variant.left, y), (variant.right, y)], if value > 0.0 { Colour::Grid } else { Colour::Axis }, 1.0);
                 layer.text((variant.left - 8.0, y), &label, TICK.right());
@@ -143,38 +172,48 @@ impl Multiples {
                 canvas.group(&format!("class=\"key\" data-series=\"{}\"", line.series), |layer| {
                     let x = variant.right + 8.0;
                     layer.rect((x, at - 2.0), (x + 14.0, at + 2.0), line.colour, 1.0);
-                    layer.text((x + 20.0, at), &shortened(&line.name, 15), TICK);
+                    layer.text((x + 20.0, at), &shortened(&line.name, LONGEST), TICK);
                 });
             }
         }
     }
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "less than a thousand pixels")]
     fn line(&self, layer: &mut Layer<'_, '_>, variant: &Variant, values: &Line, smooth: usize, (x, y): (Scale, Scale)) {
-        let pixels = (variant.right - variant.left) as usize;
+        let pixels = variant.right - variant.left;
         let place = |(at, value): (f64, f64)| (x.at(at), y.at(value));
-        // Of most gauges every value is drawn as long as each has a pixel.
-        let most = pixels.checked_div(smooth).unwrap_or(pixels);
-        if values.values.len() > most {
-            let buckets = buckets(&self.at_s, &values.values, if smooth > 0 { most } else { pixels / 2 });
+        if banded(values, smooth, pixels) {
+            let buckets = buckets(&self.at_s, &values.values, whole(pixels / if smooth > 0 { smooth as f64 } else { 2.0 }));
             let upper = buckets.iter().map(|b| place((b.at, b.greatest)));
             let lower = buckets.iter().rev().map(|b| place((b.at, b.least)));
             layer.area(&upper.chain(lower).collect::<Vec<_>>(), values.colour, if smooth > 4 { 0.12 } else { 0.3 });
             layer.line(&buckets.iter().map(|b| place((b.at, b.mean))).collect::<Vec<_>>(), values.colour, 1.75);
         } else {
-            let points = self.at_s.iter().copied().zip(values.values.iter().copied()).filter(|(_, value)| value.is_finite());
+            let points = self.at_s.iter().copied().zip(self.half_s.iter().copied()).zip(values.values.iter().copied());
+            let points = points.filter(|(_, value)| value.is_finite());
             // Few intervals are drawn as what they are: a line between their middles would show a rise where there was a jump.
-            let few = values.values.len() * STEP <= pixels;
+            let few = values.values.len() * STEP <= whole(pixels);
             let points: Vec<(f64, f64)> = if few {
-                points.flat_map(|(at, value)| [(at - self.half_s, value), (at + self.half_s, value)]).map(place).collect()
+                points.flat_map(|((at, half), value)| [(at - half, value), (at + half, value)]).map(place).collect()
             } else {
-                points.map(place).collect()
+                points.map(|((at, _), value)| place((at, value))).collect()
             };
             if !points.is_empty() {
                 layer.line(&points, values.colour, 1.5);
             }
         }
     }
+}
+
+/// Whether a line has so many values that it is drawn as means with the range around them. Of most gauges every value is drawn as long as each
+/// has a pixel.
+fn banded(line: &Line, smooth: usize, pixels: f64) -> bool {
+    line.values.len() > whole(pixels / smooth.max(1) as f64)
+}
+
+/// Whole pixels.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few thousand at most, and negative becomes zero")]
+fn whole(pixels: f64) -> usize {
+    pixels as usize
 }
 
 /// Names at the ends of their lines, pushed apart until none covers another.
@@ -202,14 +241,15 @@ fn labels(panel: &Panel, (top, bottom): (f64, f64), y: Scale) -> Vec<(&Line, f64
 #[cfg(test)]
 mod tests {
     use super::super::super::super::fixture;
+    use super::super::tests::multiples;
     use super::*;
 
     #[test]
     fn names_beside_lines_do_not_cover_each_other() {
         for result in [fixture::two_pools(), fixture::twelve_pools()] {
-            let multiples = Multiples::new(&result);
+            let multiples = multiples(&result);
             for (i, panel) in multiples.panels.iter().enumerate() {
-                let place = multiples.place(&VARIANTS[0], i);
+                let place = multiples.place(&multiples.variants()[0], i);
                 let y = Scale::linear((0.0, panel.top), (place.1, place.0));
                 let labels = labels(panel, place, y);
                 assert_eq!(labels.len(), panel.lines.len());
@@ -220,9 +260,9 @@ mod tests {
 
     #[test]
     fn the_key_of_the_narrow_form_stays_inside_it() {
-        let multiples = Multiples::new(&fixture::twelve_pools());
-        for (_, x, line) in multiples.key(&VARIANTS[1]) {
-            assert!(x + 18.0 + BODY.width(&line.name) <= 380.0, "{}", line.name);
+        let multiples = multiples(&fixture::twelve_pools());
+        for (_, x, line) in multiples.key(&multiples.variants()[2]) {
+            assert!(x + 18.0 + BODY.width(&line.name) <= 350.0, "{}", line.name);
         }
     }
 }

@@ -2,17 +2,19 @@
 //!
 //! Owns: which gauges are shown and of which pools. Must not know: pixels; those are in `draw`.
 
+mod bins;
 mod draw;
 
 use serde_json::{Value, json};
 
-use super::super::number::{number, percent, si, trimmed};
-use super::axis::round_up;
+use super::super::number::{gauge, number, percent, share, si, trimmed};
+use super::axis::{round_count, round_up, time_unit};
 use super::cdf::short;
 use super::decimate::buckets;
 use super::palette::{Colour, pool_colours};
 use super::{Chart, PlotError, Section};
 use crate::metrics::{PoolTimeline, RunResult, Timeline};
+use bins::whole_bins;
 
 const ID: &str = "timeline";
 const TITLE: &str = "The run over time";
@@ -38,6 +40,8 @@ struct Panel {
     unit: &'static str,
     /// Upper end of the axis; the lower one is zero.
     top: f64,
+    /// Things are counted: labels are whole numbers.
+    counted: bool,
     /// Draw means over so many pixels with the range around them; every point if 0.
     smooth: usize,
     lines: Vec<Line>,
@@ -47,8 +51,8 @@ struct Panel {
 struct Multiples {
     /// Middle of each interval, s.
     at_s: Vec<f64>,
-    /// Half of an interval, s.
-    half_s: f64,
+    /// Half of each interval, s.
+    half_s: Vec<f64>,
     end_s: f64,
     /// Length of the warm-up, s; zero if there is none.
     warmup_s: f64,
@@ -64,13 +68,13 @@ struct Shown {
 
 /// The chart of all gauges.
 pub(super) fn chart(result: &RunResult) -> Result<Chart, PlotError> {
-    let timeline = &result.timeline;
+    let (timeline, widths) = whole_bins(&result.timeline, result.summary.simulated_s);
     if timeline.at_s.len() < 2 || timeline.interval_s <= 0.0 {
         let why = "The run is shorter than two intervals of the timeline, so there is nothing to draw over time.";
         return Ok(Chart::absent(ID, Section::Timelines, TITLE, why));
     }
-    let multiples = Multiples::new(result);
-    let drawings = draw::VARIANTS.iter().map(|variant| multiples.draw(variant)).collect::<Result<Vec<_>, _>>()?;
+    let multiples = Multiples::new(result, &timeline, &widths);
+    let drawings = multiples.variants().iter().map(|variant| multiples.draw(variant)).collect::<Result<Vec<_>, _>>()?;
     Ok(Chart {
         id: ID,
         section: Section::Timelines,
@@ -82,9 +86,9 @@ pub(super) fn chart(result: &RunResult) -> Result<Chart, PlotError> {
 }
 
 /// The pools that get a line, in the order of the scenario; the rest last.
-fn shown(result: &RunResult) -> Vec<Shown> {
+fn shown(result: &RunResult, timeline: &Timeline) -> Vec<Shown> {
     let pools = &result.summary.pools;
-    let timelines = &result.timeline.pools;
+    let timelines = &timeline.pools;
     let mut order: Vec<usize> = (0..timelines.len()).collect();
     let energy = |i: &usize| pools.get(*i).map_or(0.0, |pool| pool.energy_j);
     order.sort_by(|a, b| energy(b).total_cmp(&energy(a)));
@@ -124,13 +128,12 @@ fn summed(columns: &[&[f64]]) -> Vec<f64> {
 }
 
 impl Multiples {
-    fn new(result: &RunResult) -> Self {
-        let timeline = &result.timeline;
-        let half = timeline.interval_s / 2.0;
-        let at_s: Vec<f64> = timeline.at_s.iter().map(|at| at + half).collect();
-        let end_s = timeline.at_s.last().map_or(0.0, |at| at + timeline.interval_s);
+    fn new(result: &RunResult, timeline: &Timeline, widths: &[f64]) -> Self {
+        let half_s: Vec<f64> = widths.iter().map(|width| width / 2.0).collect();
+        let at_s: Vec<f64> = timeline.at_s.iter().zip(&half_s).map(|(at, half)| at + half).collect();
+        let end_s = timeline.at_s.last().zip(widths.last()).map_or(0.0, |(at, width)| at + width);
         let warmup_s = (result.summary.simulated_s - result.summary.measured_s).clamp(0.0, end_s);
-        let shown = shown(result);
+        let shown = shown(result, timeline);
         let total = summed(&timeline.pools.iter().map(|pool| pool.power_w.as_slice()).collect::<Vec<_>>());
         let mut power = panel("IT power", |v| si(v, "W"), "W", &shown, |p| &p.power_w);
         power.smooth = 4;
@@ -138,17 +141,17 @@ impl Multiples {
             power.top = top([&total].into_iter());
             power.lines.push(Line { series: 2 + shown.len(), name: "all pools".to_owned(), colour: Colour::Ink, values: total });
         }
-        let mut kv = panel("KV memory in use", percent, "%", &shown, |p| &p.kv_utilization);
+        let mut kv = panel("KV memory in use", share, "%", &shown, |p| &p.kv_utilization);
         kv.top = kv_top(kv.top);
         kv.title = if kv.top < 1.0 { format!("KV memory in use (axis ends at {})", limit(kv.top)) } else { kv.title };
         let panels = vec![
             flow(timeline),
-            panel("Queue, requests waiting", number, "", &shown, |p| &p.queue),
-            panel("Running sequences, all instances of a pool", number, "", &shown, |p| &p.running),
+            counts("Queue, requests waiting", &shown, |p| &p.queue),
+            counts("Running sequences, all instances of a pool", &shown, |p| &p.running),
             kv,
             power,
         ];
-        Self { at_s, half_s: half, end_s, warmup_s, panels }
+        Self { at_s, half_s, end_s, warmup_s, panels }
     }
 
     /// The same in words: the highest mean of each panel.
@@ -172,7 +175,8 @@ impl Multiples {
     }
 
     fn data(&self) -> Value {
-        let frames: Vec<Value> = draw::VARIANTS
+        let frames: Vec<Value> = self
+            .variants()
             .iter()
             .map(|variant| {
                 let places: Vec<[f64; 2]> = (0..self.panels.len()).map(|i| self.place(variant, i).into()).collect();
@@ -196,7 +200,8 @@ impl Multiples {
                 json!({"title": panel.title, "unit": panel.unit, "top": panel.top, "series": series})
             })
             .collect();
-        json!({"kind": "time", "x": [0.0, self.end_s], "at": at, "frames": frames, "panels": panels})
+        let (unit, seconds) = time_unit(self.end_s);
+        json!({"kind": "time", "unit": [unit, seconds], "x": [0.0, self.end_s], "at": at, "frames": frames, "panels": panels})
     }
 }
 
@@ -212,12 +217,14 @@ fn limit(fraction: f64) -> String {
 /// Arrivals against completions.
 fn flow(timeline: &Timeline) -> Panel {
     let lines = vec![
-        Line { series: 0, name: "arrivals".to_owned(), colour: Colour::Vermillion, values: timeline.arrivals_per_s.clone() },
+        Line { series: 0, name: "arrivals".to_owned(), colour: Colour::Queue, values: timeline.arrivals_per_s.clone() },
         Line { series: 1, name: "completions".to_owned(), colour: Colour::Ink, values: timeline.completions_per_s.clone() },
     ];
     let top = top(lines.iter().map(|line| &line.values));
+    // From two a second on, whole numbers suffice.
+    let (top, counted) = if top < 2.0 { (top, false) } else { (round_count(top), true) };
     // Counts of a short interval scatter by themselves; what matters is whether the two keep together.
-    Panel { title: "Arrivals and completions, requests/s".to_owned(), write: number, unit: "/s", top, smooth: 8, lines }
+    Panel { title: "Arrivals and completions, requests/s".to_owned(), write: number, unit: "/s", top, counted, smooth: 8, lines }
 }
 
 fn panel(title: &str, write: fn(f64) -> String, unit: &'static str, shown: &[Shown], of: fn(&PoolTimeline) -> &[f64]) -> Panel {
@@ -227,11 +234,22 @@ fn panel(title: &str, write: fn(f64) -> String, unit: &'static str, shown: &[Sho
         .map(|(i, pool)| Line { series: 2 + i, name: pool.name.clone(), colour: pool.colour, values: of(&pool.gauges).to_vec() })
         .collect();
     let top = top(lines.iter().map(|line| &line.values));
-    Panel { title: title.to_owned(), write, unit, top, smooth: 0, lines }
+    Panel { title: title.to_owned(), write, unit, top, counted: false, smooth: 0, lines }
+}
+
+/// A panel of things that are counted.
+fn counts(title: &str, shown: &[Shown], of: fn(&PoolTimeline) -> &[f64]) -> Panel {
+    let mut panel = panel(title, gauge, "", shown, of);
+    (panel.top, panel.counted) = (round_count(greatest(panel.lines.iter().map(|line| &line.values))), true);
+    panel
+}
+
+fn greatest<'a>(columns: impl Iterator<Item = &'a Vec<f64>>) -> f64 {
+    columns.flatten().copied().filter(|v| v.is_finite()).fold(0.0, f64::max)
 }
 
 fn top<'a>(columns: impl Iterator<Item = &'a Vec<f64>>) -> f64 {
-    round_up(columns.flatten().copied().filter(|v| v.is_finite()).fold(0.0, f64::max))
+    round_up(greatest(columns))
 }
 
 #[cfg(test)]
@@ -242,7 +260,7 @@ mod tests {
     #[test]
     fn many_pools_become_five_and_the_rest_and_no_watt_is_lost() {
         let result = fixture::twelve_pools();
-        let shown = shown(&result);
+        let shown = shown(&result, &result.timeline);
         assert_eq!(shown.len(), 6);
         assert_eq!(shown[5].name, "7 others");
         for (i, pool) in shown.iter().enumerate() {
@@ -253,9 +271,14 @@ mod tests {
         approx::assert_relative_eq!(all, drawn, max_relative = 1e-12);
     }
 
+    pub(super) fn multiples(result: &RunResult) -> Multiples {
+        let (timeline, widths) = whole_bins(&result.timeline, result.summary.simulated_s);
+        Multiples::new(result, &timeline, &widths)
+    }
+
     #[test]
     fn the_warm_up_and_the_end_come_from_the_run() {
-        let multiples = Multiples::new(&fixture::two_pools());
+        let multiples = multiples(&fixture::two_pools());
         approx::assert_relative_eq!(multiples.warmup_s, 60.0);
         approx::assert_relative_eq!(multiples.end_s, 1800.0);
     }
@@ -266,7 +289,7 @@ mod tests {
             if result.timeline.at_s.len() < 2 {
                 continue;
             }
-            let data = Multiples::new(&result).data();
+            let data = multiples(&result).data();
             let n = data["at"].as_array().unwrap().len();
             assert!(n <= MOST_VALUES);
             for panel in data["panels"].as_array().unwrap() {

@@ -1,0 +1,152 @@
+//! Latency as empirical distribution functions on a logarithmic axis: one line a class, limits as labelled lines, percentiles marked.
+//!
+//! Owns: what a distribution shows. Must not know: how latencies were taken; pixels, which are in `draw` and `flags`.
+
+mod draw;
+mod flags;
+
+use serde_json::json;
+
+use super::super::number::{duration_ms, limit_ms};
+use super::palette::Colour;
+use super::{Chart, PlotError, Section};
+use crate::metrics::{Cdf, ClassSummary, Distribution, Latency, RunResult, SloLimits};
+use draw::{FORMS, Frame};
+
+/// Most lines in one chart; the classes beyond are in the tables.
+const MOST_LINES: usize = 6;
+const MARKS: [(f64, &str); 3] = [(0.50, "p50"), (0.90, "p90"), (0.99, "p99")];
+
+/// Which latency: its id, names, and where its numbers are.
+struct Kind {
+    id: &'static str,
+    title: &'static str,
+    short: &'static str,
+    /// What is counted on the other axis.
+    of: &'static str,
+    latency: fn(&Latency) -> Option<Distribution>,
+    limit: fn(&SloLimits) -> Option<f64>,
+}
+
+const KINDS: [Kind; 4] = [
+    Kind { id: "ttft", title: "Time to first token", short: "TTFT", of: "requests", latency: |l| l.ttft_ms, limit: |s| s.ttft_ms },
+    Kind { id: "itl", title: "Gap between tokens", short: "ITL", of: "gaps", latency: |l| l.itl_ms, limit: |_| None },
+    Kind { id: "tpot", title: "Time per output token", short: "TPOT", of: "requests", latency: |l| l.tpot_ms, limit: |s| s.tpot_ms },
+    Kind { id: "e2e", title: "End to end", short: "E2E", of: "requests", latency: |l| l.e2e_ms, limit: |s| s.e2e_ms },
+];
+
+/// A line before it is drawn.
+struct Line {
+    name: String,
+    colour: Colour,
+    points: Vec<(f64, f64)>,
+    marks: [f64; 3],
+    limit_ms: Option<f64>,
+    /// Number of values, as far as it is known.
+    count: u64,
+}
+
+impl Line {
+    /// Smallest value that at least this share is below of.
+    fn value_at(points: &[(f64, f64)], share: f64) -> f64 {
+        points.iter().find(|(_, fraction)| *fraction >= share - 1e-12).or(points.last()).map_or(0.0, |(value, _)| *value)
+    }
+
+    fn new(kind: &Kind, cdf: &Cdf, index: usize, classes: &[ClassSummary]) -> Option<Self> {
+        let pairs = cdf.value.iter().copied().zip(cdf.fraction.iter().copied());
+        let points: Vec<(f64, f64)> = pairs.filter(|(v, f)| v.is_finite() && f.is_finite()).collect();
+        points.last().filter(|(v, _)| *v > 0.0)?;
+        let class = classes.iter().find(|class| class.name == cdf.label);
+        // The summary has the exact percentiles, the drawing at most 500 points.
+        let exact = class.and_then(|class| (kind.latency)(&class.latency));
+        let marks = match exact {
+            Some(d) => [d.p50, d.p90, d.p99],
+            None => MARKS.map(|(share, _)| Self::value_at(&points, share)),
+        };
+        let limit_ms = class.and_then(|class| (kind.limit)(&class.slo)).filter(|limit| limit.is_finite() && *limit > 0.0);
+        Some(Self {
+            name: cdf.label.clone(),
+            colour: Colour::of_class(index),
+            points,
+            marks,
+            limit_ms,
+            count: exact.map_or(0, |d| d.count),
+        })
+    }
+
+    fn percentiles(&self) -> Vec<String> {
+        MARKS.iter().zip(self.marks).map(|((_, name), value)| format!("{name} {}", duration_ms(value))).collect()
+    }
+}
+
+/// The four distributions.
+pub(super) fn charts(result: &RunResult) -> Result<Vec<Chart>, PlotError> {
+    let d = &result.distributions;
+    KINDS
+        .iter()
+        .zip([&d.ttft_ms, &d.itl_ms, &d.tpot_ms, &d.e2e_ms])
+        .map(|(kind, cdfs)| chart(kind, cdfs, &result.summary.classes))
+        .collect()
+}
+
+fn chart(kind: &Kind, cdfs: &[Cdf], classes: &[ClassSummary]) -> Result<Chart, PlotError> {
+    let title = format!("{} ({})", kind.title, kind.short);
+    let lines: Vec<Line> = cdfs.iter().take(MOST_LINES).enumerate().filter_map(|(i, cdf)| Line::new(kind, cdf, i, classes)).collect();
+    if lines.is_empty() {
+        let why = format!("No completed request has a {}, so there is no distribution to draw.", kind.short);
+        return Ok(Chart::absent(kind.id, Section::Distributions, &title, &why));
+    }
+    let more = cdfs.len().saturating_sub(MOST_LINES);
+    let words: Vec<String> = lines
+        .iter()
+        .map(|line| {
+            let limit = line.limit_ms.map_or_else(String::new, |limit| format!(", limit {}", limit_ms(limit)));
+            format!("{}: {}{limit}", line.name, line.percentiles().join(", "))
+        })
+        .collect();
+    let frames: Vec<Frame<'_>> = FORMS.iter().map(|form| Frame::new(form, &lines, more)).collect();
+    let series: Vec<serde_json::Value> = lines
+        .iter()
+        .map(|line| {
+            let (x, y): (Vec<f64>, Vec<f64>) = line.points.iter().map(|&(v, f)| (short(v), short(f))).unzip();
+            json!({"name": line.name, "colour": line.colour.name(), "x": x, "y": y})
+        })
+        .collect();
+    let places: Vec<_> = frames.iter().map(Frame::place).collect();
+    let data = json!({
+        "kind": "cdf", "of": kind.of,
+        "x": frames.first().map(|frame| [frame.domain.0, frame.domain.1]),
+        "steps": frames.first().map(|frame| frame.y.steps),
+        "frames": places,
+        "panels": [{"series": series}],
+    });
+    let drawings = frames.iter().map(|frame| frame.draw(kind, &title)).collect::<Result<_, _>>()?;
+    Ok(Chart {
+        id: kind.id,
+        section: Section::Distributions,
+        description: format!("Share of {} at or below each {}, logarithmic axis. {}.", kind.of, kind.short, words.join("; ")),
+        drawings,
+        title,
+        data: Some(data),
+    })
+}
+
+/// Four significant digits: what a pointer shows needs no more, and the page stays small.
+pub(super) fn short(v: f64) -> f64 {
+    format!("{v:.3e}").parse().unwrap_or(v)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::fixture;
+    use super::*;
+
+    #[test]
+    fn percentiles_come_from_the_summary_where_the_class_is_known() {
+        let result = fixture::two_pools();
+        let line = Line::new(&KINDS[0], &result.distributions.ttft_ms[0], 0, &result.summary.classes).unwrap();
+        approx::assert_relative_eq!(line.marks[2], result.summary.classes[0].latency.ttft_ms.unwrap().p99);
+        let unknown = Line::new(&KINDS[0], &result.distributions.ttft_ms[0], 0, &[]).unwrap();
+        approx::assert_relative_eq!(unknown.marks[0], line.marks[0], max_relative = 0.02);
+    }
+}
