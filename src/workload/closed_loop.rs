@@ -12,18 +12,14 @@ use crate::sim::{SimDuration, SimTime, Streams};
 /// Parameters of a closed loop.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClosedLoopParameters {
-    /// Users, each with at most one request in the system. 1 to 10 million.
+    /// Users, each with at most one request in the system, all of whom start at t = 0. 1 to 10 million.
     pub concurrency: u32,
     /// Time between an answer and the user's next request; 0 keeps `concurrency` requests in the system.
     pub think_time: SimDuration,
-    /// The users' first requests are spread evenly over this time, the first at t = 0; 0 lets all of them start at t = 0.
-    pub ramp: SimDuration,
     /// What requests look like.
     pub shape: RequestShape,
-    /// At most so many requests, at least 1.
+    /// At most so many requests, at least 1. Without a bound the workload never ends, and whoever runs it must.
     pub requests: Option<u64>,
-    /// Only requests that arrive before this time. With neither bound the workload never ends, and whoever runs it must.
-    pub duration: Option<SimDuration>,
 }
 
 impl ClosedLoopParameters {
@@ -33,7 +29,6 @@ impl ClosedLoopParameters {
         problems.require((1..=10_000_000).contains(&self.concurrency), "concurrency", self.concurrency, "1 to 10000000 users");
         problems.within("", self.shape.validate());
         problems.require(self.requests != Some(0), "requests", 0, "at least 1 request");
-        problems.require(self.duration != Some(SimDuration::ZERO), "duration", "0 s", "a time above 0");
         problems.into_vec()
     }
 }
@@ -44,10 +39,9 @@ pub struct ClosedLoopWorkload {
     class: ClassId,
     draws: RequestDraws,
     think_time: SimDuration,
-    end: Option<SimTime>,
     /// Requests that may still be scheduled.
     left: Option<u64>,
-    /// Arrivals known: users who have not started yet or are thinking.
+    /// Arrivals known: users who start or are thinking.
     scheduled: BinaryHeap<Reverse<SimTime>>,
     in_system: u64,
     last: SimTime,
@@ -64,24 +58,20 @@ impl ClosedLoopWorkload {
             class,
             draws: RequestDraws::new(class, &parameters.shape, *streams),
             think_time: parameters.think_time,
-            end: parameters.duration.map(|duration| SimTime::ZERO + duration),
             left: parameters.requests,
             scheduled: BinaryHeap::new(),
             in_system: 0,
             last: SimTime::ZERO,
         };
-        let users = u128::from(parameters.concurrency);
-        for user in 0..users {
-            #[expect(clippy::cast_possible_truncation, reason = "user < users, so the quotient is below the ramp")]
-            let start = (u128::from(parameters.ramp.ns()) * user / users) as u64;
-            workload.schedule(SimTime::from_ns(start));
+        for _ in 0..parameters.concurrency {
+            workload.schedule(SimTime::ZERO);
         }
         Ok(workload)
     }
 
-    /// Schedules one more request unless the workload has had all of its requests or its time.
+    /// Schedules one more request unless the workload has had all of its requests.
     fn schedule(&mut self, at: SimTime) {
-        if self.left == Some(0) || self.end.is_some_and(|end| at >= end) {
+        if self.left == Some(0) {
             return;
         }
         self.left = self.left.map(|left| left - 1);
@@ -132,14 +122,12 @@ mod tests {
         ClosedLoopParameters {
             concurrency: 3,
             think_time: SimDuration::ZERO,
-            ramp: SimDuration::ZERO,
             shape: RequestShape {
                 prompt: LengthDistribution::Uniform { min: 1, max: 2000 },
                 output: LengthDistribution::Fixed { tokens: 10 },
                 shared_prefix: None,
             },
             requests: Some(5),
-            duration: None,
         }
     }
 
@@ -169,32 +157,12 @@ mod tests {
     }
 
     #[test]
-    fn users_think_and_start_one_after_the_other() {
-        let mut workload = workload(&ClosedLoopParameters {
-            think_time: SimDuration::from_ns(100 * MS),
-            ramp: SimDuration::from_ns(30 * MS),
-            ..parameters()
-        });
+    fn users_think_before_they_ask_again() {
+        let mut workload = workload(&ClosedLoopParameters { think_time: SimDuration::from_ns(100 * MS), ..parameters() });
         assert_eq!(workload.next().unwrap().unwrap().0, ms(0));
         workload.request_done(ClassId(0), ms(5));
         let times: Vec<_> = std::iter::from_fn(|| workload.next().unwrap()).map(|(at, _)| at).collect();
-        assert_eq!(times, [ms(10), ms(20), ms(105)]);
-    }
-
-    #[test]
-    fn the_duration_ends_the_loop_when_the_last_answer_is_out() {
-        let mut workload =
-            workload(&ClosedLoopParameters { requests: None, duration: Some(SimDuration::from_ns(10 * MS)), ..parameters() });
-        for _ in 0..3 {
-            workload.next().unwrap();
-        }
-        workload.request_done(ClassId(0), ms(9));
-        assert_eq!(workload.next().unwrap().unwrap().0, ms(9));
-        for _ in 0..3 {
-            assert!(!workload.is_exhausted());
-            workload.request_done(ClassId(0), ms(10));
-        }
-        assert!(workload.peek().unwrap().is_none() && workload.is_exhausted());
+        assert_eq!(times, [ms(0), ms(0), ms(105)]);
     }
 
     #[test]
@@ -225,7 +193,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        let bad = ClosedLoopParameters { concurrency: 0, requests: Some(0), duration: Some(SimDuration::ZERO), ..parameters() };
-        assert_eq!(bad.validate().len(), 3);
+        let bad = ClosedLoopParameters { concurrency: 0, requests: Some(0), ..parameters() };
+        assert_eq!(bad.validate().len(), 2);
     }
 }

@@ -24,7 +24,7 @@ pub use closed_loop::{ClosedLoopParameters, ClosedLoopWorkload};
 pub use envelope::DiurnalEnvelope;
 pub use error::{ParameterProblem, WorkloadError};
 pub use inspect::{LengthStatistics, TraceStatistics, inspect};
-pub use lengths::{LengthBin, LengthDistribution, LognormalShape, MAX_TOKENS, WeightedLength};
+pub use lengths::{LengthDistribution, MAX_TOKENS};
 pub use limit::LimitedWorkload;
 pub use merge::MergedWorkload;
 pub use request::{ClassId, RequestSpec, Workload};
