@@ -88,7 +88,7 @@ pub struct Run {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0))]
     pub requests: Option<Count>,
-    /// Stop arrivals after this simulated time, then finish those inside.
+    /// Stop arrivals at this simulated time, then finish those inside. A request that would arrive at exactly this time is out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0))]
     pub duration: Option<Duration>,
