@@ -104,13 +104,14 @@ fn execute(scenario: &Scenario, options: &RunOptions, folder: &Folder, progress:
     let (result, requests) = if options.how.trace_events {
         let pools: Vec<String> = scenario.recorder.pools.iter().map(|pool| pool.name.clone()).collect();
         let events = TraceEvents::new(folder.stream("trace.json")?, &pools);
-        let (result, requests, events) = simulate(scenario, how, requests, events, show)?;
+        let (result, requests, events) = simulate(scenario, how, requests, events, show).map_err(ended)?;
         events.finish().map_err(|error| failed("trace.json", error))?;
         (result, requests)
     } else {
-        let (result, requests, _) = simulate(scenario, how, requests, Silent, show)?;
+        let (result, requests, _) = simulate(scenario, how, requests, Silent, show).map_err(ended)?;
         (result, requests)
     };
+    let ended = |error| Failure::of_run(error, scenario);
     progress.finish();
     requests.finish().map_err(|error| failed("requests.csv", error))?;
     Ok(result)

@@ -9,6 +9,10 @@ use super::request::{ClassId, RequestSpec, Workload};
 use super::shape::{RequestDraws, RequestShape};
 use crate::sim::{SimDuration, SimTime, Streams};
 
+/// More requests than this in a row that leave at the instant they arrive are an error. If one in a thousand can be served, so many come
+/// in a row once in e¹⁰⁰ times.
+const MOST_TURNED_AWAY: u64 = 100_000;
+
 /// Parameters of a closed loop.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClosedLoopParameters {
@@ -45,6 +49,10 @@ pub struct ClosedLoopWorkload {
     scheduled: BinaryHeap<Reverse<SimTime>>,
     in_system: u64,
     last: SimTime,
+    /// The latest request has not left at the instant it arrived, so far.
+    latest_inside: bool,
+    /// Requests in a row that have.
+    turned_away: u64,
 }
 
 impl ClosedLoopWorkload {
@@ -62,6 +70,8 @@ impl ClosedLoopWorkload {
             scheduled: BinaryHeap::new(),
             in_system: 0,
             last: SimTime::ZERO,
+            latest_inside: false,
+            turned_away: 0,
         };
         for _ in 0..parameters.concurrency {
             workload.schedule(SimTime::ZERO);
@@ -81,11 +91,23 @@ impl ClosedLoopWorkload {
 
 impl Workload for ClosedLoopWorkload {
     fn peek(&mut self) -> Result<Option<SimTime>, WorkloadError> {
+        if self.turned_away > MOST_TURNED_AWAY {
+            self.scheduled.clear();
+            let requests = std::mem::take(&mut self.turned_away);
+            return Err(WorkloadError::Standstill { class: self.class.0, requests, at: self.last });
+        }
         Ok(self.scheduled.peek().map(|&Reverse(at)| at))
     }
 
     fn next(&mut self) -> Result<Option<(SimTime, RequestSpec)>, WorkloadError> {
+        if self.peek()?.is_none() {
+            return Ok(None);
+        }
         let Some(Reverse(at)) = self.scheduled.pop() else { return Ok(None) };
+        // A request that is turned away leaves before the next one comes.
+        if std::mem::replace(&mut self.latest_inside, true) {
+            self.turned_away = 0;
+        }
         self.in_system += 1;
         self.last = at;
         Ok(Some((at, self.draws.next())))
@@ -97,6 +119,8 @@ impl Workload for ClosedLoopWorkload {
             return;
         }
         self.in_system -= 1;
+        let at_once = at <= self.last && std::mem::take(&mut self.latest_inside);
+        self.turned_away = if at_once && self.think_time == SimDuration::ZERO { self.turned_away + 1 } else { 0 };
         // Arrivals never go back in time: an answer reported late counts from the latest arrival.
         self.schedule(at.max(self.last) + self.think_time);
     }
@@ -180,6 +204,38 @@ mod tests {
         }
         assert_eq!(count, 100_000);
         assert!(workload.scheduled.capacity() <= 16);
+    }
+
+    /// Serves every `served`-th request in one millisecond and turns the others away; the first error, or how many came.
+    fn serve(workload: &mut ClosedLoopWorkload, served: u64, requests: u64) -> Result<u64, WorkloadError> {
+        let (mut count, mut inside) = (0, std::collections::VecDeque::new());
+        while count < requests {
+            match workload.next()? {
+                Some((at, _)) if count % served == served - 1 => inside.push_back(at + SimDuration::from_ns(MS)),
+                Some((at, _)) => workload.request_done(ClassId(0), at),
+                None => workload.request_done(ClassId(0), inside.pop_front().unwrap()),
+            }
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    #[test]
+    fn a_loop_whose_requests_are_all_turned_away_is_an_error_soon() {
+        let endless = ClosedLoopParameters { requests: None, ..parameters() };
+        let mut stuck = workload(&endless);
+        let error = serve(&mut stuck, u64::MAX, u64::MAX).unwrap_err();
+        assert!(matches!(error, WorkloadError::Standstill { class: 0, requests: 100_001, at: SimTime::ZERO }), "{error}");
+        assert!(stuck.peek().unwrap().is_none() && stuck.next().unwrap().is_none());
+        // Pauses let time pass.
+        let thinking = ClosedLoopParameters { think_time: SimDuration::from_ns(1), ..endless };
+        assert_eq!(serve(&mut workload(&thinking), u64::MAX, 300_000).unwrap(), 300_000);
+    }
+
+    #[test]
+    fn a_loop_of_which_few_requests_are_served_goes_on() {
+        let mut workload = workload(&ClosedLoopParameters { concurrency: 1000, requests: None, ..parameters() });
+        assert_eq!(serve(&mut workload, 1000, 1_000_000).unwrap(), 1_000_000);
     }
 
     #[test]
