@@ -15,7 +15,6 @@ mod limit;
 mod merge;
 mod request;
 mod shape;
-mod slo;
 mod synthetic;
 mod trace;
 
@@ -29,7 +28,6 @@ pub use limit::LimitedWorkload;
 pub use merge::MergedWorkload;
 pub use request::{ClassId, RequestSpec, Workload};
 pub use shape::{RequestShape, SharedPrefix};
-pub use slo::Slo;
 pub use synthetic::{SyntheticParameters, SyntheticWorkload};
 pub use trace::{
     PlainWriter, ReadOptions, SkipReason, SkippedLine, SkippedLines, TraceFormat, TraceParameters, TraceReader, TraceRecord, TraceSource,
