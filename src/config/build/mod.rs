@@ -28,6 +28,9 @@ use super::load::{Input, load_scenario};
 use super::meaning::{assertions, check_meaning};
 
 /// A scenario ready to run.
+/// Most pools, models and workloads: they are numbered in 16 bits. The schema refuses more.
+const MOST_NUMBERED: u16 = u16::MAX;
+
 #[derive(Debug, Clone)]
 pub struct Scenario {
     /// Name.
@@ -114,7 +117,7 @@ impl Scenario {
     pub fn workload(&self) -> Result<LimitedWorkload<MergedWorkload>, WorkloadError> {
         let streams = Streams::new(self.seed);
         let mut parts: Vec<(ClassId, Box<dyn Workload>)> = Vec::new();
-        for (class, source) in (0..).map(ClassId).zip(&self.workloads) {
+        for (class, source) in (0..MOST_NUMBERED).map(ClassId).zip(&self.workloads) {
             parts.push((class, source.open(class, &streams)?));
         }
         Ok(LimitedWorkload::new(MergedWorkload::new(parts)?, self.requests, self.duration))

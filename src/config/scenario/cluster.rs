@@ -14,7 +14,7 @@ pub struct Cluster {
     #[serde(default)]
     pub site: SiteChoice,
     /// Pools of equal instances. Prefill pools hand their requests to decode pools; mixed pools do both.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1, max = 65_535))]
     pub pools: Vec<Pool>,
     /// The network between instances.
     #[serde(default)]

@@ -49,10 +49,10 @@ pub struct ScenarioFile {
     #[serde(default)]
     pub run: Run,
     /// The models served, by a name of your choice.
-    #[schemars(extend("minProperties" = 1))]
+    #[schemars(extend("minProperties" = 1, "maxProperties" = 65_535))]
     pub models: BTreeMap<String, ModelChoice>,
     /// Who asks for what, when. Several workloads run side by side.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1, max = 65_535))]
     pub workload: Vec<WorkloadEntry>,
     /// The machines.
     pub cluster: Cluster,
