@@ -123,7 +123,7 @@ pub struct ModelChoice {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TimelineOptions {
-    /// Length of one interval of the time series. Absent: chosen so that the run has about 300.
+    /// Least length of one interval of the time series. It doubles whenever the run would have more than 1,024 of them. Absent: 100 ms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0))]
     pub interval: Option<Duration>,
