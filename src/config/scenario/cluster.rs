@@ -208,7 +208,7 @@ pub struct Engine {
     pub max_model_len: Option<Count>,
     /// Blocks of the KV cache of one instance. Absent: what fits beside weights and activations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-above" = 0, "x-most" = 1e12))]
+    #[schemars(extend("x-above" = 0, "x-most" = 1e15))]
     pub num_gpu_blocks_override: Option<Count>,
 }
 
