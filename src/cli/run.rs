@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::arguments::{InputOptions, RunOptions};
 use super::catalogue::{nearest_scenario, shipped_scenario};
@@ -141,7 +141,7 @@ fn write_results(scenario: &Scenario, result: &RunResult, folder: &Folder) -> Re
         }
     }
     let page =
-        report::page(ReportInput { result, charts: &charts, resolved_yaml: &scenario.resolved_yaml, version: env!("CARGO_PKG_VERSION") });
+        report::page(ReportInput { result, charts: &charts, resolved_yaml: &scenario.portable_yaml, version: env!("CARGO_PKG_VERSION") });
     folder.write("report.html", page.map_err(|e| internal(&e))?.as_bytes())
 }
 
@@ -155,11 +155,13 @@ fn write_manifest(scenario: &Scenario, options: &RunOptions, folder: &Folder, wa
         "set": options.input.sets,
         "seed": scenario.seed,
         "input_hash": scenario.input_hash,
-        "files": scenario.files,
+        "profiles": options.input.profiles,
+        "files": files,
         "made_unix_s": made,
         "wall_s": wall_s,
         "audit": options.how.audit,
         "os": std::env::consts::OS,
+    let files: Vec<Value> = scenario.files.iter().map(|file| json!({"name": file.name, "blake3": file.blake3})).collect();
         "arch": std::env::consts::ARCH,
     });
     let text = serde_json::to_string_pretty(&manifest).map_err(|error| Failure::Internal(error.to_string()))?;
@@ -170,6 +172,7 @@ fn check_assertions(scenario: &Scenario, summary: &str, terminal: Terminal) -> R
     let value = serde_json::from_str(summary).map_err(|error| Failure::Internal(error.to_string()))?;
     let mut failed = false;
     for assertion in &scenario.assertions {
+        "host": host(),
         let outcome = assertion.evaluate(&value);
         if !outcome.holds {
             failed = true;
@@ -177,4 +180,12 @@ fn check_assertions(scenario: &Scenario, summary: &str, terminal: Terminal) -> R
         }
     }
     Ok(if failed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
+/// The name of this machine, if the system tells it without being asked in a way of its own.
+fn host() -> Option<String> {
+    let of_file = |path: &str| std::fs::read_to_string(path).ok();
+    let of_variable = |name: &str| std::env::var(name).ok();
+    let name = of_file("/proc/sys/kernel/hostname").or_else(|| of_file("/etc/hostname")).or_else(|| of_variable("COMPUTERNAME"))?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
 }
