@@ -26,13 +26,13 @@ const HASH_LENGTH: usize = 8;
 
 pub(super) fn run(options: &RunOptions, terminal: Terminal) -> Result<ExitCode, Failure> {
     limit_jobs(options.jobs)?;
-    let mut sets = options.input.sets.clone();
-    sets.extend(options.seed.map(|seed| format!("seed={seed}")));
-    let scenario = load(&options.scenario, &sets, &library(&options.input)?)?;
+    let scenario = load(&options.scenario, &with_seed(&options.input, options.seed), &library(&options.input)?)?;
     let hash = &scenario.input_hash[..HASH_LENGTH.min(scenario.input_hash.len())];
+    // Whoever is asked to end while the folder is there must know that it has to go.
+    let stopped = watch_for_interrupt()?;
     let folder = Folder::create(&options.out, &format!("{}-{}-{hash}", scenario.name, scenario.seed))?;
     let mut progress = RunProgress::new(&scenario, !options.quiet && !options.json);
-    let result = execute(&scenario, options, &folder, &mut progress)?;
+    let result = execute(&scenario, options, &folder, &stopped, &mut progress)?;
     write_results(&scenario, &result, &folder)?;
     write_manifest(&scenario, options, &folder, progress.elapsed_s())?;
     let place = folder.finish()?;
@@ -47,7 +47,7 @@ pub(super) fn run(options: &RunOptions, terminal: Terminal) -> Result<ExitCode, 
     check_assertions(&scenario, &summary, terminal)
 }
 
-/// Set once the user presses Ctrl-C: the run ends in good order and its unfinished folder is removed.
+/// Set once the user presses Ctrl-C or the system asks the program to end: the run ends in good order and its unfinished folder is removed.
 fn watch_for_interrupt() -> Result<Arc<AtomicBool>, Failure> {
     let stopped = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stopped);
@@ -61,6 +61,12 @@ fn limit_jobs(jobs: Option<usize>) -> Result<(), Failure> {
         rayon::ThreadPoolBuilder::new().num_threads(jobs).build_global().map_err(|error| Failure::Internal(error.to_string()))?;
     }
     Ok(())
+}
+
+/// The `--set` options, and the seed as one more.
+pub(super) fn with_seed(input: &InputOptions, seed: Option<u64>) -> Vec<String> {
+    let seed = seed.map(|seed| format!("seed={seed}"));
+    input.sets.iter().cloned().chain(seed).collect()
 }
 
 /// The profiles that scenarios may name.
@@ -88,18 +94,24 @@ pub(super) fn load(path: &Path, sets: &[String], library: &Library) -> Result<Sc
     Ok(Scenario::load(Input::File(path), sets, library)?)
 }
 
-fn execute(scenario: &Scenario, options: &RunOptions, folder: &Folder, progress: &mut RunProgress) -> Result<RunResult, Failure> {
+fn execute(
+    scenario: &Scenario,
+    options: &RunOptions,
+    folder: &Folder,
+    stopped: &AtomicBool,
+    progress: &mut RunProgress,
+) -> Result<RunResult, Failure> {
     let requests = requests_csv(scenario, folder.stream("requests.csv")?);
     // Iterations that are passed over would appear out of order in a trace of events.
     let how = Options {
         fast_forward: !options.how.no_fast_forward && !options.how.trace_events,
         audit: options.how.audit || cfg!(debug_assertions),
     };
-    let stopped = watch_for_interrupt()?;
     let show = |now| {
         progress.show(now);
         !stopped.load(Ordering::Relaxed)
     };
+    let ended = |error| Failure::of_run(error, scenario);
     let failed = |name: &str, error: std::io::Error| Failure::write(&folder.place().join(name), &error);
     let (result, requests) = if options.how.trace_events {
         let pools: Vec<String> = scenario.recorder.pools.iter().map(|pool| pool.name.clone()).collect();
@@ -111,7 +123,6 @@ fn execute(scenario: &Scenario, options: &RunOptions, folder: &Folder, progress:
         let (result, requests, _) = simulate(scenario, how, requests, Silent, show).map_err(ended)?;
         (result, requests)
     };
-    let ended = |error| Failure::of_run(error, scenario);
     progress.finish();
     requests.finish().map_err(|error| failed("requests.csv", error))?;
     Ok(result)
@@ -149,6 +160,7 @@ fn write_results(scenario: &Scenario, result: &RunResult, folder: &Folder) -> Re
 #[expect(clippy::disallowed_methods, reason = "the manifest says when a run was made")]
 fn write_manifest(scenario: &Scenario, options: &RunOptions, folder: &Folder, wall_s: f64) -> Result<(), Failure> {
     let made = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let files: Vec<Value> = scenario.files.iter().map(|file| json!({"name": file.name, "blake3": file.blake3})).collect();
     let manifest = json!({
         "tokenmill": env!("CARGO_PKG_VERSION"),
         "scenario": options.scenario,
@@ -160,26 +172,14 @@ fn write_manifest(scenario: &Scenario, options: &RunOptions, folder: &Folder, wa
         "made_unix_s": made,
         "wall_s": wall_s,
         "audit": options.how.audit,
+        "host": host(),
         "os": std::env::consts::OS,
-    let files: Vec<Value> = scenario.files.iter().map(|file| json!({"name": file.name, "blake3": file.blake3})).collect();
         "arch": std::env::consts::ARCH,
     });
     let text = serde_json::to_string_pretty(&manifest).map_err(|error| Failure::Internal(error.to_string()))?;
     folder.write("manifest.json", format!("{text}\n").as_bytes())
 }
 
-fn check_assertions(scenario: &Scenario, summary: &str, terminal: Terminal) -> Result<ExitCode, Failure> {
-    let value = serde_json::from_str(summary).map_err(|error| Failure::Internal(error.to_string()))?;
-    let mut failed = false;
-    for assertion in &scenario.assertions {
-        "host": host(),
-        let outcome = assertion.evaluate(&value);
-        if !outcome.holds {
-            failed = true;
-            terminal.error(&format!("assertion failed: {}", outcome.message), None);
-        }
-    }
-    Ok(if failed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
 /// The name of this machine, if the system tells it without being asked in a way of its own.
 fn host() -> Option<String> {
     let of_file = |path: &str| std::fs::read_to_string(path).ok();
@@ -188,4 +188,15 @@ fn host() -> Option<String> {
     Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
+fn check_assertions(scenario: &Scenario, summary: &str, terminal: Terminal) -> Result<ExitCode, Failure> {
+    let value = serde_json::from_str(summary).map_err(|error| Failure::Internal(error.to_string()))?;
+    let mut failed = false;
+    for assertion in &scenario.assertions {
+        let outcome = assertion.evaluate(&value);
+        if !outcome.holds {
+            failed = true;
+            terminal.error(&format!("assertion failed: {}", outcome.message), None);
+        }
+    }
+    Ok(if failed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
 }
