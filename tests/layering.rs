@@ -86,10 +86,26 @@ fn code(text: &str) -> String {
     kept
 }
 
-/// The modules that code names after `crate::`, with the place of each.
-fn uses(code: &str) -> Vec<(usize, String)> {
+/// Where code names something by its place below the root: after `crate::`, or after as many `super::` as lead there from a module
+/// `depth` levels below. Start of the path and of what follows.
+fn from_root(code: &str, depth: usize) -> Vec<(usize, usize)> {
+    const UP: &str = "super::";
+    let mut found: Vec<(usize, usize)> = code.match_indices("crate::").map(|(at, word)| (at, at + word.len())).collect();
+    for (at, _) in code.match_indices(UP).filter(|(at, _)| !code[..*at].ends_with(UP)) {
+        let rest = code[at..].trim_start_matches(UP);
+        let end = code.len() - rest.len();
+        if (end - at) / UP.len() >= depth {
+            found.push((at, end));
+        }
+    }
+    found.sort_unstable();
+    found
+}
+
+/// The modules below the root that code names, with the line of each.
+fn uses(code: &str, depth: usize) -> Vec<(usize, String)> {
     let mut found = Vec::new();
-    for (at, start) in code.match_indices("crate::").map(|(at, word)| (at, at + word.len())) {
+    for (at, start) in from_root(code, depth) {
         let rest = &code[start..];
         // `use crate::{a::B, c::D}` names several.
         let names: Vec<&str> = match rest.strip_prefix('{') {
@@ -134,8 +150,13 @@ fn module_of(path: &Path) -> String {
     Path::new(first.as_os_str()).file_stem().unwrap().to_string_lossy().into_owned()
 }
 
-fn upward(module: &str, text: &str) -> Vec<(usize, String)> {
-    uses(&code(text)).into_iter().filter(|(_, used)| !may_use(module, used)).collect()
+/// How many modules a file is below the root: 1 for `sim/mod.rs`, 2 for `sim/queue.rs`.
+fn depth_of(path: &Path) -> usize {
+    short(path).components().count() - usize::from(path.ends_with("mod.rs"))
+}
+
+fn upward(module: &str, depth: usize, text: &str) -> Vec<(usize, String)> {
+    uses(&code(text), depth).into_iter().filter(|(_, used)| !may_use(module, used)).collect()
 }
 
 #[test]
@@ -148,7 +169,7 @@ fn a_module_uses_only_the_layers_below_it() {
             continue;
         }
         assert!(layer(&module).is_some(), "src/{}: `{module}` has no place among the layers of tests/layering.rs", short(&path).display());
-        for (line, used) in upward(&module, &text) {
+        for (line, used) in upward(&module, depth_of(&path), &text) {
             wrong.push(format!("src/{}:{line}: `{module}` uses `{used}`", short(&path).display()));
         }
     }
@@ -157,14 +178,25 @@ fn a_module_uses_only_the_layers_below_it() {
 
 #[test]
 fn the_layer_check_sees_every_way_to_name_a_module() {
-    assert_eq!(upward("sim", "use crate::units::Watts;\nuse crate::cluster::Role;\n"), [(2, "cluster".into())]);
-    assert_eq!(upward("sim", "use crate::{units, cluster::{Role, run::{self}}, cli};"), [(1, "cluster".into()), (1, "cli".into())]);
-    assert_eq!(upward("kv", "fn f(x: &crate::network::Fabric) {}"), [(1, "network".into())], "modules of one line do not use each other");
-    assert_eq!(upward("perf", "use crate::hardware::Chip;\nuse crate::perf::Batch;\n"), []);
+    let in_file = |module, text| upward(module, 2, text);
+    assert_eq!(in_file("sim", "use crate::units::Watts;\nuse crate::cluster::Role;\n"), [(2, "cluster".into())]);
+    assert_eq!(in_file("sim", "use crate::{units, cluster::{Role, run::{self}}, cli};"), [(1, "cluster".into()), (1, "cli".into())]);
+    assert_eq!(in_file("kv", "fn f(x: &crate::network::Fabric) {}"), [(1, "network".into())], "modules of one line do not use each other");
+    assert_eq!(in_file("perf", "use crate::hardware::Chip;\nuse crate::perf::Batch;\n"), []);
     assert_eq!(
-        upward("perf", "// use crate::cli\n#[cfg(test)]\nmod tests {\n    use crate::cli;\n}\nuse crate::kv;\n"),
+        in_file("perf", "// use crate::cli\n#[cfg(test)]\nmod tests {\n    use crate::cli;\n}\nuse crate::kv;\n"),
         [(6, "kv".into())]
     );
+    assert_eq!(in_file("sim", "use super::time;\nuse super::super::{units::Watts, cluster};\n"), [(2, "cluster".into())]);
+    assert_eq!(in_file("sim", "fn f(x: super::super::cluster::Role) {}"), [(1, "cluster".into())]);
+    assert_eq!(upward("sim", 1, "use super::cluster;"), [(1, "cluster".into())]);
+    assert_eq!(upward("sim", 3, "use super::super::queue;\nuse super::super::super::units;"), []);
+}
+
+#[test]
+fn a_file_is_as_deep_as_its_path() {
+    let depth = |path: &str| depth_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(path));
+    assert_eq!(["lib.rs", "sim/mod.rs", "sim/queue.rs", "workload/trace/mod.rs", "workload/trace/pass.rs"].map(depth), [1, 1, 2, 2, 3]);
 }
 
 #[test]

@@ -93,7 +93,6 @@ pub(crate) fn poisson(rate: f64, requests: u64) -> SyntheticWorkload {
             shared_prefix: None,
         },
         requests: Some(requests),
-        duration: None,
     };
     SyntheticWorkload::new(ClassId(0), &parameters, &Streams::new(7)).unwrap()
 }

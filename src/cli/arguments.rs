@@ -111,6 +111,9 @@ pub(super) struct ValidateOptions {
     /// What the files are, where their folder does not tell.
     #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(schema::KINDS))]
     pub(super) kind: Option<String>,
+    /// Print what was found as JSON: the files, each with its problems.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// What can be listed.
@@ -232,6 +235,9 @@ pub(super) enum TraceAction {
         /// Most requests to write.
         #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = whole, allow_negative_numbers = true)]
         requests: u64,
+        /// Seed of all random streams, instead of the scenario's.
+        #[arg(long, value_name = "N", value_parser = whole, allow_negative_numbers = true)]
+        seed: Option<u64>,
         #[command(flatten)]
         input: InputOptions,
         /// File to write; stdout if absent.

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::terminal::Terminal;
-use crate::config::{ConfigErrors, LibraryError, nearest};
+use crate::config::{ConfigErrors, LibraryError, Scenario, nearest};
 use crate::study::StudyError;
 use crate::workload::WorkloadError;
 
@@ -47,6 +47,18 @@ impl Failure {
             None => format!("known are: {}", known.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ")),
         };
         Self::hinted(format!("unknown {what} `{word}`"), hint)
+    }
+
+    /// What ended a run, with its workloads called by their names.
+    pub(super) fn of_run(error: StudyError, scenario: &Scenario) -> Self {
+        let class = if let StudyError::Workload(error) = &error { error.class() } else { None };
+        let name = class.and_then(|class| scenario.recorder.classes.get(usize::from(class))).map(|class| &class.name);
+        match (Self::from(error), name, class) {
+            (Self::Input { message, hint }, Some(name), Some(class)) => {
+                Self::Input { message: message.replacen(&format!("workload {class}:"), &format!("workload `{name}`:"), 1), hint }
+            }
+            (failure, ..) => failure,
+        }
     }
 
     /// A file that cannot be written.
@@ -101,9 +113,21 @@ impl From<StudyError> for Failure {
     fn from(error: StudyError) -> Self {
         match error {
             StudyError::Workload(error) => {
-                let bad_line = matches!(error, WorkloadError::BadLine { .. });
-                let hint = "mend the line, or skip and count such lines: `skip_bad_lines: true` under `trace`, or `--skip-bad-lines` of `tokenmill trace`";
-                Self::Input { message: error.to_string(), hint: bad_line.then(|| hint.to_owned()) }
+                let mut message = error.to_string();
+                let hint = match error {
+                    WorkloadError::BadLine { line, text, .. } => {
+                        if !text.is_empty() {
+                            let gutter = " ".repeat(line.to_string().len());
+                            message = format!("{message}\n{gutter} |\n{line} | {text}");
+                        }
+                        "mend the line, or skip and count such lines: `skip_bad_lines: true` under `trace`, or `--skip-bad-lines` of `tokenmill trace`"
+                    }
+                    WorkloadError::Standstill { .. } => {
+                        "send prompts that fit (`prompt_tokens`, `max_model_len`), wait longer for them (`timeout`), or let the clients pause (`think_time`)"
+                    }
+                    _ => return Self::input(message),
+                };
+                Self::hinted(message, hint)
             }
             StudyError::BeyondTime(_) => Self::input(error.to_string()),
             StudyError::Interrupted(_) => Self::Interrupted(error.to_string()),

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::arguments::{InputOptions, RunOptions};
 use super::catalogue::{nearest_scenario, shipped_scenario};
@@ -26,13 +26,13 @@ const HASH_LENGTH: usize = 8;
 
 pub(super) fn run(options: &RunOptions, terminal: Terminal) -> Result<ExitCode, Failure> {
     limit_jobs(options.jobs)?;
-    let mut sets = options.input.sets.clone();
-    sets.extend(options.seed.map(|seed| format!("seed={seed}")));
-    let scenario = load(&options.scenario, &sets, &library(&options.input)?)?;
+    let scenario = load(&options.scenario, &with_seed(&options.input, options.seed), &library(&options.input)?)?;
     let hash = &scenario.input_hash[..HASH_LENGTH.min(scenario.input_hash.len())];
+    // Whoever is asked to end while the folder is there must know that it has to go.
+    let stopped = watch_for_interrupt()?;
     let folder = Folder::create(&options.out, &format!("{}-{}-{hash}", scenario.name, scenario.seed))?;
     let mut progress = RunProgress::new(&scenario, !options.quiet && !options.json);
-    let result = execute(&scenario, options, &folder, &mut progress)?;
+    let result = execute(&scenario, options, &folder, &stopped, &mut progress)?;
     write_results(&scenario, &result, &folder)?;
     write_manifest(&scenario, options, &folder, progress.elapsed_s())?;
     let place = folder.finish()?;
@@ -47,7 +47,7 @@ pub(super) fn run(options: &RunOptions, terminal: Terminal) -> Result<ExitCode, 
     check_assertions(&scenario, &summary, terminal)
 }
 
-/// Set once the user presses Ctrl-C: the run ends in good order and its unfinished folder is removed.
+/// Set once the user presses Ctrl-C or the system asks the program to end: the run ends in good order and its unfinished folder is removed.
 fn watch_for_interrupt() -> Result<Arc<AtomicBool>, Failure> {
     let stopped = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stopped);
@@ -61,6 +61,12 @@ fn limit_jobs(jobs: Option<usize>) -> Result<(), Failure> {
         rayon::ThreadPoolBuilder::new().num_threads(jobs).build_global().map_err(|error| Failure::Internal(error.to_string()))?;
     }
     Ok(())
+}
+
+/// The `--set` options, and the seed as one more.
+pub(super) fn with_seed(input: &InputOptions, seed: Option<u64>) -> Vec<String> {
+    let seed = seed.map(|seed| format!("seed={seed}"));
+    input.sets.iter().cloned().chain(seed).collect()
 }
 
 /// The profiles that scenarios may name.
@@ -88,27 +94,33 @@ pub(super) fn load(path: &Path, sets: &[String], library: &Library) -> Result<Sc
     Ok(Scenario::load(Input::File(path), sets, library)?)
 }
 
-fn execute(scenario: &Scenario, options: &RunOptions, folder: &Folder, progress: &mut RunProgress) -> Result<RunResult, Failure> {
+fn execute(
+    scenario: &Scenario,
+    options: &RunOptions,
+    folder: &Folder,
+    stopped: &AtomicBool,
+    progress: &mut RunProgress,
+) -> Result<RunResult, Failure> {
     let requests = requests_csv(scenario, folder.stream("requests.csv")?);
     // Iterations that are passed over would appear out of order in a trace of events.
     let how = Options {
         fast_forward: !options.how.no_fast_forward && !options.how.trace_events,
         audit: options.how.audit || cfg!(debug_assertions),
     };
-    let stopped = watch_for_interrupt()?;
     let show = |now| {
         progress.show(now);
         !stopped.load(Ordering::Relaxed)
     };
+    let ended = |error| Failure::of_run(error, scenario);
     let failed = |name: &str, error: std::io::Error| Failure::write(&folder.place().join(name), &error);
     let (result, requests) = if options.how.trace_events {
         let pools: Vec<String> = scenario.recorder.pools.iter().map(|pool| pool.name.clone()).collect();
         let events = TraceEvents::new(folder.stream("trace.json")?, &pools);
-        let (result, requests, events) = simulate(scenario, how, requests, events, show)?;
+        let (result, requests, events) = simulate(scenario, how, requests, events, show).map_err(ended)?;
         events.finish().map_err(|error| failed("trace.json", error))?;
         (result, requests)
     } else {
-        let (result, requests, _) = simulate(scenario, how, requests, Silent, show)?;
+        let (result, requests, _) = simulate(scenario, how, requests, Silent, show).map_err(ended)?;
         (result, requests)
     };
     progress.finish();
@@ -140,7 +152,7 @@ fn write_results(scenario: &Scenario, result: &RunResult, folder: &Folder) -> Re
         }
     }
     let page =
-        report::page(ReportInput { result, charts: &charts, resolved_yaml: &scenario.resolved_yaml, version: env!("CARGO_PKG_VERSION") });
+        report::page(ReportInput { result, charts: &charts, resolved_yaml: &scenario.portable_yaml, version: env!("CARGO_PKG_VERSION") });
     folder.write("report.html", page.map_err(|e| internal(&e))?.as_bytes())
 }
 
@@ -148,21 +160,32 @@ fn write_results(scenario: &Scenario, result: &RunResult, folder: &Folder) -> Re
 #[expect(clippy::disallowed_methods, reason = "the manifest says when a run was made")]
 fn write_manifest(scenario: &Scenario, options: &RunOptions, folder: &Folder, wall_s: f64) -> Result<(), Failure> {
     let made = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let files: Vec<Value> = scenario.files.iter().map(|file| json!({"name": file.name, "blake3": file.blake3})).collect();
     let manifest = json!({
         "tokenmill": env!("CARGO_PKG_VERSION"),
         "scenario": options.scenario,
         "set": options.input.sets,
         "seed": scenario.seed,
         "input_hash": scenario.input_hash,
-        "files": scenario.files,
+        "profiles": options.input.profiles,
+        "files": files,
         "made_unix_s": made,
         "wall_s": wall_s,
         "audit": options.how.audit,
+        "host": host(),
         "os": std::env::consts::OS,
         "arch": std::env::consts::ARCH,
     });
     let text = serde_json::to_string_pretty(&manifest).map_err(|error| Failure::Internal(error.to_string()))?;
     folder.write("manifest.json", format!("{text}\n").as_bytes())
+}
+
+/// The name of this machine, if the system tells it without being asked in a way of its own.
+fn host() -> Option<String> {
+    let of_file = |path: &str| std::fs::read_to_string(path).ok();
+    let of_variable = |name: &str| std::env::var(name).ok();
+    let name = of_file("/proc/sys/kernel/hostname").or_else(|| of_file("/etc/hostname")).or_else(|| of_variable("COMPUTERNAME"))?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
 fn check_assertions(scenario: &Scenario, summary: &str, terminal: Terminal) -> Result<ExitCode, Failure> {

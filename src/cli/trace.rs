@@ -8,7 +8,7 @@ use super::arguments::{ReadOptions as ReadArguments, TraceAction, TraceOptions};
 use super::catalogue::print_json;
 use super::exit::Failure;
 use super::output::NewFile;
-use super::run::{library, load};
+use super::run::{library, load, with_seed};
 use super::terminal::{message, print};
 use crate::config::{Scenario, WorkloadSource};
 use crate::report::number;
@@ -23,8 +23,8 @@ pub(super) fn trace(options: &TraceOptions) -> Result<ExitCode, Failure> {
             let source = TraceSource::File(file.clone());
             to_destination(out.as_deref(), |destination| workload::import(&source, read_options(read), destination))?;
         }
-        TraceAction::Generate { scenario, workload, requests, input, out } => {
-            let scenario = load(scenario, &input.sets, &library(input)?)?;
+        TraceAction::Generate { scenario, workload, requests, seed, input, out } => {
+            let scenario = load(scenario, &with_seed(input, *seed), &library(input)?)?;
             let (class, source) = choose(&scenario, workload.as_deref())?;
             let opened = source.open(class, &Streams::new(scenario.seed)).map_err(|error| Failure::input(error.to_string()))?;
             let limit = scenario.requests.unwrap_or(*requests).min(*requests);

@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use serde_json::{Value, json};
+
 use super::arguments::ValidateOptions;
+use super::catalogue::print_json;
 use super::exit::{BAD_INPUT, Failure};
 use super::run::{library, load};
 use super::terminal::{Terminal, print};
@@ -14,9 +17,21 @@ use crate::model::ModelProfile;
 pub(super) fn validate(options: &ValidateOptions, terminal: Terminal) -> Result<ExitCode, Failure> {
     let library = library(&options.input)?;
     let mut bad = false;
+    let mut checked: Vec<Value> = Vec::new();
     for file in &options.files {
         let kind = options.kind.as_deref().unwrap_or_else(|| kind_of(file));
-        match check(file, kind, options, &library) {
+        let found = check(file, kind, options, &library);
+        if options.json {
+            bad |= found.is_err();
+            checked.push(json!({
+                "file": file,
+                "kind": kind,
+                "valid": found.is_ok(),
+                "problems": found.map_or_else(problems, |()| Ok(Vec::new()))?,
+            }));
+            continue;
+        }
+        match found {
             Ok(()) => print(&format!("{}: valid {kind}\n", file.display()))?,
             Err(failure) => {
                 bad = true;
@@ -25,7 +40,34 @@ pub(super) fn validate(options: &ValidateOptions, terminal: Terminal) -> Result<
             }
         }
     }
+    if options.json {
+        print_json(&checked)?;
+    }
     Ok(if bad { ExitCode::from(BAD_INPUT) } else { ExitCode::SUCCESS })
+}
+
+/// Problems for programs: the place of each, what was found there, what is right.
+fn problems(failure: Failure) -> Result<Vec<Value>, Failure> {
+    match failure {
+        Failure::Config(errors) => Ok(errors
+            .diagnostics()
+            .iter()
+            .map(|problem| {
+                json!({
+                    "file": problem.file,
+                    "line": (problem.line > 0).then_some(problem.line),
+                    "column": (problem.line > 0).then_some(problem.column),
+                    "path": problem.path,
+                    "message": problem.message(),
+                    "hint": problem.hint,
+                })
+            })
+            .collect()),
+        Failure::Input { message, hint } => {
+            Ok(vec![json!({"file": null, "line": null, "column": null, "path": "", "message": message, "hint": hint})])
+        }
+        other => Err(other),
+    }
 }
 
 /// The kind of a file by the folder it lies in.

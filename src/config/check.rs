@@ -75,6 +75,7 @@ impl Check<'_> {
         if (entries.len() as u64) < least {
             self.faults.push(Fault::new(owner, "found an empty map").at(path).expected(format!("at least {least} entry")));
         }
+        self.not_too_many(entries.len() as u64, "entries", at.keyword("maxProperties"), path, owner);
     }
 
     /// Keys of the user's choice are any text, but numbers where the map counts by numbers.
@@ -127,6 +128,7 @@ impl Check<'_> {
         if (list.len() as u64) < least {
             self.faults.push(Fault::new(span, "found an empty list").at(path).expected(format!("at least {least} item")));
         }
+        self.not_too_many(list.len() as u64, "items", at.keyword("maxItems"), path, span);
         for (i, item) in list.iter().enumerate() {
             if let Some(items) = items {
                 // What is missing in an item is shown at its first key.
@@ -136,6 +138,12 @@ impl Check<'_> {
                 };
                 self.node(item, items, &format!("{path}[{i}]"), first.unwrap_or(item.span));
             }
+        }
+    }
+
+    fn not_too_many(&mut self, count: u64, what: &str, most: Option<&Value>, path: &str, span: Span) {
+        if let Some(most) = most.and_then(Value::as_u64).filter(|most| count > *most) {
+            self.faults.push(Fault::new(span, format!("found {count} {what}")).at(path).expected(format!("at most {most}")));
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::assertion::Assertion;
 use super::load::Problems;
-use super::scenario::{Lengths, Pool, Role, RouterByRole, RouterChoice, ScenarioFile, SharedPrefix, WorkloadEntry};
+use super::scenario::{Lengths, Pool, Role, RouterByRole, RouterChoice, ScenarioFile, SharedPrefix, Slo, WorkloadEntry};
 use crate::units::Count;
 
 /// Notes every contradiction within `file`.
@@ -75,6 +75,12 @@ fn check_workload(file: &ScenarioFile, workload: &WorkloadEntry, path: &str, pro
         && !file.cluster.pools.iter().any(|p| model_of(file, p.model.as_deref()) == Some(model))
     {
         problems.note(path, &format!("no pool serves the model `{model}` that this workload asks for"), None);
+    }
+    if let Some(Slo { ttft: Some(ttft), e2e: Some(e2e), .. }) = workload.slo
+        && e2e.get() < ttft.get()
+    {
+        let hint = "the first token is part of the whole answer";
+        problems.at(&format!("{path}.slo.e2e"), format!("`{e2e}`"), &format!("at least `ttft: {ttft}`"), Some(hint.into()));
     }
     if let Some(synthetic) = &workload.synthetic {
         let path = format!("{path}.synthetic");

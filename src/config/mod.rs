@@ -28,7 +28,7 @@ mod tests;
 mod tree;
 
 pub use assertion::{Assertion, AssertionError, Op, Outcome};
-pub use build::{Library, LibraryError, Scenario, WorkloadSource};
+pub use build::{InputFile, Library, LibraryError, Scenario, WorkloadSource};
 pub use diagnostic::{ConfigErrors, Diagnostic, Segment, Style, nearest, printable};
 pub use load::{Document, Find, Input, Loaded, Problems, load, load_scenario};
 pub use meaning::{assertions, check_meaning, model_of};

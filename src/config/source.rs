@@ -23,6 +23,13 @@ pub struct Source {
     pub text: String,
 }
 
+impl Source {
+    /// True if it was typed on the command line.
+    pub(super) fn is_option(&self) -> bool {
+        self.path.is_none() && self.name.starts_with("--set ")
+    }
+}
+
 /// The texts of a document, by [`FileId`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sources {

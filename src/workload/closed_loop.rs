@@ -9,21 +9,21 @@ use super::request::{ClassId, RequestSpec, Workload};
 use super::shape::{RequestDraws, RequestShape};
 use crate::sim::{SimDuration, SimTime, Streams};
 
+/// More requests than this in a row that leave at the instant they arrive are an error. If one in a thousand can be served, so many come
+/// in a row once in e¹⁰⁰ times.
+const MOST_TURNED_AWAY: u64 = 100_000;
+
 /// Parameters of a closed loop.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClosedLoopParameters {
-    /// Users, each with at most one request in the system. 1 to 10 million.
+    /// Users, each with at most one request in the system, all of whom start at t = 0. 1 to 10 million.
     pub concurrency: u32,
     /// Time between an answer and the user's next request; 0 keeps `concurrency` requests in the system.
     pub think_time: SimDuration,
-    /// The users' first requests are spread evenly over this time, the first at t = 0; 0 lets all of them start at t = 0.
-    pub ramp: SimDuration,
     /// What requests look like.
     pub shape: RequestShape,
-    /// At most so many requests, at least 1.
+    /// At most so many requests, at least 1. Without a bound the workload never ends, and whoever runs it must.
     pub requests: Option<u64>,
-    /// Only requests that arrive before this time. With neither bound the workload never ends, and whoever runs it must.
-    pub duration: Option<SimDuration>,
 }
 
 impl ClosedLoopParameters {
@@ -33,7 +33,6 @@ impl ClosedLoopParameters {
         problems.require((1..=10_000_000).contains(&self.concurrency), "concurrency", self.concurrency, "1 to 10000000 users");
         problems.within("", self.shape.validate());
         problems.require(self.requests != Some(0), "requests", 0, "at least 1 request");
-        problems.require(self.duration != Some(SimDuration::ZERO), "duration", "0 s", "a time above 0");
         problems.into_vec()
     }
 }
@@ -44,13 +43,16 @@ pub struct ClosedLoopWorkload {
     class: ClassId,
     draws: RequestDraws,
     think_time: SimDuration,
-    end: Option<SimTime>,
     /// Requests that may still be scheduled.
     left: Option<u64>,
-    /// Arrivals known: users who have not started yet or are thinking.
+    /// Arrivals known: users who start or are thinking.
     scheduled: BinaryHeap<Reverse<SimTime>>,
     in_system: u64,
     last: SimTime,
+    /// The latest request has not left at the instant it arrived, so far.
+    latest_inside: bool,
+    /// Requests in a row that have.
+    turned_away: u64,
 }
 
 impl ClosedLoopWorkload {
@@ -64,24 +66,22 @@ impl ClosedLoopWorkload {
             class,
             draws: RequestDraws::new(class, &parameters.shape, *streams),
             think_time: parameters.think_time,
-            end: parameters.duration.map(|duration| SimTime::ZERO + duration),
             left: parameters.requests,
             scheduled: BinaryHeap::new(),
             in_system: 0,
             last: SimTime::ZERO,
+            latest_inside: false,
+            turned_away: 0,
         };
-        let users = u128::from(parameters.concurrency);
-        for user in 0..users {
-            #[expect(clippy::cast_possible_truncation, reason = "user < users, so the quotient is below the ramp")]
-            let start = (u128::from(parameters.ramp.ns()) * user / users) as u64;
-            workload.schedule(SimTime::from_ns(start));
+        for _ in 0..parameters.concurrency {
+            workload.schedule(SimTime::ZERO);
         }
         Ok(workload)
     }
 
-    /// Schedules one more request unless the workload has had all of its requests or its time.
+    /// Schedules one more request unless the workload has had all of its requests.
     fn schedule(&mut self, at: SimTime) {
-        if self.left == Some(0) || self.end.is_some_and(|end| at >= end) {
+        if self.left == Some(0) {
             return;
         }
         self.left = self.left.map(|left| left - 1);
@@ -91,11 +91,23 @@ impl ClosedLoopWorkload {
 
 impl Workload for ClosedLoopWorkload {
     fn peek(&mut self) -> Result<Option<SimTime>, WorkloadError> {
+        if self.turned_away > MOST_TURNED_AWAY {
+            self.scheduled.clear();
+            let requests = std::mem::take(&mut self.turned_away);
+            return Err(WorkloadError::Standstill { class: self.class.0, requests, at: self.last });
+        }
         Ok(self.scheduled.peek().map(|&Reverse(at)| at))
     }
 
     fn next(&mut self) -> Result<Option<(SimTime, RequestSpec)>, WorkloadError> {
+        if self.peek()?.is_none() {
+            return Ok(None);
+        }
         let Some(Reverse(at)) = self.scheduled.pop() else { return Ok(None) };
+        // A request that is turned away leaves before the next one comes.
+        if std::mem::replace(&mut self.latest_inside, true) {
+            self.turned_away = 0;
+        }
         self.in_system += 1;
         self.last = at;
         Ok(Some((at, self.draws.next())))
@@ -107,6 +119,8 @@ impl Workload for ClosedLoopWorkload {
             return;
         }
         self.in_system -= 1;
+        let at_once = at <= self.last && std::mem::take(&mut self.latest_inside);
+        self.turned_away = if at_once && self.think_time == SimDuration::ZERO { self.turned_away + 1 } else { 0 };
         // Arrivals never go back in time: an answer reported late counts from the latest arrival.
         self.schedule(at.max(self.last) + self.think_time);
     }
@@ -132,14 +146,12 @@ mod tests {
         ClosedLoopParameters {
             concurrency: 3,
             think_time: SimDuration::ZERO,
-            ramp: SimDuration::ZERO,
             shape: RequestShape {
                 prompt: LengthDistribution::Uniform { min: 1, max: 2000 },
                 output: LengthDistribution::Fixed { tokens: 10 },
                 shared_prefix: None,
             },
             requests: Some(5),
-            duration: None,
         }
     }
 
@@ -169,32 +181,12 @@ mod tests {
     }
 
     #[test]
-    fn users_think_and_start_one_after_the_other() {
-        let mut workload = workload(&ClosedLoopParameters {
-            think_time: SimDuration::from_ns(100 * MS),
-            ramp: SimDuration::from_ns(30 * MS),
-            ..parameters()
-        });
+    fn users_think_before_they_ask_again() {
+        let mut workload = workload(&ClosedLoopParameters { think_time: SimDuration::from_ns(100 * MS), ..parameters() });
         assert_eq!(workload.next().unwrap().unwrap().0, ms(0));
         workload.request_done(ClassId(0), ms(5));
         let times: Vec<_> = std::iter::from_fn(|| workload.next().unwrap()).map(|(at, _)| at).collect();
-        assert_eq!(times, [ms(10), ms(20), ms(105)]);
-    }
-
-    #[test]
-    fn the_duration_ends_the_loop_when_the_last_answer_is_out() {
-        let mut workload =
-            workload(&ClosedLoopParameters { requests: None, duration: Some(SimDuration::from_ns(10 * MS)), ..parameters() });
-        for _ in 0..3 {
-            workload.next().unwrap();
-        }
-        workload.request_done(ClassId(0), ms(9));
-        assert_eq!(workload.next().unwrap().unwrap().0, ms(9));
-        for _ in 0..3 {
-            assert!(!workload.is_exhausted());
-            workload.request_done(ClassId(0), ms(10));
-        }
-        assert!(workload.peek().unwrap().is_none() && workload.is_exhausted());
+        assert_eq!(times, [ms(0), ms(0), ms(105)]);
     }
 
     #[test]
@@ -214,6 +206,38 @@ mod tests {
         assert!(workload.scheduled.capacity() <= 16);
     }
 
+    /// Serves every `served`-th request in one millisecond and turns the others away; the first error, or how many came.
+    fn serve(workload: &mut ClosedLoopWorkload, served: u64, requests: u64) -> Result<u64, WorkloadError> {
+        let (mut count, mut inside) = (0, std::collections::VecDeque::new());
+        while count < requests {
+            match workload.next()? {
+                Some((at, _)) if count % served == served - 1 => inside.push_back(at + SimDuration::from_ns(MS)),
+                Some((at, _)) => workload.request_done(ClassId(0), at),
+                None => workload.request_done(ClassId(0), inside.pop_front().unwrap()),
+            }
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    #[test]
+    fn a_loop_whose_requests_are_all_turned_away_is_an_error_soon() {
+        let endless = ClosedLoopParameters { requests: None, ..parameters() };
+        let mut stuck = workload(&endless);
+        let error = serve(&mut stuck, u64::MAX, u64::MAX).unwrap_err();
+        assert!(matches!(error, WorkloadError::Standstill { class: 0, requests: 100_001, at: SimTime::ZERO }), "{error}");
+        assert!(stuck.peek().unwrap().is_none() && stuck.next().unwrap().is_none());
+        // Pauses let time pass.
+        let thinking = ClosedLoopParameters { think_time: SimDuration::from_ns(1), ..endless };
+        assert_eq!(serve(&mut workload(&thinking), u64::MAX, 300_000).unwrap(), 300_000);
+    }
+
+    #[test]
+    fn a_loop_of_which_few_requests_are_served_goes_on() {
+        let mut workload = workload(&ClosedLoopParameters { concurrency: 1000, requests: None, ..parameters() });
+        assert_eq!(serve(&mut workload, 1000, 1_000_000).unwrap(), 1_000_000);
+    }
+
     #[test]
     fn an_answer_that_is_not_ours_changes_nothing() {
         let mut workload = workload(&parameters());
@@ -225,7 +249,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        let bad = ClosedLoopParameters { concurrency: 0, requests: Some(0), duration: Some(SimDuration::ZERO), ..parameters() };
-        assert_eq!(bad.validate().len(), 3);
+        let bad = ClosedLoopParameters { concurrency: 0, requests: Some(0), ..parameters() };
+        assert_eq!(bad.validate().len(), 2);
     }
 }

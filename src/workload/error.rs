@@ -4,6 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::sim::SimTime;
+
 /// One parameter that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParameterProblem {
@@ -37,6 +39,8 @@ pub enum WorkloadError {
         line: u64,
         /// Field, what was found and what was expected.
         problem: String,
+        /// The line, cut to a readable length, control characters escaped; empty if the problem shows it or it cannot be shown.
+        text: String,
     },
     /// The file cannot be read.
     #[error("{file}: {source}")]
@@ -65,9 +69,29 @@ pub enum WorkloadError {
         /// Which request, from 1.
         request: u64,
     },
+    /// The users of a closed loop ask and are turned away without time passing: it would go on for ever.
+    #[error("workload {class}: {requests} requests in a row left at the instant they arrived, {at}, so its clients ask again for ever")]
+    Standstill {
+        /// The workload.
+        class: u16,
+        /// How many.
+        requests: u64,
+        /// Where simulated time stands still.
+        at: SimTime,
+    },
     /// A trace cannot be written.
     #[error("cannot write the trace: {0}")]
     Write(#[source] std::io::Error),
+}
+
+impl WorkloadError {
+    /// The workload as messages name it, by its number from 0, for those who know its name; `None` if the message names a file instead.
+    pub const fn class(&self) -> Option<u16> {
+        match self {
+            Self::BeyondTime { class, .. } | Self::Standstill { class, .. } => Some(*class),
+            _ => None,
+        }
+    }
 }
 
 fn join(problems: &[ParameterProblem]) -> String {

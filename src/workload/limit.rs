@@ -1,52 +1,57 @@
-//! A workload that is cut off after a number of requests or at a time.
+//! A workload that is cut off after a number of requests or at a time. Owns the limits; must not know what is cut off.
 
 use super::{ClassId, RequestSpec, SkippedLines, Workload, WorkloadError};
 use crate::sim::{SimDuration, SimTime};
 
 /// The first requests of another workload.
+///
+/// An arrival at the limit or later is out, but does not end the workload: one of the requests inside may bring an earlier arrival
+/// when it is done, as the next question of one closed loop may come long before that of another.
 #[derive(Debug)]
 pub struct LimitedWorkload<W> {
     inner: W,
     left: Option<u64>,
     until: SimTime,
-    over: bool,
+    /// Requests taken that are not done.
+    inside: u64,
+    /// The earliest arrival known lies at the limit or later.
+    beyond: bool,
 }
 
 impl<W: Workload> LimitedWorkload<W> {
-    /// At most `requests` requests, and none that arrives later than `duration`. `None`: no such limit.
+    /// At most `requests` requests, and only those that arrive before `duration`. `None`: no such limit.
     pub fn new(inner: W, requests: Option<u64>, duration: Option<SimDuration>) -> Self {
-        Self { inner, left: requests, until: duration.map_or(SimTime::NEVER, |span| SimTime::ZERO + span), over: false }
-    }
-
-    fn limit_reached(&mut self) -> Result<bool, WorkloadError> {
-        if self.left == Some(0) || self.inner.peek()?.is_some_and(|at| at > self.until) {
-            self.over = true;
-        }
-        Ok(self.over)
+        let until = duration.map_or(SimTime::NEVER, |span| SimTime::ZERO + span);
+        Self { inner, left: requests, until, inside: 0, beyond: false }
     }
 }
 
 impl<W: Workload> Workload for LimitedWorkload<W> {
     fn peek(&mut self) -> Result<Option<SimTime>, WorkloadError> {
-        if self.over || self.limit_reached()? { Ok(None) } else { self.inner.peek() }
+        if self.left == Some(0) {
+            return Ok(None);
+        }
+        let next = self.inner.peek()?;
+        self.beyond = next.is_some_and(|at| at >= self.until);
+        Ok(next.filter(|_| !self.beyond))
     }
 
     fn next(&mut self) -> Result<Option<(SimTime, RequestSpec)>, WorkloadError> {
-        if self.over || self.limit_reached()? {
+        if self.peek()?.is_none() {
             return Ok(None);
         }
-        if let Some(left) = &mut self.left {
-            *left -= 1;
-        }
+        self.left = self.left.map(|left| left - 1);
+        self.inside += 1;
         self.inner.next()
     }
 
     fn request_done(&mut self, class: ClassId, at: SimTime) {
+        self.inside = self.inside.saturating_sub(1);
         self.inner.request_done(class, at);
     }
 
     fn is_exhausted(&self) -> bool {
-        self.over || self.left == Some(0) || self.inner.is_exhausted()
+        self.left == Some(0) || self.inner.is_exhausted() || (self.beyond && self.inside == 0)
     }
 
     fn prefix_block_tokens(&self, class: ClassId) -> Option<u32> {
@@ -55,5 +60,103 @@ impl<W: Workload> Workload for LimitedWorkload<W> {
 
     fn skipped(&self) -> Vec<(ClassId, &SkippedLines)> {
         self.inner.skipped()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::arrivals::ArrivalProcess;
+    use super::super::closed_loop::{ClosedLoopParameters, ClosedLoopWorkload};
+    use super::super::lengths::LengthDistribution;
+    use super::super::merge::MergedWorkload;
+    use super::super::shape::RequestShape;
+    use super::super::synthetic::{SyntheticParameters, SyntheticWorkload};
+    use super::*;
+    use crate::sim::Streams;
+
+    const SECOND: u64 = 1_000_000_000;
+    const TEN_SECONDS: Option<SimDuration> = Some(SimDuration::from_ns(10 * SECOND));
+
+    fn shape() -> RequestShape {
+        let tokens = LengthDistribution::Fixed { tokens: 100 };
+        RequestShape { prompt: tokens.clone(), output: tokens, shared_prefix: None }
+    }
+
+    /// Requests at 0, 1 / rate, 2 / rate, …
+    fn open(class: u16, rate: f64) -> Box<dyn Workload> {
+        let arrivals = ArrivalProcess::Constant { rate };
+        let parameters = SyntheticParameters { arrivals, envelope: None, shape: shape(), requests: None };
+        Box::new(SyntheticWorkload::new(ClassId(class), &parameters, &Streams::new(1)).unwrap())
+    }
+
+    /// One user who thinks for so many seconds.
+    fn closed(class: u16, think_s: u64) -> Box<dyn Workload> {
+        let think_time = SimDuration::from_ns(think_s * SECOND);
+        let parameters = ClosedLoopParameters { concurrency: 1, think_time, shape: shape(), requests: None };
+        Box::new(ClosedLoopWorkload::new(ClassId(class), &parameters, &Streams::new(1)).unwrap())
+    }
+
+    /// Answers every request after one second, in order of time; arrivals in seconds, by class.
+    fn serve(workload: &mut dyn Workload) -> Vec<(u64, u16)> {
+        let (mut arrivals, mut inside) = (Vec::new(), std::collections::VecDeque::new());
+        loop {
+            let (arrival, answer) = (workload.peek().unwrap(), inside.front().map(|&(at, _)| at));
+            match (arrival, answer) {
+                (Some(at), answer) if answer.is_none_or(|answer| at < answer) => {
+                    let (at, request) = workload.next().unwrap().unwrap();
+                    arrivals.push((at.ns() / SECOND, request.class.0));
+                    inside.push_back((at + SimDuration::from_ns(SECOND), request.class));
+                }
+                (_, Some(_)) => {
+                    let (at, class) = inside.pop_front().unwrap();
+                    workload.request_done(class, at);
+                }
+                (_, None) => break,
+            }
+        }
+        assert!(workload.is_exhausted() && workload.next().unwrap().is_none());
+        arrivals
+    }
+
+    fn merged(parts: Vec<Box<dyn Workload>>) -> MergedWorkload {
+        MergedWorkload::new((0..).map(ClassId).zip(parts).collect()).unwrap()
+    }
+
+    #[test]
+    fn a_request_that_would_arrive_at_the_limit_is_out() {
+        let arrivals = serve(&mut LimitedWorkload::new(open(0, 1.0), None, TEN_SECONDS));
+        assert_eq!(arrivals.iter().map(|&(at, _)| at).collect::<Vec<_>>(), (0..10).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_workload_whose_next_arrival_lies_beyond_the_limit_does_not_end_the_others() {
+        // The open loop asks at 0 s and 20 s, the closed one every second: at 0, 1, …, 9 s.
+        let mut limited = LimitedWorkload::new(merged(vec![closed(0, 0), open(1, 0.05)]), None, TEN_SECONDS);
+        let arrivals = serve(&mut limited);
+        assert_eq!(arrivals.iter().filter(|&&(_, class)| class == 0).count(), 10);
+        assert_eq!(arrivals.iter().filter(|&&(_, class)| class == 1).count(), 1);
+    }
+
+    #[test]
+    fn a_user_who_thinks_beyond_the_limit_does_not_end_the_others() {
+        let mut limited = LimitedWorkload::new(merged(vec![closed(0, 60), closed(1, 2)]), None, TEN_SECONDS);
+        // The first asks at 0 s and would ask again at 61 s; the other asks every three seconds.
+        assert_eq!(serve(&mut limited), [(0, 0), (0, 1), (3, 1), (6, 1), (9, 1)]);
+    }
+
+    #[test]
+    fn the_limit_of_requests_counts_those_of_all_parts() {
+        let mut limited = LimitedWorkload::new(merged(vec![closed(0, 1), open(1, 1.0)]), Some(5), TEN_SECONDS);
+        assert_eq!(serve(&mut limited).len(), 5);
+    }
+
+    #[test]
+    fn a_request_inside_may_still_bring_another() {
+        let mut limited = LimitedWorkload::new(closed(0, 2), None, TEN_SECONDS);
+        limited.next().unwrap();
+        assert!(limited.peek().unwrap().is_none() && !limited.is_exhausted());
+        limited.request_done(ClassId(0), SimTime::from_ns(9 * SECOND));
+        // It would ask again at 11 s.
+        assert!(limited.peek().unwrap().is_none() && limited.is_exhausted());
     }
 }

@@ -116,19 +116,13 @@ mod tests {
 
     fn open(class: u16, arrivals: ArrivalProcess, requests: u64) -> (ClassId, Box<dyn Workload>) {
         let shape = RequestShape { shared_prefix: Some(SharedPrefix { groups: 1, tokens: 64, block_tokens: 32 }), ..shape() };
-        let parameters = SyntheticParameters { arrivals, envelope: None, shape, requests: Some(requests), duration: None };
+        let parameters = SyntheticParameters { arrivals, envelope: None, shape, requests: Some(requests) };
         (ClassId(class), Box::new(SyntheticWorkload::new(ClassId(class), &parameters, &Streams::new(1)).unwrap()))
     }
 
     fn closed(class: u16, requests: u64) -> (ClassId, Box<dyn Workload>) {
-        let parameters = ClosedLoopParameters {
-            concurrency: 1,
-            think_time: SimDuration::from_ns(1_000_000),
-            ramp: SimDuration::ZERO,
-            shape: shape(),
-            requests: Some(requests),
-            duration: None,
-        };
+        let parameters =
+            ClosedLoopParameters { concurrency: 1, think_time: SimDuration::from_ns(1_000_000), shape: shape(), requests: Some(requests) };
         (ClassId(class), Box::new(ClosedLoopWorkload::new(ClassId(class), &parameters, &Streams::new(1)).unwrap()))
     }
 

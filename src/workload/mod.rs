@@ -15,7 +15,6 @@ mod limit;
 mod merge;
 mod request;
 mod shape;
-mod slo;
 mod synthetic;
 mod trace;
 
@@ -24,12 +23,11 @@ pub use closed_loop::{ClosedLoopParameters, ClosedLoopWorkload};
 pub use envelope::DiurnalEnvelope;
 pub use error::{ParameterProblem, WorkloadError};
 pub use inspect::{LengthStatistics, TraceStatistics, inspect};
-pub use lengths::{LengthBin, LengthDistribution, LognormalShape, MAX_TOKENS, WeightedLength};
+pub use lengths::{LengthDistribution, MAX_TOKENS};
 pub use limit::LimitedWorkload;
 pub use merge::MergedWorkload;
 pub use request::{ClassId, RequestSpec, Workload};
 pub use shape::{RequestShape, SharedPrefix};
-pub use slo::Slo;
 pub use synthetic::{SyntheticParameters, SyntheticWorkload};
 pub use trace::{
     PlainWriter, ReadOptions, SkipReason, SkippedLine, SkippedLines, TraceFormat, TraceParameters, TraceReader, TraceRecord, TraceSource,

@@ -5,7 +5,7 @@ use super::envelope::DiurnalEnvelope;
 use super::error::{ParameterProblem, Problems, WorkloadError, refuse};
 use super::request::{ClassId, RequestSpec, Workload};
 use super::shape::{RequestDraws, RequestShape};
-use crate::sim::{Purpose, SimDuration, SimTime, Streams};
+use crate::sim::{Purpose, SimTime, Streams};
 
 /// Parameters of an open-loop workload.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,10 +16,8 @@ pub struct SyntheticParameters {
     pub envelope: Option<DiurnalEnvelope>,
     /// What they look like.
     pub shape: RequestShape,
-    /// At most so many requests, at least 1.
+    /// At most so many requests, at least 1. Without a bound the workload never ends, and whoever runs it must.
     pub requests: Option<u64>,
-    /// Only requests that arrive before this time. With neither bound the workload never ends, and whoever runs it must.
-    pub duration: Option<SimDuration>,
 }
 
 impl SyntheticParameters {
@@ -30,7 +28,6 @@ impl SyntheticParameters {
         problems.within("envelope", self.envelope.map(|envelope| envelope.validate()).unwrap_or_default());
         problems.within("", self.shape.validate());
         problems.require(self.requests != Some(0), "requests", 0, "at least 1 request");
-        problems.require(self.duration != Some(SimDuration::ZERO), "duration", "0 s", "a time above 0");
         problems.into_vec()
     }
 }
@@ -42,11 +39,10 @@ pub struct SyntheticWorkload {
     clock: ArrivalClock,
     draws: RequestDraws,
     left: Option<u64>,
-    end: Option<SimTime>,
     taken: u64,
     /// The next arrival, drawn ahead; `None` when there is none.
     head: Option<SimTime>,
-    /// Time has run over its range in a workload without a duration.
+    /// Time has run over its range.
     beyond: bool,
 }
 
@@ -63,7 +59,6 @@ impl SyntheticWorkload {
             clock: ArrivalClock::new(&parameters.arrivals, parameters.envelope.as_ref(), stream),
             draws: RequestDraws::new(class, &parameters.shape, *streams),
             left: parameters.requests,
-            end: parameters.duration.map(|duration| SimTime::ZERO + duration),
             taken: 0,
             head: None,
             beyond: false,
@@ -74,13 +69,9 @@ impl SyntheticWorkload {
 
     fn advance(&mut self) {
         self.head = None;
-        if self.left == Some(0) {
-            return;
-        }
-        match (self.clock.next_arrival(), self.end) {
-            (Some(at), end) => self.head = end.is_none_or(|end| at < end).then_some(at),
-            (None, Some(_)) => {}
-            (None, None) => self.beyond = true,
+        if self.left != Some(0) {
+            self.head = self.clock.next_arrival();
+            self.beyond = self.head.is_none();
         }
     }
 }
@@ -128,7 +119,6 @@ mod tests {
                 shared_prefix: None,
             },
             requests: Some(1000),
-            duration: None,
         }
     }
 
@@ -158,16 +148,6 @@ mod tests {
     }
 
     #[test]
-    fn the_duration_ends_the_workload_before_the_request_that_would_arrive_at_it() {
-        let mut constant = parameters(ArrivalProcess::Constant { rate: 10.0 });
-        constant.duration = Some(SimDuration::from_ns(1_000_000_000));
-        let requests = all(&constant, 0, 1);
-        // 0.0, 0.1 … 0.9 s.
-        assert_eq!(requests.len(), 10);
-        assert_eq!((requests[0].0, requests[9].0), (SimTime::ZERO, SimTime::from_ns(900_000_000)));
-    }
-
-    #[test]
     fn peeking_takes_nothing() {
         let mut workload =
             SyntheticWorkload::new(ClassId(0), &parameters(ArrivalProcess::Poisson { rate: 1.0 }), &Streams::new(1)).unwrap();
@@ -192,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn time_beyond_its_range_is_an_error_without_a_duration_and_the_end_with_one() {
+    fn time_beyond_its_range_is_an_error() {
         let mut endless = parameters(ArrivalProcess::Constant { rate: 1e-6 });
         endless.requests = None;
         // 292 years are 9.2e9 s, so 9200 arrivals a million seconds apart fit.
@@ -205,8 +185,6 @@ mod tests {
         };
         assert!(matches!(error, WorkloadError::BeyondTime { class: 3, request: 9201 }), "{error}");
         assert!(workload.is_exhausted());
-        endless.duration = Some(SimDuration::from_ns(u64::MAX));
-        assert_eq!(all(&endless, 0, 1).len(), 9200);
     }
 
     #[test]

@@ -101,6 +101,14 @@ fn validate_checks_every_file_and_says_which_are_wrong() {
     let done = place.run(&["validate", "bad.yaml", "tiny.yaml"]);
     assert_eq!((done.code, done.stdout.as_str()), (Some(2), "tiny.yaml: valid scenario\n"));
     assert!(done.stderr.contains("bad.yaml:1:1"), "{}", done.stderr);
+    let done = place.run(&["validate", "bad.yaml", "tiny.yaml", "--json"]);
+    assert_eq!((done.code, done.stderr.as_str()), (Some(2), ""));
+    let found: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(found[1], serde_json::json!({"file": "tiny.yaml", "kind": "scenario", "valid": true, "problems": []}));
+    assert_eq!((&found[0]["file"], &found[0]["valid"]), (&"bad.yaml".into(), &false.into()));
+    let problem = &found[0]["problems"][0];
+    assert_eq!((&problem["file"], &problem["line"], &problem["column"]), (&"bad.yaml".into(), &1.into(), &1.into()));
+    assert_eq!((&problem["message"], &problem["hint"]), (&"unknown key `nam`".into(), &"did you mean `name`?".into()));
 }
 
 #[test]
@@ -124,6 +132,8 @@ fn a_generated_trace_is_inspected_and_imported() {
     assert!(place.good(&["trace", "inspect", "g.csv"]).contains("requests        20"));
     let statistics: serde_json::Value = serde_json::from_str(&place.good(&["trace", "inspect", "g.csv", "--json"])).unwrap();
     assert_eq!((&statistics["requests"], &statistics["format"]), (&20.into(), &"plain".into()));
+    assert!(place.good(&["trace", "generate", "tiny.yaml", "--seed", "7"]) == text);
+    assert!(place.good(&["trace", "generate", "tiny.yaml", "--seed", "8"]) != text);
     // Imported traces begin at 0; what is imported again stays as it is.
     let imported = place.good(&["trace", "import", "g.csv"]);
     let lengths = |text: &str| text.lines().filter_map(|line| Some(line.split_once(',')?.1.to_owned())).collect::<Vec<_>>();
@@ -142,7 +152,7 @@ fn lines_that_are_skipped_are_counted() {
     place.write("a.csv", "arrival_s,prompt_tokens,output_tokens\n0,5,5\n1,x,5\n2,5,0\n3,5,5\n");
     let said = place.refused(&["trace", "inspect", "a.csv"]);
     assert!(said.starts_with("error: a.csv:3: prompt_tokens: found `x`"), "{said}");
-    assert!(said.contains("--skip-bad-lines"), "{said}");
+    assert!(said.contains("\n  |\n3 | 1,x,5\n\nhint: ") && said.contains("--skip-bad-lines"), "{said}");
     let done = place.run(&["trace", "import", "a.csv", "--skip-bad-lines"]);
     assert_eq!((done.code, done.stdout.lines().count()), (Some(0), 3));
     assert!(done.stderr.starts_with("skipped: 2"), "{}", done.stderr);

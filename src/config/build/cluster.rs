@@ -8,10 +8,10 @@ use super::names::{NamedModel, PoolHardware, find, models, site};
 use super::pool::PoolBuilder;
 use super::provenance::Basis;
 use super::workload::{WorkloadSource, limits};
-use super::{ClassId, span};
-use crate::cluster::{ClassSpec, ClusterSpec, ModelId, NetworkSpec, Overlap, PoolSpec, RouterSpec};
+use super::{ClassId, MOST_NUMBERED, span};
+use crate::cluster::{ClassSpec, ClusterSpec, ModelId, NetworkSpec, Overlap, PoolSpec, Role, RouterSpec};
 use crate::cost::NodeCost;
-use crate::hardware::{Link, Node};
+use crate::hardware::{Link, Node, Site};
 use crate::metrics::{ClassParameters, PoolParameters, ProvenanceEntry, RecorderParameters};
 use crate::policy::RouterKind;
 use crate::sim::{SimDuration, Streams};
@@ -49,29 +49,9 @@ pub(super) fn build(
     let site = site(file, library, &mut profiles, problems);
     let kv_link =
         file.cluster.network.kv.link.as_ref().map(|name| find::<Link>(library.hardware(), name, "cluster.network.kv.link", problems));
-    let mut built = Vec::new();
     let mut basis = Basis::default();
-    let overrides = file.cluster.network.kv.overrides.unwrap_or_default();
-    for (index, pool) in file.cluster.pools.iter().enumerate() {
-        let path = format!("cluster.pools[{index}]");
-        let hardware = PoolHardware::find(pool, &path, library.hardware(), problems);
-        let model = model_of(file, pool.model.as_deref()).and_then(|name| models.iter().find(|model| model.name == name));
-        if let (Some(hardware), Some(model)) = (hardware, model) {
-            let link = kv_link.clone().unwrap_or_else(|| Some(hardware.scale_out.clone()));
-            let builder = PoolBuilder { pool, path: &path, hardware: &hardware, model, site: site.as_ref(), link: link.as_ref(), file };
-            if let Some((spec, cost)) = builder.build(problems) {
-                basis.pool(pool, &hardware, &spec);
-                if let (true, Some(link)) = (pool.role != scenario::Role::Mixed, &link) {
-                    basis.handoffs(link, overrides, &hardware);
-                }
-                built.push((spec, cost, hardware.node.clone()));
-            }
-            hardware.keep(&mut profiles);
-            if let Some(link) = link {
-                profiles.links.insert(link.name.clone(), link);
-            }
-        }
-    }
+    let parts = PoolParts { file, library, models: &models, site: site.as_ref(), kv_link: kv_link.as_ref() };
+    let built = parts.pools(&mut basis, &mut profiles, problems);
     let site = site?;
     let owned = file.cluster.pools.iter().any(|pool| matches!(pool.pricing, scenario::Pricing::Own));
     basis.site(&site, &file.cluster.site, owned);
@@ -113,6 +93,45 @@ pub(super) fn build(
     })
 }
 
+/// What the pools are built from.
+struct PoolParts<'a> {
+    file: &'a ScenarioFile,
+    library: &'a Library,
+    models: &'a [NamedModel],
+    site: Option<&'a Site>,
+    /// The link that the scenario names, if it names one; `None` inside if it is unknown, which has been noted then.
+    kv_link: Option<&'a Option<Link>>,
+}
+
+impl PoolParts<'_> {
+    /// The pools that can be built; what is wrong with the others has been noted.
+    fn pools(&self, basis: &mut Basis, profiles: &mut Profiles, problems: &mut Problems<'_>) -> Vec<(PoolSpec, NodeCost, Node)> {
+        let Self { file, library, models, site, kv_link } = *self;
+        let overrides = file.cluster.network.kv.overrides.unwrap_or_default();
+        let mut built = Vec::new();
+        for (index, pool) in file.cluster.pools.iter().enumerate() {
+            let path = format!("cluster.pools[{index}]");
+            let hardware = PoolHardware::find(pool, &path, library.hardware(), problems);
+            let model = model_of(file, pool.model.as_deref()).and_then(|name| models.iter().find(|model| model.name == name));
+            let (Some(hardware), Some(model)) = (hardware, model) else { continue };
+            let link = kv_link.cloned().unwrap_or_else(|| Some(hardware.scale_out.clone()));
+            let builder = PoolBuilder { pool, path: &path, hardware: &hardware, model, site, link: link.as_ref(), file };
+            if let Some((spec, cost)) = builder.build(problems) {
+                basis.pool(pool, &hardware, &spec);
+                if let (true, Some(link)) = (pool.role != scenario::Role::Mixed, &link) {
+                    basis.handoffs(link, overrides, &hardware);
+                }
+                built.push((spec, cost, hardware.node.clone()));
+            }
+            hardware.keep(profiles);
+            if let Some(link) = link {
+                profiles.links.insert(link.name.clone(), link);
+            }
+        }
+        built
+    }
+}
+
 /// Set-up of a bulk transfer and the latency of the link: paid once per handoff.
 fn handoff_overhead(file: &ScenarioFile, profiles: &Profiles, kv_link: Option<Link>) -> SimDuration {
     let latency = file.cluster.network.kv.overrides.unwrap_or_default().latency;
@@ -151,11 +170,11 @@ fn classes(
 ) -> Option<Vec<ClassSpec>> {
     let names: Vec<&String> = file.models.keys().collect();
     let mut classes: Vec<ClassSpec> = Vec::new();
-    for (index, (entry, source)) in file.workload.iter().zip(workloads).enumerate() {
-        let path = format!("workload[{index}]");
-        let class = ClassId(u16::try_from(index).ok()?);
+    for ((class, entry), source) in (0..MOST_NUMBERED).map(ClassId).zip(&file.workload).zip(workloads) {
+        let path = format!("workload[{}]", class.0);
         let model = model_of(file, entry.model.as_deref())?;
-        let model = ModelId(u16::try_from(names.iter().position(|name| *name == model)?).ok()?);
+        let model = (0..MOST_NUMBERED).map(ModelId).zip(&names).find(|(_, name)| **name == model)?.0;
+        check_loop(source, &path, pools.iter().map(|(pool, ..)| pool).filter(|pool| pool.model == model), problems);
         let opened = source.open(class, &Streams::new(file.seed)).map_err(|error| problems.note(&path, &error.to_string(), None)).ok()?;
         let prefix_tokens = opened.prefix_block_tokens(class).unwrap_or_default();
         for (pool, ..) in pools.iter().filter(|(pool, ..)| pool.model == model && pool.engine.prefix_caching && prefix_tokens > 0) {
@@ -180,6 +199,24 @@ fn classes(
         classes.push(ClassSpec { model, timeout: entry.timeout.and_then(span), prefix_tokens });
     }
     Some(classes)
+}
+
+/// A closed loop of which no request can ever be served asks for ever, and without pauses time does not even pass.
+fn check_loop<'p>(source: &WorkloadSource, path: &str, pools: impl Iterator<Item = &'p PoolSpec> + Clone, problems: &mut Problems<'_>) {
+    let WorkloadSource::ClosedLoop(parameters) = source else { return };
+    let shortest = parameters.shape.prompt.shortest();
+    // A request must fit where it begins and, handed on, wherever it may end up, with at least one token of output.
+    let decode = pools.clone().filter(|pool| pool.role == Role::Decode).map(|pool| pool.engine.max_model_len).min().unwrap_or(u32::MAX);
+    let entries = pools.filter(|pool| pool.role != Role::Decode);
+    let room = |pool: &PoolSpec| pool.engine.max_model_len.min(if pool.role == Role::Prefill { decode } else { u32::MAX });
+    if let Some(longest) = entries.map(room).max().filter(|&longest| shortest >= longest) {
+        problems.at(
+            &format!("{path}.closed_loop.prompt_tokens"),
+            format!("prompts of at least {shortest} tokens"),
+            &format!("some of fewer than {longest} tokens, the longest context (`max_model_len`) that its pools have"),
+            Some("every request would be refused, and the clients would ask again for ever".into()),
+        );
+    }
 }
 
 /// What the recorder must know.

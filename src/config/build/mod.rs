@@ -13,6 +13,7 @@ mod resolved;
 mod workload;
 
 pub use library::{Library, LibraryError};
+pub use resolved::InputFile;
 pub use workload::WorkloadSource;
 
 use crate::cluster::ClusterSpec;
@@ -26,6 +27,9 @@ use super::assertion::Assertion;
 use super::diagnostic::ConfigErrors;
 use super::load::{Input, load_scenario};
 use super::meaning::{assertions, check_meaning};
+
+/// Most pools, models and workloads: they are numbered in 16 bits. The schema refuses more.
+const MOST_NUMBERED: u16 = u16::MAX;
 
 /// A scenario ready to run.
 #[derive(Debug, Clone)]
@@ -60,8 +64,10 @@ pub struct Scenario {
     pub resolved_yaml: String,
     /// Hash of everything that determines the result, hexadecimal.
     pub input_hash: String,
+    /// The same for people: files by their names, wherever they lie.
+    pub portable_yaml: String,
     /// Files read, for the manifest.
-    pub files: Vec<String>,
+    pub files: Vec<InputFile>,
 }
 
 impl Scenario {
@@ -86,7 +92,6 @@ impl Scenario {
         conditions::check(&assertions, &file, &recorder, &mut problems)?;
         problems.finish()?;
         let resolved = resolved::resolve(&file, &document, &parts)?;
-        let files = document.sources().iter().map(|source| source.name.clone()).collect();
         Ok(Self {
             name: file.name.clone(),
             description: file.description.clone(),
@@ -102,8 +107,9 @@ impl Scenario {
             assertions,
             provenance: parts.provenance,
             resolved_yaml: resolved.yaml,
+            portable_yaml: resolved.portable,
             input_hash: resolved.hash,
-            files,
+            files: resolved.files,
         })
     }
 
@@ -114,7 +120,7 @@ impl Scenario {
     pub fn workload(&self) -> Result<LimitedWorkload<MergedWorkload>, WorkloadError> {
         let streams = Streams::new(self.seed);
         let mut parts: Vec<(ClassId, Box<dyn Workload>)> = Vec::new();
-        for (class, source) in (0..).map(ClassId).zip(&self.workloads) {
+        for (class, source) in (0..MOST_NUMBERED).map(ClassId).zip(&self.workloads) {
             parts.push((class, source.open(class, &streams)?));
         }
         Ok(LimitedWorkload::new(MergedWorkload::new(parts)?, self.requests, self.duration))

@@ -4,6 +4,7 @@ use super::super::check::list_words;
 use super::super::load::{Document, Problems};
 use super::super::scenario::{self, Pool, Profiles, ScenarioFile};
 use super::super::source::read;
+use super::MOST_NUMBERED;
 use super::library::Library;
 use crate::cluster::ModelId;
 use crate::hardware::{Catalogue, Chip, Kind, Link, Node, Profile, Site};
@@ -35,7 +36,7 @@ pub(super) fn models(
     problems: &mut Problems<'_>,
 ) -> Vec<NamedModel> {
     let mut models = Vec::new();
-    for (index, (name, choice)) in file.models.iter().enumerate() {
+    for (id, (name, choice)) in (0..MOST_NUMBERED).map(ModelId).zip(&file.models) {
         let path = format!("models.{name}");
         let Some((key, profile)) = model_profile(name, choice, &path, document, library, problems) else { continue };
         let mut precision = profile.precision;
@@ -46,12 +47,7 @@ pub(super) fn models(
         precision.experts = choice.experts.or(precision.experts);
         precision.kv = choice.kv.unwrap_or(precision.kv);
         match Model::new(name.clone(), profile.architecture.clone(), precision) {
-            Ok(model) => models.push(NamedModel {
-                name: name.clone(),
-                profile: key.clone(),
-                id: ModelId(u16::try_from(index).unwrap_or(u16::MAX)),
-                model,
-            }),
+            Ok(model) => models.push(NamedModel { name: name.clone(), profile: key.clone(), id, model }),
             Err(error) => problems.note(&path, &error.to_string(), None),
         }
         profiles.models.insert(key, profile);

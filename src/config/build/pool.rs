@@ -146,7 +146,7 @@ impl PoolBuilder<'_> {
                 if matches!(self.pool.perf, PerfChoice::Roofline(_)) {
                     self.fitting_blocks(parallelism, max_num_batched_tokens, max_num_seqs, problems)?;
                 }
-                u64::from(whole(count, &format!("{path}.num_gpu_blocks_override"), problems)?)
+                whole(count, &format!("{path}.num_gpu_blocks_override"), problems)?
             }
             None => self.fitting_blocks(parallelism, max_num_batched_tokens, max_num_seqs, problems)?,
         };
@@ -289,10 +289,11 @@ impl PoolBuilder<'_> {
     }
 }
 
-fn whole(count: Count, path: &str, problems: &mut Problems<'_>) -> Option<u32> {
-    let whole = count.whole().and_then(|n| u32::try_from(n).ok()).filter(|&n| n > 0);
+/// A count as a whole number of the width needed; the schema's range leaves out what does not fit.
+fn whole<T: TryFrom<u64>>(count: Count, path: &str, problems: &mut Problems<'_>) -> Option<T> {
+    let whole = count.whole().filter(|&n| n > 0).and_then(|n| T::try_from(n).ok());
     if whole.is_none() {
-        problems.at(path, format!("`{count}`"), "a whole number from 1 to 4294967295", None);
+        problems.at(path, format!("`{count}`"), "a whole number of at least 1", None);
     }
     whole
 }

@@ -1,20 +1,73 @@
 //! The complete scenario, every default and profile written out, and the hash of all that determines a result.
+//!
+//! Owns: what of a scenario decides its result: the values and the content of the files that it names, not where these lie.
+//! Must not know: what the values mean.
+
+use std::fmt::Display;
+use std::fs::File;
+use std::path::Path;
 
 use super::super::diagnostic::ConfigErrors;
 use super::super::load::Document;
-use super::super::scenario::{Lengths, ScenarioFile};
+use super::super::scenario::{Lengths, ScenarioFile, WorkloadEntry};
 use super::cluster::Parts;
 use crate::units::Count;
 
+/// A file that a scenario is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputFile {
+    /// Its path as the user gave it, or the name of what is compiled in.
+    pub name: String,
+    /// BLAKE3 of its content, hexadecimal.
+    pub blake3: String,
+}
+
 /// The resolved scenario.
 pub(super) struct Resolved {
+    /// With absolute paths: it can be run from anywhere.
     pub(super) yaml: String,
+    /// With the bare names of files: it is the same wherever they lie.
+    pub(super) portable: String,
     pub(super) hash: String,
+    pub(super) files: Vec<InputFile>,
 }
+
+/// Says above a portable scenario what became of the paths.
+const PORTABLE: &str = "# Files by their names; resolved.yaml and manifest.json say where they lie.\n";
 
 /// Writes out a scenario. Running the result gives the same result, and resolving it gives the same text.
 pub(super) fn resolve(file: &ScenarioFile, document: &Document, parts: &Parts) -> Result<Resolved, ConfigErrors> {
-    let failed = |problem: &dyn std::fmt::Display| ConfigErrors::file(&file.name, &problem.to_string(), None);
+    let failed = |problem: &dyn Display| ConfigErrors::file(&file.name, &problem.to_string(), None);
+    let mut complete = complete(file, parts);
+    let mut files = documents(file, document).map_err(|e| failed(&e))?;
+    let mut contents = Vec::new();
+    each_path(&mut complete.workload, |key, path| {
+        let full = std::path::absolute(document.resolve(key, path)).map_err(|e| failed(&e))?;
+        let blake3 = hash_of(&full).map_err(|e| failed(&format!("{}: {e}", full.display())))?;
+        *path = full.display().to_string();
+        contents.push(format!("{key}: {blake3}\n"));
+        files.push(InputFile { name: path.clone(), blake3 });
+        Ok(())
+    })?;
+    let yaml = serde_yaml::to_string(&complete).map_err(|e| failed(&e))?;
+    each_path(&mut complete.workload, |_, path| {
+        if let Some(name) = Path::new(path).file_name() {
+            *path = name.to_string_lossy().into_owned();
+        }
+        Ok(())
+    })?;
+    let mut portable = serde_yaml::to_string(&complete).map_err(|e| failed(&e))?;
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(portable.as_bytes());
+    hasher.update(contents.concat().as_bytes());
+    if !contents.is_empty() {
+        portable.insert_str(0, PORTABLE);
+    }
+    Ok(Resolved { yaml, portable, hash: hasher.finalize().to_hex().to_string(), files })
+}
+
+/// The scenario with every default and profile written out.
+fn complete(file: &ScenarioFile, parts: &Parts) -> ScenarioFile {
     let mut complete = file.clone();
     complete.include = None;
     complete.profiles = parts.profiles.clone();
@@ -31,41 +84,50 @@ pub(super) fn resolve(file: &ScenarioFile, document: &Document, parts: &Parts) -
         engine.max_model_len = Count::new(f64::from(spec.engine.max_model_len));
         engine.num_gpu_blocks_override = Count::new(spec.engine.kv_blocks as f64);
     }
-    let mut hasher = blake3::Hasher::new();
-    for (index, entry) in complete.workload.iter_mut().enumerate() {
-        let mut absolute = |key: &str, path: &mut String| -> Result<(), ConfigErrors> {
-            let full = document.resolve(&format!("workload[{index}].{key}"), path);
-            let full = std::path::absolute(&full).map_err(|e| failed(&e))?;
-            let content = std::fs::File::open(&full).map_err(|e| failed(&format!("{}: {e}", full.display())))?;
-            hasher.update_reader(content).map_err(|e| failed(&format!("{}: {e}", full.display())))?;
-            *path = full.display().to_string();
-            Ok(())
-        };
-        if let Some(trace) = &mut entry.trace {
-            absolute("trace.path", &mut trace.path)?;
+    complete
+}
+
+/// The texts of a document that lie in files or are compiled in, and the model configurations that it names.
+fn documents(file: &ScenarioFile, document: &Document) -> std::io::Result<Vec<InputFile>> {
+    let mut files = Vec::new();
+    for source in document.sources().iter().filter(|source| !source.is_option()) {
+        let compiled_in = || Ok(blake3::hash(source.text.as_bytes()).to_hex().to_string());
+        let blake3 = source.path.as_deref().map_or_else(compiled_in, hash_of)?;
+        files.push(InputFile { name: source.name.clone(), blake3 });
+    }
+    for (name, choice) in &file.models {
+        if let Some(config) = &choice.hugging_face {
+            let path = document.resolve(&format!("models.{name}.hugging_face"), config);
+            files.push(InputFile { name: path.display().to_string(), blake3: hash_of(&path)? });
         }
-        let synthetic = entry
-            .synthetic
-            .iter_mut()
-            .flat_map(|s| [("synthetic.prompt_tokens", &mut s.prompt_tokens), ("synthetic.output_tokens", &mut s.output_tokens)]);
-        let closed = entry
-            .closed_loop
-            .iter_mut()
-            .flat_map(|c| [("closed_loop.prompt_tokens", &mut c.prompt_tokens), ("closed_loop.output_tokens", &mut c.output_tokens)]);
-        for (key, lengths) in synthetic.chain(closed) {
-            if let Lengths::Empirical { path: Some(path), .. } = lengths {
-                absolute(&format!("{key}.empirical.path"), path)?;
+    }
+    Ok(files)
+}
+
+fn hash_of(path: &Path) -> std::io::Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(File::open(path)?)?;
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// Shows every path to a file of requests or lengths, with its key.
+fn each_path(
+    workload: &mut [WorkloadEntry],
+    mut visit: impl FnMut(&str, &mut String) -> Result<(), ConfigErrors>,
+) -> Result<(), ConfigErrors> {
+    for (index, entry) in workload.iter_mut().enumerate() {
+        if let Some(trace) = &mut entry.trace {
+            visit(&format!("workload[{index}].trace.path"), &mut trace.path)?;
+        }
+        let synthetic = entry.synthetic.iter_mut().map(|s| ("synthetic", &mut s.prompt_tokens, &mut s.output_tokens));
+        let closed = entry.closed_loop.iter_mut().map(|c| ("closed_loop", &mut c.prompt_tokens, &mut c.output_tokens));
+        for (kind, prompt, output) in synthetic.chain(closed) {
+            for (key, lengths) in [("prompt_tokens", prompt), ("output_tokens", output)] {
+                if let Lengths::Empirical { path: Some(path), .. } = lengths {
+                    visit(&format!("workload[{index}].{kind}.{key}.empirical.path"), path)?;
+                }
             }
         }
     }
-    let yaml = serde_yaml::to_string(&complete).map_err(|e| failed(&e))?;
-    // Where a trace lies does not matter, only what is in it.
-    for entry in &mut complete.workload {
-        if let Some(trace) = &mut entry.trace {
-            trace.path.clear();
-        }
-    }
-    let anywhere = serde_yaml::to_string(&complete).map_err(|e| failed(&e))?;
-    hasher.update(anywhere.as_bytes());
-    Ok(Resolved { yaml, hash: hasher.finalize().to_hex().to_string() })
+    Ok(())
 }

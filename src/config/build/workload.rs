@@ -11,9 +11,9 @@ use crate::metrics::SloLimits;
 use crate::sim::{SimDuration, Streams};
 use crate::units::{Count, Duration, Ratio};
 use crate::workload::{
-    ArrivalProcess, ClassId, ClosedLoopParameters, ClosedLoopWorkload, DiurnalEnvelope, LengthDistribution, LognormalShape, MAX_TOKENS,
-    ParameterProblem, ReadOptions, RequestShape, SharedPrefix as SharedPrefixParameters, SyntheticParameters, SyntheticWorkload,
-    TraceFormat, TraceParameters, TraceSource, TraceWindow, TraceWorkload, WeightedLength, Workload, WorkloadError,
+    ArrivalProcess, ClassId, ClosedLoopParameters, ClosedLoopWorkload, DiurnalEnvelope, LengthDistribution, MAX_TOKENS, ParameterProblem,
+    ReadOptions, RequestShape, SharedPrefix as SharedPrefixParameters, SyntheticParameters, SyntheticWorkload, TraceFormat,
+    TraceParameters, TraceSource, TraceWindow, TraceWorkload, Workload, WorkloadError,
 };
 
 /// What one workload is made from.
@@ -140,7 +140,7 @@ fn synthetic_parameters(
         period: span(period).unwrap_or(SimDuration::ZERO),
         peak: span(peak).unwrap_or(SimDuration::ZERO),
     });
-    Some(SyntheticParameters { arrivals, envelope, shape: shape?, requests, duration: None })
+    Some(SyntheticParameters { arrivals, envelope, shape: shape?, requests })
 }
 
 fn closed_parameters(
@@ -151,14 +151,7 @@ fn closed_parameters(
     problems: &mut Problems<'_>,
 ) -> Option<ClosedLoopParameters> {
     let shape = shape(&entry.prompt_tokens, &entry.output_tokens, entry.shared_prefix.as_ref(), at, document, problems)?;
-    Some(ClosedLoopParameters {
-        concurrency: entry.concurrency,
-        think_time: span(entry.think_time)?,
-        ramp: SimDuration::ZERO,
-        shape,
-        requests,
-        duration: None,
-    })
+    Some(ClosedLoopParameters { concurrency: entry.concurrency, think_time: span(entry.think_time)?, shape, requests })
 }
 
 fn trace_parameters(entry: &Trace, limit: Option<u64>, at: &str, document: &Document) -> TraceParameters {
@@ -215,8 +208,8 @@ fn lengths(entry: &Lengths, at: &str, document: &Document, problems: &mut Proble
                 limit.map_or(Some(otherwise), |count| tokens(count, &format!("{at}.lognormal.{key}"), problems))
             };
             let (min, max) = (bound(*min, 1, "min", problems), bound(*max, MAX_TOKENS, "max", problems));
-            let shape = LognormalShape::MeanMedian { mean: mean_of(median.get(), *mean, *sigma), median: median.get() };
-            Some(LengthDistribution::Lognormal { shape, min: min?, max: max? })
+            let mean = mean_of(median.get(), *mean, *sigma);
+            Some(LengthDistribution::Lognormal { mean, median: median.get(), min: min?, max: max? })
         }
         Lengths::Empirical { values, path } => empirical(values, path.as_deref(), at, document, problems),
     }
@@ -240,7 +233,7 @@ fn empirical(
 ) -> Option<LengthDistribution> {
     let mut all = Vec::new();
     for (index, value) in values.iter().enumerate() {
-        all.push(WeightedLength { tokens: tokens(*value, &format!("{at}.empirical.values[{index}]"), problems)?, weight: 1.0 });
+        all.push(tokens(*value, &format!("{at}.empirical.values[{index}]"), problems)?);
     }
     if let Some(path) = path {
         let key = format!("{at}.empirical.path");
@@ -254,7 +247,7 @@ fn empirical(
         };
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             match line.trim().parse::<u32>() {
-                Ok(tokens) if (1..=MAX_TOKENS).contains(&tokens) => all.push(WeightedLength { tokens, weight: 1.0 }),
+                Ok(tokens) if (1..=MAX_TOKENS).contains(&tokens) => all.push(tokens),
                 _ => {
                     problems.note(
                         &key,

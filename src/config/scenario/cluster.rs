@@ -14,7 +14,7 @@ pub struct Cluster {
     #[serde(default)]
     pub site: SiteChoice,
     /// Pools of equal instances. Prefill pools hand their requests to decode pools; mixed pools do both.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1, max = 65_535))]
     pub pools: Vec<Pool>,
     /// The network between instances.
     #[serde(default)]
@@ -208,7 +208,7 @@ pub struct Engine {
     pub max_model_len: Option<Count>,
     /// Blocks of the KV cache of one instance. Absent: what fits beside weights and activations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-above" = 0, "x-most" = 1e12))]
+    #[schemars(extend("x-above" = 0, "x-most" = 1e15))]
     pub num_gpu_blocks_override: Option<Count>,
 }
 

@@ -49,10 +49,10 @@ pub struct ScenarioFile {
     #[serde(default)]
     pub run: Run,
     /// The models served, by a name of your choice.
-    #[schemars(extend("minProperties" = 1))]
+    #[schemars(extend("minProperties" = 1, "maxProperties" = 65_535))]
     pub models: BTreeMap<String, ModelChoice>,
     /// Who asks for what, when. Several workloads run side by side.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1, max = 65_535))]
     pub workload: Vec<WorkloadEntry>,
     /// The machines.
     pub cluster: Cluster,
@@ -88,7 +88,7 @@ pub struct Run {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0))]
     pub requests: Option<Count>,
-    /// Stop arrivals after this simulated time, then finish those inside.
+    /// Stop arrivals at this simulated time, then finish those inside. A request that would arrive at exactly this time is out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0))]
     pub duration: Option<Duration>,
@@ -123,7 +123,7 @@ pub struct ModelChoice {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TimelineOptions {
-    /// Length of one interval of the time series. Absent: chosen so that the run has about 300.
+    /// Least length of one interval of the time series. It doubles whenever the run would have more than 1,024 of them. Absent: 100 ms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0))]
     pub interval: Option<Duration>,

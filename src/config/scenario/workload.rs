@@ -156,11 +156,11 @@ pub enum Lengths {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(extend("x-most" = 10))]
         sigma: Option<Ratio>,
-        /// Draws below are raised to it, tokens.
+        /// Draws below it are drawn again, tokens: nothing piles up here, and the mean shifts by what is left out. Absent: 1.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(extend("x-above" = 0, "x-most" = 16_777_216))]
         min: Option<Count>,
-        /// Draws above are cut to it, tokens.
+        /// Draws above it are drawn again, tokens. Absent: 16,777,216.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(extend("x-above" = 0, "x-most" = 16_777_216))]
         max: Option<Count>,

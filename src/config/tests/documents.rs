@@ -213,9 +213,26 @@ fn keys_of_a_fixed_set_are_checked_if_the_schema_names_them() {
 }
 
 #[test]
+fn more_than_can_be_numbered_is_refused() {
+    let schema = serde_json::json!({
+        "type": "object",
+        "properties": {"list": {"type": "array", "maxItems": 2}, "map": {"type": "object", "additionalProperties": true, "maxProperties": 1}}
+    });
+    let root = parse::parse("{list: [1, 2, 3], map: {a: 1, b: 2}}", FileId(0)).0.unwrap();
+    let faults = check::check(&root, &schema, &Sources::default());
+    let told: Vec<_> = faults.iter().map(|f| (f.path.as_str(), f.problem.as_str(), f.expected.as_deref())).collect();
+    assert_eq!(told, [("list", "found 3 items", Some("at most 2")), ("map", "found 2 entries", Some("at most 1"))]);
+    let schema = schema::of::<scenario::ScenarioFile>();
+    assert_eq!(schema["properties"]["workload"]["maxItems"], 65_535);
+    assert_eq!(schema["properties"]["models"]["maxProperties"], 65_535);
+    assert_eq!(schema["$defs"]["Cluster"]["properties"]["pools"]["maxItems"], 65_535);
+}
+
+#[test]
 fn contradictions_are_told_at_once() {
     let text = GOOD
         .replace("run: {requests: 20k, warmup: 60 s}\n", "")
+        .replace("{ttft: 2 s, tpot: 50 ms}", "{ttft: 2 s, e2e: 1 s}")
         .replace("name: replay", "name: chat\n    model: chatt")
         .replace("window: {to: 10 min}", "window: {from: 1 h, to: 10 min}")
         .replace("{min: 1, max: 400}", "{min: 500, max: 400}")
@@ -227,6 +244,7 @@ fn contradictions_are_told_at_once() {
     check_meaning(&loaded.value, &mut problems);
     let expected = [
         "workload[0]: this workload never ends",
+        "workload[0].slo.e2e: found `1 s`, expected at least `ttft: 2 s`",
         "workload[0].synthetic.prompt_tokens.lognormal: neither `mean` nor `sigma` is given",
         "workload[0].synthetic.output_tokens.uniform.max: found `400`, expected at least `min: 500`",
         "workload[1].name: the name `chat` is given twice",

@@ -7,6 +7,8 @@ use super::skipped::SkipReason;
 const MAX_NS: u128 = 9_200_000_000_000_000_000;
 /// Text shown in a message, characters.
 const SHOWN: usize = 60;
+/// Of a whole line shown below a message, characters.
+const SHOWN_LINE: usize = 120;
 
 /// Why a line cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,14 +37,23 @@ pub(super) fn unexpected(reason: SkipReason, name: &str, found: &[u8], expected:
 
 /// Bytes of a file for a message: cut to a readable length, control characters escaped.
 pub(super) fn shown(bytes: &[u8]) -> String {
-    let start = bytes.get(..4 * SHOWN).unwrap_or(bytes);
+    cut(bytes, SHOWN)
+}
+
+/// The same of a line that is shown by itself.
+pub(super) fn shown_line(bytes: &[u8]) -> String {
+    cut(bytes, SHOWN_LINE)
+}
+
+fn cut(bytes: &[u8], most: usize) -> String {
+    let start = bytes.get(..4 * most).unwrap_or(bytes);
     let text = String::from_utf8_lossy(start);
     let mut out = String::new();
-    for c in text.chars().take(SHOWN) {
+    for c in text.chars().take(most) {
         // Quotes stay readable; everything else that is not printable is escaped.
         if matches!(c, '"' | '\'') { out.push(c) } else { out.extend(c.escape_debug()) }
     }
-    if text.chars().count() > SHOWN || start.len() < bytes.len() {
+    if text.chars().count() > most || start.len() < bytes.len() {
         out.push('…');
     }
     out

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::super::WorkloadError;
-use super::field::{LineProblem, shown};
+use super::field::{LineProblem, shown, shown_line};
 use super::format::{LineFormat, TraceFormat, TraceRecord};
 use super::lines::{Line, Lines, MAX_LINE};
 use super::parameters::ReadOptions;
@@ -88,7 +88,12 @@ impl TraceReader {
             };
             if !self.skip_bad_lines {
                 self.ended = true;
-                return Err(bad_line(&self.file, self.lines.number(), problem.text));
+                let mut text = shown_line(self.lines.text());
+                // Of a line too long or damaged only a part has been read; a short one may be in the message already.
+                if matches!(problem.reason, SkipReason::TooLong | SkipReason::Compressed) || problem.text.contains(&text) {
+                    text.clear();
+                }
+                return Err(WorkloadError::BadLine { file: self.file.clone(), line: self.lines.number(), problem: problem.text, text });
             }
             self.skipped.note(self.lines.number(), problem.reason, problem.text);
         }
@@ -162,7 +167,7 @@ impl Iterator for TraceReader {
 }
 
 fn bad_line(file: &str, line: u64, problem: String) -> WorkloadError {
-    WorkloadError::BadLine { file: file.to_owned(), line, problem }
+    WorkloadError::BadLine { file: file.to_owned(), line, problem, text: String::new() }
 }
 
 fn refusal(file: &str, line: u64, damage: Result<LineProblem, io::Error>) -> WorkloadError {

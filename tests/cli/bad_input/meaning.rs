@@ -107,6 +107,40 @@ fn models_that_cannot_be_cut_or_do_not_fit() {
 }
 
 #[test]
+fn a_closed_loop_that_can_never_be_served() {
+    // Limited by the decode pool, although the prefill pool could take more.
+    let sets = [
+        "cluster.pools.d.engine.max_model_len=4096",
+        "workload=[{name: agents, closed_loop: {concurrency: 4, prompt_tokens: {uniform: {min: 4096, max: 9k}}, output_tokens: {fixed: 5}}}]",
+    ];
+    insta::assert_snapshot!(of_sets(&sets), @"
+    error: workload[0].closed_loop.prompt_tokens: found prompts of at least 4096 tokens, expected some of fewer than 4096 tokens, the longest context (`max_model_len`) that its pools have
+     --> --set #2:1:56
+      |
+    1 | …oad=[{name: agents, closed_loop: {concurrency: 4, prompt_tokens: {uniform: {min: 4096, max: 9k}}, ou…
+      |                                                    ^^^^^^^^^^^^^
+      |
+    hint: every request would be refused, and the clients would ask again for ever
+    ");
+    // One token shorter may be served.
+    let place = Place::tiny();
+    place.good(&["run", "tiny.yaml", "--quiet", "--set", sets[0], "--set", &sets[1].replace("min: 4096", "min: 4095")]);
+}
+
+#[test]
+fn limits_that_contradict_each_other() {
+    insta::assert_snapshot!(of_sets(&["workload.chat.slo={ttft: 2 s, e2e: 1 s}"]), @"
+    error: workload[0].slo.e2e: found `1 s`, expected at least `ttft: 2 s`
+     --> --set #1:1:36
+      |
+    1 | workload.chat.slo={ttft: 2 s, e2e: 1 s}
+      |                                    ^^^
+      |
+    hint: the first token is part of the whole answer
+    ");
+}
+
+#[test]
 fn a_prefill_pool_alone() {
     insta::assert_snapshot!(of_sets(&["cluster.pools=[{name: p, role: prefill, node: dgx-h100, instances: 1}]"]), @"
     error: cluster.pools[0].role: a prefill pool without a decode pool for the same model
