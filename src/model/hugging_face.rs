@@ -158,7 +158,7 @@ fn experts(keys: &Keys<'_>, layers: u32) -> Result<Option<Experts>, HuggingFaceE
     let listed = u32::try_from(dense.len()).unwrap_or(u32::MAX);
     let first_dense_layers = keys.find(&["first_k_dense_replace"])?.unwrap_or(listed);
     if first_dense_layers > layers {
-        return Err(contradicts("first_k_dense_replace", first_dense_layers, "at most `num_hidden_layers`"));
+        return Err(contradicts("first_k_dense_replace", &first_dense_layers.to_string(), "at most `num_hidden_layers`"));
     }
     if first_dense_layers == layers {
         return Ok(None);
@@ -186,7 +186,7 @@ fn window(keys: &Keys<'_>, layers: u32) -> Result<Option<SlidingWindow>, Hugging
         return Err(HuggingFaceError::Unsupported(format!("layers of type `{other}` (`layer_types`)")));
     }
     if !types.is_empty() && u32::try_from(types.len()) != Ok(layers) {
-        return Err(contradicts("layer_types", format!("a list of {}", types.len()), "one entry a layer"));
+        return Err(contradicts("layer_types", &format!("a list of {}", types.len()), "one entry a layer"));
     }
     let Some(tokens) = keys.find(&["sliding_window"])?.filter(|&t| t > 0) else { return Ok(None) };
     if keys.flag("use_sliding_window")? == Some(false) {

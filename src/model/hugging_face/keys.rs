@@ -79,8 +79,8 @@ impl<'a> Keys<'a> {
 }
 
 /// A value that contradicts another one.
-pub(super) fn contradicts(key: &str, found: impl ToString, expected: &'static str) -> HuggingFaceError {
-    HuggingFaceError::WrongValue { key: key.to_owned(), found: found.to_string(), expected }
+pub(super) fn contradicts(key: &str, found: &str, expected: &'static str) -> HuggingFaceError {
+    HuggingFaceError::WrongValue { key: key.to_owned(), found: found.to_owned(), expected }
 }
 
 fn wrong(key: &str, value: &Value, expected: &'static str) -> HuggingFaceError {

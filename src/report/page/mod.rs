@@ -154,10 +154,11 @@ fn subject(summary: &Summary) -> String {
             pool.hardware
         )
     });
-    let mut parts = vec![models.join(" and "), pools.take(POOLS).collect::<Vec<_>>().join(", ")];
+    let mut named: Vec<String> = pools.take(POOLS).collect();
     if summary.pools.len() > POOLS {
-        parts[1].push_str(&format!(" and {} more pools", summary.pools.len() - POOLS));
+        named.push(format!("{} more pools", summary.pools.len() - POOLS));
     }
+    let mut parts = vec![models.join(" and "), named.join(", ")];
     parts.extend(summary.throughput.offered_requests_per_s.map(|rate| format!("{} requests/s offered", number(rate))));
     let (prompts, outputs) = (summary.lengths.prompt_mean, summary.lengths.output_mean);
     parts.extend(
