@@ -7,6 +7,19 @@ use std::path::{Path, PathBuf};
 
 use super::exit::Failure;
 
+/// What a run writes.
+const OURS: [&str; 8] =
+    ["summary.json", "requests.csv", "timeline.csv", "report.html", "plots", "resolved.yaml", "manifest.json", "trace.json"];
+
+/// Times that a folder is moved to its place before the move's error is told.
+const ATTEMPTS: u32 = 100;
+
+/// Entries of a folder that no run wrote.
+fn foreign(folder: &Path) -> std::io::Result<Vec<std::ffi::OsString>> {
+    let names: Result<Vec<_>, _> = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name())).collect();
+    Ok(names?.into_iter().filter(|name| !OURS.iter().any(|ours| name == ours)).collect())
+}
+
 /// A folder in the making.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -51,11 +64,21 @@ impl Folder {
         out.write_all(content).and_then(|()| out.flush()).map_err(failed)
     }
 
-    /// Moves the folder to its place; an older one of the same inputs gives way.
+    /// Moves the folder to its place; an older one of the same inputs gives way, but for files in it that are not ours.
     pub(super) fn finish(self) -> Result<PathBuf, Failure> {
         let failed = |error: std::io::Error| Failure::write(&self.place, &error);
-        if self.place.exists() {
-            fs::remove_dir_all(&self.place).map_err(failed)?;
+        let aside = self.making.with_extension("old");
+        // Another process may finish the same run at the same time: whoever comes last stays, and both are alike.
+        for _ in 0..ATTEMPTS {
+            if fs::rename(&self.place, &aside).is_ok() {
+                for foreign in foreign(&aside).map_err(failed)? {
+                    fs::rename(aside.join(&foreign), self.making.join(&foreign)).map_err(failed)?;
+                }
+                fs::remove_dir_all(&aside).map_err(failed)?;
+            }
+            if fs::rename(&self.making, &self.place).is_ok() {
+                return Ok(self.place.clone());
+            }
         }
         fs::rename(&self.making, &self.place).map_err(failed)?;
         Ok(self.place.clone())

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::Place;
+use crate::support::data;
 
 #[test]
 fn a_run_writes_every_file() {
@@ -230,4 +231,49 @@ fn without_any_limit_a_workload_never_ends() {
     let place = Place::tiny();
     let said = place.refused(&["run", "tiny.yaml", "--set", "run.requests=~"]);
     assert!(said.contains("this workload never ends") && said.contains("add `run: {requests: 10k}`"), "{said}");
+}
+
+#[test]
+fn files_of_the_user_in_the_folder_of_a_run_stay() {
+    let place = Place::tiny();
+    let (name, _) = place.results_of("out", &["tiny.yaml", "--trace-events"]);
+    place.write(&format!("out/{name}/notes/today.txt"), "mine");
+    let (_, files) = place.results_of("out", &["tiny.yaml"]);
+    assert_eq!(files["notes/today.txt"], b"mine");
+    assert!(!files.contains_key("trace.json"), "a file of the older run is left");
+}
+
+#[test]
+fn the_same_run_may_be_made_several_times_at_once() {
+    let place = Place::tiny();
+    let alone = place.results_of("alone", &["tiny.yaml"]);
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| place.good(&["run", "--quiet", "--out", "crowd", "tiny.yaml"]));
+        }
+    });
+    assert!(place.results("crowd") == alone);
+}
+
+/// The whole folder of a real trace: twice, with one and two jobs, stepped and passed over.
+#[test]
+fn real_traces_give_the_same_bytes_in_every_way() {
+    let traces = [
+        ("trace-azure", "azure-conversation", "traces/azure_llm_2023/AzureLLMInferenceTrace_conv_first_half.csv"),
+        ("trace-azure", "azure-conversation", "traces/azure_llm_2023/AzureLLMInferenceTrace_code_first_half.csv"),
+        ("trace-mooncake", "mooncake-conversation", "traces/mooncake/conversation_trace_first_half.jsonl.gz"),
+    ];
+    for (number, (scenario, workload, file)) in traces.into_iter().enumerate() {
+        let Some(path) = data(file) else { continue };
+        let path = path.canonicalize().unwrap();
+        let place = Place::new();
+        let trace = format!("workload.{workload}.trace.path={}", path.display());
+        let arguments = [scenario, "--set", &trace, "--set", "assert=[]"];
+        let first = place.results_of("first", &arguments);
+        let ways: [&[&str]; 3] = [&["--jobs", "1"], &["--jobs", "2"], &["--no-fast-forward"]];
+        for (way, more) in ways.into_iter().enumerate() {
+            let again = place.results_of(&format!("again-{number}-{way}"), &[&arguments[..], more].concat());
+            assert!(again == first, "{file}: {more:?}");
+        }
+    }
 }
