@@ -121,6 +121,7 @@ fn the_traces_run_on_sixty_four_and_sixty_four() {
 fn the_prefix_cache_of_a_huge_instance_hits_as_often_as_a_cache_without_limits() {
     let Some(path) = MOONCAKE.path() else { return };
     let pool = "cluster.pools=[{name: mixed, role: mixed, node: dgx-h100, instances: 1, parallelism: {tp: 4}, \
+                perf: {affine: {base: 5 ms, per_prompt_token: 40 us, per_sequence: 100 us}}, \
                 engine: {num_gpu_blocks_override: 20M, max_num_seqs: 256}}]";
     let sets = [format!("workload.{}.trace.path={}", MOONCAKE.workload, path.display()), "run.warmup=0 s".to_owned(), pool.to_owned()];
     let (result, _, ledger) = simulate_with(&shipped(MOONCAKE.scenario, &sets), FAST, Ledger::default());

@@ -4,31 +4,17 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
-use include_dir::{Dir, include_dir};
 use serde_json::{Value, json};
 
 use super::arguments::{Arguments, CompletionsOptions, ExplainOptions, Explained, ListOptions, Listed, SchemaOptions, ShowOptions, Shown};
 use super::exit::Failure;
 use super::run::library;
 use super::terminal::print;
-use crate::config::{Library, nearest, schema};
+use crate::config::{Library, nearest, schema, shipped_scenario, shipped_scenarios};
 use crate::hardware::{self, Kind};
 use crate::metrics::{Definition, definition, definitions};
 use crate::model::ModelProfile;
 use crate::policy::RouterKind;
-
-static SCENARIOS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/scenarios");
-
-/// A shipped scenario by name, with or without `scenarios/` and `.yaml`.
-pub(super) fn shipped_scenario(path: &Path) -> Option<(String, &'static str)> {
-    let name = path.file_stem()?.to_str()?;
-    let parent = path.parent().and_then(Path::to_str).unwrap_or_default();
-    if !matches!(parent, "" | "scenarios" | "./scenarios") {
-        return None;
-    }
-    let file = SCENARIOS.get_file(format!("{name}.yaml"))?;
-    Some((format!("scenarios/{name}.yaml"), file.contents_utf8()?))
-}
 
 /// Names of the shipped scenarios.
 pub(super) fn scenario_names() -> Vec<String> {
@@ -85,12 +71,11 @@ fn model_rows(library: &Library) -> Result<Vec<Row>, Failure> {
 
 /// The first comment line of a scenario that says something is its description.
 fn scenario_rows() -> Vec<Row> {
-    let rows = SCENARIOS.files().filter_map(|file| {
-        let name = file.path().file_stem()?.to_str()?.to_owned();
-        let about = file.contents_utf8()?.lines().find_map(|line| line.strip_prefix("description:"))?.trim().trim_matches('"').to_owned();
-        Some(Row { name, about })
-    });
-    rows.collect()
+    let row = |(name, text): (&str, &str)| {
+        let about = text.lines().find_map(|line| line.strip_prefix("description:"))?.trim().trim_matches('"').to_owned();
+        Some(Row { name: name.to_owned(), about })
+    };
+    shipped_scenarios().into_iter().filter_map(row).collect()
 }
 
 pub(super) fn show(options: &ShowOptions) -> Result<ExitCode, Failure> {

@@ -6,9 +6,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::arguments::InitOptions;
-use super::catalogue::{scenario_names, shipped_scenario};
+use super::catalogue::scenario_names;
 use super::exit::Failure;
 use super::terminal;
+use crate::config::shipped_scenario;
 
 pub(super) fn init(options: &InitOptions) -> Result<ExitCode, Failure> {
     let Some((_, text)) = shipped_scenario(Path::new(&options.from)) else {
@@ -17,6 +18,8 @@ pub(super) fn init(options: &InitOptions) -> Result<ExitCode, Failure> {
     let path = &options.path;
     // Never over a file that is there.
     let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(|error| Failure::write(path, &error))?;
+    // Where the schema lies in the repository is of no use elsewhere.
+    let text: String = text.split_inclusive('\n').filter(|line| !line.starts_with("# yaml-language-server")).collect();
     file.write_all(text.as_bytes()).map_err(|error| Failure::write(path, &error))?;
     terminal::message(&format!("wrote `{0}`\n\nhint: `tokenmill run {0}` runs it", path.display()));
     Ok(ExitCode::SUCCESS)

@@ -10,13 +10,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 
 use super::arguments::{InputOptions, RunOptions};
-use super::catalogue::{nearest_scenario, shipped_scenario};
+use super::catalogue::nearest_scenario;
 use super::exit::{FAILED, Failure};
 use super::output::Folder;
 use super::progress::RunProgress;
 use super::terminal::{self, Terminal, print};
 use crate::cluster::Silent;
-use crate::config::{Input, Library, Scenario};
+use crate::config::{Input, Library, Scenario, shipped_scenario};
 use crate::metrics::RunResult;
 use crate::report::{self, ReportInput, RequestsCsv, Style, TerminalInput, TraceEvents};
 use crate::study::{Options, simulate};
@@ -83,7 +83,7 @@ pub(super) fn load(path: &Path, sets: &[String], library: &Library) -> Result<Sc
     if !path.exists()
         && let Some((name, text)) = shipped_scenario(path)
     {
-        return Ok(Scenario::load(Input::Shipped { name: &name, text, find: shipped_scenario }, sets, library)?);
+        return Ok(Scenario::load(Input::Text { name: &name, text }, sets, library)?);
     }
     if !path.exists()
         && let Some(near) = nearest_scenario(path)

@@ -15,6 +15,7 @@ use super::merge::{canonical, drop_nulls, overlay};
 use super::parse::parse;
 use super::path::follow;
 use super::schema::{self, At};
+use super::shipped::shipped_scenario;
 use super::source::{DOCUMENT, Sources, read};
 use super::tree::{Fault, FileId, Kind, Node, Span};
 use super::{overrides, scenario::ScenarioFile};
@@ -36,19 +37,7 @@ pub enum Input<'a> {
         /// The text.
         text: &'a str,
     },
-    /// A text compiled into the binary that may include others of its kind; its other relative paths are relative to the current folder.
-    Shipped {
-        /// Name for messages.
-        name: &'a str,
-        /// The text.
-        text: &'a str,
-        /// Name and text of what it includes; what is not found here is looked for on disk.
-        find: Find,
-    },
 }
-
-/// Finds a text compiled into the binary by its path.
-pub type Find = fn(&Path) -> Option<(String, &'static str)>;
 
 /// A checked document that knows where everything was written.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,7 +70,7 @@ pub fn load_scenario(input: Input<'_>, sets: &[String]) -> Result<Loaded<Scenari
 /// Reads a document of any type that has a schema.
 pub fn load<T: DeserializeOwned + JsonSchema>(input: Input<'_>, sets: &[String]) -> Result<Loaded<T>, ConfigErrors> {
     let schema = schema::of::<T>();
-    let mut loader = Loader { sources: Sources::default(), faults: Vec::new(), schema: &schema, find: None };
+    let mut loader = Loader { sources: Sources::default(), faults: Vec::new(), schema: &schema };
     let root = match input {
         Input::File(path) => {
             let name = path.display().to_string();
@@ -89,10 +78,6 @@ pub fn load<T: DeserializeOwned + JsonSchema>(input: Input<'_>, sets: &[String])
             loader.document(&name, Some(path), &text, &mut Vec::new())
         }
         Input::Text { name, text } => loader.document(name, None, text, &mut Vec::new()),
-        Input::Shipped { name, text, find } => {
-            loader.find = Some(find);
-            loader.document(name, None, text, &mut Vec::new())
-        }
     };
     let Some(mut root) = root else { return Err(ConfigErrors::new(loader.faults, &loader.sources)) };
     loader.overrides(&mut root, sets);
@@ -125,8 +110,6 @@ struct Loader<'s> {
     sources: Sources,
     faults: Vec<Fault>,
     schema: &'s Value,
-    /// Where texts without a path look for what they include.
-    find: Option<Find>,
 }
 
 impl Loader<'_> {
@@ -187,7 +170,8 @@ impl Loader<'_> {
         let Kind::Text(text) = &item.kind else { return None };
         let path = self.sources.folder(&item.span).join(text);
         let from_file = self.sources.get(item.span.file).is_some_and(|source| source.path.is_some());
-        let shipped = self.find.filter(|_| !from_file).and_then(|find| find(&path));
+        // What is compiled in includes its like; a file finds such a one where there is none on disk.
+        let shipped = shipped_scenario(Path::new(text)).filter(|_| !from_file || !path.exists());
         let fail = |problem: String, hint: Option<String>| Fault::new(item.span, problem).at("include").hint(hint);
         if self.sources.iter().count() >= MAX_FILES {
             self.faults.push(fail(format!("more than {MAX_FILES} files are included"), None));

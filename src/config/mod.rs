@@ -22,6 +22,7 @@ mod path;
 mod quantity;
 pub mod scenario;
 pub mod schema;
+mod shipped;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -30,7 +31,8 @@ mod tree;
 pub use assertion::{Assertion, AssertionError, Op, Outcome};
 pub use build::{InputFile, Library, LibraryError, Scenario, WorkloadSource};
 pub use diagnostic::{ConfigErrors, Diagnostic, Segment, Style, nearest, printable};
-pub use load::{Document, Find, Input, Loaded, Problems, load, load_scenario};
+pub use load::{Document, Input, Loaded, Problems, load, load_scenario};
 pub use meaning::{assertions, check_meaning, model_of};
+pub use shipped::{shipped_scenario, shipped_scenarios};
 pub use source::{Source, Sources};
 pub use tree::{Entry, FileId, Kind, Node, Span};

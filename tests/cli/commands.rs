@@ -169,6 +169,23 @@ fn init_writes_a_scenario_and_never_over_one() {
     assert_eq!(std::fs::read_to_string(place.path("other.yaml")).unwrap(), "precious");
 }
 
+/// What `init` writes finds what it includes among what is compiled in, and so does a file of the user's.
+#[test]
+fn every_scenario_to_start_from_works_in_an_empty_folder() {
+    let place = Place::new();
+    place.write("own.yaml", "include: quickstart\nname: own\n");
+    assert_eq!(place.good(&["validate", "own.yaml"]), "own.yaml: valid scenario\n");
+    assert_eq!(place.run(&["init", "mine.yaml", "--from", "quickstart-colocated"]).code, Some(0));
+    place.good(&["run", "mine.yaml", "--quiet", "--set", "run.requests=60", "--set", "assert=[]"]);
+    assert!(!std::fs::read_to_string(place.path("mine.yaml")).unwrap().contains("yaml-language-server"));
+    place.write("a.csv", "arrival_s,prompt_tokens,output_tokens\n0,5,5\n");
+    assert_eq!(place.run(&["init", "replay.yaml", "--from", "trace-plain"]).code, Some(0));
+    place.good(&["run", "replay.yaml", "--quiet", "--set", "workload.own.trace.path=a.csv", "--set", "assert=[]"]);
+    // A file on disk wins over what is compiled in.
+    place.write("quickstart.yaml", "nonsense: 1\n");
+    assert!(place.refused(&["run", "replay.yaml"]).contains("quickstart.yaml:1:1"));
+}
+
 /// What is shipped runs anywhere: includes are found, and a trace that is not there is asked for.
 #[test]
 fn shipped_scenarios_work_in_an_empty_folder() {

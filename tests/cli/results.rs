@@ -151,6 +151,21 @@ fn a_run_that_is_asked_to_end_leaves_nothing() {
     }
 }
 
+/// What follows from the chips is not frozen: another chip or parallelism in a resolved scenario gives what it gives in the original.
+#[test]
+fn a_resolved_scenario_can_be_asked_what_if() {
+    let place = Place::new();
+    let small = ["--set", "run={requests: 200, warmup: 0 s}", "--set", "assert=[]"];
+    let (name, _) = place.results_of("first", &[&["quickstart"], &small[..]].concat());
+    let resolved = format!("first/{name}/resolved.yaml");
+    let change = ["--set", "cluster.pools.decode.node=dgx-h200", "--set", "cluster.pools.decode.parallelism.tp=2"];
+    let changed = place.results_of("changed", &[&[resolved.as_str()], &change[..]].concat());
+    let original = place.results_of("original", &[&["quickstart"], &small[..], &change[..]].concat());
+    assert_eq!(String::from_utf8_lossy(&changed.1["requests.csv"]), String::from_utf8_lossy(&original.1["requests.csv"]));
+    let said = place.refused(&["run", "quickstart", "--set", "cluster.pools.decode.engine.num_gpu_blocks_override=1G"]);
+    assert!(said.contains("expected at most ") && said.contains(" blocks, which the memory of one instance holds"), "{said}");
+}
+
 #[test]
 fn json_and_quiet_keep_stdout_for_results() {
     let place = Place::tiny();

@@ -142,11 +142,22 @@ impl PoolBuilder<'_> {
         }
         let kv_blocks = match engine.num_gpu_blocks_override {
             Some(count) => {
-                // The weights must fit all the same; given coefficients stand for hardware that may have other memory.
+                let path = format!("{path}.num_gpu_blocks_override");
+                let given: u64 = whole(count, &path, problems)?;
+                // Given coefficients stand for hardware that may have other memory.
                 if matches!(self.pool.perf, PerfChoice::Roofline(_)) {
-                    self.fitting_blocks(parallelism, max_num_batched_tokens, max_num_seqs, problems)?;
+                    let fitting = self.fitting_blocks(parallelism, max_num_batched_tokens, max_num_seqs, problems)?;
+                    if given > fitting {
+                        problems.at(
+                            &path,
+                            format!("`{given}`"),
+                            &format!("at most {fitting} blocks, which the memory of one instance holds"),
+                            None,
+                        );
+                        return None;
+                    }
                 }
-                whole(count, &format!("{path}.num_gpu_blocks_override"), problems)?
+                given
             }
             None => self.fitting_blocks(parallelism, max_num_batched_tokens, max_num_seqs, problems)?,
         };

@@ -81,8 +81,7 @@ fn complete(file: &ScenarioFile, parts: &Parts) -> ScenarioFile {
         let engine = &mut pool.engine;
         engine.max_num_seqs = Some(spec.engine.max_num_seqs);
         engine.max_num_batched_tokens = Count::new(f64::from(spec.engine.max_num_batched_tokens));
-        engine.max_model_len = Count::new(f64::from(spec.engine.max_model_len));
-        engine.num_gpu_blocks_override = Count::new(spec.engine.kv_blocks as f64);
+        // What follows from the memory of the chips is not written out, or a run with other chips, weights or parallelism would keep it.
     }
     complete
 }
