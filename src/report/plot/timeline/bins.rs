@@ -34,9 +34,15 @@ pub(super) fn whole_bins(timeline: &Timeline, end_s: f64) -> (Timeline, Vec<f64>
             *before = (*before * interval + tail * rest) / (interval + rest);
         }
     };
-    [&mut out.arrivals_per_s, &mut out.completions_per_s, &mut out.output_tokens_per_s].into_iter().for_each(merge);
-    for PoolTimeline { queue, running, kv_utilization, power_w, instances, .. } in &mut out.pools {
+    [&mut out.arrivals_per_s, &mut out.completions_per_s, &mut out.lost_per_s, &mut out.output_tokens_per_s].into_iter().for_each(merge);
+    for PoolTimeline { queue, queue_most, running, kv_utilization, power_w, instances, .. } in &mut out.pools {
         [queue, running, kv_utilization, power_w, instances].into_iter().for_each(merge);
+        if queue_most.len() > widths.len()
+            && let Some(tail) = queue_most.pop()
+            && let Some(before) = queue_most.last_mut()
+        {
+            *before = before.max(tail);
+        }
     }
     (out, widths)
 }

@@ -20,6 +20,8 @@ const ID: &str = "timeline";
 const TITLE: &str = "The run over time";
 /// Most pools with a line of their own; beyond, the five that use most energy and the sum of the rest.
 const MOST_POOLS: usize = 6;
+/// Key of the line of requests that did not complete; pools have those from 2 on.
+const LOST: usize = 99;
 /// Values a line for the pointer.
 const MOST_VALUES: usize = 400;
 
@@ -146,7 +148,7 @@ impl Multiples {
         kv.title = if kv.top < 1.0 { format!("KV memory in use (axis ends at {})", limit(kv.top)) } else { kv.title };
         let panels = vec![
             flow(timeline),
-            counts("Queue, requests waiting", &shown, |p| &p.queue),
+            counts("Queue, most requests waiting at once", &shown, |p| &p.queue_most),
             counts("Running sequences, all instances of a pool", &shown, |p| &p.running),
             kv,
             power,
@@ -216,10 +218,14 @@ fn limit(fraction: f64) -> String {
 
 /// Arrivals against completions.
 fn flow(timeline: &Timeline) -> Panel {
-    let lines = vec![
+    let mut lines = vec![
         Line { series: 0, name: "arrivals".to_owned(), colour: Colour::Queue, values: timeline.arrivals_per_s.clone() },
         Line { series: 1, name: "completions".to_owned(), colour: Colour::Ink, values: timeline.completions_per_s.clone() },
     ];
+    if timeline.lost_per_s.iter().any(|&rate| rate > 0.0) {
+        let values = timeline.lost_per_s.clone();
+        lines.push(Line { series: LOST, name: "rejected, timed out".to_owned(), colour: Colour::Reserve, values });
+    }
     let top = top(lines.iter().map(|line| &line.values));
     // From two a second on, whole numbers suffice.
     let (top, counted) = if top < 2.0 { (top, false) } else { (round_count(top), true) };
