@@ -88,7 +88,7 @@ impl<O: Observer> Cluster<O> {
         let request = &mut requests[slot];
         let pending = u64::from(request.prompt) + 1;
         instances[id.at()].assign(request, pending);
-        instances[id.at()].waiting.push_back(slot);
+        instances[id.at()].waiting.push_back(requests, slot);
         self.change_queue(pool, 1);
         self.kick(id);
     }
@@ -149,9 +149,9 @@ impl<O: Observer> Cluster<O> {
             Stage::Waiting => {
                 let Self { instances, requests, .. } = self;
                 let (instance, request) = (&mut instances[id.at()], &mut requests[slot]);
-                instance.waiting.retain(|&other| other != slot);
                 instance.returning -= u32::from(request.preemptions > 0);
                 instance.unassign(request);
+                instance.waiting.remove(requests, slot);
                 let pool = instance.pool;
                 self.change_queue(pool, -1);
                 self.release_reservation_or_forget(slot);
@@ -166,9 +166,9 @@ impl<O: Observer> Cluster<O> {
                 self.settle(id);
                 let Self { instances, requests, .. } = self;
                 let (instance, request) = (&mut instances[id.at()], &mut requests[slot]);
-                instance.resident.retain(|&other| other != slot);
                 instance.kv.release(&request.prefix, &mut request.held);
                 instance.unassign(request);
+                instance.resident.remove(requests, slot);
                 let pool = instance.pool;
                 self.change_queue(pool, -1);
                 self.requests.remove(slot);
@@ -210,7 +210,7 @@ impl<O: Observer> Cluster<O> {
             let instance = &mut instances[id.at()];
             if instance.prefilling.contains(&slot) {
                 instance.prefilling.retain(|&other| other != slot);
-                instance.remove_running(requests, slot);
+                instance.admitted.remove(requests, slot);
             } else {
                 instance.leave_decode(requests, slot);
             }

@@ -95,10 +95,8 @@ impl<O: Observer> Cluster<O> {
         }
         let mut blocks = instance.incoming_blocks;
         let (mut decoding, mut context, mut prefilling) = (0u32, 0u64, 0usize);
-        let mut next = instance.oldest;
-        while let Some(slot) = next {
+        for slot in instance.admitted.iter(&self.requests) {
             let request = &self.requests[slot];
-            next = request.after;
             ensure(2, request.instance == id, || format!("request {} runs on instance {index}, not on its own", request.id))?;
             if instance.prefilling.contains(&slot) {
                 prefilling += 1;
@@ -119,7 +117,7 @@ impl<O: Observer> Cluster<O> {
             )
         })?;
         ensure(2, prefilling == instance.prefilling.len(), || format!("instance {index} has lost a prompt"))?;
-        blocks += instance.resident.iter().map(|&slot| self.requests[slot].held.private).sum::<u64>();
+        blocks += instance.resident.iter(&self.requests).map(|slot| self.requests[slot].held.private).sum::<u64>();
         blocks += self.left_behind(id);
         ensure(4, blocks == instance.kv.private(), || {
             format!("instance {index} has {} blocks taken, its requests hold {blocks}", instance.kv.private())
@@ -143,19 +141,15 @@ impl<O: Observer> Cluster<O> {
 
     fn audit_queues(&self, index: usize) -> Result<(), Violation> {
         let instance = &self.instances[index];
-        let is_in = |slot: &Slot, stage: Stage| self.requests[*slot].stage == stage;
-        ensure(2, instance.waiting.iter().all(|slot| is_in(slot, Stage::Waiting)), || {
+        let is_in = |slot: Slot, stage: Stage| self.requests[slot].stage == stage;
+        ensure(2, instance.waiting.iter(&self.requests).all(|slot| is_in(slot, Stage::Waiting)), || {
             format!("instance {index} queues a request that does not wait")
         })?;
-        ensure(2, instance.resident.iter().all(|slot| is_in(slot, Stage::Resident)), || {
+        ensure(2, instance.resident.iter(&self.requests).all(|slot| is_in(slot, Stage::Resident)), || {
             format!("instance {index} holds KV of a request that has not arrived")
         })?;
         ensure(7, instance.current.is_some() || (instance.resident.is_empty() && instance.running() == 0), || {
-            format!(
-                "instance {index} is idle at {} with {} sequences to run",
-                self.now,
-                instance.running() + instance.resident.len() as u64
-            )
+            format!("instance {index} is idle at {} with {} sequences to run", self.now, instance.running() + instance.resident.len())
         })
     }
 }

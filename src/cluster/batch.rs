@@ -65,7 +65,7 @@ impl<O: Observer> Cluster<O> {
                 instance.ahead = true;
                 return preempted;
             }
-            let Some(victim) = instance.newest else { return preempted };
+            let Some(victim) = instance.admitted.last() else { return preempted };
             self.preempt(id, victim);
             preempted = true;
         }
@@ -79,7 +79,7 @@ impl<O: Observer> Cluster<O> {
             instance.leave_decode(requests, slot);
         } else {
             instance.prefilling.retain(|&other| other != slot);
-            instance.remove_running(requests, slot);
+            instance.admitted.remove(requests, slot);
         }
         let request = &mut requests[slot];
         if request.stage == Stage::Decoding && instance.decode.step > request.joined.step {
@@ -91,7 +91,7 @@ impl<O: Observer> Cluster<O> {
         instance.kv.release(&request.prefix, &mut request.held);
         request.target = request.prompt + request.generated;
         request.computed = 0;
-        instance.waiting.push_front(slot);
+        instance.waiting.push_front(requests, slot);
         instance.returning += 1;
         observer.preempted(*now, instance.pool);
         let pool = instance.pool;
@@ -119,7 +119,7 @@ impl<O: Observer> Cluster<O> {
                 add_chunk(shape, request.computed, tokens, request.target, window);
                 instance.chunks.push(Chunk { slot, tokens });
                 *budget -= tokens;
-            } else if instance.newest == Some(slot) {
+            } else if instance.admitted.last() == Some(slot) {
                 self.preempt(id, slot);
                 preempted = true;
                 next -= 1;
@@ -130,7 +130,7 @@ impl<O: Observer> Cluster<O> {
 
     /// Sequences whose KV has arrived join the decode batch; the block of their next token was reserved with the rest.
     fn admit_resident(&mut self, id: InstanceId, budget: &mut u32) {
-        while let Some(&slot) = self.instances[id.at()].resident.front() {
+        while let Some(slot) = self.instances[id.at()].resident.first() {
             let Self { instances, requests, .. } = self;
             let instance = &mut instances[id.at()];
             let request = &mut requests[slot];
@@ -139,10 +139,10 @@ impl<O: Observer> Cluster<O> {
                 return;
             }
             *budget -= 1;
-            instance.resident.pop_front();
             request.stage = Stage::Decoding;
             join_decode(instance, request, slot, stored);
-            instance.push_running(requests, slot);
+            instance.resident.remove(requests, slot);
+            instance.admitted.push_back(requests, slot);
             let pool = instance.pool;
             self.change_queue(pool, -1);
         }
@@ -150,7 +150,7 @@ impl<O: Observer> Cluster<O> {
 
     /// New and preempted requests start to be computed.
     fn admit_waiting(&mut self, id: InstanceId, budget: &mut u32, shape: &mut BatchShape, window: Option<u32>) {
-        while let Some(&slot) = self.instances[id.at()].waiting.front() {
+        while let Some(slot) = self.instances[id.at()].waiting.first() {
             let instance = &self.instances[id.at()];
             if *budget == 0 || instance.running() >= u64::from(instance.engine.max_num_seqs) || !self.ready_to_start(id, slot) {
                 return;
@@ -192,9 +192,9 @@ impl<O: Observer> Cluster<O> {
             add_chunk(shape, cached, tokens, request.target, window);
             instance.chunks.push(Chunk { slot, tokens });
             *budget -= tokens;
-            instance.waiting.pop_front();
+            instance.waiting.remove(requests, slot);
             instance.prefilling.push(slot);
-            instance.push_running(requests, slot);
+            instance.admitted.push_back(requests, slot);
             let pool = instance.pool;
             self.change_queue(pool, -1);
         }

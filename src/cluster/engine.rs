@@ -239,11 +239,11 @@ impl<O: Observer> Cluster<O> {
         let instance = &mut instances[id.at()];
         let request = &mut requests[slot];
         if request.generated >= request.output {
-            instance.remove_running(requests, slot);
+            instance.admitted.remove(requests, slot);
             self.complete_request(slot);
             self.memory_freed(id);
         } else if self.pools[instance.pool.at()].hands_on {
-            instance.remove_running(requests, slot);
+            instance.admitted.remove(requests, slot);
             self.hand_on(slot);
         } else {
             request.stage = Stage::Decoding;

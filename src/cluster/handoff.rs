@@ -67,7 +67,7 @@ impl<O: Observer> Cluster<O> {
         }
         self.requests[slot].stage = Stage::Reserving;
         let model = self.model_of(slot);
-        self.routes[model].handoffs.push_back(slot);
+        self.routes[model].handoffs.push_back(&mut self.requests, slot);
         self.count_handoffs(model, 1);
         self.try_handoffs(model);
     }
@@ -92,11 +92,11 @@ impl<O: Observer> Cluster<O> {
     }
 
     fn try_handoffs(&mut self, model: usize) {
-        while let Some(&slot) = self.routes[model].handoffs.front() {
+        while let Some(slot) = self.routes[model].handoffs.first() {
             if !self.try_reserve(slot) {
                 return;
             }
-            self.routes[model].handoffs.pop_front();
+            self.routes[model].handoffs.remove(&mut self.requests, slot);
             self.count_handoffs(model, -1);
             let request = &mut self.requests[slot];
             request.stage = Stage::Transferring;
@@ -319,8 +319,8 @@ impl<O: Observer> Cluster<O> {
         instance.kv.publish(&request.prefix, u64::from(request.prompt), &mut request.held);
         instance.incoming -= 1;
         instance.incoming_blocks -= taken;
-        instance.resident.push_back(slot);
         let pool = instance.pool;
+        instance.resident.push_back(requests, slot);
         self.change_queue(pool, 1);
         self.kick(receiver);
     }
@@ -328,7 +328,7 @@ impl<O: Observer> Cluster<O> {
     /// A client leaves while its request waits for memory on the decode side.
     pub(super) fn abandon_handoff(&mut self, slot: Slot) {
         let model = self.model_of(slot);
-        self.routes[model].handoffs.retain(|&other| other != slot);
+        self.routes[model].handoffs.remove(&mut self.requests, slot);
         self.count_handoffs(model, -1);
         let sender = self.requests[slot].instance;
         self.settle(sender);

@@ -18,6 +18,7 @@ mod engine;
 mod event;
 mod handoff;
 mod instance;
+mod list;
 mod observe;
 mod request;
 mod run;

@@ -61,7 +61,7 @@ pub(super) struct Request {
     pub(super) instance: InstanceId,
     pub(super) prefill_instance: InstanceId,
     pub(super) decode_instance: Option<InstanceId>,
-    /// Neighbours in the running list of its instance.
+    /// Neighbours in the row that it stands in.
     pub(super) before: Option<Slot>,
     pub(super) after: Option<Slot>,
 

@@ -4,14 +4,13 @@ use super::audit::Violation;
 use super::engine::{run_cost, settle_gauges, settle_idle};
 use super::event::{Event, InstanceId, PoolId, Slot};
 use super::instance::Instance;
+use super::list::List;
 use super::observe::{IterationRecord, Observer};
 use super::request::Requests;
 use super::spec::{ClusterSpec, ModelId, Overlap, PoolSpec, Role};
 use crate::network::{Fabric, PortId};
 use crate::policy::Router;
 use crate::sim::{EventKey, EventQueue, Generation, LivelockGuard, Purpose, SimDuration, SimTime, Streams};
-
-use std::collections::VecDeque;
 
 /// A pool and its gauges.
 #[derive(Debug)]
@@ -33,7 +32,7 @@ pub(super) struct ModelRoute {
     pub(super) entry_router: Box<dyn Router>,
     pub(super) decode_router: Box<dyn Router>,
     /// Prompts that are done and wait for memory on the decode side, first come first served.
-    pub(super) handoffs: VecDeque<Slot>,
+    pub(super) handoffs: List,
     /// Prefill instances whose first request waits for memory on the decode side (`layer-wise`).
     pub(super) blocked: Vec<InstanceId>,
     /// The pool whose queue the handoffs are counted in.
@@ -255,7 +254,7 @@ fn build_routes(spec: &ClusterSpec, instances: &[Instance]) -> Vec<ModelRoute> {
                 decode,
                 entry_router: entry_router.build(streams.stream(Purpose::Routing, 2 * model)),
                 decode_router: spec.routers.decode.build(streams.stream(Purpose::Routing, 2 * model + 1)),
-                handoffs: VecDeque::new(),
+                handoffs: List::default(),
                 blocked: Vec::new(),
             }
         })
