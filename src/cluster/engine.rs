@@ -205,6 +205,7 @@ impl<O: Observer> Cluster<O> {
     fn finish_prompts(&mut self, id: InstanceId) {
         let now = self.now;
         let mut chunks = std::mem::take(&mut self.instances[id.at()].chunks);
+        let mut shared = false;
         for chunk in &chunks {
             let Self { instances, requests, observer, .. } = self;
             let instance = &mut instances[id.at()];
@@ -212,7 +213,7 @@ impl<O: Observer> Cluster<O> {
             request.computed += chunk.tokens;
             instance.computed(request, chunk.tokens);
             let computed = u64::from(request.computed.min(request.prompt));
-            instance.kv.publish(&request.prefix, computed, &mut request.held);
+            shared |= instance.kv.publish(&request.prefix, computed, &mut request.held);
             if request.computed < request.target || request.stage == Stage::Done {
                 self.chunk_computed(chunk.slot);
                 continue;
@@ -231,6 +232,9 @@ impl<O: Observer> Cluster<O> {
         }
         chunks.clear();
         self.instances[id.at()].chunks = chunks;
+        if shared {
+            self.memory_freed(id);
+        }
     }
 
     /// A prompt is done and its token has left.

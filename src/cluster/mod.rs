@@ -13,7 +13,9 @@
 mod arrival;
 mod audit;
 mod batch;
+mod deadline;
 mod decode_set;
+mod departure;
 mod engine;
 mod event;
 mod handoff;
@@ -21,6 +23,7 @@ mod instance;
 mod list;
 mod observe;
 mod request;
+mod reserve;
 mod run;
 mod spec;
 mod state;

@@ -1,5 +1,7 @@
 //! The state of the cluster, and what every handler needs: queues, gauges, scheduling.
 
+use std::collections::VecDeque;
+
 use super::audit::Violation;
 use super::engine::{run_cost, settle_gauges, settle_idle};
 use super::event::{Event, InstanceId, PoolId, Slot};
@@ -34,7 +36,7 @@ pub(super) struct ModelRoute {
     /// Prompts that are done and wait for memory on the decode side, first come first served.
     pub(super) handoffs: List,
     /// Prefill instances whose first request waits for memory on the decode side (`layer-wise`).
-    pub(super) blocked: Vec<InstanceId>,
+    pub(super) blocked: VecDeque<InstanceId>,
     /// The pool whose queue the handoffs are counted in.
     pub(super) decode_pool: Option<PoolId>,
 }
@@ -178,8 +180,9 @@ impl<O: Observer> Cluster<O> {
         pool.waiting = pool.waiting.saturating_add_signed(by);
     }
 
-    /// Reports an instance's gauges before its memory changes outside of forming a batch.
+    /// Brings an instance to the present and reports its gauges, before its memory changes outside of forming a batch.
     pub(super) fn settle(&mut self, id: InstanceId) {
+        self.catch_up(id);
         let now = self.now;
         settle_gauges(&mut self.instances[id.at()], &mut self.observer, now);
     }
@@ -255,7 +258,7 @@ fn build_routes(spec: &ClusterSpec, instances: &[Instance]) -> Vec<ModelRoute> {
                 entry_router: entry_router.build(streams.stream(Purpose::Routing, 2 * model)),
                 decode_router: spec.routers.decode.build(streams.stream(Purpose::Routing, 2 * model + 1)),
                 handoffs: List::default(),
-                blocked: Vec::new(),
+                blocked: VecDeque::new(),
             }
         })
         .collect()

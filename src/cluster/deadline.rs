@@ -1,0 +1,95 @@
+//! A client's patience ends.
+//!
+//! What its request holds is freed at once where it only waits, at the next boundary where it runs, and when its transfer has ended where
+//! it is on the wire. Whoever stood behind it may then be able to go: nobody waits for one who has left.
+
+use super::event::{InstanceId, Slot};
+use super::observe::{Observer, Outcome};
+use super::request::Stage;
+use super::state::Cluster;
+
+impl<O: Observer> Cluster<O> {
+    /// The client of a request leaves now.
+    pub(super) fn on_deadline(&mut self, slot: Slot) {
+        let (stage, id) = (self.requests[slot].stage, self.requests[slot].instance);
+        self.book_running_share(slot);
+        self.report(slot, Outcome::TimedOut);
+        self.requests[slot].stage = Stage::Done;
+        match stage {
+            Stage::Waiting => self.leave_queue(id, slot),
+            Stage::Prefilling | Stage::Decoding => {
+                self.touch(id);
+                self.instances[id.at()].aborted.push(slot);
+            }
+            Stage::Reserving => self.abandon_handoff(slot),
+            Stage::Transferring | Stage::Done => {}
+            Stage::Resident => self.leave_arrived(id, slot),
+        }
+    }
+
+    /// Out of the queue of an instance. Whoever stood behind the first in it may start at the next boundary, at once if it is idle.
+    fn leave_queue(&mut self, id: InstanceId, slot: Slot) {
+        let was_first = self.instances[id.at()].waiting.first() == Some(slot);
+        if was_first {
+            self.touch(id);
+        }
+        let Self { instances, requests, .. } = self;
+        let (instance, request) = (&mut instances[id.at()], &mut requests[slot]);
+        let came_back = request.preemptions > 0;
+        instance.returning -= u32::from(came_back);
+        let reopens = came_back && instance.returning == 0;
+        instance.unassign(request);
+        instance.waiting.remove(requests, slot);
+        let pool = instance.pool;
+        self.change_queue(pool, -1);
+        self.release_reservation_or_forget(slot);
+        if reopens {
+            self.memory_freed(id);
+        }
+        if was_first {
+            let model = usize::from(self.pools[pool.at()].spec.model.0);
+            let blocked = &mut self.routes[model].blocked;
+            let was_next = blocked.front() == Some(&id);
+            blocked.retain(|&other| other != id);
+            let others_wait = !blocked.is_empty();
+            self.kick(id);
+            if was_next && others_wait {
+                self.retry_blocked(model);
+            }
+        }
+    }
+
+    /// Away from an instance that has its KV and has not yet taken it into the batch.
+    fn leave_arrived(&mut self, id: InstanceId, slot: Slot) {
+        self.touch(id);
+        self.settle(id);
+        let Self { instances, requests, .. } = self;
+        let (instance, request) = (&mut instances[id.at()], &mut requests[slot]);
+        instance.kv.release(&request.prefix, &mut request.held);
+        instance.unassign(request);
+        instance.resident.remove(requests, slot);
+        let pool = instance.pool;
+        self.change_queue(pool, -1);
+        self.requests.remove(slot);
+        self.memory_freed(id);
+    }
+
+    /// Out of the row of those who wait for memory on the decode side: the next may need less, and the sender has its blocks back.
+    fn abandon_handoff(&mut self, slot: Slot) {
+        let model = self.model_of(slot);
+        let was_first = self.routes[model].handoffs.first() == Some(slot);
+        self.routes[model].handoffs.remove(&mut self.requests, slot);
+        self.count_handoffs(model, -1);
+        let sender = self.requests[slot].instance;
+        self.settle(sender);
+        let Self { instances, requests, .. } = self;
+        let (instance, request) = (&mut instances[sender.at()], &mut requests[slot]);
+        instance.kv.release(&request.prefix, &mut request.held);
+        instance.unassign(request);
+        self.requests.remove(slot);
+        if was_first {
+            self.try_handoffs(model);
+        }
+        self.kick(sender);
+    }
+}

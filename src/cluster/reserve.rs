@@ -1,0 +1,169 @@
+//! Memory on the decode side: who gets it, and who is told when some comes free.
+//!
+//! Two kinds of request wait for it. With `after-prefill`, prompts that are done, in one row per model. With `layer-wise`, the first
+//! request of each prefill instance; instances get it first come, first served. Whenever a decode instance may have room again, the
+//! first of both try; whenever the first gives up, the next does.
+
+use super::event::{InstanceId, Slot};
+use super::observe::Observer;
+use super::request::Stage;
+use super::spec::Role;
+use super::state::Cluster;
+use crate::policy::{Candidates, RequestView};
+
+/// Decode instances as a router sees them.
+struct Receivers<'a> {
+    instances: &'a [super::instance::Instance],
+    ids: &'a [InstanceId],
+    prefix: &'a [u64],
+    prompt: u32,
+}
+
+impl Receivers<'_> {
+    /// Leading prompt groups that an instance already has, and the blocks it must find for the rest and the next token.
+    fn need(&self, i: usize) -> (u32, u64) {
+        let kv = &self.instances[self.ids[i].at()].kv;
+        let hit = kv.lookup(self.prefix, kv.whole_groups(u64::from(self.prompt) - 1));
+        (hit, kv.blocks(u64::from(self.prompt) + 1) - kv.blocks(kv.group_tokens(hit)))
+    }
+}
+
+impl Candidates for Receivers<'_> {
+    fn len(&self) -> usize {
+        self.ids.len()
+    }
+    fn eligible(&self, i: usize) -> bool {
+        let instance = &self.instances[self.ids[i].at()];
+        if instance.returning > 0 || instance.committed() >= u64::from(instance.engine.max_num_seqs) {
+            return false;
+        }
+        let (hit, need) = self.need(i);
+        instance.kv.fits(self.prefix, hit, need + instance.running())
+    }
+    fn in_flight(&self, i: usize) -> u64 {
+        self.instances[self.ids[i].at()].in_flight
+    }
+    fn pending_tokens(&self, i: usize) -> u64 {
+        self.instances[self.ids[i].at()].pending_tokens
+    }
+}
+
+impl<O: Observer> Cluster<O> {
+    /// Memory or a sequence slot may have become free: those who waited for it try again.
+    pub(super) fn memory_freed(&mut self, id: InstanceId) {
+        let pool = &self.pools[self.instances[id.at()].pool.at()];
+        if pool.spec.role != Role::Decode {
+            return;
+        }
+        let model = usize::from(pool.spec.model.0);
+        self.try_handoffs(model);
+        self.retry_blocked(model);
+    }
+
+    /// Prefill instances whose first request waits for room try again, first come, first served. The first that still finds none ends it, or
+    /// short prompts would take for ever what a long one needs.
+    pub(super) fn retry_blocked(&mut self, model: usize) {
+        for _ in 0..self.routes[model].blocked.len() {
+            let Some(&id) = self.routes[model].blocked.front() else { return };
+            let busy = self.instances[id.at()].current.is_some();
+            self.kick(id);
+            if self.routes[model].blocked.front() != Some(&id) {
+                continue;
+            }
+            if !busy && !self.instances[id.at()].waiting.is_empty() {
+                return;
+            }
+            // It asks again at its next boundary, and lets others go first until then.
+            self.routes[model].blocked.pop_front();
+        }
+    }
+
+    pub(super) fn try_handoffs(&mut self, model: usize) {
+        while let Some(slot) = self.routes[model].handoffs.first() {
+            if !self.try_reserve(slot) {
+                return;
+            }
+            self.routes[model].handoffs.remove(&mut self.requests, slot);
+            self.count_handoffs(model, -1);
+            let request = &mut self.requests[slot];
+            request.stage = Stage::Transferring;
+            let tokens = request.prompt - request.decode_hit;
+            request.offered = request.prompt;
+            self.offer(slot, f64::from(tokens));
+        }
+    }
+
+    pub(super) fn count_handoffs(&mut self, model: usize, by: i64) {
+        if let Some(pool) = self.routes[model].decode_pool {
+            self.change_queue(pool, by);
+        }
+    }
+
+    /// True if a request may start its prefill here: always, but with layer-wise handoff only once the decode side has room for it. Instances
+    /// that wait for room get it first come, first served.
+    pub(super) fn ready_to_start(&mut self, id: InstanceId, slot: Slot) -> bool {
+        let hands_on = self.pools[self.instances[id.at()].pool.at()].hands_on;
+        if !hands_on || !self.layer_wise() || self.requests[slot].reserved_at.is_some() {
+            return true;
+        }
+        let model = self.model_of(slot);
+        let is_next = self.routes[model].blocked.front().is_none_or(|&first| first == id);
+        let reserved = is_next && self.try_reserve(slot);
+        let blocked = &mut self.routes[model].blocked;
+        if reserved {
+            blocked.retain(|&other| other != id);
+        } else if !blocked.contains(&id) {
+            blocked.push_back(id);
+        }
+        reserved
+    }
+
+    /// Takes memory for a request on a decode instance of the router's choice.
+    fn try_reserve(&mut self, slot: Slot) -> bool {
+        let model = self.model_of(slot);
+        for index in 0..self.routes[model].decode.len() {
+            self.catch_up(self.routes[model].decode[index]);
+        }
+        let Self { routes, instances, requests, now, .. } = self;
+        let request = &mut requests[slot];
+        let route = &mut routes[model];
+        let candidates = Receivers { instances, ids: &route.decode, prefix: &request.prefix, prompt: request.prompt };
+        let view = RequestView { class: request.class, prompt_tokens: request.prompt };
+        let Some(chosen) = route.decode_router.route(&view, &candidates) else { return false };
+        let (hit, need) = candidates.need(chosen);
+        let id = route.decode[chosen];
+        request.reserved_at = Some(*now);
+        request.decode_instance = Some(id);
+        self.settle(id);
+        let Self { instances, requests, .. } = self;
+        let (instance, request) = (&mut instances[id.at()], &mut requests[slot]);
+        instance.kv.hold(&request.prefix, hit, &mut request.reserved);
+        let taken = instance.kv.take(need);
+        debug_assert!(taken, "the router chose an eligible instance");
+        request.reserved.private = need;
+        request.decode_hit = u32::try_from(instance.kv.group_tokens(hit)).unwrap_or(u32::MAX);
+        request.offered = request.decode_hit;
+        instance.incoming += 1;
+        instance.incoming_blocks += need;
+        instance.in_flight += 1;
+        instance.pending_tokens += u64::from(request.prompt) + 1;
+        self.touch(id);
+        true
+    }
+
+    /// Gives back memory that was taken on the decode side for a request that will not come.
+    pub(super) fn cancel_reservation(&mut self, slot: Slot) {
+        let Some(id) = self.requests[slot].decode_instance else { return };
+        self.touch(id);
+        self.settle(id);
+        let Self { instances, requests, .. } = self;
+        let (instance, request) = (&mut instances[id.at()], &mut requests[slot]);
+        instance.incoming_blocks -= request.reserved.private;
+        instance.kv.release(&request.prefix, &mut request.reserved);
+        instance.incoming -= 1;
+        instance.in_flight -= 1;
+        instance.pending_tokens -= u64::from(request.prompt) + 1;
+        self.kick(id);
+        self.memory_freed(id);
+    }
+}
