@@ -9,9 +9,9 @@
 
 use super::engine::{join_decode, settle_gauges};
 use super::event::{InstanceId, Slot};
-use super::instance::Chunk;
+use super::instance::{Chunk, Instance};
 use super::observe::Observer;
-use super::request::Stage;
+use super::request::{Request, Stage};
 use super::state::Cluster;
 use crate::perf::BatchShape;
 
@@ -158,15 +158,8 @@ impl<O: Observer> Cluster<O> {
             let Self { instances, requests, observer, now, .. } = self;
             let instance = &mut instances[id.at()];
             let request = &mut requests[slot];
-            // At least one token must be computed, for its logits.
-            let most = instance.kv.whole_groups(u64::from(request.target.min(request.prompt)) - 1);
-            let hit = instance.kv.lookup(&request.prefix, most);
-            let cached = u32::try_from(instance.kv.group_tokens(hit)).unwrap_or(u32::MAX);
-            let left = request.target - cached;
-            let tokens = left.min(*budget);
-            let need = instance.kv.blocks(u64::from(cached + tokens)) - instance.kv.blocks(u64::from(cached));
-            let whole = instance.engine.chunked_prefill || tokens == left || *budget == instance.engine.max_num_batched_tokens;
-            if !whole || !instance.kv.fits(&request.prefix, hit, need) {
+            let FirstChunk { hit, cached, tokens, need, fits } = first_chunk(instance, request, *budget);
+            if !fits {
                 instance.look_again = hit > 0;
                 return;
             }
@@ -199,6 +192,31 @@ impl<O: Observer> Cluster<O> {
             self.change_queue(pool, -1);
         }
     }
+}
+
+/// What a request would compute first.
+pub(super) struct FirstChunk {
+    /// Leading groups of its prompt that are cached, and the tokens they cover.
+    hit: u32,
+    cached: u32,
+    tokens: u32,
+    /// Blocks of its own that it needs.
+    need: u64,
+    /// True if they can be had, and the tokens are as many as they must be.
+    pub(super) fits: bool,
+}
+
+/// What the first in the queue would compute first, with `budget` tokens.
+pub(super) fn first_chunk(instance: &Instance, request: &Request, budget: u32) -> FirstChunk {
+    // At least one token must be computed, for its logits.
+    let most = instance.kv.whole_groups(u64::from(request.target.min(request.prompt)) - 1);
+    let hit = instance.kv.lookup(&request.prefix, most);
+    let cached = u32::try_from(instance.kv.group_tokens(hit)).unwrap_or(u32::MAX);
+    let left = request.target - cached;
+    let tokens = left.min(budget);
+    let need = instance.kv.blocks(u64::from(cached + tokens)) - instance.kv.blocks(u64::from(cached));
+    let whole = instance.engine.chunked_prefill || tokens == left || budget == instance.engine.max_num_batched_tokens;
+    FirstChunk { hit, cached, tokens, need, fits: whole && instance.kv.fits(&request.prefix, hit, need) }
 }
 
 /// Adds a chunk of `tokens` new tokens after `done` computed ones to the sums of a batch.

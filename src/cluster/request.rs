@@ -233,6 +233,11 @@ impl Requests {
         self.slots[slot.at()].as_ref().is_some_and(|request| !request.reported && request.id & u64::from(u32::MAX) == u64::from(id))
     }
 
+    /// Places for requests, live or vacant.
+    pub(super) fn places(&self) -> usize {
+        self.slots.len()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &Request)> {
         self.slots.iter().enumerate().filter_map(|(i, request)| Some((Slot(u32::try_from(i).ok()?), request.as_ref()?)))
     }

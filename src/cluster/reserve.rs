@@ -102,8 +102,7 @@ impl<O: Observer> Cluster<O> {
     /// True if a request may start its prefill here: always, but with layer-wise handoff only once the decode side has room for it. Instances
     /// that wait for room get it first come, first served.
     pub(super) fn ready_to_start(&mut self, id: InstanceId, slot: Slot) -> bool {
-        let hands_on = self.pools[self.instances[id.at()].pool.at()].hands_on;
-        if !hands_on || !self.layer_wise() || self.requests[slot].reserved_at.is_some() {
+        if !self.needs_room(id, slot) {
             return true;
         }
         let model = self.model_of(slot);
@@ -116,6 +115,24 @@ impl<O: Observer> Cluster<O> {
             blocked.push_back(id);
         }
         reserved
+    }
+
+    /// True if a request must have room on the decode side before it may start its prefill here.
+    pub(super) fn needs_room(&self, id: InstanceId, slot: Slot) -> bool {
+        let hands_on = self.pools[self.instances[id.at()].pool.at()].hands_on;
+        hands_on && self.layer_wise() && self.requests[slot].reserved_at.is_none()
+    }
+
+    /// True if a decode instance could take a request now. For the audit: looks at all of them.
+    pub(super) fn has_room(&mut self, slot: Slot) -> bool {
+        let model = self.model_of(slot);
+        for index in 0..self.routes[model].decode.len() {
+            self.catch_up(self.routes[model].decode[index]);
+        }
+        let request = &self.requests[slot];
+        let ids = &self.routes[model].decode;
+        let receivers = Receivers { instances: &self.instances, ids, prefix: &request.prefix, prompt: request.prompt };
+        (0..ids.len()).any(|i| receivers.eligible(i))
     }
 
     /// Takes memory for a request on a decode instance of the router's choice.

@@ -59,6 +59,9 @@ impl<O: Observer> Cluster<O> {
             if key.at() > LATEST {
                 return Err(RunError::BeyondTime);
             }
+            if self.spec.audit {
+                self.audit_clock(key.at())?;
+            }
             self.now = key.at();
             self.order = self.order.max(key.without_sequence());
             self.guard.note(self.now)?;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::audit::Violation;
+use super::audit::{Rounds, Violation};
 use super::engine::{run_cost, settle_gauges, settle_idle};
 use super::event::{Event, InstanceId, PoolId, Slot};
 use super::instance::Instance;
@@ -63,6 +63,7 @@ pub struct Cluster<O: Observer> {
     pub(super) events: u64,
     /// The first timestamp out of order, if the run is audited.
     pub(super) violation: Option<Violation>,
+    pub(super) rounds: Rounds,
     pub(super) departed: Vec<(crate::workload::ClassId, SimTime)>,
 }
 
@@ -109,6 +110,7 @@ impl<O: Observer> Cluster<O> {
             observer,
             events: 0,
             violation: None,
+            rounds: Rounds::default(),
             departed: Vec::new(),
             spec,
         }

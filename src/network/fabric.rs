@@ -156,9 +156,16 @@ impl Fabric {
 
     /// True if no port carries more than its capacity, up to rounding.
     pub fn within_capacity(&self) -> bool {
-        self.ports
-            .iter()
-            .all(|port| port.transfers.iter().map(|id| self.transfers[id.0 as usize].rate).sum::<f64>() <= port.capacity * (1.0 + 1e-9))
+        self.ports.iter().all(|port| self.is_within_capacity(port))
+    }
+
+    /// The same of the ports that the last change concerned.
+    pub fn is_last_change_within_capacity(&self) -> bool {
+        self.component_ports.iter().all(|port| self.is_within_capacity(&self.ports[port.0 as usize]))
+    }
+
+    fn is_within_capacity(&self, port: &Port) -> bool {
+        port.transfers.iter().map(|id| self.transfers[id.0 as usize].rate).sum::<f64>() <= port.capacity * (1.0 + 1e-9)
     }
 
     fn advance(&mut self, now: SimTime, id: TransferId) {
