@@ -1,6 +1,6 @@
 //! A request comes in: routing, admission to a queue, or rejection.
 
-use super::event::{Event, InstanceId, Slot};
+use super::event::{InstanceId, Slot};
 use super::observe::{Observer, Outcome};
 use super::request::Request;
 use super::state::Cluster;
@@ -37,10 +37,7 @@ impl<O: Observer> Cluster<O> {
         let request = Request::new(self.requests.arrived, self.now, spec);
         let prompt = request.prompt;
         let slot = self.requests.insert(request);
-        if let Some(patience) = self.spec.classes[usize::from(class.0)].timeout {
-            let id = u32::try_from(self.requests[slot].id & u64::from(u32::MAX)).unwrap_or(u32::MAX);
-            self.schedule(patience, Event::Deadline { slot, id });
-        }
+        self.note_deadline(slot);
         let model = self.model_of(slot);
         let longest = self.longest_decode_context(model);
         let route = &mut self.routes[model];

@@ -2,15 +2,79 @@
 //!
 //! What its request holds is freed at once where it only waits, at the next boundary where it runs, and when its transfer has ended where
 //! it is on the wire. Whoever stood behind it may then be able to go: nobody waits for one who has left.
+//!
+//! All clients of a workload have the same patience, so whoever came first leaves first: one row per workload, of which only the first is
+//! scheduled. Long patience costs no memory but that of the requests that are inside.
 
-use super::event::{InstanceId, Slot};
+use std::collections::VecDeque;
+
+use super::event::{Event, InstanceId, Slot};
 use super::observe::{Observer, Outcome};
 use super::request::Stage;
 use super::state::Cluster;
+use crate::sim::SimTime;
+use crate::workload::ClassId;
+
+/// When a client leaves, if it is still waiting then.
+#[derive(Debug, Clone, Copy)]
+struct Deadline {
+    at: SimTime,
+    slot: Slot,
+    /// Low bits of the number of its request, for the place may have another tenant by then.
+    id: u32,
+}
+
+/// The clients of one workload in the order of arrival; those who are gone are dropped when they come to the front.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Deadlines {
+    row: VecDeque<Deadline>,
+    /// True while an event is queued: for the first, or for one before it who is gone.
+    scheduled: bool,
+}
 
 impl<O: Observer> Cluster<O> {
+    /// Notes how long the client of a new request will wait.
+    pub(super) fn note_deadline(&mut self, slot: Slot) {
+        let class = self.requests[slot].class;
+        let Some(patience) = self.spec.classes[usize::from(class.0)].timeout else { return };
+        let id = u32::try_from(self.requests[slot].id & u64::from(u32::MAX)).unwrap_or(u32::MAX);
+        self.first_deadline(class);
+        let deadlines = &mut self.deadlines[usize::from(class.0)];
+        deadlines.row.push_back(Deadline { at: self.now + patience, slot, id });
+        if !deadlines.scheduled {
+            self.schedule_deadline(class);
+        }
+    }
+
+    /// When the first client of a workload who still waits leaves.
+    pub(super) fn first_deadline(&mut self, class: ClassId) -> Option<SimTime> {
+        let row = &mut self.deadlines[usize::from(class.0)].row;
+        while row.front().is_some_and(|first| !self.requests.is_waiting_for(first.slot, first.id)) {
+            row.pop_front();
+        }
+        row.front().map(|first| first.at)
+    }
+
+    /// Schedules the first deadline of a workload. No other may be in the queue.
+    pub(super) fn schedule_deadline(&mut self, class: ClassId) {
+        let first = self.first_deadline(class);
+        self.deadlines[usize::from(class.0)].scheduled = first.is_some();
+        if let Some(at) = first {
+            let event = Event::Deadline { class };
+            self.queue.push(event.key(at), event);
+        }
+    }
+
+    /// The first client of a workload leaves now.
+    pub(super) fn on_deadline(&mut self, class: ClassId) {
+        if let Some(first) = self.deadlines[usize::from(class.0)].row.pop_front() {
+            self.give_up(first.slot);
+        }
+        self.schedule_deadline(class);
+    }
+
     /// The client of a request leaves now.
-    pub(super) fn on_deadline(&mut self, slot: Slot) {
+    fn give_up(&mut self, slot: Slot) {
         let (stage, id) = (self.requests[slot].stage, self.requests[slot].instance);
         self.book_running_share(slot);
         self.report(slot, Outcome::TimedOut);

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::audit::{Rounds, Violation};
+use super::deadline::Deadlines;
 use super::engine::{run_cost, settle_gauges, settle_idle};
 use super::event::{Event, InstanceId, PoolId, Slot};
 use super::instance::Instance;
@@ -62,6 +63,8 @@ pub struct Cluster<O: Observer> {
     pub(super) observer: O,
     pub(super) events: u64,
     /// The first timestamp out of order, if the run is audited.
+    /// Clients who will not wait for ever, by workload.
+    pub(super) deadlines: Vec<Deadlines>,
     pub(super) violation: Option<Violation>,
     pub(super) rounds: Rounds,
     pub(super) departed: Vec<(crate::workload::ClassId, SimTime)>,
@@ -109,6 +112,7 @@ impl<O: Observer> Cluster<O> {
             guard: LivelockGuard::new(LIVELOCK_LIMIT),
             observer,
             events: 0,
+            deadlines: vec![Deadlines::default(); spec.classes.len()],
             violation: None,
             rounds: Rounds::default(),
             departed: Vec::new(),
