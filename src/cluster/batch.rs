@@ -2,7 +2,7 @@
 //!
 //! 1. Every generating sequence gets one token. If KV blocks run out, the sequence admitted last loses its KV and goes back to the
 //!    front of the queue, to be computed again (preemption by recompute), until the rest fits.
-//! 2. Prompts that are partly computed get what is left of the token budget.
+//! 2. The prompt that is partly computed gets what is left of the token budget, or loses its KV if blocks run out.
 //! 3. Sequences whose KV has arrived by handoff join.
 //! 4. New prompts are admitted first come first served while budget, sequence slots and blocks last; cached prefixes are skipped. Nothing
 //!    is admitted in an iteration that preempted.
@@ -34,7 +34,7 @@ impl<O: Observer> Cluster<O> {
         let instance = &self.instances[id.at()];
         let mut budget = instance.engine.max_num_batched_tokens.saturating_sub(instance.decode.count);
         let mut prefill = BatchShape::default();
-        preempted |= self.continue_prompts(id, &mut budget, &mut prefill, window);
+        preempted |= self.continue_prompt(id, &mut budget, &mut prefill, window);
         self.instances[id.at()].look_again = preempted;
         let instance = &self.instances[id.at()];
         if !preempted || instance.running() == 0 {
@@ -87,9 +87,12 @@ impl<O: Observer> Cluster<O> {
         }
         request.recomputed += u64::from(request.computed);
         request.preemptions += 1;
+        // All that it had is to be computed again, besides what was still to come.
+        let to_come = if request.stage == Stage::Prefilling { request.target - request.computed } else { 0 };
         request.stage = Stage::Waiting;
         instance.kv.release(&request.prefix, &mut request.held);
         request.target = request.prompt + request.generated;
+        instance.add_pending(request, request.target - to_come);
         request.computed = 0;
         instance.waiting.push_front(requests, slot);
         instance.returning += 1;
@@ -98,34 +101,30 @@ impl<O: Observer> Cluster<O> {
         self.change_queue(pool, 1);
     }
 
-    /// Gives partly computed prompts their next chunk. One that finds no blocks waits; the last admitted of all is preempted so that
-    /// two of them cannot wait for each other.
-    fn continue_prompts(&mut self, id: InstanceId, budget: &mut u32, shape: &mut BatchShape, window: Option<u32>) -> bool {
-        let mut next = 0;
-        let mut preempted = false;
-        while let Some(&slot) = self.instances[id.at()].prefilling.get(next) {
-            next += 1;
-            let Self { instances, requests, .. } = self;
-            let instance = &mut instances[id.at()];
-            let request = &mut requests[slot];
-            let tokens = (request.target - request.computed).min(*budget);
-            if tokens == 0 {
-                continue;
-            }
-            let have = instance.kv.blocks(u64::from(request.computed));
-            let need = instance.kv.blocks(u64::from(request.computed + tokens)) - have;
-            if instance.kv.take(need) {
-                request.held.private += need;
-                add_chunk(shape, request.computed, tokens, request.target, window);
-                instance.chunks.push(Chunk { slot, tokens });
-                *budget -= tokens;
-            } else if instance.admitted.last() == Some(slot) {
-                self.preempt(id, slot);
-                preempted = true;
-                next -= 1;
-            }
+    /// Gives the partly computed prompt its next chunk; true if it was preempted instead, for want of blocks.
+    ///
+    /// There is at most one, and it was admitted last: what is not computed whole takes all that is left of the budget, so that nothing is
+    /// admitted after it until it is done. (The budget of prompts is never zero before: every running sequence but this one takes
+    /// one token of it, and there are fewer of those than `max_num_seqs`.)
+    fn continue_prompt(&mut self, id: InstanceId, budget: &mut u32, shape: &mut BatchShape, window: Option<u32>) -> bool {
+        let Self { instances, requests, .. } = self;
+        let instance = &mut instances[id.at()];
+        let Some(&slot) = instance.prefilling.first() else { return false };
+        debug_assert!(instance.prefilling.len() == 1 && instance.admitted.last() == Some(slot), "one prompt is partly computed, the last");
+        let request = &mut requests[slot];
+        let tokens = (request.target - request.computed).min(*budget);
+        debug_assert!(tokens > 0, "the budget covers every running sequence");
+        let have = instance.kv.blocks(u64::from(request.computed));
+        let need = instance.kv.blocks(u64::from(request.computed + tokens)) - have;
+        if instance.kv.take(need) {
+            request.held.private += need;
+            add_chunk(shape, request.computed, tokens, request.target, window);
+            instance.chunks.push(Chunk { slot, tokens });
+            *budget -= tokens;
+            return false;
         }
-        preempted
+        self.preempt(id, slot);
+        true
     }
 
     /// Sequences whose KV has arrived join the decode batch; the block of their next token was reserved with the rest.

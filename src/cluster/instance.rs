@@ -149,6 +149,12 @@ impl Instance {
         self.pending_tokens -= done;
     }
 
+    /// A request that lost its KV has `tokens` more to go.
+    pub(super) fn add_pending(&mut self, request: &mut Request, tokens: u32) {
+        request.pending += u64::from(tokens);
+        self.pending_tokens += u64::from(tokens);
+    }
+
     /// A request has left.
     pub(super) fn unassign(&mut self, request: &mut Request) {
         self.in_flight -= 1;

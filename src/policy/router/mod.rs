@@ -37,7 +37,8 @@ pub trait Candidates {
     fn eligible(&self, i: usize) -> bool;
     /// Requests assigned to it and not yet done there: waiting, running, arriving by handoff.
     fn in_flight(&self, i: usize) -> u64;
-    /// Tokens of the requests assigned to it: prompt tokens + 1 each, less the prompt tokens computed there so far.
+    /// Tokens of the requests assigned to it: prompt tokens + 1 each, less the prompt tokens computed there so far. A request that lost its
+    /// KV counts prompt and output so far again until they are recomputed.
     fn pending_tokens(&self, i: usize) -> u64;
 }
 
