@@ -159,6 +159,13 @@ impl Request {
         }
     }
 
+    /// Cuts its output where `context` tokens, more than its prompt has, hold no more.
+    pub(super) fn cut(&mut self, context: u32) {
+        let room = context.saturating_sub(self.prompt);
+        self.truncated |= self.output > room;
+        self.output = self.output.min(room);
+    }
+
     /// Notes a token that leaves at `now`; returns the gap since the one before, if there was one.
     pub(super) fn emit(&mut self, now: SimTime) -> Option<SimDuration> {
         let gap = self.first_token.map(|_| now.since(self.last_token));

@@ -34,7 +34,9 @@ impl Candidates for Receivers<'_> {
     }
     fn eligible(&self, i: usize) -> bool {
         let instance = &self.instances[self.ids[i].at()];
-        if instance.returning > 0 || instance.committed() >= u64::from(instance.engine.max_num_seqs) {
+        // It must hold a token more than the prompt and the first one, or it could not generate.
+        let holds = instance.engine.max_model_len > self.prompt.saturating_add(1);
+        if !holds || instance.returning > 0 || instance.committed() >= u64::from(instance.engine.max_num_seqs) {
             return false;
         }
         let (hit, need) = self.need(i);
@@ -120,7 +122,12 @@ impl<O: Observer> Cluster<O> {
     /// True if a request must have room on the decode side before it may start its prefill here.
     pub(super) fn needs_room(&self, id: InstanceId, slot: Slot) -> bool {
         let hands_on = self.pools[self.instances[id.at()].pool.at()].hands_on;
-        hands_on && self.layer_wise() && self.requests[slot].reserved_at.is_none()
+        if !hands_on || !self.layer_wise() || self.requests[slot].reserved_at.is_some() {
+            return false;
+        }
+        // Where no decode instance could add a token to the first one, the request ends with that, here.
+        let longest = self.routes[self.model_of(slot)].longest_decode;
+        longest.is_some_and(|longest| longest > self.requests[slot].prompt.saturating_add(1))
     }
 
     /// True if a decode instance could take a request now. For the audit: looks at all of them.
@@ -158,6 +165,7 @@ impl<O: Observer> Cluster<O> {
         let taken = instance.kv.take(need);
         debug_assert!(taken, "the router chose an eligible instance");
         request.reserved.private = need;
+        request.cut(instance.engine.max_model_len);
         request.decode_hit = u32::try_from(instance.kv.group_tokens(hit)).unwrap_or(u32::MAX);
         request.offered = request.decode_hit;
         instance.incoming += 1;

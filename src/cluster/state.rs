@@ -25,13 +25,26 @@ pub(super) struct PoolState {
     waiting_since: SimTime,
 }
 
+/// An instance where requests can begin.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry {
+    pub(super) id: InstanceId,
+    /// Prompts must be shorter: its own limit; where it hands on, also that of the decode instance with the longest.
+    pub(super) context: u32,
+    /// Prompt and output are at most this long: its own limit, or where it hands on, that of the decode instance with the longest. What
+    /// the one that is chosen in the end holds less is cut when it is chosen.
+    pub(super) output_context: u32,
+}
+
 /// The instances that serve one model, by stage.
 #[derive(Debug)]
 pub(super) struct ModelRoute {
-    /// Prefill and mixed instances.
-    pub(super) entry: Vec<InstanceId>,
+    /// Prefill and mixed instances, but for prefill instances that have nobody to hand on to.
+    pub(super) entry: Vec<Entry>,
     /// Decode instances.
     pub(super) decode: Vec<InstanceId>,
+    /// The longest context that one of them holds.
+    pub(super) longest_decode: Option<u32>,
     pub(super) entry_router: Box<dyn Router>,
     pub(super) decode_router: Box<dyn Router>,
     /// Prompts that are done and wait for memory on the decode side, first come first served.
@@ -244,21 +257,32 @@ fn build_routes(spec: &ClusterSpec, instances: &[Instance]) -> Vec<ModelRoute> {
         .max()
         .map_or(0, |ModelId(last)| u32::from(last) + 1);
     let streams = Streams::new(spec.seed);
-    let of = |model: u32, wanted: &dyn Fn(Role) -> bool| {
-        let serves = |instance: &Instance| {
+    let of = |model: u32, role: Role| {
+        let serves = move |instance: &&Instance| {
             let pool = &spec.pools[instance.pool.at()];
-            u32::from(pool.model.0) == model && wanted(pool.role)
+            u32::from(pool.model.0) == model && pool.role == role
         };
-        let ids = instances.iter().enumerate().filter(|(_, instance)| serves(instance));
-        ids.map(|(i, _)| InstanceId(u32::try_from(i).unwrap_or(u32::MAX))).collect::<Vec<_>>()
+        instances.iter().filter(serves)
     };
     (0..models)
         .map(|model| {
-            let decode = of(model, &|role| role == Role::Decode);
-            let split = !of(model, &|role| role == Role::Prefill).is_empty();
+            let longest_decode = of(model, Role::Decode).map(|instance| instance.engine.max_model_len).max();
+            let mixed = of(model, Role::Mixed).map(|instance| {
+                let context = instance.engine.max_model_len;
+                Entry { id: instance.id, context, output_context: context }
+            });
+            let prefill = of(model, Role::Prefill).filter_map(|instance| {
+                let output_context = longest_decode?;
+                Some(Entry { id: instance.id, context: output_context.min(instance.engine.max_model_len), output_context })
+            });
+            let mut entry: Vec<Entry> = mixed.chain(prefill).collect();
+            entry.sort_unstable_by_key(|entry| entry.id);
+            let decode: Vec<InstanceId> = of(model, Role::Decode).map(|instance| instance.id).collect();
+            let split = of(model, Role::Prefill).next().is_some();
             let entry_router = if split { spec.routers.prefill } else { spec.routers.mixed };
             ModelRoute {
-                entry: of(model, &|role| role != Role::Decode),
+                entry,
+                longest_decode,
                 decode_pool: decode.first().map(|id| instances[id.at()].pool),
                 decode,
                 entry_router: entry_router.build(streams.stream(Purpose::Routing, 2 * model)),
