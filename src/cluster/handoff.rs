@@ -35,7 +35,8 @@ impl<O: Observer> Cluster<O> {
 
     /// An iteration of a prefill instance begins: with layer-wise overlap, its chunks will have KV to send after their first layer.
     pub(super) fn start_layer_wise_transfers(&mut self, id: InstanceId) {
-        let pool = &self.pools[self.instances[id.at()].pool.at()];
+        let pool_id = self.instances[id.at()].pool;
+        let pool = &self.pools[pool_id.at()];
         if !pool.hands_on || !self.layer_wise() {
             return;
         }
@@ -46,13 +47,14 @@ impl<O: Observer> Cluster<O> {
             let chunk = self.instances[id.at()].chunks[index];
             let request = &mut self.requests[chunk.slot];
             // What was found in the prefill side's cache can go at once.
-            let cached = request.computed.saturating_sub(request.offered);
-            request.offered = request.offered.max(request.computed);
-            let end = request.computed + chunk.tokens;
-            request.layer_bytes = f64::from(end.saturating_sub(request.offered));
-            request.offered = request.offered.max(end);
+            let spec = &self.pools[pool_id.at()].spec;
+            let start = request.offered.max(request.computed);
+            let end = start.max(request.computed + chunk.tokens);
+            let cached = spec.kv_bytes(request.offered, start, request.prompt);
+            request.layer_bytes = spec.kv_bytes(start, end, request.prompt);
+            request.offered = end;
             let epoch = request.epoch;
-            self.offer(chunk.slot, f64::from(cached));
+            self.offer(chunk.slot, cached);
             if layers > 1 {
                 self.schedule(first_layer, Event::LayerReady { slot: chunk.slot, epoch });
             }
@@ -81,14 +83,13 @@ impl<O: Observer> Cluster<O> {
         }
     }
 
-    /// Hands the KV of `tokens` (> 0, may be a fraction: layers of tokens) to the network.
-    pub(super) fn offer(&mut self, slot: Slot, tokens: f64) {
+    /// Hands `bytes` of KV to the network, if there are any.
+    pub(super) fn offer(&mut self, slot: Slot, bytes: f64) {
         let request = &self.requests[slot];
         let (from, Some(to)) = (request.instance, request.decode_instance) else { return };
-        if tokens <= 0.0 {
+        if bytes <= 0.0 {
             return;
         }
-        let bytes = tokens * self.pools[self.instances[from.at()].pool.at()].spec.kv_bytes_per_token;
         let now = self.now;
         self.requests[slot].bytes += bytes;
         if let Some(transfer) = self.requests[slot].transfer {
@@ -147,7 +148,8 @@ impl<O: Observer> Cluster<O> {
             self.requests.remove(slot);
         } else if request.stage == Stage::Transferring || (request.is_done() && request.generated > 0) {
             let epoch = request.epoch;
-            self.schedule(self.spec.network.handoff_overhead, Event::Delivered { slot, epoch });
+            let overhead = self.pools[self.instances[request.instance.at()].pool.at()].spec.handoff_overhead;
+            self.schedule(overhead, Event::Delivered { slot, epoch });
         }
     }
 

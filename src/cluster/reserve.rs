@@ -89,9 +89,10 @@ impl<O: Observer> Cluster<O> {
             self.count_handoffs(model, -1);
             let request = &mut self.requests[slot];
             request.stage = Stage::Transferring;
-            let tokens = request.prompt - request.decode_hit;
             request.offered = request.prompt;
-            self.offer(slot, f64::from(tokens));
+            let sender = &self.pools[self.instances[request.instance.at()].pool.at()].spec;
+            let bytes = sender.kv_bytes(request.decode_hit, request.prompt, request.prompt);
+            self.offer(slot, bytes);
         }
     }
 
