@@ -1,6 +1,7 @@
 //! A request comes in: routing, admission to a queue, or rejection.
 
 use super::event::{InstanceId, Slot};
+use super::instance::Load;
 use super::observe::{Observer, Outcome};
 use super::request::Request;
 use super::state::{Cluster, Entry};
@@ -9,7 +10,7 @@ use crate::workload::RequestSpec;
 
 /// Entry instances as a router sees them.
 struct Entries<'a> {
-    instances: &'a [super::instance::Instance],
+    loads: &'a [Load],
     entries: &'a [Entry],
     prompt: u32,
 }
@@ -22,10 +23,10 @@ impl Candidates for Entries<'_> {
         self.prompt < self.entries[i].context
     }
     fn in_flight(&self, i: usize) -> u64 {
-        self.instances[self.entries[i].id.at()].in_flight
+        self.loads[self.entries[i].id.at()].in_flight
     }
     fn pending_tokens(&self, i: usize) -> u64 {
-        self.instances[self.entries[i].id.at()].pending_tokens
+        self.loads[self.entries[i].id.at()].pending_tokens
     }
 }
 
@@ -43,7 +44,7 @@ impl<O: Observer> Cluster<O> {
         if route.entry.is_empty() {
             return self.depart(slot, Outcome::RejectedNoInstance);
         }
-        let candidates = Entries { instances: &self.instances, entries: &route.entry, prompt };
+        let candidates = Entries { loads: &self.loads, entries: &route.entry, prompt };
         let view = RequestView { class, prompt_tokens: prompt };
         let Some(chosen) = route.entry_router.route(&view, &candidates) else {
             return self.depart(slot, Outcome::RejectedPromptTooLong);
@@ -60,11 +61,11 @@ impl<O: Observer> Cluster<O> {
         if self.instances[id.at()].waiting.is_empty() {
             self.touch(id);
         }
-        let Self { instances, requests, .. } = self;
+        let Self { instances, loads, requests, .. } = self;
         let request = &mut requests[slot];
         request.instance = id;
         let pending = u64::from(request.prompt) + 1;
-        instances[id.at()].assign(request, pending);
+        loads[id.at()].assign(request, pending);
         instances[id.at()].waiting.push_back(requests, slot);
         self.change_queue(pool, 1);
         self.kick(id);

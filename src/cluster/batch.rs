@@ -73,7 +73,7 @@ impl<O: Observer> Cluster<O> {
 
     /// Takes a running sequence's KV away and sends it to the front of the queue.
     fn preempt(&mut self, id: InstanceId, slot: Slot) {
-        let Self { instances, requests, observer, now, .. } = self;
+        let Self { instances, loads, requests, observer, now, .. } = self;
         let instance = &mut instances[id.at()];
         if requests[slot].stage == Stage::Decoding {
             instance.leave_decode(requests, slot);
@@ -92,7 +92,7 @@ impl<O: Observer> Cluster<O> {
         request.stage = Stage::Waiting;
         instance.kv.release(&request.prefix, &mut request.held);
         request.target = request.prompt + request.generated;
-        instance.add_pending(request, request.target - to_come);
+        loads[id.at()].add_pending(request, request.target - to_come);
         request.computed = 0;
         instance.waiting.push_front(requests, slot);
         instance.returning += 1;
@@ -154,7 +154,7 @@ impl<O: Observer> Cluster<O> {
             if *budget == 0 || instance.running() >= u64::from(instance.engine.max_num_seqs) || !self.ready_to_start(id, slot) {
                 return;
             }
-            let Self { instances, requests, observer, now, .. } = self;
+            let Self { instances, loads, requests, observer, now, .. } = self;
             let instance = &mut instances[id.at()];
             let request = &mut requests[slot];
             let FirstChunk { hit, cached, tokens, need, fits } = first_chunk(instance, request, *budget);
@@ -179,7 +179,7 @@ impl<O: Observer> Cluster<O> {
                 instance.returning -= 1;
                 instance.returned = instance.returning == 0;
             }
-            instance.computed(request, cached);
+            loads[id.at()].computed(request, cached);
             request.stage = Stage::Prefilling;
             add_chunk(shape, cached, tokens, request.target, window);
             instance.chunks.push(Chunk { slot, tokens });

@@ -97,15 +97,16 @@ impl<O: Observer> Cluster<O> {
         if was_first {
             self.touch(id);
         }
-        let Self { instances, requests, .. } = self;
+        let Self { instances, loads, requests, .. } = self;
         let (instance, request) = (&mut instances[id.at()], &mut requests[slot]);
         let came_back = request.preemptions > 0;
         instance.returning -= u32::from(came_back);
         let reopens = came_back && instance.returning == 0;
-        instance.unassign(request);
+        loads[id.at()].unassign(request);
         instance.waiting.remove(requests, slot);
         let pool = instance.pool;
         self.change_queue(pool, -1);
+        self.end_refusal(slot);
         self.release_reservation_or_forget(slot);
         if reopens {
             self.memory_freed(id);
@@ -127,10 +128,10 @@ impl<O: Observer> Cluster<O> {
     fn leave_arrived(&mut self, id: InstanceId, slot: Slot) {
         self.touch(id);
         self.settle(id);
-        let Self { instances, requests, .. } = self;
+        let Self { instances, loads, requests, .. } = self;
         let (instance, request) = (&mut instances[id.at()], &mut requests[slot]);
         instance.kv.release(&request.prefix, &mut request.held);
-        instance.unassign(request);
+        loads[id.at()].unassign(request);
         instance.resident.remove(requests, slot);
         let pool = instance.pool;
         self.change_queue(pool, -1);
@@ -143,13 +144,13 @@ impl<O: Observer> Cluster<O> {
         let model = self.model_of(slot);
         let was_first = self.routes[model].handoffs.first() == Some(slot);
         self.routes[model].handoffs.remove(&mut self.requests, slot);
-        self.count_handoffs(model, -1);
+        self.change_handoff_queue(model, -1);
         let sender = self.requests[slot].instance;
         self.settle(sender);
-        let Self { instances, requests, .. } = self;
+        let Self { instances, loads, requests, .. } = self;
         let (instance, request) = (&mut instances[sender.at()], &mut requests[slot]);
         instance.kv.release(&request.prefix, &mut request.held);
-        instance.unassign(request);
+        loads[sender.at()].unassign(request);
         self.requests.remove(slot);
         if was_first {
             self.try_handoffs(model);

@@ -12,10 +12,10 @@ impl<O: Observer> Cluster<O> {
     /// The last token of a request has left, and it is out of every batch: frees its memory and reports it.
     pub(super) fn complete_request(&mut self, slot: Slot) {
         let id = self.requests[slot].instance;
-        let Self { instances, requests, .. } = self;
+        let Self { instances, loads, requests, .. } = self;
         let (instance, request) = (&mut instances[id.at()], &mut requests[slot]);
         instance.kv.release(&request.prefix, &mut request.held);
-        instance.unassign(request);
+        loads[id.at()].unassign(request);
         instance.aborted.retain(|&other| other != slot);
         self.report(slot, Outcome::Completed);
         self.requests[slot].stage = Stage::Done;
@@ -38,7 +38,7 @@ impl<O: Observer> Cluster<O> {
             self.violation = causality(request).err();
         }
         let done = if outcome == Outcome::Completed { request.last_token } else { self.now };
-        let record = record(request, outcome, done);
+        let record = record(request, outcome, done, self.now);
         self.requests.outcomes[outcome.index()] += 1;
         self.departed.push((record.class, self.now));
         self.observer.done(&record);
@@ -49,7 +49,7 @@ impl<O: Observer> Cluster<O> {
         let inside: Vec<Slot> = self.requests.iter().filter(|(_, request)| !request.reported).map(|(slot, _)| slot).collect();
         for slot in inside {
             self.book_running_share(slot);
-            let record = record(&self.requests[slot], Outcome::InFlight, self.now);
+            let record = record(&self.requests[slot], Outcome::InFlight, self.now, self.now);
             self.observer.done(&record);
         }
     }
@@ -82,7 +82,7 @@ impl<O: Observer> Cluster<O> {
             return;
         }
         for slot in std::mem::take(&mut self.instances[id.at()].aborted) {
-            let Self { instances, requests, .. } = self;
+            let Self { instances, loads, requests, .. } = self;
             let instance = &mut instances[id.at()];
             if instance.prefilling.contains(&slot) {
                 instance.prefilling.retain(|&other| other != slot);
@@ -92,7 +92,7 @@ impl<O: Observer> Cluster<O> {
             }
             let request = &mut requests[slot];
             instance.kv.release(&request.prefix, &mut request.held);
-            instance.unassign(request);
+            loads[id.at()].unassign(request);
             self.release_reservation_or_forget(slot);
         }
         self.memory_freed(id);
@@ -109,7 +109,7 @@ impl<O: Observer> Cluster<O> {
     }
 }
 
-fn record(request: &Request, outcome: Outcome, done: SimTime) -> RequestRecord {
+fn record(request: &Request, outcome: Outcome, done: SimTime, now: SimTime) -> RequestRecord {
     let started = request.prefill_start.is_some();
     RequestRecord {
         id: request.id,
@@ -128,6 +128,7 @@ fn record(request: &Request, outcome: Outcome, done: SimTime) -> RequestRecord {
         first_token: request.first_token,
         second_token: request.second_token,
         reserved: request.reserved_at,
+        memory_wait: request.refused_at.map_or(request.memory_wait, |since| now.since(since)),
         transfer_start: request.transfer_start,
         delivered: request.delivered,
         decode_start: request.decode_start,

@@ -207,11 +207,11 @@ impl<O: Observer> Cluster<O> {
         let mut chunks = std::mem::take(&mut self.instances[id.at()].chunks);
         let mut shared = false;
         for chunk in &chunks {
-            let Self { instances, requests, observer, .. } = self;
+            let Self { instances, loads, requests, observer, .. } = self;
             let instance = &mut instances[id.at()];
             let request = &mut requests[chunk.slot];
             request.computed += chunk.tokens;
-            instance.computed(request, chunk.tokens);
+            loads[id.at()].computed(request, chunk.tokens);
             let computed = u64::from(request.computed.min(request.prompt));
             shared |= instance.kv.publish(&request.prefix, computed, &mut request.held);
             if request.computed < request.target || request.stage == Stage::Done {

@@ -29,8 +29,11 @@ impl<O: Observer> Cluster<O> {
         self.requests[slot].stage = Stage::Reserving;
         let model = self.model_of(slot);
         self.routes[model].handoffs.push_back(&mut self.requests, slot);
-        self.count_handoffs(model, 1);
-        self.try_handoffs(model);
+        self.change_handoff_queue(model, 1);
+        // Whoever is before it was refused, and will be told when there is reason to ask again.
+        if self.routes[model].handoffs.first() == Some(slot) {
+            self.try_handoffs(model);
+        }
     }
 
     /// An iteration of a prefill instance begins: with layer-wise overlap, its chunks will have KV to send after their first layer.
@@ -158,10 +161,10 @@ impl<O: Observer> Cluster<O> {
         let now = self.now;
         let sender = self.requests[slot].instance;
         self.settle(sender);
-        let Self { instances, requests, observer, .. } = self;
+        let Self { instances, loads, requests, observer, .. } = self;
         let request = &mut requests[slot];
         instances[sender.at()].kv.release(&request.prefix, &mut request.held);
-        instances[sender.at()].unassign(request);
+        loads[sender.at()].unassign(request);
         if let Some(start) = request.transfer_start {
             observer.transfer(start, now, request.bytes);
         }

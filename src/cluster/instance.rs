@@ -34,6 +34,44 @@ pub(super) struct InFlight {
     pub(super) cost: Option<IterationCost>,
 }
 
+/// What routers ask of an instance. Kept apart from the rest, side by side: some look at those of all instances.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Load {
+    /// Requests assigned to it and not yet done there.
+    pub(super) in_flight: u64,
+    /// What these add up to in tokens to go.
+    pub(super) pending_tokens: u64,
+}
+
+impl Load {
+    /// Takes on a request that has `pending` tokens to go.
+    pub(super) fn assign(&mut self, request: &mut Request, pending: u64) {
+        self.in_flight += 1;
+        self.pending_tokens += pending;
+        request.pending = pending;
+    }
+
+    /// Notes prompt tokens of a request as computed or found in the cache; the one token that every request counts for stays.
+    pub(super) fn computed(&mut self, request: &mut Request, tokens: u32) {
+        let done = u64::from(tokens).min(request.pending.saturating_sub(1));
+        request.pending -= done;
+        self.pending_tokens -= done;
+    }
+
+    /// A request that lost its KV has `tokens` more to go.
+    pub(super) fn add_pending(&mut self, request: &mut Request, tokens: u32) {
+        request.pending += u64::from(tokens);
+        self.pending_tokens += u64::from(tokens);
+    }
+
+    /// A request has left.
+    pub(super) fn unassign(&mut self, request: &mut Request) {
+        self.in_flight -= 1;
+        self.pending_tokens -= request.pending;
+        request.pending = 0;
+    }
+}
+
 /// Where an instance stands.
 #[derive(Debug, Clone)]
 pub(super) struct Instance {
@@ -81,8 +119,6 @@ pub(super) struct Instance {
     pub(super) incoming: u32,
     /// Blocks of their own that these hold.
     pub(super) incoming_blocks: u64,
-    pub(super) in_flight: u64,
-    pub(super) pending_tokens: u64,
     pub(super) egress: PortId,
     pub(super) ingress: PortId,
 }
@@ -118,8 +154,6 @@ impl Instance {
             transfers: 0,
             incoming: 0,
             incoming_blocks: 0,
-            in_flight: 0,
-            pending_tokens: 0,
             egress: ports.0,
             ingress: ports.1,
         }
@@ -133,33 +167,6 @@ impl Instance {
     /// Sequences it has taken on: running, arrived and on their way here.
     pub(super) fn committed(&self) -> u64 {
         self.running() + self.resident.len() + u64::from(self.incoming)
-    }
-
-    /// Takes on a request that has `pending` tokens to go.
-    pub(super) fn assign(&mut self, request: &mut Request, pending: u64) {
-        self.in_flight += 1;
-        self.pending_tokens += pending;
-        request.pending = pending;
-    }
-
-    /// Notes prompt tokens of a request as computed or found in the cache; the one token that every request counts for stays.
-    pub(super) fn computed(&mut self, request: &mut Request, tokens: u32) {
-        let done = u64::from(tokens).min(request.pending.saturating_sub(1));
-        request.pending -= done;
-        self.pending_tokens -= done;
-    }
-
-    /// A request that lost its KV has `tokens` more to go.
-    pub(super) fn add_pending(&mut self, request: &mut Request, tokens: u32) {
-        request.pending += u64::from(tokens);
-        self.pending_tokens += u64::from(tokens);
-    }
-
-    /// A request has left.
-    pub(super) fn unassign(&mut self, request: &mut Request) {
-        self.in_flight -= 1;
-        self.pending_tokens -= request.pending;
-        request.pending = 0;
     }
 
     /// Takes a sequence out of the decode batch and books to it what it took part in.

@@ -101,6 +101,9 @@ pub(super) struct Request {
     pub(super) prefill_start: Option<SimTime>,
     pub(super) first_token: Option<SimTime>,
     pub(super) second_token: Option<SimTime>,
+    /// When it was first refused for lack of decode memory before its prefill, and how long that lasted.
+    pub(super) refused_at: Option<SimTime>,
+    pub(super) memory_wait: SimDuration,
     pub(super) reserved_at: Option<SimTime>,
     pub(super) transfer_start: Option<SimTime>,
     pub(super) delivered: Option<SimTime>,
@@ -151,6 +154,8 @@ impl Request {
             prefill_start: None,
             first_token: None,
             second_token: None,
+            refused_at: None,
+            memory_wait: SimDuration::ZERO,
             reserved_at: None,
             transfer_start: None,
             delivered: None,

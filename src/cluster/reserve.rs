@@ -4,50 +4,46 @@
 //! request of each prefill instance; instances get it first come, first served. Whenever a decode instance may have room again, the
 //! first of both try; whenever the first gives up, the next does.
 
+use std::cell::RefCell;
+
 use super::event::{InstanceId, Slot};
 use super::observe::Observer;
-use super::request::Stage;
+use super::request::{Request, Stage};
 use super::spec::Role;
 use super::state::Cluster;
+use crate::kv::KvCache;
 use crate::policy::{Candidates, RequestView};
 
-/// Decode instances as a router sees them.
-struct Receivers<'a> {
-    instances: &'a [super::instance::Instance],
-    ids: &'a [InstanceId],
-    prefix: &'a [u64],
-    prompt: u32,
+/// Decode instances as a router sees them. Only those that it asks about are brought to the present.
+struct Receivers<'a, O: Observer> {
+    cluster: RefCell<&'a mut Cluster<O>>,
+    model: usize,
+    slot: Slot,
 }
 
-impl Receivers<'_> {
-    /// Leading prompt groups that an instance already has, and the blocks it must find for the rest and the next token.
-    fn need(&self, i: usize) -> (u32, u64) {
-        let kv = &self.instances[self.ids[i].at()].kv;
-        let hit = kv.lookup(self.prefix, kv.whole_groups(u64::from(self.prompt) - 1));
-        (hit, kv.blocks(u64::from(self.prompt) + 1) - kv.blocks(kv.group_tokens(hit)))
-    }
-}
-
-impl Candidates for Receivers<'_> {
+impl<O: Observer> Candidates for Receivers<'_, O> {
     fn len(&self) -> usize {
-        self.ids.len()
+        self.cluster.borrow().routes[self.model].decode.len()
     }
     fn eligible(&self, i: usize) -> bool {
-        let instance = &self.instances[self.ids[i].at()];
-        // It must hold a token more than the prompt and the first one, or it could not generate.
-        let holds = instance.engine.max_model_len > self.prompt.saturating_add(1);
-        if !holds || instance.returning > 0 || instance.committed() >= u64::from(instance.engine.max_num_seqs) {
-            return false;
-        }
-        let (hit, need) = self.need(i);
-        instance.kv.fits(self.prefix, hit, need + instance.running())
+        let mut cluster = self.cluster.borrow_mut();
+        let id = cluster.routes[self.model].decode[i];
+        cluster.could_receive(id, self.slot)
     }
     fn in_flight(&self, i: usize) -> u64 {
-        self.instances[self.ids[i].at()].in_flight
+        let cluster = self.cluster.borrow();
+        cluster.loads[cluster.routes[self.model].decode[i].at()].in_flight
     }
     fn pending_tokens(&self, i: usize) -> u64 {
-        self.instances[self.ids[i].at()].pending_tokens
+        let cluster = self.cluster.borrow();
+        cluster.loads[cluster.routes[self.model].decode[i].at()].pending_tokens
     }
+}
+
+/// Leading groups of a prompt that an instance already has, and the blocks it must find for the rest and the next token.
+fn need(kv: &KvCache, request: &Request) -> (u32, u64) {
+    let hit = kv.lookup(&request.prefix, kv.whole_groups(u64::from(request.prompt) - 1));
+    (hit, kv.blocks(u64::from(request.prompt) + 1) - kv.blocks(kv.group_tokens(hit)))
 }
 
 impl<O: Observer> Cluster<O> {
@@ -65,17 +61,18 @@ impl<O: Observer> Cluster<O> {
     /// Prefill instances whose first request waits for room try again, first come, first served. The first that still finds none ends it, or
     /// short prompts would take for ever what a long one needs.
     pub(super) fn retry_blocked(&mut self, model: usize) {
-        for _ in 0..self.routes[model].blocked.len() {
-            let Some(&id) = self.routes[model].blocked.front() else { return };
+        while let Some(&id) = self.routes[model].blocked.front() {
             let busy = self.instances[id.at()].current.is_some();
-            self.kick(id);
-            if self.routes[model].blocked.front() != Some(&id) {
-                continue;
+            if !busy {
+                self.kick(id);
+                if self.routes[model].blocked.front() != Some(&id) {
+                    continue;
+                }
+                if !self.instances[id.at()].waiting.is_empty() {
+                    return;
+                }
             }
-            if !busy && !self.instances[id.at()].waiting.is_empty() {
-                return;
-            }
-            // It asks again at its next boundary, and lets others go first until then.
+            // One that is busy asks again at its next boundary, and lets others go first until then.
             self.routes[model].blocked.pop_front();
         }
     }
@@ -86,19 +83,13 @@ impl<O: Observer> Cluster<O> {
                 return;
             }
             self.routes[model].handoffs.remove(&mut self.requests, slot);
-            self.count_handoffs(model, -1);
+            self.change_handoff_queue(model, -1);
             let request = &mut self.requests[slot];
             request.stage = Stage::Transferring;
             request.offered = request.prompt;
             let sender = &self.pools[self.instances[request.instance.at()].pool.at()].spec;
             let bytes = sender.kv_bytes(request.decode_hit, request.prompt, request.prompt);
             self.offer(slot, bytes);
-        }
-    }
-
-    pub(super) fn count_handoffs(&mut self, model: usize, by: i64) {
-        if let Some(pool) = self.routes[model].decode_pool {
-            self.change_queue(pool, by);
         }
     }
 
@@ -114,10 +105,26 @@ impl<O: Observer> Cluster<O> {
         let blocked = &mut self.routes[model].blocked;
         if reserved {
             blocked.retain(|&other| other != id);
-        } else if !blocked.contains(&id) {
-            blocked.push_back(id);
+            self.end_refusal(slot);
+        } else {
+            if !blocked.contains(&id) {
+                blocked.push_back(id);
+            }
+            if self.requests[slot].refused_at.is_none() {
+                self.requests[slot].refused_at = Some(self.now);
+                self.change_handoff_queue(model, 1);
+            }
         }
         reserved
+    }
+
+    /// A request that may have been refused room before its prefill has got it, or gives up.
+    pub(super) fn end_refusal(&mut self, slot: Slot) {
+        if let Some(since) = self.requests[slot].refused_at.take() {
+            self.requests[slot].memory_wait = self.now.since(since);
+            let model = self.model_of(slot);
+            self.change_handoff_queue(model, -1);
+        }
     }
 
     /// True if a request must have room on the decode side before it may start its prefill here.
@@ -134,34 +141,40 @@ impl<O: Observer> Cluster<O> {
     /// True if a decode instance could take a request now. For the audit: looks at all of them.
     pub(super) fn has_room(&mut self, slot: Slot) -> bool {
         let model = self.model_of(slot);
-        for index in 0..self.routes[model].decode.len() {
-            self.catch_up(self.routes[model].decode[index]);
+        (0..self.routes[model].decode.len()).any(|i| self.could_receive(self.routes[model].decode[i], slot))
+    }
+
+    /// True if a decode instance can take a request now.
+    fn could_receive(&mut self, id: InstanceId, slot: Slot) -> bool {
+        let (instance, request) = (&self.instances[id.at()], &self.requests[slot]);
+        // It must hold a token more than the prompt and the first one, or it could not generate.
+        let holds = instance.engine.max_model_len > request.prompt.saturating_add(1);
+        if !holds || instance.returning > 0 || instance.committed() >= u64::from(instance.engine.max_num_seqs) {
+            return false;
         }
-        let request = &self.requests[slot];
-        let ids = &self.routes[model].decode;
-        let receivers = Receivers { instances: &self.instances, ids, prefix: &request.prefix, prompt: request.prompt };
-        (0..ids.len()).any(|i| receivers.eligible(i))
+        // A run takes memory as it goes, and changes nothing else that is asked here.
+        self.catch_up(id);
+        let (instance, request) = (&self.instances[id.at()], &self.requests[slot]);
+        let (hit, need) = need(&instance.kv, request);
+        instance.kv.fits(&request.prefix, hit, need + instance.running())
     }
 
     /// Takes memory for a request on a decode instance of the router's choice.
     fn try_reserve(&mut self, slot: Slot) -> bool {
         let model = self.model_of(slot);
-        for index in 0..self.routes[model].decode.len() {
-            self.catch_up(self.routes[model].decode[index]);
-        }
-        let Self { routes, instances, requests, now, .. } = self;
-        let request = &mut requests[slot];
-        let route = &mut routes[model];
-        let candidates = Receivers { instances, ids: &route.decode, prefix: &request.prefix, prompt: request.prompt };
+        let request = &self.requests[slot];
         let view = RequestView { class: request.class, prompt_tokens: request.prompt };
-        let Some(chosen) = route.decode_router.route(&view, &candidates) else { return false };
-        let (hit, need) = candidates.need(chosen);
-        let id = route.decode[chosen];
+        let Some(mut router) = self.routes[model].decode_router.take() else { return false };
+        let chosen = router.route(&view, &Receivers { cluster: RefCell::new(self), model, slot });
+        self.routes[model].decode_router = Some(router);
+        let Some(chosen) = chosen else { return false };
+        let id = self.routes[model].decode[chosen];
+        self.settle(id);
+        let Self { instances, loads, requests, now, .. } = self;
+        let (instance, request) = (&mut instances[id.at()], &mut requests[slot]);
+        let (hit, need) = need(&instance.kv, request);
         request.reserved_at = Some(*now);
         request.decode_instance = Some(id);
-        self.settle(id);
-        let Self { instances, requests, .. } = self;
-        let (instance, request) = (&mut instances[id.at()], &mut requests[slot]);
         instance.kv.hold(&request.prefix, hit, &mut request.reserved);
         let taken = instance.kv.take(need);
         debug_assert!(taken, "the router chose an eligible instance");
@@ -171,8 +184,8 @@ impl<O: Observer> Cluster<O> {
         request.offered = request.decode_hit;
         instance.incoming += 1;
         instance.incoming_blocks += need;
-        instance.in_flight += 1;
-        instance.pending_tokens += u64::from(request.prompt) + 1;
+        loads[id.at()].in_flight += 1;
+        loads[id.at()].pending_tokens += u64::from(request.prompt) + 1;
         self.touch(id);
         true
     }
@@ -182,13 +195,13 @@ impl<O: Observer> Cluster<O> {
         let Some(id) = self.requests[slot].decode_instance else { return };
         self.touch(id);
         self.settle(id);
-        let Self { instances, requests, .. } = self;
+        let Self { instances, loads, requests, .. } = self;
         let (instance, request) = (&mut instances[id.at()], &mut requests[slot]);
         instance.incoming_blocks -= request.reserved.private;
         instance.kv.release(&request.prefix, &mut request.reserved);
         instance.incoming -= 1;
-        instance.in_flight -= 1;
-        instance.pending_tokens -= u64::from(request.prompt) + 1;
+        loads[id.at()].in_flight -= 1;
+        loads[id.at()].pending_tokens -= u64::from(request.prompt) + 1;
         self.kick(id);
         self.memory_freed(id);
     }

@@ -6,7 +6,7 @@ use super::audit::{Rounds, Violation};
 use super::deadline::Deadlines;
 use super::engine::{run_cost, settle_gauges, settle_idle};
 use super::event::{Event, InstanceId, PoolId, Slot};
-use super::instance::Instance;
+use super::instance::{Instance, Load};
 use super::list::List;
 use super::observe::{IterationRecord, Observer};
 use super::request::Requests;
@@ -46,13 +46,15 @@ pub(super) struct ModelRoute {
     /// The longest context that one of them holds.
     pub(super) longest_decode: Option<u32>,
     pub(super) entry_router: Box<dyn Router>,
-    pub(super) decode_router: Box<dyn Router>,
+    /// Taken out while it is asked.
+    pub(super) decode_router: Option<Box<dyn Router>>,
     /// Prompts that are done and wait for memory on the decode side, first come first served.
     pub(super) handoffs: List,
     /// Prefill instances whose first request waits for memory on the decode side (`layer-wise`).
     pub(super) blocked: VecDeque<InstanceId>,
-    /// The pool whose queue the handoffs are counted in.
-    pub(super) decode_pool: Option<PoolId>,
+    /// Requests that wait for memory on the decode side, in either of these ways, and since when it is so many.
+    short_of_memory: u64,
+    short_since: SimTime,
 }
 
 /// A cluster in the middle of a run.
@@ -61,6 +63,8 @@ pub struct Cluster<O: Observer> {
     pub(super) spec: ClusterSpec,
     pub(super) pools: Vec<PoolState>,
     pub(super) instances: Vec<Instance>,
+    /// What routers ask of them, by instance.
+    pub(super) loads: Vec<Load>,
     pub(super) routes: Vec<ModelRoute>,
     pub(super) requests: Requests,
     pub(super) fabric: Fabric,
@@ -112,6 +116,7 @@ impl<O: Observer> Cluster<O> {
         let routes = build_routes(&spec, &instances);
         Self {
             pools,
+            loads: vec![Load::default(); instances.len()],
             instances,
             routes,
             requests: Requests::default(),
@@ -181,6 +186,9 @@ impl<O: Observer> Cluster<O> {
         for index in 0..self.pools.len() {
             self.change_queue(PoolId(u16::try_from(index).unwrap_or(u16::MAX)), 0);
         }
+        for model in 0..self.routes.len() {
+            self.change_handoff_queue(model, 0);
+        }
         self.observer
     }
 
@@ -197,6 +205,17 @@ impl<O: Observer> Cluster<O> {
             pool.waiting_since = self.now;
         }
         pool.waiting = pool.waiting.saturating_add_signed(by);
+    }
+
+    /// Changes the number of requests of a model that wait for memory on the decode side.
+    pub(super) fn change_handoff_queue(&mut self, model: usize, by: i64) {
+        let route = &mut self.routes[model];
+        if self.now > route.short_since && !route.decode.is_empty() {
+            let id = ModelId(u16::try_from(model).unwrap_or(u16::MAX));
+            self.observer.handoff_queue(id, route.short_since, self.now, route.short_of_memory);
+            route.short_since = self.now;
+        }
+        route.short_of_memory = route.short_of_memory.saturating_add_signed(by);
     }
 
     /// Brings an instance to the present and reports its gauges, before its memory changes outside of forming a batch.
@@ -283,10 +302,11 @@ fn build_routes(spec: &ClusterSpec, instances: &[Instance]) -> Vec<ModelRoute> {
             ModelRoute {
                 entry,
                 longest_decode,
-                decode_pool: decode.first().map(|id| instances[id.at()].pool),
+                short_of_memory: 0,
+                short_since: SimTime::ZERO,
                 decode,
                 entry_router: entry_router.build(streams.stream(Purpose::Routing, 2 * model)),
-                decode_router: spec.routers.decode.build(streams.stream(Purpose::Routing, 2 * model + 1)),
+                decode_router: Some(spec.routers.decode.build(streams.stream(Purpose::Routing, 2 * model + 1))),
                 handoffs: List::default(),
                 blocked: VecDeque::new(),
             }
