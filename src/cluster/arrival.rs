@@ -11,22 +11,22 @@ use crate::workload::RequestSpec;
 /// Entry instances as a router sees them.
 struct Entries<'a> {
     loads: &'a [Load],
-    entries: &'a [Entry],
+    all: &'a [Entry],
     prompt: u32,
 }
 
 impl Candidates for Entries<'_> {
     fn len(&self) -> usize {
-        self.entries.len()
+        self.all.len()
     }
     fn eligible(&self, i: usize) -> bool {
-        self.prompt < self.entries[i].context
+        self.prompt < self.all[i].context
     }
     fn in_flight(&self, i: usize) -> u64 {
-        self.loads[self.entries[i].id.at()].in_flight
+        self.loads[self.all[i].id.at()].in_flight
     }
     fn pending_tokens(&self, i: usize) -> u64 {
-        self.loads[self.entries[i].id.at()].pending_tokens
+        self.loads[self.all[i].id.at()].pending_tokens
     }
 }
 
@@ -44,7 +44,7 @@ impl<O: Observer> Cluster<O> {
         if route.entry.is_empty() {
             return self.depart(slot, Outcome::RejectedNoInstance);
         }
-        let candidates = Entries { loads: &self.loads, entries: &route.entry, prompt };
+        let candidates = Entries { loads: &self.loads, all: &route.entry, prompt };
         let view = RequestView { class, prompt_tokens: prompt };
         let Some(chosen) = route.entry_router.route(&view, &candidates) else {
             return self.depart(slot, Outcome::RejectedPromptTooLong);

@@ -105,11 +105,12 @@ impl<O: Observer> Cluster<O> {
     /// One look at every request. Returns the blocks of prompts that are done and wait to be handed on, by instance.
     fn audit_requests(&self) -> Result<Vec<u64>, Violation> {
         let (mut inside, mut transfers) = (0u64, 0usize);
-        let (mut waiting, mut running, mut reserving, mut arrived) = (0u64, 0u64, 0u64, 0u64);
+        let (mut waiting, mut running, mut reserving, mut arrived, mut refused) = (0u64, 0u64, 0u64, 0u64, 0u64);
         let mut left_behind = vec![0; self.instances.len()];
         for (_, request) in self.requests.iter() {
             inside += u64::from(!request.reported);
             transfers += usize::from(request.transfer.is_some());
+            refused += u64::from(request.refused_at.is_some());
             match request.stage {
                 Stage::Waiting => waiting += 1,
                 Stage::Prefilling | Stage::Decoding => running += 1,
@@ -125,11 +126,13 @@ impl<O: Observer> Cluster<O> {
         ensure(1, inside == self.in_flight(), || format!("{inside} requests are inside, {} should be", self.in_flight()))?;
         let sum = |of: &dyn Fn(&Instance) -> u64| self.instances.iter().map(of).sum::<u64>();
         let handoffs: u64 = self.routes.iter().map(|route| route.handoffs.len()).sum();
+        let short_of_memory: u64 = self.routes.iter().map(|route| route.short_of_memory).sum();
         let aborted = sum(&|instance| instance.aborted.len() as u64);
         for (what, found, expected) in [
             ("wait", waiting, sum(&|instance| instance.waiting.len())),
             ("run", running + aborted, sum(&|instance| instance.admitted.len())),
-            ("wait for decode memory", reserving, handoffs),
+            ("wait to be handed on", reserving, handoffs),
+            ("wait for decode memory", reserving + refused, short_of_memory),
             ("have arrived", arrived, sum(&|instance| instance.resident.len())),
         ] {
             ensure(2, found == expected, || format!("{found} requests {what}, the rows of those have {expected}"))?;

@@ -53,7 +53,7 @@ pub(super) struct ModelRoute {
     /// Prefill instances whose first request waits for memory on the decode side (`layer-wise`).
     pub(super) blocked: VecDeque<InstanceId>,
     /// Requests that wait for memory on the decode side, in either of these ways, and since when it is so many.
-    short_of_memory: u64,
+    pub(super) short_of_memory: u64,
     short_since: SimTime,
 }
 
