@@ -78,16 +78,20 @@ fn assert_littles_law(spec: ClusterSpec, requests: Vec<(u64, RequestSpec)>) {
     if decoded_elsewhere {
         assert_eq!(entry.running, ledger.total(|r| Some(r.first_token?.since(r.prefill_start?))));
         let decode = ledger.pool(1);
-        let for_memory =
-            ledger.total(|r| Some(r.reserved?.max(r.first_token?).since(r.first_token?)).filter(|_| r.decode_instance.is_some()));
-        assert_eq!(decode.waiting, for_memory + ledger.total(|r| Some(r.decode_start?.since(r.delivered?))));
+        // Those who wait for memory have a row of their own: after prefill nothing else holds them, before it they are in a queue too.
+        let for_memory = ledger.total(|r| Some(r.reserved?.max(r.first_token?).since(r.first_token?)));
+        let before_prefill = ledger.total(|r| Some(r.memory_wait));
+        assert!(ledger.records.iter().all(|r| r.memory_wait <= r.prefill_start.unwrap().since(r.arrived)));
+        assert_eq!(ledger.short_of_memory[&0], for_memory + before_prefill);
+        assert!(for_memory == 0 || before_prefill == 0, "one or the other, by the mode of overlap");
+        assert_eq!(decode.waiting, ledger.total(|r| Some(r.decode_start?.since(r.delivered?))));
         assert_eq!(decode.running, ledger.total(|r| Some(r.done.since(r.decode_start?))));
         // And over the whole cluster, the wire included: ∫ inside dt = Σ E2E.
         let wire = ledger.total(|r| {
             let (_, first, delivered, _) = all(r);
             Some(delivered?.since(r.reserved?.max(first?)))
         });
-        let inside = entry.waiting + entry.running + wire + decode.waiting + decode.running;
+        let inside = entry.waiting + entry.running + for_memory + wire + decode.waiting + decode.running;
         assert_eq!(inside, ledger.total(|r| Some(r.done.since(r.arrived))));
     } else {
         assert_eq!(entry.running, ledger.total(|r| Some(r.done.since(r.prefill_start?))));

@@ -1,11 +1,11 @@
 //! What the serving engine does, case by case, with the arithmetic beside it.
 
-use tokenmill::cluster::{Cluster, InstanceId, Observer, Outcome, PoolId, RequestRecord, Role};
+use tokenmill::cluster::{ClassSpec, Cluster, InstanceId, Observer, Outcome, PoolId, RequestRecord, Role, RouterSpec};
 use tokenmill::policy::RouterKind;
 use tokenmill::sim::{SimDuration, SimTime};
-use tokenmill::workload::RequestSpec;
+use tokenmill::workload::{ClassId, RequestSpec};
 
-use crate::support::{Linear, Listed, cluster, pool, request, run};
+use crate::support::{Linear, Listed, audited, cluster, pool, request, run};
 
 const MS: f64 = 1e6;
 
@@ -226,4 +226,139 @@ fn short_prompts_do_not_starve_a_long_one_of_decode_memory() {
     let records = run(spec, Listed::new(prompts));
     let started_before = records.iter().filter(|record| record.prefill_start < records[2].prefill_start).count();
     assert!(started_before < 10, "{started_before} requests went before the long one");
+}
+
+/// A cluster with 80 blocks of 16 tokens where tokens are generated, 10 ms an iteration, and the requests `long` (1,000 tokens, so that it
+/// is in the way of all), `big` (at 1 s; needs 75 blocks and has a patience of 1 s) and `small` (at 1.5 s, behind it).
+fn behind_one_who_gives_up(mut spec: tokenmill::cluster::ClusterSpec) -> Vec<RequestRecord> {
+    for pool in spec.pools.iter_mut().filter(|pool| pool.role != Role::Prefill) {
+        pool.engine.kv_blocks = 80;
+        pool.engine.max_model_len = 1280;
+    }
+    let patient = spec.classes[0].clone();
+    spec.classes.push(ClassSpec { timeout: Some(SimDuration::from_ns(1_000_000_000)), ..patient });
+    let big = RequestSpec { class: ClassId(1), ..request(1200, 20) };
+    let asks = [(0, request(100, 1000)), (1_000_000_000, big), (1_500_000_000, request(50, 5))];
+    let records = run(spec.clone(), Listed::new(asks.clone()));
+    assert_eq!((records[1].outcome, records[1].done), (Outcome::TimedOut, ms(2000)));
+    assert!(records[2].outcome == Outcome::Completed);
+    let stepped = run(tokenmill::cluster::ClusterSpec { fast_forward: false, ..spec }, Listed::new(asks));
+    assert_eq!(format!("{records:?}"), format!("{stepped:?}"));
+    records
+}
+
+/// The token at 2 s is computed, then the client leaves; the next batch is formed at 2.01 s.
+#[test]
+fn who_stands_behind_a_client_that_gives_up_starts_at_the_next_boundary() {
+    let records = behind_one_who_gives_up(cluster(vec![pool("m", Role::Mixed, 1, flat(10.0))]));
+    assert_eq!(records[2].prefill_start, Some(ms(2010)));
+}
+
+/// Its prompt is done at 1.51 s and needs 4 blocks, which are there; it gets them when the one before it gives up.
+#[test]
+fn who_waits_for_decode_memory_behind_a_client_that_gives_up_gets_it_at_once() {
+    let records = behind_one_who_gives_up(cluster(vec![pool("p", Role::Prefill, 1, flat(10.0)), pool("d", Role::Decode, 1, flat(10.0))]));
+    assert_eq!((records[2].first_token, records[2].reserved), (Some(ms(1510)), Some(ms(2000))));
+    assert!(records.iter().all(|record| record.memory_wait == SimDuration::ZERO), "the wait is after prefill");
+}
+
+/// With layer-wise handoff nothing starts without decode memory, on the same prefill instance or on another.
+#[test]
+fn who_waits_to_start_behind_a_client_that_gives_up_starts_at_once() {
+    for (prefills, waited) in [(1, 0), (2, 500_000_000)] {
+        let mut spec = cluster(vec![pool("p", Role::Prefill, prefills, flat(10.0)), pool("d", Role::Decode, 1, flat(10.0))]);
+        spec.network.overlap = tokenmill::cluster::Overlap::LayerWise;
+        let records = behind_one_who_gives_up(spec);
+        assert_eq!((records[2].reserved, records[2].prefill_start), (Some(ms(2000)), Some(ms(2000))));
+        // The big one was first in line all of its second. The small one is second in the same queue, or first in its own.
+        assert_eq!(records[1].memory_wait, SimDuration::from_ns(1_000_000_000));
+        assert_eq!(records[2].memory_wait, SimDuration::from_ns(waited));
+    }
+}
+
+/// The prompt of 200 tokens is too long for the small decode pool, whatever else is there. The one of 50 may go there, and is cut to what
+/// it holds.
+#[test]
+fn a_prompt_goes_where_it_can_be_decoded() {
+    let decode = |name, context| {
+        let mut pool = pool(name, Role::Decode, 1, flat(10.0));
+        pool.engine.max_model_len = context;
+        pool
+    };
+    let prefill = || pool("p", Role::Prefill, 1, flat(10.0));
+    for overlap in [tokenmill::cluster::Overlap::AfterPrefill, tokenmill::cluster::Overlap::LayerWise] {
+        for router in RouterKind::ALL {
+            let on = |pools, requests: [RequestSpec; 4]| {
+                let mut spec = cluster(pools);
+                spec.network.overlap = overlap;
+                spec.routers = RouterSpec { prefill: router, decode: router, mixed: router };
+                run(spec, Listed::new(requests.map(|request| (0, request))))
+            };
+            // Beside a mixed instance: what the decode instance cannot hold begins and ends there.
+            let records = on(vec![prefill(), decode("d", 100), pool("m", Role::Mixed, 1, flat(10.0))], [(); 4].map(|()| request(200, 20)));
+            assert!(records.iter().all(|r| r.outcome == Outcome::Completed && r.prefill_instance == Some(InstanceId(2)) && !r.truncated));
+            // Beside a large decode instance: it is decoded there.
+            let records = on(vec![prefill(), decode("d", 100), decode("big", 1000)], [(); 4].map(|()| request(200, 20)));
+            assert!(records.iter().all(|r| r.outcome == Outcome::Completed && r.decode_instance == Some(InstanceId(2)) && !r.truncated));
+            // Alone: too long, one that fills it with the first token, and two that are cut at 100 tokens.
+            let records = on(vec![prefill(), decode("d", 100)], [request(100, 1), request(99, 9), request(98, 9), request(50, 500)]);
+            assert_eq!(records[0].outcome, Outcome::RejectedPromptTooLong);
+            let fates: Vec<_> = records[1..].iter().map(|r| (r.outcome, r.output_tokens, r.truncated)).collect();
+            assert_eq!(fates, [(Outcome::Completed, 1, true), (Outcome::Completed, 2, true), (Outcome::Completed, 50, true)]);
+            assert_eq!(records[1].decode_instance, None);
+        }
+    }
+}
+
+/// Half of the 1,000 bytes a token are in layers that keep 100 tokens: 1,000 · 500 B + 100 · 500 B. Of a prompt of 60: all of it.
+#[test]
+fn layers_with_a_window_send_only_what_they_keep() {
+    for overlap in [tokenmill::cluster::Overlap::AfterPrefill, tokenmill::cluster::Overlap::LayerWise] {
+        let mut spec = cluster(vec![pool("p", Role::Prefill, 1, flat(10.0)), pool("d", Role::Decode, 1, flat(10.0))]);
+        spec.network.overlap = overlap;
+        for pool in &mut spec.pools {
+            pool.window = Some(100);
+            pool.kv_windowed_bytes_per_token = 500.0;
+            pool.engine.max_num_batched_tokens = 256;
+        }
+        let ledger = audited(spec, Listed::new([(0, request(1000, 3)), (100_000_000, request(60, 3))]));
+        let bytes: Vec<f64> = ledger.transfers.iter().map(|(_, _, bytes)| *bytes).collect();
+        approx::assert_relative_eq!(bytes[..], [550_000.0, 60_000.0][..], max_relative = 1e-12);
+    }
+}
+
+/// 1,000 bytes a token over 10 GB/s and the set-up of the pool that sends: 100 µs + 10 µs, and 100 µs + 3 ms.
+#[test]
+fn a_handoff_takes_the_overhead_of_the_pool_that_sends() {
+    let mut spec = cluster(vec![
+        pool("near", Role::Prefill, 1, flat(10.0)),
+        pool("far", Role::Prefill, 1, flat(10.0)),
+        pool("d", Role::Decode, 1, flat(10.0)),
+    ]);
+    spec.pools[1].handoff_overhead = SimDuration::from_ns(3_000_000);
+    let records = run(spec, Listed::new([(0, request(1000, 3)), (50_000_000, request(1000, 3))]));
+    let exposed = |i: usize| records[i].delivered.unwrap().since(records[i].first_token.unwrap()).ns();
+    assert_eq!((exposed(0), exposed(1)), (110_000, 3_100_000));
+}
+
+/// On the first instance, one sequence has lost its KV: 33 tokens to compute again, and 2 requests' last tokens. On the second, a prompt of 30
+/// waits: 31, and one more. So the next request goes to the second.
+#[test]
+fn least_tokens_counts_what_a_preempted_request_computes_again() {
+    let mut spec = cluster(vec![pool("a", Role::Mixed, 1, flat(10.0)), pool("b", Role::Mixed, 1, flat(10.0))]);
+    spec.routers.mixed = RouterKind::LeastTokens;
+    spec.pools[0].engine.kv_blocks = 6;
+    spec.pools[0].engine.max_model_len = 96;
+    spec.pools[1].engine.max_num_seqs = 1;
+    let asks = [
+        (0, request(32, 64)),            // to a (0, 0): stores 52 tokens in 4 blocks when the third comes
+        (100_000_000, request(10, 400)), // to b (1, 0)
+        (200_000_000, request(32, 64)),  // to a (1, 1): 2 blocks, then a third, which is not there
+        (250_000_000, request(30, 1)),   // to b (35, 1)
+        (300_000_000, request(5, 1)),    // to b (35, 32)
+    ];
+    let records = run(spec, Listed::new(asks));
+    let places: Vec<u32> = records.iter().map(|record| record.prefill_instance.unwrap().0).collect();
+    assert!(records[2].preemptions > 0);
+    assert_eq!(places, [0, 1, 0, 1, 1]);
 }

@@ -66,14 +66,16 @@ pub(crate) fn decoders(instances: u32, max_num_seqs: u32) -> ClusterSpec {
         },
         power: InstancePower::new(4, chip, NodePower { chips: 8, fixed_w: 1600.0, proportional: 0.1 }).unwrap(),
         kv_bytes_per_token: 1e5,
+        kv_windowed_bytes_per_token: 0.0,
         layers: 80,
         window: None,
         port_bytes_per_s: 50e9,
+        handoff_overhead: SimDuration::ZERO,
     };
     ClusterSpec {
         seed: 7,
         pools: vec![pool],
-        network: NetworkSpec { overlap: Overlap::AfterPrefill, handoff_overhead: SimDuration::ZERO, fabric_bytes_per_s: None },
+        network: NetworkSpec { overlap: Overlap::AfterPrefill, fabric_bytes_per_s: None },
         classes: vec![ClassSpec { model: ModelId(0), timeout: None, prefix_tokens: 0 }],
         routers: RouterSpec::default(),
         end: None,

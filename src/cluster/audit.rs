@@ -3,27 +3,31 @@
 //! | | invariant |
 //! |---|---|
 //! | 1 | requests: arrived = completed + rejected + timed out + inside |
-//! | 2 | lifecycle: a request is in the queue, batch or transfer that its stage says |
+//! | 2 | lifecycle: a request is in the queue, batch, row or transfer that its stage says, and every place holds as many as say so |
 //! | 3 | time: the clock never goes back, no iteration has zero length |
 //! | 4 | blocks: held by sequences + reserved + cached + free = all; nothing is held twice |
-//! | 5 | causality: arrival ≤ prefill start ≤ first token ≤ KV delivered ≤ decode start ≤ last token, reserved ≤ delivered |
+//! | 5 | causality: arrival ≤ prefill start ≤ first token ≤ KV delivered ≤ decode start ≤ last token; reserved ≤ transfer start ≤ delivered |
 //! | 6 | the sums of a decode batch are those of its sequences |
-//! | 7 | work conservation: an idle instance has nothing it could run |
+//! | 7 | work conservation: an idle instance has nothing it could run, and the first in its queue could not start; the first of those who wait for decode memory could not have it |
 //! | 8 | no oracle: policies get views, which have no output length (by construction) |
 //! | 9 | network: no port above its capacity, every transfer has a sender and a receiver |
-//! | 10 | liveness: when nothing is scheduled any more, no request is left inside |
+//! | 10 | liveness: when nothing is scheduled any more, no request is left inside (checked at the end of the run) |
 //! | 11 | energy: every nanosecond of every instance is booked once, busy or idle (checked by `tests/conservation.rs`) |
 //! | 12 | instances billed = instances provisioned (checked by `tests/conservation.rs`) |
 //!
-//! One instance is audited in full after each event, in rotation, and all of them every 1024 events: broken sums stay broken.
+//! After each event: the clock, the timestamps of whoever left, the ports whose load changed last, and one instance in rotation (2, 3, 4, 6
+//! and the batch of 7). Everything at the end, and after as many events as there are instances and requests, so that an audited event
+//! costs the same in a large cluster as in a small one: broken sums stay broken.
 
 use thiserror::Error;
 
+use super::batch::first_chunk;
 use super::event::{InstanceId, Slot};
 use super::instance::Instance;
 use super::observe::Observer;
 use super::request::{Request, Stage};
 use super::state::Cluster;
+use crate::sim::SimTime;
 
 /// A broken invariant: our error, please report it. The run cannot be resumed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -39,26 +43,40 @@ fn ensure(number: u8, holds: bool, what: impl FnOnce() -> String) -> Result<(), 
     if holds { Ok(()) } else { Err(Violation { number, what: what() }) }
 }
 
+/// Where the audit stands in its rounds.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Rounds {
+    /// The instance that is next.
+    instance: usize,
+    /// Events since everything was audited.
+    events: usize,
+}
+
 impl<O: Observer> Cluster<O> {
+    /// Checks that the clock does not go back.
+    pub(super) fn audit_clock(&self, next: SimTime) -> Result<(), Violation> {
+        ensure(3, next >= self.now, || format!("the clock goes back from {} to {next}", self.now))
+    }
+
     /// Checks the invariants in the middle of a run.
-    pub(super) fn audit(&self) -> Result<(), Violation> {
+    pub(super) fn audit(&mut self) -> Result<(), Violation> {
         if let Some(violation) = &self.violation {
             return Err(violation.clone());
         }
-        let count = self.instances.len() as u64;
-        if self.events.is_multiple_of(1024) {
-            for index in 0..self.instances.len() {
-                self.audit_instance(index)?;
-            }
-            self.audit_requests()?;
-        } else if let Ok(index) = usize::try_from(self.events % count) {
-            self.audit_instance(index)?;
+        self.rounds.events += 1;
+        if self.rounds.events >= self.instances.len() + self.requests.places() {
+            self.rounds.events = 0;
+            return self.audit_everything();
         }
-        ensure(9, self.fabric.within_capacity(), || "a port carries more than its capacity".into())
+        self.rounds.instance = (self.rounds.instance + 1) % self.instances.len().max(1);
+        if self.rounds.instance < self.instances.len() {
+            self.audit_instance(self.rounds.instance, None)?;
+        }
+        ensure(9, self.fabric.is_last_change_within_capacity(), || "a port carries more than its capacity".into())
     }
 
     /// Checks the invariants when nothing is scheduled any more.
-    pub(super) fn audit_end(&self, exhausted: bool) -> Result<(), Violation> {
+    pub(super) fn audit_end(&mut self, exhausted: bool) -> Result<(), Violation> {
         ensure(10, self.in_flight() == 0 && exhausted, || {
             let stuck: Vec<String> = self.requests.iter().take(5).map(|(_, r)| format!("request {} {:?}", r.id, r.stage)).collect();
             format!(
@@ -68,26 +86,90 @@ impl<O: Observer> Cluster<O> {
                 if exhausted { "exhausted" } else { "waiting" }
             )
         })?;
-        for index in 0..self.instances.len() {
-            self.audit_instance(index)?;
-            let kv = &self.instances[index].kv;
-            ensure(4, kv.used() == 0, || format!("instance {index} still holds {} blocks of nobody", kv.used()))?;
+        for (index, instance) in self.instances.iter().enumerate() {
+            let used = instance.kv.used();
+            ensure(4, used == 0, || format!("instance {index} still holds {used} blocks of nobody"))?;
         }
-        self.audit_requests()
+        self.audit_everything()
     }
 
-    fn audit_requests(&self) -> Result<(), Violation> {
-        let inside = self.requests.iter().filter(|(_, request)| !request.reported).count() as u64;
+    fn audit_everything(&mut self) -> Result<(), Violation> {
+        let left_behind = self.audit_requests()?;
+        for (index, &blocks) in left_behind.iter().enumerate() {
+            self.audit_instance(index, Some(blocks))?;
+        }
+        self.audit_waiting()?;
+        ensure(9, self.fabric.within_capacity(), || "a port carries more than its capacity".into())
+    }
+
+    /// One look at every request. Returns the blocks of prompts that are done and wait to be handed on, by instance.
+    fn audit_requests(&self) -> Result<Vec<u64>, Violation> {
+        let (mut inside, mut transfers) = (0u64, 0usize);
+        let (mut waiting, mut running, mut reserving, mut arrived, mut refused) = (0u64, 0u64, 0u64, 0u64, 0u64);
+        let mut left_behind = vec![0; self.instances.len()];
+        for (_, request) in self.requests.iter() {
+            inside += u64::from(!request.reported);
+            transfers += usize::from(request.transfer.is_some());
+            refused += u64::from(request.refused_at.is_some());
+            match request.stage {
+                Stage::Waiting => waiting += 1,
+                Stage::Prefilling | Stage::Decoding => running += 1,
+                Stage::Reserving => reserving += 1,
+                Stage::Resident => arrived += 1,
+                Stage::Transferring | Stage::Done => {}
+            }
+            let handed_on = matches!(request.stage, Stage::Reserving | Stage::Transferring) || (request.is_done() && request.generated > 0);
+            if handed_on && self.instances.get(request.instance.at()).is_some_and(|instance| self.pools[instance.pool.at()].hands_on) {
+                left_behind[request.instance.at()] += request.held.private;
+            }
+        }
         ensure(1, inside == self.in_flight(), || format!("{inside} requests are inside, {} should be", self.in_flight()))?;
-        let transfers = self.requests.iter().filter(|(_, request)| request.transfer.is_some()).count();
+        let sum = |of: &dyn Fn(&Instance) -> u64| self.instances.iter().map(of).sum::<u64>();
+        let handoffs: u64 = self.routes.iter().map(|route| route.handoffs.len()).sum();
+        let short_of_memory: u64 = self.routes.iter().map(|route| route.short_of_memory).sum();
+        let aborted = sum(&|instance| instance.aborted.len() as u64);
+        for (what, found, expected) in [
+            ("wait", waiting, sum(&|instance| instance.waiting.len())),
+            ("run", running + aborted, sum(&|instance| instance.admitted.len())),
+            ("wait to be handed on", reserving, handoffs),
+            ("wait for decode memory", reserving + refused, short_of_memory),
+            ("have arrived", arrived, sum(&|instance| instance.resident.len())),
+        ] {
+            ensure(2, found == expected, || format!("{found} requests {what}, the rows of those have {expected}"))?;
+        }
         ensure(9, transfers == self.fabric.in_flight(), || {
             format!("{transfers} requests are on the wire, the network has {}", self.fabric.in_flight())
         })?;
         let ends: u32 = self.instances.iter().map(|instance| instance.transfers).sum();
-        ensure(9, ends as usize == 2 * transfers, || format!("{transfers} transfers have {ends} ends"))
+        ensure(9, ends as usize == 2 * transfers, || format!("{transfers} transfers have {ends} ends"))?;
+        Ok(left_behind)
     }
 
-    fn audit_instance(&self, index: usize) -> Result<(), Violation> {
+    /// Whoever is first in a row waits for a reason.
+    fn audit_waiting(&mut self) -> Result<(), Violation> {
+        for index in 0..self.instances.len() {
+            let instance = &self.instances[index];
+            let Some(slot) = instance.waiting.first().filter(|_| instance.current.is_none()) else { continue };
+            let id = instance.id;
+            let fits = first_chunk(instance, &self.requests[slot], instance.engine.max_num_batched_tokens).fits;
+            let needs_room = self.needs_room(id, slot);
+            let in_line = self.routes[self.model_of(slot)].blocked.contains(&id);
+            let waits = if needs_room { in_line } else { !fits };
+            ensure(7, waits, || format!("instance {index} is idle at {}, the first in its queue could start", self.now))?;
+        }
+        for model in 0..self.routes.len() {
+            let next = self.routes[model].blocked.front().map(|id| self.instances[id.at()].waiting.first());
+            ensure(7, next != Some(None), || "an instance without requests waits for decode memory".into())?;
+            for slot in [next.flatten(), self.routes[model].handoffs.first()].into_iter().flatten() {
+                let has_room = self.has_room(slot);
+                ensure(7, !has_room, || format!("request {} waits for decode memory that is there", self.requests[slot].id))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `left_behind`: blocks of prompts that are done here and wait to be handed on; `None`: not known, where there may be any.
+    fn audit_instance(&self, index: usize, left_behind: Option<u64>) -> Result<(), Violation> {
         let instance = &self.instances[index];
         let id = InstanceId(u32::try_from(index).unwrap_or(u32::MAX));
         if let Some(current) = instance.current {
@@ -95,10 +177,8 @@ impl<O: Observer> Cluster<O> {
         }
         let mut blocks = instance.incoming_blocks;
         let (mut decoding, mut context, mut prefilling) = (0u32, 0u64, 0usize);
-        let mut next = instance.oldest;
-        while let Some(slot) = next {
+        for slot in instance.admitted.iter(&self.requests) {
             let request = &self.requests[slot];
-            next = request.after;
             ensure(2, request.instance == id, || format!("request {} runs on instance {index}, not on its own", request.id))?;
             if instance.prefilling.contains(&slot) {
                 prefilling += 1;
@@ -119,43 +199,27 @@ impl<O: Observer> Cluster<O> {
             )
         })?;
         ensure(2, prefilling == instance.prefilling.len(), || format!("instance {index} has lost a prompt"))?;
-        blocks += instance.resident.iter().map(|&slot| self.requests[slot].held.private).sum::<u64>();
-        blocks += self.left_behind(id);
-        ensure(4, blocks == instance.kv.private(), || {
+        blocks += instance.resident.iter(&self.requests).map(|slot| self.requests[slot].held.private).sum::<u64>();
+        blocks += left_behind.unwrap_or_default();
+        let known = left_behind.is_some() || !self.pools[instance.pool.at()].hands_on;
+        ensure(4, blocks == instance.kv.private() || !known, || {
             format!("instance {index} has {} blocks taken, its requests hold {blocks}", instance.kv.private())
         })?;
         ensure(4, instance.kv.used() <= instance.kv.total(), || format!("instance {index} uses more blocks than it has"))?;
         self.audit_queues(index)
     }
 
-    /// Blocks of prompts that are done here and wait to be handed on.
-    fn left_behind(&self, id: InstanceId) -> u64 {
-        if !self.pools[self.instances[id.at()].pool.at()].hands_on {
-            return 0;
-        }
-        let waits = |request: &Request| {
-            request.instance == id
-                && (matches!(request.stage, Stage::Reserving | Stage::Transferring)
-                    || (request.stage == Stage::Done && request.generated > 0))
-        };
-        self.requests.iter().filter(|(_, request)| waits(request)).map(|(_, request)| request.held.private).sum()
-    }
-
     fn audit_queues(&self, index: usize) -> Result<(), Violation> {
         let instance = &self.instances[index];
-        let is_in = |slot: &Slot, stage: Stage| self.requests[*slot].stage == stage;
-        ensure(2, instance.waiting.iter().all(|slot| is_in(slot, Stage::Waiting)), || {
+        let is_in = |slot: Slot, stage: Stage| self.requests[slot].stage == stage;
+        ensure(2, instance.waiting.iter(&self.requests).all(|slot| is_in(slot, Stage::Waiting)), || {
             format!("instance {index} queues a request that does not wait")
         })?;
-        ensure(2, instance.resident.iter().all(|slot| is_in(slot, Stage::Resident)), || {
+        ensure(2, instance.resident.iter(&self.requests).all(|slot| is_in(slot, Stage::Resident)), || {
             format!("instance {index} holds KV of a request that has not arrived")
         })?;
         ensure(7, instance.current.is_some() || (instance.resident.is_empty() && instance.running() == 0), || {
-            format!(
-                "instance {index} is idle at {} with {} sequences to run",
-                self.now,
-                instance.running() + instance.resident.len() as u64
-            )
+            format!("instance {index} is idle at {} with {} sequences to run", self.now, instance.running() + instance.resident.len())
         })
     }
 }
@@ -166,11 +230,12 @@ fn stored(instance: &Instance, request: &Request) -> u64 {
 
 /// Checks the order of a request's timestamps when it leaves.
 pub(super) fn causality(request: &Request) -> Result<(), Violation> {
-    let times = [Some(request.arrived), request.prefill_start, request.first_token, request.delivered, request.decode_start];
+    let decoded = request.decode_start.map(|_| request.last_token);
+    let times = [Some(request.arrived), request.prefill_start, request.first_token, request.delivered, request.decode_start, decoded];
     // A request preempted before its first decode iteration gets its second token from the recomputation.
-    let tokens = [request.prefill_start, request.first_token, request.second_token];
-    let ordered = times.iter().flatten().is_sorted() && tokens.iter().flatten().is_sorted();
-    ensure(5, ordered && request.reserved_at.is_none_or(|at| request.delivered.is_none_or(|delivered| at <= delivered)), || {
-        format!("request {} has timestamps out of order: {times:?}", request.id)
-    })
+    let last = request.first_token.map(|_| request.last_token);
+    let tokens = [request.prefill_start, request.first_token, request.second_token, last];
+    let wire = [request.reserved_at, request.transfer_start, request.delivered];
+    let ordered = [&times[..], &tokens, &wire].iter().all(|times| times.iter().flatten().is_sorted());
+    ensure(5, ordered, || format!("request {} has timestamps out of order: {times:?}, {tokens:?}, {wire:?}", request.id))
 }

@@ -2,16 +2,16 @@
 //!
 //! 1. Every generating sequence gets one token. If KV blocks run out, the sequence admitted last loses its KV and goes back to the
 //!    front of the queue, to be computed again (preemption by recompute), until the rest fits.
-//! 2. Prompts that are partly computed get what is left of the token budget.
+//! 2. The prompt that is partly computed gets what is left of the token budget, or loses its KV if blocks run out.
 //! 3. Sequences whose KV has arrived by handoff join.
 //! 4. New prompts are admitted first come first served while budget, sequence slots and blocks last; cached prefixes are skipped. Nothing
 //!    is admitted in an iteration that preempted.
 
 use super::engine::{join_decode, settle_gauges};
 use super::event::{InstanceId, Slot};
-use super::instance::Chunk;
+use super::instance::{Chunk, Instance};
 use super::observe::Observer;
-use super::request::Stage;
+use super::request::{Request, Stage};
 use super::state::Cluster;
 use crate::perf::BatchShape;
 
@@ -34,7 +34,7 @@ impl<O: Observer> Cluster<O> {
         let instance = &self.instances[id.at()];
         let mut budget = instance.engine.max_num_batched_tokens.saturating_sub(instance.decode.count);
         let mut prefill = BatchShape::default();
-        preempted |= self.continue_prompts(id, &mut budget, &mut prefill, window);
+        preempted |= self.continue_prompt(id, &mut budget, &mut prefill, window);
         self.instances[id.at()].look_again = preempted;
         let instance = &self.instances[id.at()];
         if !preempted || instance.running() == 0 {
@@ -65,7 +65,7 @@ impl<O: Observer> Cluster<O> {
                 instance.ahead = true;
                 return preempted;
             }
-            let Some(victim) = instance.newest else { return preempted };
+            let Some(victim) = instance.admitted.last() else { return preempted };
             self.preempt(id, victim);
             preempted = true;
         }
@@ -73,13 +73,13 @@ impl<O: Observer> Cluster<O> {
 
     /// Takes a running sequence's KV away and sends it to the front of the queue.
     fn preempt(&mut self, id: InstanceId, slot: Slot) {
-        let Self { instances, requests, observer, now, .. } = self;
+        let Self { instances, loads, requests, observer, now, .. } = self;
         let instance = &mut instances[id.at()];
         if requests[slot].stage == Stage::Decoding {
             instance.leave_decode(requests, slot);
         } else {
             instance.prefilling.retain(|&other| other != slot);
-            instance.remove_running(requests, slot);
+            instance.admitted.remove(requests, slot);
         }
         let request = &mut requests[slot];
         if request.stage == Stage::Decoding && instance.decode.step > request.joined.step {
@@ -87,50 +87,49 @@ impl<O: Observer> Cluster<O> {
         }
         request.recomputed += u64::from(request.computed);
         request.preemptions += 1;
+        // All that it had is to be computed again, besides what was still to come.
+        let to_come = if request.stage == Stage::Prefilling { request.target - request.computed } else { 0 };
         request.stage = Stage::Waiting;
         instance.kv.release(&request.prefix, &mut request.held);
         request.target = request.prompt + request.generated;
+        loads[id.at()].add_pending(request, request.target - to_come);
         request.computed = 0;
-        instance.waiting.push_front(slot);
+        instance.waiting.push_front(requests, slot);
         instance.returning += 1;
         observer.preempted(*now, instance.pool);
         let pool = instance.pool;
         self.change_queue(pool, 1);
     }
 
-    /// Gives partly computed prompts their next chunk. One that finds no blocks waits; the last admitted of all is preempted so that
-    /// two of them cannot wait for each other.
-    fn continue_prompts(&mut self, id: InstanceId, budget: &mut u32, shape: &mut BatchShape, window: Option<u32>) -> bool {
-        let mut next = 0;
-        let mut preempted = false;
-        while let Some(&slot) = self.instances[id.at()].prefilling.get(next) {
-            next += 1;
-            let Self { instances, requests, .. } = self;
-            let instance = &mut instances[id.at()];
-            let request = &mut requests[slot];
-            let tokens = (request.target - request.computed).min(*budget);
-            if tokens == 0 {
-                continue;
-            }
-            let have = instance.kv.blocks(u64::from(request.computed));
-            let need = instance.kv.blocks(u64::from(request.computed + tokens)) - have;
-            if instance.kv.take(need) {
-                request.held.private += need;
-                add_chunk(shape, request.computed, tokens, request.target, window);
-                instance.chunks.push(Chunk { slot, tokens });
-                *budget -= tokens;
-            } else if instance.newest == Some(slot) {
-                self.preempt(id, slot);
-                preempted = true;
-                next -= 1;
-            }
+    /// Gives the partly computed prompt its next chunk; true if it was preempted instead, for want of blocks.
+    ///
+    /// There is at most one, and it was admitted last: what is not computed whole takes all that is left of the budget, so that nothing is
+    /// admitted after it until it is done. (The budget of prompts is never zero before: every running sequence but this one takes
+    /// one token of it, and there are fewer of those than `max_num_seqs`.)
+    fn continue_prompt(&mut self, id: InstanceId, budget: &mut u32, shape: &mut BatchShape, window: Option<u32>) -> bool {
+        let Self { instances, requests, .. } = self;
+        let instance = &mut instances[id.at()];
+        let Some(&slot) = instance.prefilling.first() else { return false };
+        debug_assert!(instance.prefilling.len() == 1 && instance.admitted.last() == Some(slot), "one prompt is partly computed, the last");
+        let request = &mut requests[slot];
+        let tokens = (request.target - request.computed).min(*budget);
+        debug_assert!(tokens > 0, "the budget covers every running sequence");
+        let have = instance.kv.blocks(u64::from(request.computed));
+        let need = instance.kv.blocks(u64::from(request.computed + tokens)) - have;
+        if instance.kv.take(need) {
+            request.held.private += need;
+            add_chunk(shape, request.computed, tokens, request.target, window);
+            instance.chunks.push(Chunk { slot, tokens });
+            *budget -= tokens;
+            return false;
         }
-        preempted
+        self.preempt(id, slot);
+        true
     }
 
     /// Sequences whose KV has arrived join the decode batch; the block of their next token was reserved with the rest.
     fn admit_resident(&mut self, id: InstanceId, budget: &mut u32) {
-        while let Some(&slot) = self.instances[id.at()].resident.front() {
+        while let Some(slot) = self.instances[id.at()].resident.first() {
             let Self { instances, requests, .. } = self;
             let instance = &mut instances[id.at()];
             let request = &mut requests[slot];
@@ -139,10 +138,10 @@ impl<O: Observer> Cluster<O> {
                 return;
             }
             *budget -= 1;
-            instance.resident.pop_front();
             request.stage = Stage::Decoding;
             join_decode(instance, request, slot, stored);
-            instance.push_running(requests, slot);
+            instance.resident.remove(requests, slot);
+            instance.admitted.push_back(requests, slot);
             let pool = instance.pool;
             self.change_queue(pool, -1);
         }
@@ -150,23 +149,16 @@ impl<O: Observer> Cluster<O> {
 
     /// New and preempted requests start to be computed.
     fn admit_waiting(&mut self, id: InstanceId, budget: &mut u32, shape: &mut BatchShape, window: Option<u32>) {
-        while let Some(&slot) = self.instances[id.at()].waiting.front() {
+        while let Some(slot) = self.instances[id.at()].waiting.first() {
             let instance = &self.instances[id.at()];
             if *budget == 0 || instance.running() >= u64::from(instance.engine.max_num_seqs) || !self.ready_to_start(id, slot) {
                 return;
             }
-            let Self { instances, requests, observer, now, .. } = self;
+            let Self { instances, loads, requests, observer, now, .. } = self;
             let instance = &mut instances[id.at()];
             let request = &mut requests[slot];
-            // At least one token must be computed, for its logits.
-            let most = instance.kv.whole_groups(u64::from(request.target.min(request.prompt)) - 1);
-            let hit = instance.kv.lookup(&request.prefix, most);
-            let cached = u32::try_from(instance.kv.group_tokens(hit)).unwrap_or(u32::MAX);
-            let left = request.target - cached;
-            let tokens = left.min(*budget);
-            let need = instance.kv.blocks(u64::from(cached + tokens)) - instance.kv.blocks(u64::from(cached));
-            let whole = instance.engine.chunked_prefill || tokens == left || *budget == instance.engine.max_num_batched_tokens;
-            if !whole || !instance.kv.fits(&request.prefix, hit, need) {
+            let FirstChunk { hit, cached, tokens, need, fits } = first_chunk(instance, request, *budget);
+            if !fits {
                 instance.look_again = hit > 0;
                 return;
             }
@@ -187,18 +179,43 @@ impl<O: Observer> Cluster<O> {
                 instance.returning -= 1;
                 instance.returned = instance.returning == 0;
             }
-            instance.computed(request, cached);
+            loads[id.at()].computed(request, cached);
             request.stage = Stage::Prefilling;
             add_chunk(shape, cached, tokens, request.target, window);
             instance.chunks.push(Chunk { slot, tokens });
             *budget -= tokens;
-            instance.waiting.pop_front();
+            instance.waiting.remove(requests, slot);
             instance.prefilling.push(slot);
-            instance.push_running(requests, slot);
+            instance.admitted.push_back(requests, slot);
             let pool = instance.pool;
             self.change_queue(pool, -1);
         }
     }
+}
+
+/// What a request would compute first.
+pub(super) struct FirstChunk {
+    /// Leading groups of its prompt that are cached, and the tokens they cover.
+    hit: u32,
+    cached: u32,
+    tokens: u32,
+    /// Blocks of its own that it needs.
+    need: u64,
+    /// True if they can be had, and the tokens are as many as they must be.
+    pub(super) fits: bool,
+}
+
+/// What the first in the queue would compute first, with `budget` tokens.
+pub(super) fn first_chunk(instance: &Instance, request: &Request, budget: u32) -> FirstChunk {
+    // At least one token must be computed, for its logits.
+    let most = instance.kv.whole_groups(u64::from(request.target.min(request.prompt)) - 1);
+    let hit = instance.kv.lookup(&request.prefix, most);
+    let cached = u32::try_from(instance.kv.group_tokens(hit)).unwrap_or(u32::MAX);
+    let left = request.target - cached;
+    let tokens = left.min(budget);
+    let need = instance.kv.blocks(u64::from(cached + tokens)) - instance.kv.blocks(u64::from(cached));
+    let whole = instance.engine.chunked_prefill || tokens == left || budget == instance.engine.max_num_batched_tokens;
+    FirstChunk { hit, cached, tokens, need, fits: whole && instance.kv.fits(&request.prefix, hit, need) }
 }
 
 /// Adds a chunk of `tokens` new tokens after `done` computed ones to the sums of a batch.

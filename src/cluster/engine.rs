@@ -205,14 +205,15 @@ impl<O: Observer> Cluster<O> {
     fn finish_prompts(&mut self, id: InstanceId) {
         let now = self.now;
         let mut chunks = std::mem::take(&mut self.instances[id.at()].chunks);
+        let mut shared = false;
         for chunk in &chunks {
-            let Self { instances, requests, observer, .. } = self;
+            let Self { instances, loads, requests, observer, .. } = self;
             let instance = &mut instances[id.at()];
             let request = &mut requests[chunk.slot];
             request.computed += chunk.tokens;
-            instance.computed(request, chunk.tokens);
+            loads[id.at()].computed(request, chunk.tokens);
             let computed = u64::from(request.computed.min(request.prompt));
-            instance.kv.publish(&request.prefix, computed, &mut request.held);
+            shared |= instance.kv.publish(&request.prefix, computed, &mut request.held);
             if request.computed < request.target || request.stage == Stage::Done {
                 self.chunk_computed(chunk.slot);
                 continue;
@@ -231,6 +232,9 @@ impl<O: Observer> Cluster<O> {
         }
         chunks.clear();
         self.instances[id.at()].chunks = chunks;
+        if shared {
+            self.memory_freed(id);
+        }
     }
 
     /// A prompt is done and its token has left.
@@ -239,11 +243,11 @@ impl<O: Observer> Cluster<O> {
         let instance = &mut instances[id.at()];
         let request = &mut requests[slot];
         if request.generated >= request.output {
-            instance.remove_running(requests, slot);
+            instance.admitted.remove(requests, slot);
             self.complete_request(slot);
             self.memory_freed(id);
         } else if self.pools[instance.pool.at()].hands_on {
-            instance.remove_running(requests, slot);
+            instance.admitted.remove(requests, slot);
             self.hand_on(slot);
         } else {
             request.stage = Stage::Decoding;

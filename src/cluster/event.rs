@@ -1,6 +1,7 @@
 //! What can happen, and in which order at one instant.
 
 use crate::sim::{EventKey, Generation, SimTime};
+use crate::workload::ClassId;
 
 /// Index of an instance, in the order of the scenario's pools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,8 +44,8 @@ pub(super) enum Event {
     LayerReady { slot: Slot, epoch: u32 },
     /// The last byte of a handoff has arrived and is registered on the decode side.
     Delivered { slot: Slot, epoch: u32 },
-    /// The patience of the client of request `id` (low bits) ends.
-    Deadline { slot: Slot, id: u32 },
+    /// The patience of the first client of a workload ends, or would have.
+    Deadline { class: ClassId },
 }
 
 const _: () = assert!(size_of::<Event>() <= 16);
@@ -74,7 +75,7 @@ impl Event {
             Self::LayerReady { slot, .. } => EventKey::new(at, class::LAYER_READY, slot.0),
             Self::Delivered { slot, .. } => EventKey::new(at, class::DELIVERED, slot.0),
             Self::IterationFinished { instance, .. } => iteration_key(at, instance),
-            Self::Deadline { slot, .. } => EventKey::new(at, class::DEADLINE, slot.0),
+            Self::Deadline { class } => EventKey::new(at, class::DEADLINE, u32::from(class.0)),
         }
     }
 }
@@ -106,7 +107,7 @@ mod tests {
             Event::Delivered { slot, epoch: 0 }.key(at),
             Event::IterationFinished { instance: InstanceId(2), generation }.key(at),
             Event::IterationFinished { instance, generation }.key(at),
-            Event::Deadline { slot, id: 0 }.key(at),
+            Event::Deadline { class: ClassId(0) }.key(at),
             arrival_key(SimTime::from_ns(6)),
         ];
         assert!(keys.is_sorted());

@@ -13,49 +13,10 @@
 use super::event::{Event, InstanceId, Slot};
 use super::observe::Observer;
 use super::request::Stage;
-use super::spec::Role;
 use super::state::Cluster;
 use crate::kv::Held;
 use crate::network::Route;
-use crate::policy::{Candidates, RequestView};
 use crate::sim::SimDuration;
-
-/// Decode instances as a router sees them.
-struct Receivers<'a> {
-    instances: &'a [super::instance::Instance],
-    ids: &'a [InstanceId],
-    prefix: &'a [u64],
-    prompt: u32,
-}
-
-impl Receivers<'_> {
-    /// Leading prompt groups that an instance already has, and the blocks it must find for the rest and the next token.
-    fn need(&self, i: usize) -> (u32, u64) {
-        let kv = &self.instances[self.ids[i].at()].kv;
-        let hit = kv.lookup(self.prefix, kv.whole_groups(u64::from(self.prompt) - 1));
-        (hit, kv.blocks(u64::from(self.prompt) + 1) - kv.blocks(kv.group_tokens(hit)))
-    }
-}
-
-impl Candidates for Receivers<'_> {
-    fn len(&self) -> usize {
-        self.ids.len()
-    }
-    fn eligible(&self, i: usize) -> bool {
-        let instance = &self.instances[self.ids[i].at()];
-        if instance.returning > 0 || instance.committed() >= u64::from(instance.engine.max_num_seqs) {
-            return false;
-        }
-        let (hit, need) = self.need(i);
-        instance.kv.fits(self.prefix, hit, need + instance.running())
-    }
-    fn in_flight(&self, i: usize) -> u64 {
-        self.instances[self.ids[i].at()].in_flight
-    }
-    fn pending_tokens(&self, i: usize) -> u64 {
-        self.instances[self.ids[i].at()].pending_tokens
-    }
-}
 
 impl<O: Observer> Cluster<O> {
     /// A prompt is done on a prefill instance: its KV goes to the decode side.
@@ -67,106 +28,18 @@ impl<O: Observer> Cluster<O> {
         }
         self.requests[slot].stage = Stage::Reserving;
         let model = self.model_of(slot);
-        self.routes[model].handoffs.push_back(slot);
-        self.count_handoffs(model, 1);
-        self.try_handoffs(model);
-    }
-
-    /// Memory or a sequence slot may have become free: those who waited for it try again.
-    pub(super) fn memory_freed(&mut self, id: InstanceId) {
-        let pool = &self.pools[self.instances[id.at()].pool.at()];
-        if pool.spec.role != Role::Decode {
-            return;
+        self.routes[model].handoffs.push_back(&mut self.requests, slot);
+        self.change_handoff_queue(model, 1);
+        // Whoever is before it was refused, and will be told when there is reason to ask again.
+        if self.routes[model].handoffs.first() == Some(slot) {
+            self.try_handoffs(model);
         }
-        let model = usize::from(pool.spec.model.0);
-        self.try_handoffs(model);
-        let waiting = std::mem::take(&mut self.routes[model].blocked);
-        for (place, &id) in waiting.iter().enumerate() {
-            self.kick(id);
-            if self.routes[model].blocked.contains(&id) {
-                // It still finds no room. Those behind it wait on, or short prompts would take for ever what a long one needs.
-                self.routes[model].blocked = waiting[place..].to_vec();
-                return;
-            }
-        }
-    }
-
-    fn try_handoffs(&mut self, model: usize) {
-        while let Some(&slot) = self.routes[model].handoffs.front() {
-            if !self.try_reserve(slot) {
-                return;
-            }
-            self.routes[model].handoffs.pop_front();
-            self.count_handoffs(model, -1);
-            let request = &mut self.requests[slot];
-            request.stage = Stage::Transferring;
-            let tokens = request.prompt - request.decode_hit;
-            request.offered = request.prompt;
-            self.offer(slot, f64::from(tokens));
-        }
-    }
-
-    fn count_handoffs(&mut self, model: usize, by: i64) {
-        if let Some(pool) = self.routes[model].decode_pool {
-            self.change_queue(pool, by);
-        }
-    }
-
-    /// True if a request may start its prefill here: always, but with layer-wise handoff only once the decode side has room for it. Instances
-    /// that wait for room get it first come, first served.
-    pub(super) fn ready_to_start(&mut self, id: InstanceId, slot: Slot) -> bool {
-        let hands_on = self.pools[self.instances[id.at()].pool.at()].hands_on;
-        if !hands_on || !self.layer_wise() || self.requests[slot].reserved_at.is_some() {
-            return true;
-        }
-        let model = self.model_of(slot);
-        let is_next = self.routes[model].blocked.first().is_none_or(|&first| first == id);
-        let reserved = is_next && self.try_reserve(slot);
-        let blocked = &mut self.routes[model].blocked;
-        if reserved {
-            blocked.retain(|&other| other != id);
-        } else if !blocked.contains(&id) {
-            blocked.push(id);
-        }
-        reserved
-    }
-
-    /// Takes memory for a request on a decode instance of the router's choice.
-    fn try_reserve(&mut self, slot: Slot) -> bool {
-        let model = self.model_of(slot);
-        for index in 0..self.routes[model].decode.len() {
-            self.catch_up(self.routes[model].decode[index]);
-        }
-        let Self { routes, instances, requests, now, .. } = self;
-        let request = &mut requests[slot];
-        let route = &mut routes[model];
-        let candidates = Receivers { instances, ids: &route.decode, prefix: &request.prefix, prompt: request.prompt };
-        let view = RequestView { class: request.class, prompt_tokens: request.prompt };
-        let Some(chosen) = route.decode_router.route(&view, &candidates) else { return false };
-        let (hit, need) = candidates.need(chosen);
-        let id = route.decode[chosen];
-        request.reserved_at = Some(*now);
-        request.decode_instance = Some(id);
-        self.settle(id);
-        let Self { instances, requests, .. } = self;
-        let (instance, request) = (&mut instances[id.at()], &mut requests[slot]);
-        instance.kv.hold(&request.prefix, hit, &mut request.reserved);
-        let taken = instance.kv.take(need);
-        debug_assert!(taken, "the router chose an eligible instance");
-        request.reserved.private = need;
-        request.decode_hit = u32::try_from(instance.kv.group_tokens(hit)).unwrap_or(u32::MAX);
-        request.offered = request.decode_hit;
-        instance.incoming += 1;
-        instance.incoming_blocks += need;
-        instance.in_flight += 1;
-        instance.pending_tokens += u64::from(request.prompt) + 1;
-        self.touch(id);
-        true
     }
 
     /// An iteration of a prefill instance begins: with layer-wise overlap, its chunks will have KV to send after their first layer.
     pub(super) fn start_layer_wise_transfers(&mut self, id: InstanceId) {
-        let pool = &self.pools[self.instances[id.at()].pool.at()];
+        let pool_id = self.instances[id.at()].pool;
+        let pool = &self.pools[pool_id.at()];
         if !pool.hands_on || !self.layer_wise() {
             return;
         }
@@ -177,13 +50,14 @@ impl<O: Observer> Cluster<O> {
             let chunk = self.instances[id.at()].chunks[index];
             let request = &mut self.requests[chunk.slot];
             // What was found in the prefill side's cache can go at once.
-            let cached = request.computed.saturating_sub(request.offered);
-            request.offered = request.offered.max(request.computed);
-            let end = request.computed + chunk.tokens;
-            request.layer_bytes = f64::from(end.saturating_sub(request.offered));
-            request.offered = request.offered.max(end);
+            let spec = &self.pools[pool_id.at()].spec;
+            let start = request.offered.max(request.computed);
+            let end = start.max(request.computed + chunk.tokens);
+            let cached = spec.kv_bytes(request.offered, start, request.prompt);
+            request.layer_bytes = spec.kv_bytes(start, end, request.prompt);
+            request.offered = end;
             let epoch = request.epoch;
-            self.offer(chunk.slot, f64::from(cached));
+            self.offer(chunk.slot, cached);
             if layers > 1 {
                 self.schedule(first_layer, Event::LayerReady { slot: chunk.slot, epoch });
             }
@@ -212,14 +86,13 @@ impl<O: Observer> Cluster<O> {
         }
     }
 
-    /// Hands the KV of `tokens` (> 0, may be a fraction: layers of tokens) to the network.
-    fn offer(&mut self, slot: Slot, tokens: f64) {
+    /// Hands `bytes` of KV to the network, if there are any.
+    pub(super) fn offer(&mut self, slot: Slot, bytes: f64) {
         let request = &self.requests[slot];
         let (from, Some(to)) = (request.instance, request.decode_instance) else { return };
-        if tokens <= 0.0 {
+        if bytes <= 0.0 {
             return;
         }
-        let bytes = tokens * self.pools[self.instances[from.at()].pool.at()].spec.kv_bytes_per_token;
         let now = self.now;
         self.requests[slot].bytes += bytes;
         if let Some(transfer) = self.requests[slot].transfer {
@@ -278,7 +151,8 @@ impl<O: Observer> Cluster<O> {
             self.requests.remove(slot);
         } else if request.stage == Stage::Transferring || (request.is_done() && request.generated > 0) {
             let epoch = request.epoch;
-            self.schedule(self.spec.network.handoff_overhead, Event::Delivered { slot, epoch });
+            let overhead = self.pools[self.instances[request.instance.at()].pool.at()].spec.handoff_overhead;
+            self.schedule(overhead, Event::Delivered { slot, epoch });
         }
     }
 
@@ -287,10 +161,10 @@ impl<O: Observer> Cluster<O> {
         let now = self.now;
         let sender = self.requests[slot].instance;
         self.settle(sender);
-        let Self { instances, requests, observer, .. } = self;
+        let Self { instances, loads, requests, observer, .. } = self;
         let request = &mut requests[slot];
         instances[sender.at()].kv.release(&request.prefix, &mut request.held);
-        instances[sender.at()].unassign(request);
+        loads[sender.at()].unassign(request);
         if let Some(start) = request.transfer_start {
             observer.transfer(start, now, request.bytes);
         }
@@ -316,43 +190,16 @@ impl<O: Observer> Cluster<O> {
         request.instance = receiver;
         request.stage = Stage::Resident;
         request.computed = request.prompt;
-        instance.kv.publish(&request.prefix, u64::from(request.prompt), &mut request.held);
+        let shared = instance.kv.publish(&request.prefix, u64::from(request.prompt), &mut request.held);
         instance.incoming -= 1;
         instance.incoming_blocks -= taken;
-        instance.resident.push_back(slot);
         let pool = instance.pool;
+        instance.resident.push_back(requests, slot);
         self.change_queue(pool, 1);
         self.kick(receiver);
-    }
-
-    /// A client leaves while its request waits for memory on the decode side.
-    pub(super) fn abandon_handoff(&mut self, slot: Slot) {
-        let model = self.model_of(slot);
-        self.routes[model].handoffs.retain(|&other| other != slot);
-        self.count_handoffs(model, -1);
-        let sender = self.requests[slot].instance;
-        self.settle(sender);
-        let Self { instances, requests, .. } = self;
-        let (instance, request) = (&mut instances[sender.at()], &mut requests[slot]);
-        instance.kv.release(&request.prefix, &mut request.held);
-        instance.unassign(request);
-        self.requests.remove(slot);
-        self.kick(sender);
-    }
-
-    /// Gives back memory that was taken on the decode side for a request that will not come.
-    pub(super) fn cancel_reservation(&mut self, slot: Slot) {
-        let Some(id) = self.requests[slot].decode_instance else { return };
-        self.touch(id);
-        self.settle(id);
-        let Self { instances, requests, .. } = self;
-        let (instance, request) = (&mut instances[id.at()], &mut requests[slot]);
-        instance.incoming_blocks -= request.reserved.private;
-        instance.kv.release(&request.prefix, &mut request.reserved);
-        instance.incoming -= 1;
-        instance.in_flight -= 1;
-        instance.pending_tokens -= u64::from(request.prompt) + 1;
-        self.kick(id);
-        self.memory_freed(id);
+        if shared {
+            // Others with the same beginning now need less.
+            self.memory_freed(receiver);
+        }
     }
 }

@@ -1,9 +1,8 @@
 //! One instance: its queues, its batch, its KV memory and the iteration in flight.
 
-use std::collections::VecDeque;
-
 use super::decode_set::DecodeSet;
 use super::event::{InstanceId, PoolId, Slot};
+use super::list::List;
 use super::request::{Request, Requests, Snapshot};
 use super::spec::{EngineSpec, PoolSpec};
 use crate::kv::KvCache;
@@ -35,6 +34,44 @@ pub(super) struct InFlight {
     pub(super) cost: Option<IterationCost>,
 }
 
+/// What routers ask of an instance. Kept apart from the rest, side by side: some look at those of all instances.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Load {
+    /// Requests assigned to it and not yet done there.
+    pub(super) in_flight: u64,
+    /// What these add up to in tokens to go.
+    pub(super) pending_tokens: u64,
+}
+
+impl Load {
+    /// Takes on a request that has `pending` tokens to go.
+    pub(super) fn assign(&mut self, request: &mut Request, pending: u64) {
+        self.in_flight += 1;
+        self.pending_tokens += pending;
+        request.pending = pending;
+    }
+
+    /// Notes prompt tokens of a request as computed or found in the cache; the one token that every request counts for stays.
+    pub(super) fn computed(&mut self, request: &mut Request, tokens: u32) {
+        let done = u64::from(tokens).min(request.pending.saturating_sub(1));
+        request.pending -= done;
+        self.pending_tokens -= done;
+    }
+
+    /// A request that lost its KV has `tokens` more to go.
+    pub(super) fn add_pending(&mut self, request: &mut Request, tokens: u32) {
+        request.pending += u64::from(tokens);
+        self.pending_tokens += u64::from(tokens);
+    }
+
+    /// A request has left.
+    pub(super) fn unassign(&mut self, request: &mut Request) {
+        self.in_flight -= 1;
+        self.pending_tokens -= request.pending;
+        request.pending = 0;
+    }
+}
+
 /// Where an instance stands.
 #[derive(Debug, Clone)]
 pub(super) struct Instance {
@@ -43,7 +80,7 @@ pub(super) struct Instance {
     pub(super) engine: EngineSpec,
     pub(super) kv: KvCache,
     /// Requests whose prompt is to be computed, first come first served; preempted ones in front.
-    pub(super) waiting: VecDeque<Slot>,
+    pub(super) waiting: List,
     /// Of these, how many lost their KV and come back.
     pub(super) returning: u32,
     /// The last of these has just been admitted: the instance takes handoffs again.
@@ -53,15 +90,14 @@ pub(super) struct Instance {
     /// cached: should the decode batch evict that part, the request may fit, for holding what is cached costs memory too.
     pub(super) look_again: bool,
     /// Requests whose KV has arrived by handoff.
-    pub(super) resident: VecDeque<Slot>,
+    pub(super) resident: List,
     /// Running sequences whose prompt is not done, in order of admission.
     pub(super) prefilling: Vec<Slot>,
     pub(super) decode: DecodeSet,
     /// Members of `decode` that have not yet been through an iteration there.
     pub(super) fresh: Vec<Slot>,
-    /// Ends of the list of running sequences in order of admission.
-    pub(super) oldest: Option<Slot>,
-    pub(super) newest: Option<Slot>,
+    /// The sequences of both kinds, in order of admission.
+    pub(super) admitted: List,
     pub(super) chunks: Vec<Chunk>,
     /// Requests to drop at the next boundary.
     pub(super) aborted: Vec<Slot>,
@@ -83,8 +119,6 @@ pub(super) struct Instance {
     pub(super) incoming: u32,
     /// Blocks of their own that these hold.
     pub(super) incoming_blocks: u64,
-    pub(super) in_flight: u64,
-    pub(super) pending_tokens: u64,
     pub(super) egress: PortId,
     pub(super) ingress: PortId,
 }
@@ -98,16 +132,15 @@ impl Instance {
             pool,
             engine,
             kv: KvCache::new(engine.kv_blocks, engine.block_size, group_tokens),
-            waiting: VecDeque::new(),
+            waiting: List::default(),
             returning: 0,
             returned: false,
             look_again: false,
-            resident: VecDeque::new(),
+            resident: List::default(),
             prefilling: Vec::new(),
             decode: DecodeSet::new(engine.block_size, spec.window, classes),
             fresh: Vec::new(),
-            oldest: None,
-            newest: None,
+            admitted: List::default(),
             chunks: Vec::new(),
             aborted: Vec::new(),
             current: None,
@@ -121,8 +154,6 @@ impl Instance {
             transfers: 0,
             incoming: 0,
             incoming_blocks: 0,
-            in_flight: 0,
-            pending_tokens: 0,
             egress: ports.0,
             ingress: ports.1,
         }
@@ -135,52 +166,7 @@ impl Instance {
 
     /// Sequences it has taken on: running, arrived and on their way here.
     pub(super) fn committed(&self) -> u64 {
-        self.running() + self.resident.len() as u64 + u64::from(self.incoming)
-    }
-
-    /// Takes on a request that has `pending` tokens to go.
-    pub(super) fn assign(&mut self, request: &mut Request, pending: u64) {
-        self.in_flight += 1;
-        self.pending_tokens += pending;
-        request.pending = pending;
-    }
-
-    /// Notes prompt tokens of a request as computed or found in the cache; the one token that every request counts for stays.
-    pub(super) fn computed(&mut self, request: &mut Request, tokens: u32) {
-        let done = u64::from(tokens).min(request.pending.saturating_sub(1));
-        request.pending -= done;
-        self.pending_tokens -= done;
-    }
-
-    /// A request has left.
-    pub(super) fn unassign(&mut self, request: &mut Request) {
-        self.in_flight -= 1;
-        self.pending_tokens -= request.pending;
-        request.pending = 0;
-    }
-
-    /// Appends to the list of running sequences.
-    pub(super) fn push_running(&mut self, requests: &mut Requests, slot: Slot) {
-        requests[slot].before = self.newest;
-        requests[slot].after = None;
-        match self.newest {
-            Some(previous) => requests[previous].after = Some(slot),
-            None => self.oldest = Some(slot),
-        }
-        self.newest = Some(slot);
-    }
-
-    /// Takes out of the list of running sequences.
-    pub(super) fn remove_running(&mut self, requests: &mut Requests, slot: Slot) {
-        let (before, after) = (requests[slot].before.take(), requests[slot].after.take());
-        match before {
-            Some(previous) => requests[previous].after = after,
-            None => self.oldest = after,
-        }
-        match after {
-            Some(next) => requests[next].before = before,
-            None => self.newest = before,
-        }
+        self.running() + self.resident.len() + u64::from(self.incoming)
     }
 
     /// Takes a sequence out of the decode batch and books to it what it took part in.
@@ -203,7 +189,7 @@ impl Instance {
         let groups = self.kv.blocks(self.kv.group_tokens(request.held.groups));
         request.held.private = self.kv.blocks(u64::from(stored) + u64::from(self.ahead)) - groups;
         request.computed = stored;
-        self.remove_running(requests, slot);
+        self.admitted.remove(requests, slot);
         self.run = None;
     }
 }

@@ -13,13 +13,17 @@
 mod arrival;
 mod audit;
 mod batch;
+mod deadline;
 mod decode_set;
+mod departure;
 mod engine;
 mod event;
 mod handoff;
 mod instance;
+mod list;
 mod observe;
 mod request;
+mod reserve;
 mod run;
 mod spec;
 mod state;

@@ -1,8 +1,9 @@
 //! What the cluster tells the outside. It does not know who listens, or what is computed from it.
 
 use super::event::{InstanceId, PoolId};
+use super::spec::ModelId;
 use crate::power::{Energy, Phase};
-use crate::sim::SimTime;
+use crate::sim::{SimDuration, SimTime};
 use crate::workload::ClassId;
 
 /// How a request ended.
@@ -114,6 +115,10 @@ pub struct RequestRecord {
     pub second_token: Option<SimTime>,
     /// Memory on the decode side was reserved.
     pub reserved: Option<SimTime>,
+    /// How long it stood first in the queue of its prefill instance and was refused, because no decode instance had memory for it. Only
+    /// with `layer-wise` overlap, where memory is reserved before the prompt is computed; with `after-prefill` the wait for memory is the
+    /// time from the first token to `reserved`.
+    pub memory_wait: SimDuration,
     /// First byte of KV on the wire.
     pub transfer_start: Option<SimTime>,
     /// KV complete on the decode side.
@@ -150,8 +155,13 @@ pub trait Observer {
     fn idle(&mut self, _pool: PoolId, _from: SimTime, _to: SimTime, _phase: Phase, _energy: Energy) {}
     /// On one instance, `running` sequences ran and `kv_blocks` blocks were held all the time from `from` to `to`.
     fn gauges(&mut self, _pool: PoolId, _instance: InstanceId, _from: SimTime, _to: SimTime, _running: u64, _kv_blocks: u64) {}
-    /// In the whole pool, `waiting` requests waited all the time from `from` to `to`.
+    /// In the whole pool, `waiting` requests waited all the time from `from` to `to`: for their prompt to be computed, or on a decode
+    /// instance that has their KV, for a place in the batch.
     fn queue(&mut self, _pool: PoolId, _from: SimTime, _to: SimTime, _waiting: u64) {}
+    /// `waiting` requests of a model that has decode instances waited for memory there all the time from `from` to `to`. With `after-prefill`
+    /// their prompts are done and they are in no queue. With `layer-wise` they are the first in the queues of prefill instances, and
+    /// counted there too.
+    fn handoff_queue(&mut self, _model: ModelId, _from: SimTime, _to: SimTime, _waiting: u64) {}
     /// A transfer has been delivered.
     fn transfer(&mut self, _from: SimTime, _to: SimTime, _bytes: f64) {}
     /// A running request lost its KV.
@@ -194,6 +204,10 @@ impl<A: Observer, B: Observer> Observer for Both<A, B> {
     fn queue(&mut self, pool: PoolId, from: SimTime, to: SimTime, waiting: u64) {
         self.0.queue(pool, from, to, waiting);
         self.1.queue(pool, from, to, waiting);
+    }
+    fn handoff_queue(&mut self, model: ModelId, from: SimTime, to: SimTime, waiting: u64) {
+        self.0.handoff_queue(model, from, to, waiting);
+        self.1.handoff_queue(model, from, to, waiting);
     }
     fn transfer(&mut self, from: SimTime, to: SimTime, bytes: f64) {
         self.0.transfer(from, to, bytes);

@@ -61,7 +61,7 @@ pub(super) struct Request {
     pub(super) instance: InstanceId,
     pub(super) prefill_instance: InstanceId,
     pub(super) decode_instance: Option<InstanceId>,
-    /// Neighbours in the running list of its instance.
+    /// Neighbours in the row that it stands in.
     pub(super) before: Option<Slot>,
     pub(super) after: Option<Slot>,
 
@@ -101,6 +101,9 @@ pub(super) struct Request {
     pub(super) prefill_start: Option<SimTime>,
     pub(super) first_token: Option<SimTime>,
     pub(super) second_token: Option<SimTime>,
+    /// When it was first refused for lack of decode memory before its prefill, and how long that lasted.
+    pub(super) refused_at: Option<SimTime>,
+    pub(super) memory_wait: SimDuration,
     pub(super) reserved_at: Option<SimTime>,
     pub(super) transfer_start: Option<SimTime>,
     pub(super) delivered: Option<SimTime>,
@@ -151,12 +154,21 @@ impl Request {
             prefill_start: None,
             first_token: None,
             second_token: None,
+            refused_at: None,
+            memory_wait: SimDuration::ZERO,
             reserved_at: None,
             transfer_start: None,
             delivered: None,
             decode_start: None,
             last_token: at,
         }
+    }
+
+    /// Cuts its output where `context` tokens, more than its prompt has, hold no more.
+    pub(super) fn cut(&mut self, context: u32) {
+        let room = context.saturating_sub(self.prompt);
+        self.truncated |= self.output > room;
+        self.output = self.output.min(room);
     }
 
     /// Notes a token that leaves at `now`; returns the gap since the one before, if there was one.
@@ -231,6 +243,11 @@ impl Requests {
     /// True if the client of the request with these low bits of its id still waits for it in this slot.
     pub(super) fn is_waiting_for(&self, slot: Slot, id: u32) -> bool {
         self.slots[slot.at()].as_ref().is_some_and(|request| !request.reported && request.id & u64::from(u32::MAX) == u64::from(id))
+    }
+
+    /// Places for requests, live or vacant.
+    pub(super) fn places(&self) -> usize {
+        self.slots.len()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &Request)> {

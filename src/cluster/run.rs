@@ -59,6 +59,9 @@ impl<O: Observer> Cluster<O> {
             if key.at() > LATEST {
                 return Err(RunError::BeyondTime);
             }
+            if self.spec.audit {
+                self.audit_clock(key.at())?;
+            }
             self.now = key.at();
             self.order = self.order.max(key.without_sequence());
             self.guard.note(self.now)?;
@@ -92,17 +95,20 @@ impl<O: Observer> Cluster<O> {
 
     /// The key of the earliest live event; stale ones are dropped.
     fn next_event(&mut self) -> Option<EventKey> {
-        while let Some((key, event)) = self.queue.peek_event() {
-            let live = match *event {
+        while let Some((key, &event)) = self.queue.peek_event() {
+            let live = match event {
                 Event::IterationFinished { instance, generation } => self.instances[instance.at()].generation == generation,
                 Event::TransferFinished { generation } => self.network_generation == generation,
                 Event::LayerReady { slot, epoch } | Event::Delivered { slot, epoch } => self.requests.is_current(slot, epoch),
-                Event::Deadline { slot, id } => self.requests.is_waiting_for(slot, id),
+                Event::Deadline { class } => self.first_deadline(class) == Some(key.at()),
             };
             if live {
                 return Some(key);
             }
             self.queue.pop();
+            if let Event::Deadline { class } = event {
+                self.schedule_deadline(class);
+            }
         }
         None
     }
@@ -122,9 +128,9 @@ impl<O: Observer> Cluster<O> {
                 self.events += 1;
                 self.on_delivered(slot);
             }
-            Event::Deadline { slot, .. } => {
+            Event::Deadline { class } => {
                 self.events += 1;
-                self.on_deadline(slot);
+                self.on_deadline(class);
             }
         }
     }

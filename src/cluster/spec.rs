@@ -71,14 +71,27 @@ pub struct PoolSpec {
     pub engine: EngineSpec,
     /// How much power is drawn.
     pub power: InstancePower,
-    /// KV bytes that one token occupies on the wire.
+    /// KV bytes that one token occupies on the wire, all layers together.
     pub kv_bytes_per_token: f64,
+    /// Of these, in layers that see and keep only the last `window` tokens; 0 without a window.
+    pub kv_windowed_bytes_per_token: f64,
     /// Layers of the model, for `layer-wise` overlap.
     pub layers: u32,
     /// Sliding window of the model, tokens; `None` without one.
     pub window: Option<u32>,
     /// Bandwidth of the instance's network attachment per direction, bytes per second (> 0), efficiency included.
     pub port_bytes_per_s: f64,
+    /// Fixed time of every handoff that its instances send: set-up and latency, paid after the last byte.
+    pub handoff_overhead: SimDuration,
+}
+
+impl PoolSpec {
+    /// Bytes on the wire of the KV of positions `from..to` of a prompt of `prompt` tokens. Layers with a window keep, and send, only its end.
+    pub(super) fn kv_bytes(&self, from: u32, to: u32, prompt: u32) -> f64 {
+        let kept_from = self.window.map_or(from, |window| prompt.saturating_sub(window).clamp(from, to.max(from)));
+        let (all, kept) = (f64::from(to.saturating_sub(from)), f64::from(to.saturating_sub(kept_from)));
+        all * (self.kv_bytes_per_token - self.kv_windowed_bytes_per_token) + kept * self.kv_windowed_bytes_per_token
+    }
 }
 
 /// When KV moves.
@@ -96,8 +109,6 @@ pub enum Overlap {
 pub struct NetworkSpec {
     /// When KV moves.
     pub overlap: Overlap,
-    /// Fixed time of every handoff: set-up and latency, paid after the last byte.
-    pub handoff_overhead: SimDuration,
     /// Bandwidth that all handoffs share, bytes per second; `None`: only the instances' own attachments limit.
     pub fabric_bytes_per_s: Option<f64>,
 }

@@ -1,17 +1,19 @@
 //! The state of the cluster, and what every handler needs: queues, gauges, scheduling.
 
-use super::audit::Violation;
+use std::collections::VecDeque;
+
+use super::audit::{Rounds, Violation};
+use super::deadline::Deadlines;
 use super::engine::{run_cost, settle_gauges, settle_idle};
 use super::event::{Event, InstanceId, PoolId, Slot};
-use super::instance::Instance;
+use super::instance::{Instance, Load};
+use super::list::List;
 use super::observe::{IterationRecord, Observer};
 use super::request::Requests;
 use super::spec::{ClusterSpec, ModelId, Overlap, PoolSpec, Role};
 use crate::network::{Fabric, PortId};
 use crate::policy::Router;
 use crate::sim::{EventKey, EventQueue, Generation, LivelockGuard, Purpose, SimDuration, SimTime, Streams};
-
-use std::collections::VecDeque;
 
 /// A pool and its gauges.
 #[derive(Debug)]
@@ -23,21 +25,36 @@ pub(super) struct PoolState {
     waiting_since: SimTime,
 }
 
+/// An instance where requests can begin.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry {
+    pub(super) id: InstanceId,
+    /// Prompts must be shorter: its own limit; where it hands on, also that of the decode instance with the longest.
+    pub(super) context: u32,
+    /// Prompt and output are at most this long: its own limit, or where it hands on, that of the decode instance with the longest. What
+    /// the one that is chosen in the end holds less is cut when it is chosen.
+    pub(super) output_context: u32,
+}
+
 /// The instances that serve one model, by stage.
 #[derive(Debug)]
 pub(super) struct ModelRoute {
-    /// Prefill and mixed instances.
-    pub(super) entry: Vec<InstanceId>,
+    /// Prefill and mixed instances, but for prefill instances that have nobody to hand on to.
+    pub(super) entry: Vec<Entry>,
     /// Decode instances.
     pub(super) decode: Vec<InstanceId>,
+    /// The longest context that one of them holds.
+    pub(super) longest_decode: Option<u32>,
     pub(super) entry_router: Box<dyn Router>,
-    pub(super) decode_router: Box<dyn Router>,
+    /// Taken out while it is asked.
+    pub(super) decode_router: Option<Box<dyn Router>>,
     /// Prompts that are done and wait for memory on the decode side, first come first served.
-    pub(super) handoffs: VecDeque<Slot>,
+    pub(super) handoffs: List,
     /// Prefill instances whose first request waits for memory on the decode side (`layer-wise`).
-    pub(super) blocked: Vec<InstanceId>,
-    /// The pool whose queue the handoffs are counted in.
-    pub(super) decode_pool: Option<PoolId>,
+    pub(super) blocked: VecDeque<InstanceId>,
+    /// Requests that wait for memory on the decode side, in either of these ways, and since when it is so many.
+    pub(super) short_of_memory: u64,
+    short_since: SimTime,
 }
 
 /// A cluster in the middle of a run.
@@ -46,6 +63,8 @@ pub struct Cluster<O: Observer> {
     pub(super) spec: ClusterSpec,
     pub(super) pools: Vec<PoolState>,
     pub(super) instances: Vec<Instance>,
+    /// What routers ask of them, by instance.
+    pub(super) loads: Vec<Load>,
     pub(super) routes: Vec<ModelRoute>,
     pub(super) requests: Requests,
     pub(super) fabric: Fabric,
@@ -61,7 +80,10 @@ pub struct Cluster<O: Observer> {
     pub(super) observer: O,
     pub(super) events: u64,
     /// The first timestamp out of order, if the run is audited.
+    /// Clients who will not wait for ever, by workload.
+    pub(super) deadlines: Vec<Deadlines>,
     pub(super) violation: Option<Violation>,
+    pub(super) rounds: Rounds,
     pub(super) departed: Vec<(crate::workload::ClassId, SimTime)>,
 }
 
@@ -94,6 +116,7 @@ impl<O: Observer> Cluster<O> {
         let routes = build_routes(&spec, &instances);
         Self {
             pools,
+            loads: vec![Load::default(); instances.len()],
             instances,
             routes,
             requests: Requests::default(),
@@ -107,7 +130,9 @@ impl<O: Observer> Cluster<O> {
             guard: LivelockGuard::new(LIVELOCK_LIMIT),
             observer,
             events: 0,
+            deadlines: vec![Deadlines::default(); spec.classes.len()],
             violation: None,
+            rounds: Rounds::default(),
             departed: Vec::new(),
             spec,
         }
@@ -161,6 +186,9 @@ impl<O: Observer> Cluster<O> {
         for index in 0..self.pools.len() {
             self.change_queue(PoolId(u16::try_from(index).unwrap_or(u16::MAX)), 0);
         }
+        for model in 0..self.routes.len() {
+            self.change_handoff_queue(model, 0);
+        }
         self.observer
     }
 
@@ -179,8 +207,20 @@ impl<O: Observer> Cluster<O> {
         pool.waiting = pool.waiting.saturating_add_signed(by);
     }
 
-    /// Reports an instance's gauges before its memory changes outside of forming a batch.
+    /// Changes the number of requests of a model that wait for memory on the decode side.
+    pub(super) fn change_handoff_queue(&mut self, model: usize, by: i64) {
+        let route = &mut self.routes[model];
+        if self.now > route.short_since && !route.decode.is_empty() {
+            let id = ModelId(u16::try_from(model).unwrap_or(u16::MAX));
+            self.observer.handoff_queue(id, route.short_since, self.now, route.short_of_memory);
+            route.short_since = self.now;
+        }
+        route.short_of_memory = route.short_of_memory.saturating_add_signed(by);
+    }
+
+    /// Brings an instance to the present and reports its gauges, before its memory changes outside of forming a batch.
     pub(super) fn settle(&mut self, id: InstanceId) {
+        self.catch_up(id);
         let now = self.now;
         settle_gauges(&mut self.instances[id.at()], &mut self.observer, now);
     }
@@ -236,27 +276,39 @@ fn build_routes(spec: &ClusterSpec, instances: &[Instance]) -> Vec<ModelRoute> {
         .max()
         .map_or(0, |ModelId(last)| u32::from(last) + 1);
     let streams = Streams::new(spec.seed);
-    let of = |model: u32, wanted: &dyn Fn(Role) -> bool| {
-        let serves = |instance: &Instance| {
+    let of = |model: u32, role: Role| {
+        let serves = move |instance: &&Instance| {
             let pool = &spec.pools[instance.pool.at()];
-            u32::from(pool.model.0) == model && wanted(pool.role)
+            u32::from(pool.model.0) == model && pool.role == role
         };
-        let ids = instances.iter().enumerate().filter(|(_, instance)| serves(instance));
-        ids.map(|(i, _)| InstanceId(u32::try_from(i).unwrap_or(u32::MAX))).collect::<Vec<_>>()
+        instances.iter().filter(serves)
     };
     (0..models)
         .map(|model| {
-            let decode = of(model, &|role| role == Role::Decode);
-            let split = !of(model, &|role| role == Role::Prefill).is_empty();
+            let longest_decode = of(model, Role::Decode).map(|instance| instance.engine.max_model_len).max();
+            let mixed = of(model, Role::Mixed).map(|instance| {
+                let context = instance.engine.max_model_len;
+                Entry { id: instance.id, context, output_context: context }
+            });
+            let prefill = of(model, Role::Prefill).filter_map(|instance| {
+                let output_context = longest_decode?;
+                Some(Entry { id: instance.id, context: output_context.min(instance.engine.max_model_len), output_context })
+            });
+            let mut entry: Vec<Entry> = mixed.chain(prefill).collect();
+            entry.sort_unstable_by_key(|entry| entry.id);
+            let decode: Vec<InstanceId> = of(model, Role::Decode).map(|instance| instance.id).collect();
+            let split = of(model, Role::Prefill).next().is_some();
             let entry_router = if split { spec.routers.prefill } else { spec.routers.mixed };
             ModelRoute {
-                entry: of(model, &|role| role != Role::Decode),
-                decode_pool: decode.first().map(|id| instances[id.at()].pool),
+                entry,
+                longest_decode,
+                short_of_memory: 0,
+                short_since: SimTime::ZERO,
                 decode,
                 entry_router: entry_router.build(streams.stream(Purpose::Routing, 2 * model)),
-                decode_router: spec.routers.decode.build(streams.stream(Purpose::Routing, 2 * model + 1)),
-                handoffs: VecDeque::new(),
-                blocked: Vec::new(),
+                decode_router: Some(spec.routers.decode.build(streams.stream(Purpose::Routing, 2 * model + 1))),
+                handoffs: List::default(),
+                blocked: VecDeque::new(),
             }
         })
         .collect()

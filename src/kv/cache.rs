@@ -110,9 +110,11 @@ impl KvCache {
     }
 
     /// Publishes the groups of `ids` that the first `tokens` computed tokens cover: the sequence's own blocks become shared ones.
-    /// A group that somebody else published meanwhile is shared and the duplicate given back.
-    pub fn publish(&mut self, ids: &[u64], tokens: u64, held: &mut Held) {
+    /// A group that somebody else published meanwhile is shared and the duplicate given back. True if there was any: those who wait for
+    /// memory may need less now, or find more.
+    pub fn publish(&mut self, ids: &[u64], tokens: u64, held: &mut Held) -> bool {
         let whole = (self.whole_groups(tokens) as usize).min(ids.len());
+        let any = (held.groups as usize) < whole;
         while (held.groups as usize) < whole {
             let id = ids[held.groups as usize];
             if !self.prefix.hold(id) {
@@ -122,6 +124,7 @@ impl KvCache {
             held.private -= self.group_blocks;
             held.groups += 1;
         }
+        any
     }
 
     /// Gives back all that a sequence holds. Its last groups become evictable first, so that shared beginnings live longest.

@@ -61,6 +61,15 @@ pub(super) struct PoolRecord {
     pub(super) hit_tokens: u64,
 }
 
+/// Requests that wait for memory on the decode side, of one model.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct HandoffRecord {
+    /// Requests · ns.
+    pub(super) waiting: u128,
+    /// Time in which at least one waited, ns.
+    pub(super) blocked: u128,
+}
+
 /// Sums over completed requests of the time in each stage of life, ns.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct StageTimes {

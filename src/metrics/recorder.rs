@@ -4,11 +4,11 @@
 
 use super::bins::Bins;
 use super::parameters::RecorderParameters;
-use super::record::{ClassRecord, Flow, PoolRecord, StageTimes};
+use super::record::{ClassRecord, Flow, HandoffRecord, PoolRecord, StageTimes};
 use super::row::{RequestRow, Verdict};
 use super::summary::TokenCounts;
 use super::values::Values;
-use crate::cluster::{InstanceId, IterationRecord, Observer, Outcome, PoolId, RequestRecord};
+use crate::cluster::{InstanceId, IterationRecord, ModelId, Observer, Outcome, PoolId, RequestRecord};
 use crate::power::{Energy, Phase};
 use crate::sim::SimTime;
 use crate::units::nearest;
@@ -35,6 +35,8 @@ pub struct Recorder<S: RequestSink> {
     pub(super) warmup: SimTime,
     pub(super) classes: Vec<ClassRecord>,
     pub(super) pools: Vec<PoolRecord>,
+    /// By model.
+    pub(super) handoffs: Vec<HandoffRecord>,
     pub(super) stages: StageTimes,
     pub(super) tokens: TokenCounts,
     /// Prompt tokens of measured requests, and output tokens of those that completed.
@@ -53,6 +55,7 @@ impl<S: RequestSink> Recorder<S> {
             warmup: SimTime::ZERO + parameters.warmup,
             classes: parameters.classes.iter().map(|_| ClassRecord::new()).collect(),
             pools: vec![PoolRecord::default(); parameters.pools.len()],
+            handoffs: Vec::new(),
             stages: StageTimes::default(),
             tokens: TokenCounts::default(),
             asked: [0, 0],
@@ -251,6 +254,17 @@ impl<S: RequestSink> Observer for Recorder<S> {
             record.waiting += u128::from(waiting) * span;
             record.queue_peak = record.queue_peak.max(waiting);
         }
+    }
+
+    fn handoff_queue(&mut self, model: ModelId, from: SimTime, to: SimTime, waiting: u64) {
+        let index = usize::from(model.0);
+        if self.handoffs.len() <= index {
+            self.handoffs.resize(index + 1, HandoffRecord::default());
+        }
+        let span = u128::from(self.measured_ns(from, to));
+        let record = &mut self.handoffs[index];
+        record.waiting += u128::from(waiting) * span;
+        record.blocked += if waiting > 0 { span } else { 0 };
     }
 
     fn transfer(&mut self, from: SimTime, to: SimTime, bytes: f64) {

@@ -73,7 +73,7 @@ pub fn gap_std_ns(record: &RequestRecord) -> Option<u64> {
     (record.gap_count >= 2).then(|| std_ns(record.gap_count, u128::from(record.gap_sum_ns), record.gap_squares_ns2).round() as u64)
 }
 
-/// Time of a completed request in: queue, prefill, reservation, transfer, decode queue, decode. They sum to its E2E latency.
+/// Time of a completed request in: queue, prefill, wait for decode memory, transfer, decode queue, decode. They sum to its E2E latency.
 pub fn stages(record: &RequestRecord) -> [SimDuration; 6] {
     let end = record.done;
     let prefill_start = record.prefill_start.unwrap_or(end);
@@ -83,10 +83,13 @@ pub fn stages(record: &RequestRecord) -> [SimDuration; 6] {
         (Some(reserved), Some(delivered), Some(joined)) => (reserved.max(first), delivered.max(first), joined.max(first)),
         _ => (first, first, first),
     };
+    // With layer-wise overlap memory is reserved before the prompt is computed.
+    let queued = prefill_start.since(record.arrived);
+    let refused = record.memory_wait.min(queued);
     [
-        prefill_start.since(record.arrived),
+        queued - refused,
         first.since(prefill_start),
-        reserved.since(first),
+        refused + reserved.since(first),
         delivered.since(reserved),
         joined.since(delivered),
         end.since(joined),

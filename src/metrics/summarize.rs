@@ -3,8 +3,9 @@
 use super::record::ClassRecord;
 use super::recorder::{Recorder, RequestSink};
 use super::summary::{
-    AtBoundary, Cdf, ClassSummary, Cost, Distributions, Energy, EnergyByPhase, Goodput, Jitter, Latency, Lengths, Lifecycle, MeanAndP99,
-    NetworkSummary, PoolSummary, PoolTimeline, RequestCounts, RunResult, SCHEMA_VERSION, Summary, Throughput, Timeline, Warmup,
+    AtBoundary, Cdf, ClassSummary, Cost, Distributions, Energy, EnergyByPhase, Goodput, HandoffSummary, Jitter, Latency, Lengths,
+    Lifecycle, MeanAndP99, NetworkSummary, PoolSummary, PoolTimeline, RequestCounts, RunResult, SCHEMA_VERSION, Summary, Throughput,
+    Timeline, Warmup,
 };
 use super::values::Values;
 use crate::power::{self, EnergyMeter, Phase, carbon_g, facility_j};
@@ -89,6 +90,7 @@ impl<S: RequestSink> Recorder<S> {
             cost: Cost::default(),
             pools: self.pool_summaries(measured_s),
             classes: self.class_summaries(),
+            handoff: self.handoff(measured_s),
             network: self.network(facts),
             provenance: Vec::new(),
             assertions: Vec::new(),
@@ -302,6 +304,11 @@ impl<S: RequestSink> Recorder<S> {
             }
         });
         summaries.collect()
+    }
+
+    fn handoff(&self, measured_s: f64) -> HandoffSummary {
+        let worst = self.handoffs.iter().max_by_key(|record| record.blocked).copied().unwrap_or_default();
+        HandoffSummary { waiting_mean: share(seconds(worst.waiting), measured_s), blocked_share: share(seconds(worst.blocked), measured_s) }
     }
 
     fn network(&self, facts: &RunFacts) -> NetworkSummary {

@@ -11,6 +11,9 @@
 //!  prefill 1 ──port──┘                └──port── decode 1
 //! ```
 
+use std::collections::BinaryHeap;
+
+use super::tournament::Tournament;
 use crate::sim::{SimDuration, SimTime};
 
 /// Index of a port: one direction of the network attachment of one instance, or a shared fabric.
@@ -36,12 +39,18 @@ impl Route {
     fn ports(self) -> impl Iterator<Item = PortId> {
         [Some(self.from), Some(self.to), self.fabric].into_iter().flatten()
     }
+
+    /// Where a port comes in `ports`.
+    fn position(self, port: PortId) -> usize {
+        self.ports().take_while(|&other| other != port).count()
+    }
 }
 
 #[derive(Debug, Clone)]
 struct Port {
     /// Bytes per nanosecond.
     capacity: f64,
+    /// In no particular order.
     transfers: Vec<TransferId>,
     carried_bytes: f64,
     /// Scratch of the filling.
@@ -58,9 +67,27 @@ struct Transfer {
     rate: f64,
     updated: SimTime,
     finishes: SimTime,
-    active: bool,
-    /// Scratch of the filling.
+    /// Its places in the lists of its ports, in the order of `Route::ports`.
+    places: [u32; 3],
+    /// Scratch of the search for the component and of the filling.
+    reached: bool,
     settled: bool,
+}
+
+/// The share that a port offers each of its unsettled transfers. The largest is the one that offers least; of equals, the first port.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Offer(f64, PortId);
+
+impl Eq for Offer {}
+impl Ord for Offer {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        other.0.total_cmp(&self.0).then(other.1.cmp(&self.1))
+    }
+}
+impl PartialOrd for Offer {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// All ports and what moves through them.
@@ -69,9 +96,12 @@ pub struct Fabric {
     ports: Vec<Port>,
     transfers: Vec<Transfer>,
     vacant: Vec<TransferId>,
-    active: Vec<TransferId>,
+    finishes: Tournament,
     component_ports: Vec<PortId>,
     component: Vec<TransferId>,
+    offers: BinaryHeap<Offer>,
+    /// Ports whose offer a settled transfer has changed.
+    changed: Vec<PortId>,
 }
 
 impl Fabric {
@@ -91,8 +121,16 @@ impl Fabric {
 
     /// Starts moving `bytes` (> 0) along `route`.
     pub fn start(&mut self, now: SimTime, route: Route, bytes: f64) -> TransferId {
-        let transfer =
-            Transfer { route, remaining_bytes: bytes, rate: 0.0, updated: now, finishes: SimTime::NEVER, active: true, settled: false };
+        let transfer = Transfer {
+            route,
+            remaining_bytes: bytes,
+            rate: 0.0,
+            updated: now,
+            finishes: SimTime::NEVER,
+            places: [0; 3],
+            reached: false,
+            settled: false,
+        };
         let id = if let Some(id) = self.vacant.pop() {
             self.transfers[id.0 as usize] = transfer;
             id
@@ -100,10 +138,11 @@ impl Fabric {
             self.transfers.push(transfer);
             TransferId(index(self.transfers.len() - 1))
         };
-        for port in route.ports() {
-            self.ports[port.0 as usize].transfers.push(id);
+        for (position, port) in route.ports().enumerate() {
+            let there = &mut self.ports[port.0 as usize].transfers;
+            self.transfers[id.0 as usize].places[position] = index(there.len());
+            there.push(id);
         }
-        self.active.push(id);
         self.share(now, route);
         id
     }
@@ -115,11 +154,12 @@ impl Fabric {
         let transfer = &mut self.transfers[id.0 as usize];
         transfer.remaining_bytes += bytes;
         transfer.finishes = finish(transfer);
+        self.finishes.set(id, Some(transfer.finishes));
     }
 
     /// The transfer that finishes first, and when; ties by index.
     pub fn next_finish(&self) -> Option<(SimTime, TransferId)> {
-        self.active.iter().map(|&id| (self.transfers[id.0 as usize].finishes, id)).min()
+        self.finishes.first()
     }
 
     /// Removes a transfer that has moved its last byte, and shares its bandwidth among the rest.
@@ -128,20 +168,24 @@ impl Fabric {
         // Counts the bytes moved since the last change; what is left is a rounding error below one nanosecond's worth.
         self.advance(now, id);
         let rest = self.transfers[id.0 as usize].remaining_bytes;
-        for port in route.ports() {
-            let port = &mut self.ports[port.0 as usize];
-            port.carried_bytes += rest;
-            port.transfers.retain(|&other| other != id);
+        for (position, port) in route.ports().enumerate() {
+            let place = self.transfers[id.0 as usize].places[position] as usize;
+            let there = &mut self.ports[port.0 as usize];
+            there.carried_bytes += rest;
+            there.transfers.swap_remove(place);
+            if let Some(&moved) = there.transfers.get(place) {
+                let moved = &mut self.transfers[moved.0 as usize];
+                moved.places[moved.route.position(port)] = index(place);
+            }
         }
-        self.transfers[id.0 as usize].active = false;
-        self.active.retain(|&other| other != id);
+        self.finishes.set(id, None);
         self.vacant.push(id);
         self.share(now, route);
     }
 
     /// Transfers in flight.
     pub fn in_flight(&self) -> usize {
-        self.active.len()
+        self.transfers.len() - self.vacant.len()
     }
 
     /// Bytes that a port has carried up to its last change.
@@ -156,9 +200,16 @@ impl Fabric {
 
     /// True if no port carries more than its capacity, up to rounding.
     pub fn within_capacity(&self) -> bool {
-        self.ports
-            .iter()
-            .all(|port| port.transfers.iter().map(|id| self.transfers[id.0 as usize].rate).sum::<f64>() <= port.capacity * (1.0 + 1e-9))
+        self.ports.iter().all(|port| self.is_within_capacity(port))
+    }
+
+    /// The same of the ports that the last change concerned.
+    pub fn is_last_change_within_capacity(&self) -> bool {
+        self.component_ports.iter().all(|port| self.is_within_capacity(&self.ports[port.0 as usize]))
+    }
+
+    fn is_within_capacity(&self, port: &Port) -> bool {
+        port.transfers.iter().map(|id| self.transfers[id.0 as usize].rate).sum::<f64>() <= port.capacity * (1.0 + 1e-9)
     }
 
     fn advance(&mut self, now: SimTime, id: TransferId) {
@@ -183,7 +234,9 @@ impl Fabric {
         for &id in &component {
             let transfer = &mut self.transfers[id.0 as usize];
             transfer.finishes = finish(transfer);
+            transfer.reached = false;
         }
+        self.finishes.set_all(&component, |id| self.transfers[id.0 as usize].finishes);
         self.component = component;
     }
 
@@ -200,7 +253,8 @@ impl Fabric {
             next += 1;
             for i in 0..self.ports[port].transfers.len() {
                 let id = self.ports[port].transfers[i];
-                if !self.component.contains(&id) {
+                if !self.transfers[id.0 as usize].reached {
+                    self.transfers[id.0 as usize].reached = true;
                     self.component.push(id);
                     for other in self.transfers[id.0 as usize].route.ports() {
                         reach(&mut self.ports, &mut self.component_ports, other);
@@ -221,33 +275,43 @@ impl Fabric {
     /// Progressive filling.
     fn fill(&mut self, component: &[TransferId]) {
         let mut unsettled = component.len();
+        self.offers.clear();
+        self.offers.extend(self.component_ports.iter().filter_map(|&id| offer(&self.ports, id)));
         while unsettled > 0 {
-            let Some((share, tightest)) = self
-                .component_ports
-                .iter()
-                .filter(|port| self.ports[port.0 as usize].unsettled > 0)
-                .map(|&port| (self.ports[port.0 as usize].left / f64::from(self.ports[port.0 as usize].unsettled), port))
-                .min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)))
-            else {
-                return;
-            };
-            for i in 0..self.ports[tightest.0 as usize].transfers.len() {
-                let id = self.ports[tightest.0 as usize].transfers[i];
-                if self.transfers[id.0 as usize].settled {
+            let Some(tightest) = self.offers.pop() else { return };
+            if offer(&self.ports, tightest.1) != Some(tightest) {
+                // It has made a newer offer since.
+                continue;
+            }
+            let Offer(share, port) = tightest;
+            for i in 0..self.ports[port.0 as usize].transfers.len() {
+                let id = self.ports[port.0 as usize].transfers[i];
+                let transfer = &mut self.transfers[id.0 as usize];
+                if transfer.settled {
                     continue;
                 }
-                let transfer = &mut self.transfers[id.0 as usize];
                 transfer.settled = true;
                 transfer.rate = share;
                 unsettled -= 1;
-                for port in transfer.route.ports() {
-                    let port = &mut self.ports[port.0 as usize];
-                    port.left -= share;
-                    port.unsettled -= 1;
+                for other in transfer.route.ports() {
+                    let there = &mut self.ports[other.0 as usize];
+                    there.left -= share;
+                    there.unsettled -= 1;
+                    reach(&mut self.ports, &mut self.changed, other);
                 }
+            }
+            for id in self.changed.drain(..) {
+                self.ports[id.0 as usize].reached = false;
+                self.offers.extend(offer(&self.ports, id));
             }
         }
     }
+}
+
+/// What a port offers each of its unsettled transfers; `None` if it has none.
+fn offer(ports: &[Port], id: PortId) -> Option<Offer> {
+    let port = &ports[id.0 as usize];
+    (port.unsettled > 0).then(|| Offer(port.left / f64::from(port.unsettled), id))
 }
 
 fn reach(ports: &mut [Port], found: &mut Vec<PortId>, id: PortId) {
@@ -268,114 +332,4 @@ fn index(n: usize) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn at_us(us: u64) -> SimTime {
-        SimTime::from_ns(us * 1000)
-    }
-
-    fn route(from: PortId, to: PortId) -> Route {
-        Route { from, to, fabric: None }
-    }
-
-    #[test]
-    fn a_lone_transfer_takes_bytes_over_bandwidth() {
-        let mut fabric = Fabric::default();
-        let (a, b) = (fabric.add_port(50e9), fabric.add_port(50e9));
-        // 2.5 GB over 50 GB/s = 50 ms.
-        fabric.start(SimTime::ZERO, route(a, b), 2.5e9);
-        assert_eq!(fabric.next_finish().unwrap().0, at_us(50_000));
-    }
-
-    #[test]
-    fn two_transfers_over_one_port_share_it_and_the_second_speeds_up_when_the_first_is_done() {
-        let mut fabric = Fabric::default();
-        let sender = fabric.add_port(10e9);
-        let (x, y) = (fabric.add_port(10e9), fabric.add_port(10e9));
-        // 10 GB/s shared: 5 GB/s each. The first (1 MB) is done at 200 µs; the second has moved 1 of 3 MB and needs
-        // 2 MB at 10 GB/s = 200 µs more.
-        let first = fabric.start(SimTime::ZERO, route(sender, x), 1e6);
-        let second = fabric.start(SimTime::ZERO, route(sender, y), 3e6);
-        assert_eq!(fabric.next_finish(), Some((at_us(200), first)));
-        fabric.finish(at_us(200), first);
-        assert_eq!(fabric.next_finish(), Some((at_us(400), second)));
-        fabric.finish(at_us(400), second);
-        approx::assert_relative_eq!(fabric.carried_bytes(sender), 4e6, max_relative = 1e-12);
-        assert_eq!(fabric.in_flight(), 0);
-    }
-
-    #[test]
-    fn a_later_arrival_slows_the_first_from_then_on() {
-        let mut fabric = Fabric::default();
-        let sender = fabric.add_port(10e9);
-        let (x, y) = (fabric.add_port(10e9), fabric.add_port(10e9));
-        // Alone until 100 µs: 1 MB of 3 moved. Then 5 GB/s: 2 MB take 400 µs. Done at 500 µs.
-        let first = fabric.start(SimTime::ZERO, route(sender, x), 3e6);
-        fabric.start(at_us(100), route(sender, y), 9e6);
-        assert_eq!(fabric.next_finish(), Some((at_us(500), first)));
-    }
-
-    #[test]
-    fn what_a_bottleneck_leaves_over_goes_to_the_others() {
-        let mut fabric = Fabric::default();
-        let sender = fabric.add_port(10e9);
-        let (slow, fast) = (fabric.add_port(2e9), fabric.add_port(10e9));
-        // Max-min: the slow receiver takes 2 GB/s, the other the remaining 8 GB/s (an equal split would give it 5).
-        fabric.start(SimTime::ZERO, route(sender, slow), 2e6);
-        let other = fabric.start(SimTime::ZERO, route(sender, fast), 8e6);
-        assert_eq!(fabric.transfers[other.0 as usize].rate.to_bits(), 8.0f64.to_bits());
-        assert_eq!(fabric.next_finish().unwrap().0, at_us(1000));
-    }
-
-    #[test]
-    fn a_shared_fabric_binds_transfers_of_different_ports() {
-        let mut fabric = Fabric::default();
-        let core = fabric.add_port(10e9);
-        let ports: Vec<PortId> = (0..4).map(|_| fabric.add_port(10e9)).collect();
-        for (from, to) in [(ports[0], ports[1]), (ports[2], ports[3])] {
-            fabric.start(SimTime::ZERO, Route { from, to, fabric: Some(core) }, 1e6);
-        }
-        assert_eq!(fabric.next_finish().unwrap().0, at_us(200));
-    }
-
-    #[test]
-    fn bytes_added_in_flight_come_after_the_rest() {
-        let mut fabric = Fabric::default();
-        let (a, b) = (fabric.add_port(10e9), fabric.add_port(10e9));
-        let id = fabric.start(SimTime::ZERO, route(a, b), 1e6);
-        fabric.extend(at_us(50), id, 1e6);
-        assert_eq!(fabric.next_finish(), Some((at_us(200), id)));
-    }
-
-    proptest! {
-        /// No port is overbooked, every transfer moves, and all bytes arrive.
-        #[test]
-        fn capacity_and_bytes_are_conserved(starts in proptest::collection::vec((0u32..4, 0u32..4, 1u64..5_000_000, 0u64..300), 1..60), shared in any::<bool>()) {
-            let mut fabric = Fabric::default();
-            let senders: Vec<PortId> = (0..4).map(|i| fabric.add_port(1e9 * f64::from(i + 1))).collect();
-            let receivers: Vec<PortId> = (0..4).map(|i| fabric.add_port(3e9 / f64::from(i + 1))).collect();
-            let core = fabric.add_port(4e9);
-            let mut now = SimTime::ZERO;
-            let mut sent = 0.0;
-            for (from, to, bytes, gap) in starts {
-                now += SimDuration::from_ns(gap * 1000);
-                while let Some((at, id)) = fabric.next_finish().filter(|(at, _)| *at <= now) {
-                    fabric.finish(at, id);
-                }
-                sent += bytes as f64;
-                fabric.start(now, Route { from: senders[from as usize], to: receivers[to as usize], fabric: shared.then_some(core) }, bytes as f64);
-                prop_assert!(fabric.within_capacity());
-                prop_assert!(fabric.active.iter().all(|id| fabric.transfers[id.0 as usize].rate > 0.0));
-            }
-            while let Some((at, id)) = fabric.next_finish() {
-                prop_assert!(at >= now);
-                now = at;
-                fabric.finish(at, id);
-            }
-            let carried: f64 = senders.iter().map(|&port| fabric.carried_bytes(port)).sum();
-            approx::assert_relative_eq!(carried, sent, max_relative = 1e-9);
-        }
-    }
-}
+mod tests;

@@ -18,7 +18,7 @@ pub struct RequestsCsv<W: Write> {
     error: Option<io::Error>,
 }
 
-const HEADER: [&str; 31] = [
+const HEADER: [&str; 32] = [
     "id",
     "workload",
     "outcome",
@@ -37,6 +37,7 @@ const HEADER: [&str; 31] = [
     "arrival_s",
     "prefill_start_s",
     "first_token_s",
+    "memory_wait_ms",
     "reserved_s",
     "transfer_start_s",
     "delivered_s",
@@ -132,8 +133,11 @@ impl<W: Write> RequestsCsv<W> {
         let decoded = record.decode_instance.or(record.prefill_instance.filter(|_| record.output_tokens > 1));
         self.instance(decoded.map(|id| id.0));
         self.time(Some(record.arrived));
-        for at in [record.prefill_start, record.first_token, record.reserved, record.transfer_start, record.delivered, record.decode_start]
-        {
+        for at in [record.prefill_start, record.first_token] {
+            self.time(at);
+        }
+        self.number(record.memory_wait.as_millis_f64());
+        for at in [record.reserved, record.transfer_start, record.delivered, record.decode_start] {
             self.time(at);
         }
         self.time(Some(record.done));

@@ -8,6 +8,8 @@ use crate::units::grouped;
 const OVERLOAD_GROWTH: f64 = 1.5;
 /// … and by at least this many.
 const OVERLOAD_REQUESTS: f64 = 20.0;
+/// Share of the time in which decode memory holds requests up that is worth a warning.
+const HELD_UP: f64 = 0.01;
 /// Share of requests that time out from which a cluster that holds requests up is overloaded.
 const GIVEN_UP: f64 = 0.1;
 /// The first tenth of the measured time must hold at least this share of the requests of the rest.
@@ -68,7 +70,9 @@ fn overload(result: &RunResult) -> Option<String> {
 /// Many requests give up, and something holds them up.
 fn held_up_and_gone(summary: &Summary) -> bool {
     let many = summary.requests.timed_out > 0 && summary.requests.timed_out as f64 >= GIVEN_UP * summary.requests.arrived as f64;
-    many && (summary.network.is_full() || summary.pools.iter().any(|pool| pool.is_full() || pool.is_queued_for()))
+    many && (summary.network.is_full()
+        || summary.handoff.is_blocked()
+        || summary.pools.iter().any(|pool| pool.is_full() || pool.is_queued_for()))
 }
 
 /// Mean number of requests inside in the middle of the arrivals and at their end, if it grew without end.
@@ -113,13 +117,16 @@ fn unfinished(summary: &Summary) -> Option<String> {
 }
 
 fn kv_saturation(summary: &Summary) -> Option<String> {
+    let blocked = summary.handoff.blocked_share;
+    let held_up = blocked >= HELD_UP;
     let full: Vec<&str> = summary.pools.iter().filter(|pool| pool.kv_utilization_peak > 0.99).map(|pool| pool.name.as_str()).collect();
     let preemptions: u64 = summary.pools.iter().map(|pool| pool.preemptions).sum();
     if full.is_empty() && preemptions == 0 {
-        return None;
+        return held_up.then(|| format!("requests waited {:.1} % of the time for KV memory on the decode side", 100.0 * blocked));
     }
     let pools = if full.is_empty() { String::new() } else { format!(" of `{}`", full.join("`, `")) };
     let what = match preemptions {
+        0 if held_up => format!("requests waited {:.1} % of the time for it", 100.0 * blocked),
         0 => "requests waited for it".to_owned(),
         n => {
             let (times, tokens) = (grouped(&n.to_string()), grouped(&summary.tokens.recomputed.to_string()));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tokenmill::cluster::{Both, Cluster, ClusterSpec, InstanceId, IterationRecord, Observer, Outcome, PoolId, RequestRecord};
+use tokenmill::cluster::{Both, Cluster, ClusterSpec, InstanceId, IterationRecord, ModelId, Observer, Outcome, PoolId, RequestRecord};
 use tokenmill::metrics::{ClassParameters, NoRows, PoolParameters, Recorder, RecorderParameters, RunFacts, RunResult, SloLimits};
 use tokenmill::power::{Energy, Phase};
 use tokenmill::sim::{SimDuration, SimTime};
@@ -25,6 +25,7 @@ pub(crate) struct PoolBooks {
 #[derive(Debug, Default)]
 struct Ends {
     gauges: BTreeMap<u32, SimTime>,
+    handoff_queue: BTreeMap<u16, SimTime>,
     queue: BTreeMap<u16, SimTime>,
     iteration: BTreeMap<u32, SimTime>,
 }
@@ -39,6 +40,8 @@ pub(crate) struct Ledger {
     pub(crate) gaps: u64,
     pub(crate) gap_ns: u128,
     pub(crate) arrived: u64,
+    /// ∫ requests that wait for decode memory dt, by model, ns.
+    pub(crate) short_of_memory: BTreeMap<u16, u128>,
     pub(crate) transfers: Vec<(SimTime, SimTime, f64)>,
     pub(crate) records: Vec<RequestRecord>,
     pub(crate) end: SimTime,
@@ -108,6 +111,12 @@ impl Observer for Ledger {
         let last = self.ends.queue.insert(pool.0, to).unwrap_or_default();
         assert_eq!(last, from, "the queue of a pool leaves no gap and does not overlap");
         self.pools.entry(pool.0).or_default().waiting += u128::from(waiting) * u128::from(to.since(from).ns());
+    }
+
+    fn handoff_queue(&mut self, model: ModelId, from: SimTime, to: SimTime, waiting: u64) {
+        let last = self.ends.handoff_queue.insert(model.0, to).unwrap_or_default();
+        assert_eq!(last, from, "the handoffs of a model leave no gap and do not overlap");
+        *self.short_of_memory.entry(model.0).or_default() += u128::from(waiting) * u128::from(to.since(from).ns());
     }
 
     fn transfer(&mut self, from: SimTime, to: SimTime, bytes: f64) {

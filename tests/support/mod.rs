@@ -67,9 +67,11 @@ pub(crate) fn pool(name: &str, role: Role, instances: u32, perf: Linear) -> Pool
         engine: engine(),
         power: power(),
         kv_bytes_per_token: 1000.0,
+        kv_windowed_bytes_per_token: 0.0,
         layers: 10,
         window: None,
         port_bytes_per_s: 10e9,
+        handoff_overhead: SimDuration::from_ns(10_000),
     }
 }
 
@@ -83,7 +85,7 @@ pub(crate) fn cluster(pools: Vec<PoolSpec>) -> ClusterSpec {
     ClusterSpec {
         seed: 1,
         pools,
-        network: NetworkSpec { overlap: Overlap::AfterPrefill, handoff_overhead: SimDuration::from_ns(10_000), fabric_bytes_per_s: None },
+        network: NetworkSpec { overlap: Overlap::AfterPrefill, fabric_bytes_per_s: None },
         classes: vec![ClassSpec { model: ModelId(0), timeout: None, prefix_tokens: 64 }],
         routers: RouterSpec::default(),
         end: None,

@@ -60,7 +60,6 @@ pub(super) fn build(
         return None;
     }
     let classes = classes(file, &built, workloads, problems)?;
-    let overhead = handoff_overhead(file, &profiles, kv_link.flatten());
     let (pools, rest): (Vec<PoolSpec>, Vec<(NodeCost, Node)>) = built.into_iter().map(|(spec, cost, node)| (spec, (cost, node))).unzip();
     let (node_costs, nodes) = rest.into_iter().unzip();
     let spec = ClusterSpec {
@@ -71,7 +70,6 @@ pub(super) fn build(
                 KvOverlap::AfterPrefill => Overlap::AfterPrefill,
                 KvOverlap::LayerWise => Overlap::LayerWise,
             },
-            handoff_overhead: overhead,
             fabric_bytes_per_s: file.cluster.network.kv.fabric_bandwidth.map(crate::units::BytesPerSecond::get),
         },
         classes,
@@ -130,17 +128,6 @@ impl PoolParts<'_> {
         }
         built
     }
-}
-
-/// Set-up of a bulk transfer and the latency of the link: paid once per handoff.
-fn handoff_overhead(file: &ScenarioFile, profiles: &Profiles, kv_link: Option<Link>) -> SimDuration {
-    let latency = file.cluster.network.kv.overrides.unwrap_or_default().latency;
-    let link = kv_link.or_else(|| {
-        let prefill = file.cluster.pools.iter().find(|pool| pool.role == scenario::Role::Prefill)?;
-        profiles.links.get(&profiles.nodes.get(&prefill.node)?.scale_out).cloned()
-    });
-    link.and_then(|link| SimDuration::from_secs_f64(link.setup.value.get() + latency.unwrap_or(link.latency.value).get()))
-        .unwrap_or(SimDuration::ZERO)
 }
 
 fn routers(file: &ScenarioFile) -> RouterSpec {

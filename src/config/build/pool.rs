@@ -13,6 +13,7 @@ use crate::perf::{
     RooflineParameters, ScaleUp, kv_capacity,
 };
 use crate::power::{ChipPowerModel, InstancePower, NodePower};
+use crate::sim::SimDuration;
 use crate::units::Count;
 
 /// One pool and all that it is built from.
@@ -74,9 +75,11 @@ impl PoolBuilder<'_> {
             engine: engine?,
             power: power?,
             kv_bytes_per_token: self.kv_bytes_per_token(),
+            kv_windowed_bytes_per_token: self.kv_windowed_bytes_per_token(),
             layers: self.model.model.architecture().layers,
             window: self.model.model.architecture().window.map(|window| window.tokens),
             port_bytes_per_s: rate * f64::from(parallelism.chips()) * node.scale_out_per_chip.value.get(),
+            handoff_overhead: handoff_overhead(link, overrides.latency),
         };
         Some((spec, cost?))
     }
@@ -87,6 +90,15 @@ impl PoolBuilder<'_> {
             PerfChoice::Roofline(_) => None,
         }
         .unwrap_or(self.model.model.kv_bytes_per_token() as f64)
+    }
+
+    /// Of these, what layers with a window keep only for its last tokens. Given bytes are the same for every token.
+    fn kv_windowed_bytes_per_token(&self) -> f64 {
+        if matches!(self.pool.perf, PerfChoice::Affine(scenario::Affine { kv_bytes_per_token: Some(_), .. })) {
+            return 0.0;
+        }
+        let model = &self.model.model;
+        model.kv_bytes_per_token().saturating_sub(model.kv_bytes_per_token_beyond_window()) as f64
     }
 
     fn perf(&self, parallelism: Parallelism) -> Result<Arc<dyn PerfModel>, PerfError> {
@@ -298,6 +310,12 @@ impl PoolBuilder<'_> {
         };
         NodeCost::new(node.chips, tariff).map_err(|error| problems.note(&path, &error.to_string(), None)).ok()
     }
+}
+
+/// Set-up of a bulk transfer and the latency of the sender's link: paid once per handoff. What no clock holds ends the run with an error.
+fn handoff_overhead(link: &Link, latency: Option<crate::units::Duration>) -> SimDuration {
+    let seconds = link.setup.value.get() + latency.unwrap_or(link.latency.value).get();
+    SimDuration::from_secs_f64(seconds).unwrap_or(SimDuration::from_ns(u64::MAX))
 }
 
 /// A count as a whole number of the width needed; the schema's range leaves out what does not fit.

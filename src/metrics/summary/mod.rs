@@ -3,7 +3,7 @@
 mod parts;
 mod series;
 
-pub use parts::{ClassSummary, NetworkSummary, PoolSummary, SloLimits};
+pub use parts::{ClassSummary, HandoffSummary, NetworkSummary, PoolSummary, SloLimits};
 pub use series::{Cdf, Distributions, PoolTimeline, RunResult, Timeline};
 
 use serde::Serialize;
@@ -56,6 +56,8 @@ pub struct Summary {
     pub pools: Vec<PoolSummary>,
     /// One entry a workload.
     pub classes: Vec<ClassSummary>,
+    /// Waiting for decode memory.
+    pub handoff: HandoffSummary,
     /// KV transfers.
     pub network: NetworkSummary,
     /// Origin of every figure the result depends on.

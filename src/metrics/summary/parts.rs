@@ -90,6 +90,15 @@ pub struct SloLimits {
     pub e2e_ms: Option<f64>,
 }
 
+/// Requests held up because the decode side had no KV memory for them; of the model that waited longest.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct HandoffSummary {
+    /// Time-weighted mean of those waiting. With `layer-wise` overlap only the first in each prefill queue counts.
+    pub waiting_mean: f64,
+    /// Share of the measured time in which at least one waited.
+    pub blocked_share: f64,
+}
+
 /// KV transfers over the measured time.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct NetworkSummary {
@@ -111,6 +120,16 @@ const KV_FULL: f64 = 0.9;
 const QUEUE_LONG: f64 = 0.5;
 /// Share of its bandwidth from which a port is full.
 const PORT_FULL: f64 = 0.9;
+
+/// Share of the time in which decode memory holds requests up from which it is the bottleneck.
+const BLOCKED: f64 = 0.5;
+
+impl HandoffSummary {
+    /// True if requests wait for decode memory most of the time.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked_share >= BLOCKED
+    }
+}
 
 impl NetworkSummary {
     /// True if a port carries nearly all that it can, so that KV caches wait for each other.

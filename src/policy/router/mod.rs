@@ -37,7 +37,8 @@ pub trait Candidates {
     fn eligible(&self, i: usize) -> bool;
     /// Requests assigned to it and not yet done there: waiting, running, arriving by handoff.
     fn in_flight(&self, i: usize) -> u64;
-    /// Tokens of the requests assigned to it: prompt tokens + 1 each, less the prompt tokens computed there so far.
+    /// Tokens of the requests assigned to it: prompt tokens + 1 each, less the prompt tokens computed there so far. A request that lost its
+    /// KV counts prompt and output so far again until they are recomputed.
     fn pending_tokens(&self, i: usize) -> u64;
 }
 
@@ -114,11 +115,20 @@ fn argmin(candidates: &dyn Candidates, signal: impl Fn(usize) -> u64) -> Option<
     best.map(|(i, _)| i)
 }
 
-/// One eligible candidate, uniformly.
+/// Draws before all candidates are looked at: enough that, where one in eight is eligible, one draw in eight needs the look.
+const TRIES: u32 = 16;
+
+/// One eligible candidate, uniformly: of those drawn from all, the first that is eligible; where few are, one of them by number.
 fn draw(candidates: &dyn Candidates, stream: &mut Stream) -> Option<usize> {
-    let eligible = (0..candidates.len()).filter(|&i| candidates.eligible(i)).count();
-    let nth = usize::try_from(stream.below(eligible as u64)).ok()?;
-    (0..candidates.len()).filter(|&i| candidates.eligible(i)).nth(nth)
+    for _ in 0..TRIES.min(u32::try_from(candidates.len()).unwrap_or(TRIES)) {
+        let i = usize::try_from(stream.below(candidates.len() as u64)).ok()?;
+        if candidates.eligible(i) {
+            return Some(i);
+        }
+    }
+    let eligible: Vec<usize> = (0..candidates.len()).filter(|&i| candidates.eligible(i)).collect();
+    let nth = usize::try_from(stream.below(eligible.len() as u64)).ok()?;
+    eligible.get(nth).copied()
 }
 
 #[cfg(test)]

@@ -36,4 +36,18 @@ mod tests {
         // Binomial(4000, 1/4): mean 1000, standard deviation 27.
         assert!(counts.iter().all(|n| (880..1120).contains(n)), "{counts:?}");
     }
+
+    /// Three of a hundred can take it: most draws end with the look at all of them, some do not.
+    #[test]
+    fn the_few_that_are_eligible_get_equal_shares() {
+        let mut router = Random::new(stream());
+        let candidates = Plain((0..100).map(|i| (i % 40 == 7, 0, 0)).collect());
+        let mut counts = [0u32; 100];
+        for _ in 0..3000 {
+            counts[router.route(&REQUEST, &candidates).unwrap()] += 1;
+        }
+        assert_eq!(counts[7] + counts[47] + counts[87], 3000);
+        // Binomial(3000, 1/3): mean 1000, standard deviation 26.
+        assert!([7, 47, 87].iter().all(|&i| (890..1110).contains(&counts[i])), "{counts:?}");
+    }
 }

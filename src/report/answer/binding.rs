@@ -19,6 +19,10 @@ pub(super) fn bottleneck(summary: &Summary) -> Option<String> {
     if let Some(share) = summary.network.peak_port_utilization.filter(|_| summary.network.is_full()) {
         return Some(format!("the KV network is the bottleneck: its busiest port carries {} of what it can", percent(share)));
     }
+    if summary.handoff.is_blocked() {
+        let (share, waiting) = (percent(summary.handoff.blocked_share), gauge(summary.handoff.waiting_mean));
+        return Some(format!("KV memory for decode is the bottleneck: requests wait for it {share} of the time, {waiting} on average"));
+    }
     let pool = binding_pool(&summary.pools)?;
     let name = shortened(&pool.name, NAME);
     Some(if pool.is_full() {

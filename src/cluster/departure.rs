@@ -1,0 +1,143 @@
+//! A request goes out: completion, rejection, the end of the run. Frees what it holds and reports it, once.
+
+use super::audit::causality;
+use super::event::{InstanceId, Slot};
+use super::observe::{Observer, Outcome, RequestRecord};
+use super::request::{Request, Stage};
+use super::state::Cluster;
+use crate::kv::Held;
+use crate::sim::SimTime;
+
+impl<O: Observer> Cluster<O> {
+    /// The last token of a request has left, and it is out of every batch: frees its memory and reports it.
+    pub(super) fn complete_request(&mut self, slot: Slot) {
+        let id = self.requests[slot].instance;
+        let Self { instances, loads, requests, .. } = self;
+        let (instance, request) = (&mut instances[id.at()], &mut requests[slot]);
+        instance.kv.release(&request.prefix, &mut request.held);
+        loads[id.at()].unassign(request);
+        instance.aborted.retain(|&other| other != slot);
+        self.report(slot, Outcome::Completed);
+        self.requests[slot].stage = Stage::Done;
+        self.release_reservation_or_forget(slot);
+    }
+
+    /// Reports a request that holds nothing any more, unless its client has been told, and forgets it.
+    pub(super) fn depart(&mut self, slot: Slot, outcome: Outcome) {
+        self.report(slot, outcome);
+        self.requests.remove(slot);
+    }
+
+    pub(super) fn report(&mut self, slot: Slot, outcome: Outcome) {
+        let request = &mut self.requests[slot];
+        if request.reported {
+            return;
+        }
+        request.reported = true;
+        if self.spec.audit && self.violation.is_none() {
+            self.violation = causality(request).err();
+        }
+        let done = if outcome == Outcome::Completed { request.last_token } else { self.now };
+        let record = record(request, outcome, done, self.now);
+        self.requests.outcomes[outcome.index()] += 1;
+        self.departed.push((record.class, self.now));
+        self.observer.done(&record);
+    }
+
+    /// The run has ended: reports every request that is still inside.
+    pub(super) fn report_unfinished(&mut self) {
+        let inside: Vec<Slot> = self.requests.iter().filter(|(_, request)| !request.reported).map(|(slot, _)| slot).collect();
+        for slot in inside {
+            self.book_running_share(slot);
+            let record = record(&self.requests[slot], Outcome::InFlight, self.now, self.now);
+            self.observer.done(&record);
+        }
+    }
+
+    /// A generating request that is about to be reported gets booked what it took part in so far.
+    pub(super) fn book_running_share(&mut self, slot: Slot) {
+        if self.requests[slot].stage != Stage::Decoding {
+            return;
+        }
+        let id = self.requests[slot].instance;
+        self.catch_up(id);
+        let (instance, request) = (&self.instances[id.at()], &mut self.requests[slot]);
+        let iterations = instance.decode.step - request.joined.step;
+        if iterations > 0 {
+            let later = u32::try_from(iterations - 1).unwrap_or(u32::MAX);
+            request.generated += later;
+            request.add_gaps(
+                u64::from(later),
+                instance.totals.gap_sum - request.joined.gap_sum,
+                instance.totals.gap_squares - request.joined.gap_squares,
+            );
+        }
+        request.energy_j += instance.totals.energy_j - request.joined.energy_j;
+        request.decode_s += instance.totals.time_s - request.joined.time_s;
+    }
+
+    /// At a boundary: requests whose client has left while they ran give back what they hold.
+    pub(super) fn drop_aborted(&mut self, id: InstanceId) {
+        if self.instances[id.at()].aborted.is_empty() {
+            return;
+        }
+        for slot in std::mem::take(&mut self.instances[id.at()].aborted) {
+            let Self { instances, loads, requests, .. } = self;
+            let instance = &mut instances[id.at()];
+            if instance.prefilling.contains(&slot) {
+                instance.prefilling.retain(|&other| other != slot);
+                instance.admitted.remove(requests, slot);
+            } else {
+                instance.leave_decode(requests, slot);
+            }
+            let request = &mut requests[slot];
+            instance.kv.release(&request.prefix, &mut request.held);
+            loads[id.at()].unassign(request);
+            self.release_reservation_or_forget(slot);
+        }
+        self.memory_freed(id);
+    }
+
+    /// Forgets a request unless the decode side still holds memory for it.
+    pub(super) fn release_reservation_or_forget(&mut self, slot: Slot) {
+        if self.requests[slot].reserved == Held::default() && self.requests[slot].transfer.is_none() {
+            self.requests.remove(slot);
+        } else if self.requests[slot].transfer.is_none() {
+            self.cancel_reservation(slot);
+            self.requests.remove(slot);
+        }
+    }
+}
+
+fn record(request: &Request, outcome: Outcome, done: SimTime, now: SimTime) -> RequestRecord {
+    let started = request.prefill_start.is_some();
+    RequestRecord {
+        id: request.id,
+        class: request.class,
+        outcome,
+        truncated: request.truncated,
+        prompt_tokens: request.prompt,
+        cached_tokens: request.cached,
+        output_tokens: request.generated,
+        preemptions: request.preemptions,
+        recomputed_tokens: request.recomputed,
+        prefill_instance: started.then_some(request.prefill_instance),
+        decode_instance: request.decode_instance,
+        arrived: request.arrived,
+        prefill_start: request.prefill_start,
+        first_token: request.first_token,
+        second_token: request.second_token,
+        reserved: request.reserved_at,
+        memory_wait: request.refused_at.map_or(request.memory_wait, |since| now.since(since)),
+        transfer_start: request.transfer_start,
+        delivered: request.delivered,
+        decode_start: request.decode_start,
+        done,
+        gap_count: request.gap_count,
+        gap_sum_ns: request.gap_sum,
+        gap_squares_ns2: request.gap_squares,
+        energy_j: request.energy_j,
+        prefill_s: request.prefill_s,
+        decode_s: request.decode_s,
+    }
+}
