@@ -153,7 +153,7 @@ mod tests {
             let mut counts = vec![0u32; routed];
             for _ in 0..tokens {
                 for i in 0..active {
-                    deck.swap(i, i + (stream.uniform() * (routed - i) as f64) as usize % (routed - i));
+                    deck.swap(i, i + usize::try_from(stream.below((routed - i) as u64)).unwrap());
                     counts[deck[i]] += 1;
                 }
             }
