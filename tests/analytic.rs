@@ -1,6 +1,8 @@
 //! Truth by closed form.
 
 use tokenmill::cluster::{Overlap, Role};
+use tokenmill::hardware::{Catalogue, Chip, Link};
+use tokenmill::perf::{BatchShape, Parallelism, PerfModel, Roofline, RooflineOptions, RooflineParameters, ScaleUp};
 use tokenmill::sim::{Purpose, SimTime, Streams};
 
 use crate::support::{Linear, Listed, cluster, pool, request, run};
@@ -132,4 +134,76 @@ fn decode_steps_cost_what_the_model_says() {
     let records = run(spec, Listed::new([(0, request(1000, 11))]));
     // Ten iterations of one sequence with contexts 1001 … 1010: Σ = 10055.
     assert_eq!(records[0].done.since(records[0].first_token.unwrap()).ns(), 10 * 5_100_000 + 10 * 10_055);
+}
+
+/// llama-3.3-70b in bf16 on four H100 with the shipped figures.
+fn llama_on_four_h100() -> Roofline {
+    let catalogue = Catalogue::built_in();
+    let (chip, link): (Chip, Link) = (catalogue.find("h100-sxm").unwrap(), catalogue.find("nvlink-4").unwrap());
+    let model = tokenmill::model::catalogue::find("llama-3.3-70b").unwrap().model().unwrap();
+    let (scale_up, options) = (ScaleUp::from(&link), RooflineOptions::default());
+    Roofline::new(&RooflineParameters { model: &model, chip: &chip, scale_up, parallelism: Parallelism::tensor(4), options }).unwrap()
+}
+
+/// A product of `inner × outer` bf16 weights on each chip with `rows`: c at 0.80 of 989 TFLOP/s, m at 0.90 of 3.35 TB/s, `4 µs + (c³ + m³)^(1/3)`.
+fn product_ns(rows: f64, inner: f64, outer: f64) -> f64 {
+    let compute = 2.0 * rows * inner * outer / (0.80 * 989e3);
+    let memory = 2.0 * (inner * outer + rows * (inner + outer)) / (0.90 * 3350.0);
+    4000.0 + (compute.powi(3) + memory.powi(3)).cbrt()
+}
+
+/// A kernel that moves `bytes`: 3 µs and 0.8 of 3.35 TB/s.
+fn move_ns(bytes: f64) -> f64 {
+    3000.0 + bytes / (0.8 * 3350.0)
+}
+
+/// All of an iteration but attention and the all-reduces, for which the caller gives the time of one layer's attention and of one all-reduce.
+fn llama_iteration_ns(rows: f64, attention: f64, all_reduce: f64) -> f64 {
+    // 16 query heads and 2 KV heads of 128 on each chip: 2048 + 2 · 256 columns. A quarter of 28,672 columns of the feed-forward part.
+    let products = product_ns(rows, 8192.0, 2560.0)
+        + product_ns(rows, 2048.0, 8192.0)
+        + product_ns(rows, 8192.0, 14_336.0)
+        + product_ns(rows, 7168.0, 8192.0);
+    // Two norms over residual and result, in and out; queries and keys in and out, values in, keys and values to the cache; gate, up, product.
+    let moves = 2.0 * move_ns(rows * 4.0 * 8192.0 * 2.0)
+        + move_ns(rows * (2.0 * (2048.0 + 256.0) * 2.0 + 256.0 * 2.0 + 512.0 * 2.0))
+        + move_ns(rows * 3.0 * 7168.0 * 2.0);
+    let layer = products + moves + attention + 2.0 * all_reduce;
+    // Embedding and its all-reduce, last norm, head for one token, gathering three quarters of 128,256 logits over 0.72 of 450 GB/s, sampling
+    // (2 bytes read, widened to 4, read again), 250 µs of host.
+    let once = move_ns(rows * 2.0 * 8192.0 * 2.0) + all_reduce + move_ns(rows * 4.0 * 8192.0 * 2.0) + product_ns(1.0, 8192.0, 32_064.0);
+    let logits = 1500.0 + 0.75 * 128_256.0 * 2.0 / (0.72 * 450.0) + move_ns(128_256.0 * 10.0);
+    80.0 * layer + once + logits + 250_000.0
+}
+
+/// One sequence of 1000 tokens: reading 1024 B of keys and values a token and layer at 0.92 of 3.35 TB/s behind a start of 12 µs and 15 ns for
+/// each of 2 KV heads; all-reduces of 16 KiB between 4.7 µs (4 KiB) and 4.9 µs (32 KiB): 3/7 of the way. In all 15.80 ms a token.
+#[test]
+fn a_single_sequence_decodes_as_the_shipped_figures_say_by_hand() {
+    let attention = 12_000.0 + 2.0 * 15.0 + (1000.0 * 1024.0 + 8192.0) / (0.92 * 3350.0);
+    let expected = llama_iteration_ns(1.0, attention, 4700.0 + 200.0 * 3.0 / 7.0);
+    approx::assert_relative_eq!(expected, 15.80e6, max_relative = 1e-3);
+    let batch = BatchShape { decode_sequences: 1, decode_context: 1000, decode_windowed_context: 1000, ..BatchShape::default() };
+    approx::assert_relative_eq!(llama_on_four_h100().iteration(&batch).duration_ns, expected, max_relative = 1e-12);
+}
+
+/// A prompt of 8192 tokens: 4 · 2048 FLOPs for each of 8192 · 8193 / 2 pairs and layer at 0.57 of 989 TFLOP/s, 3 µs of start; all-reduces of
+/// 128 MiB a seventh of the way from 329.9 µs (64 MiB) to 2299.7 µs (512 MiB). In all 540 ms.
+#[test]
+fn a_prompt_of_8192_tokens_takes_what_the_shipped_figures_say_by_hand() {
+    let attention = 3000.0 + 4.0 * 2048.0 * 8192.0 * 8193.0 / 2.0 / (0.57 * 989e3);
+    let expected = llama_iteration_ns(8192.0, attention, 329_900.0 + 1_969_800.0 / 7.0);
+    approx::assert_relative_eq!(expected, 540.4e6, max_relative = 1e-3);
+    let pairs = 8192 * 8193 / 2;
+    let batch = BatchShape {
+        prefill_tokens: 8192,
+        prefill_sequences: 1,
+        prefill_completions: 1,
+        prefill_pairs: pairs,
+        prefill_windowed_pairs: pairs,
+        prefill_context: 8192,
+        prefill_windowed_context: 8192,
+        ..BatchShape::default()
+    };
+    approx::assert_relative_eq!(llama_on_four_h100().iteration(&batch).duration_ns, expected, max_relative = 1e-12);
 }

@@ -22,11 +22,15 @@ fn only_number_formats_that_the_model_uses_are_listed() {
     assert!(has(&fp8, "chip h100-sxm efficiency.gemm_memory.fp8") && has(&fp8, "chip h100-sxm efficiency.decode_attention.fp8"));
     // The output head stays in 16 bits.
     assert!(has(&fp8, "chip h100-sxm efficiency.gemm_memory.bf16"));
-    assert!(!listed(&fp8).iter().any(|(name, _)| name.ends_with("int8") || name.ends_with("fp4") || name.ends_with("_moe")));
+    assert!(!listed(&fp8).iter().any(|(name, _)| name.ends_with("int8") || name.ends_with("fp4") || name.contains("expert")));
     let bf16 = shipped("quickstart", &sets(["models.chat={profile: llama-3.1-8b, weights: bf16, kv: bf16}"]));
     assert!(!listed(&bf16).iter().any(|(name, _)| name.contains("fp8")));
     let experts = shipped("quickstart", &sets(["models.chat={profile: qwen3-30b-a3b}"]));
-    assert!(has(&experts, "chip h100-sxm efficiency.prefill_end_to_end_moe") && has(&experts, "roofline expert tile"));
+    assert!(
+        has(&experts, "chip h100-sxm efficiency.expert_compute.bf16.256")
+            && has(&experts, "chip h100-sxm efficiency.expert_start.bf16")
+            && has(&experts, "roofline expert tile")
+    );
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Published measurements against whole runs under the same conditions, with the shipped figures as they are. Nothing is fitted here: the
-//! bounds are a guard against getting worse. The tables lie beside the repository, or the tests skip; `--nocapture` prints every ratio.
+//! bounds are a guard against getting worse, not a claim of agreement, and the medians that are printed say how far off the model is. The tables lie beside the repository, or the tests skip; `--nocapture` prints every ratio.
 //!
 //! Left out: runs with speculative decoding, overloads that their authors exclude, and whatever lacks a condition that matters.
 
@@ -110,7 +110,7 @@ cluster:
 /// ML.ENERGY v3, dense models, chat: vLLM with so many requests at a time. The table has no prompt lengths; chat prompts are short, 300 tokens
 /// are taken. Output lengths are spread evenly around their mean, so that requests do not end all at once.
 #[test]
-fn decode_of_dense_models_agrees_with_ml_energy() {
+fn decode_and_power_of_dense_models_stay_within_their_distance_from_ml_energy() {
     let Some(runs) = measured("ml_energy_v3") else { return };
     let profile = |model: &str| match model.split_once('/').map_or(model, |(_, name)| name) {
         "Llama-3.1-8B-Instruct" => Some("{profile: llama-3.1-8b}"),
@@ -120,11 +120,12 @@ fn decode_of_dense_models_agrees_with_ml_energy() {
         "Qwen3-32B" => Some("{profile: qwen3-32b}"),
         _ => None,
     };
-    let mut comparisons = BTreeMap::from([("H100", Comparison::default()), ("B200", Comparison::default())]);
+    let mut comparisons =
+        BTreeMap::from([("H100", [(); 2].map(|()| Comparison::default())), ("B200", [(); 2].map(|()| Comparison::default()))]);
     for measured in runs.iter().filter(|run| run.is("workload", "lm-arena-chat")) {
         let Some(model) = profile(measured.text("model")) else { continue };
         let hardware = measured.text("hardware");
-        let Some(comparison) = comparisons.get_mut(hardware) else { continue };
+        let Some([itl, power]) = comparisons.get_mut(hardware) else { continue };
         let (clients, output) = (measured.number("load_value"), measured.number("output_len"));
         let workload = format!(
             "closed_loop: {{concurrency: {clients}, prompt_tokens: {{fixed: 300}}, output_tokens: {{uniform: {{min: {:.0}, max: {:.0}}}}}}}",
@@ -134,19 +135,25 @@ fn decode_of_dense_models_agrees_with_ml_energy() {
         let node = if hardware == "H100" { "dgx-h100" } else { "dgx-b200" };
         let engine = format!("{{max_num_seqs: {clients}}}");
         let summary = colocated(model, node, measured.text("tp"), &engine, 3.0 * clients, &workload);
-        let what = format!("{} × {hardware}, {}, {clients:5} at a time, ITL p50 ms", measured.text("tp"), measured.text("model"));
-        comparison.add(what, summary.latency.itl_ms.unwrap().p50, measured.metrics["itl_p50_ms"]);
+        let what = format!("{} × {hardware}, {}, {clients:5} at a time", measured.text("tp"), measured.text("model"));
+        itl.add(format!("{what}, ITL p50 ms"), summary.latency.itl_ms.unwrap().p50, measured.metrics["itl_p50_ms"]);
+        // The profiles' power figures were fitted to these very tables: a check of the path from iterations to watts, not of the figures.
+        let watts = summary.energy.chip_j / summary.measured_s;
+        power.add(format!("{what}, power of the chips W"), watts, measured.metrics["gpu_power_total_w"]);
     }
-    for (hardware, comparison) in comparisons {
-        // The worst are large batches, whose gaps hang on how long the prompts that run along are, and an 8B model on a B200 that was
-        // measured slower than on an H100.
-        comparison.check(&format!("ML.ENERGY v3, dense models on {hardware}"), 0.35, if hardware == "H100" { 0.7 } else { 1.5 });
+    for (hardware, [itl, power]) in comparisons {
+        // Up to 32 at a time most are within 15 %. Beyond, what was measured takes longer by some 45 to 65 µs a running sequence whatever the model, the
+        // chip or the number of chips: the engine's and the client's work per sequence and sampling, none of which the model has. The worst on
+        // B200 is an 8B model that was measured slower there than on an H100.
+        itl.check(&format!("ML.ENERGY v3, dense models on {hardware}, ITL"), 0.35, if hardware == "H100" { 0.85 } else { 1.5 });
+        power.check(&format!("ML.ENERGY v3, dense models on {hardware}, power"), 0.15, 0.75);
     }
 }
 
-/// vLLM 0.22, gpt-oss-120b on one H200, prompts of 6.4 k to 8 k tokens and outputs of 0.8 k to 1 k, ten requests a client.
+/// vLLM 0.22, gpt-oss-120b on one H200, prompts of 6.4 k to 8 k tokens and outputs of 0.8 k to 1 k, ten requests a client after two a client to
+/// warm up, which end before the measured ones begin.
 #[test]
-fn gpt_oss_on_an_h200_agrees_with_vllm() {
+fn gpt_oss_on_an_h200_stays_within_its_distance_from_vllm() {
     let Some(runs) = measured("vllm_h200_gptoss120b_profiling") else { return };
     let (mut tpot, mut ttft) = (Comparison::default(), Comparison::default());
     for measured in runs.iter().filter(|run| run.has_note("spec=none") && run.has_note("run=sweep_")) {
@@ -154,12 +161,14 @@ fn gpt_oss_on_an_h200_agrees_with_vllm() {
         let workload = format!(
             "closed_loop: {{concurrency: {clients}, prompt_tokens: {{uniform: {{min: 6400, max: 8000}}}}, output_tokens: {{uniform: {{min: 800, max: 1000}}}}}}"
         );
-        let summary = colocated("{profile: gpt-oss-120b}", "dgx-h200", "1", "{}", 10.0 * clients, &workload);
+        let summary = colocated("{profile: gpt-oss-120b}", "dgx-h200", "1", "{max_num_seqs: 256}", 10.0 * clients, &workload);
         tpot.add(format!("{clients:4} at a time, TPOT mean ms"), summary.latency.tpot_ms.unwrap().mean, measured.metrics["tpot_mean_ms"]);
         ttft.add(format!("{clients:4} at a time, TTFT mean ms"), summary.latency.ttft_ms.unwrap().mean, measured.metrics["ttft_mean_ms"]);
     }
-    tpot.check("gpt-oss-120b on H200, TPOT", 0.35, 0.5);
-    ttft.check("gpt-oss-120b on H200, TTFT", 0.6, 0.75);
+    tpot.check("gpt-oss-120b on H200, TPOT", 0.1, 0.55);
+    // The engine's own prefill time of 351 ms for one prompt is 0.2 of the bf16 peak, which is what the Marlin kernels reach in public tables;
+    // the profile has the faster Triton kernels of the same release. At 256 at a time the queue multiplies the difference.
+    ttft.check("gpt-oss-120b on H200, TTFT", 1.3, 2.8);
 }
 
 /// A shape that is measured but not shipped.
@@ -228,9 +237,10 @@ cluster:
     }
 }
 
-/// `InferenceX`, DeepSeek-R1 in fp8 on eight H200, tensor parallel, `SGLang` 0.5.9 of March 2026, without speculation. Lengths 0.8 to 1.0 of nominal.
+/// `InferenceX`, DeepSeek-R1 in fp8 on eight H200, tensor parallel, `SGLang` 0.5.9 of March 2026, without speculation. Lengths 0.8 to 1.0 of nominal,
+/// ten prompts a client, chunks of up to 32,768 tokens. The engine runs prompts in batches of their own; here they run along with decoding.
 #[test]
-fn deepseek_r1_on_eight_h200_agrees_with_sglang() {
+fn deepseek_r1_on_eight_h200_stays_within_its_distance_from_sglang() {
     let Some(runs) = measured("inferencex_dsr1") else { return };
     let (mut tpot, mut ttft) = (Comparison::default(), Comparison::default());
     let wanted = |run: &&Measured| {
@@ -248,12 +258,12 @@ fn deepseek_r1_on_eight_h200_agrees_with_sglang() {
             0.8 * prompt,
             0.8 * output
         );
-        let summary = colocated("{profile: deepseek-r1}", "dgx-h200", "8", "{}", 6.0 * clients, &workload);
+        let summary = colocated("{profile: deepseek-r1}", "dgx-h200", "8", "{max_num_batched_tokens: 32768}", 10.0 * clients, &workload);
         let what = format!("{prompt:5} + {output:5}, {clients:3} at a time");
         tpot.add(format!("{what}, TPOT p50 ms"), summary.latency.tpot_ms.unwrap().p50, measured.metrics["tpot_p50_ms"]);
         ttft.add(format!("{what}, TTFT p50 ms"), summary.latency.ttft_ms.unwrap().p50, measured.metrics["ttft_p50_ms"]);
     }
-    tpot.check("DeepSeek-R1 on 8 × H200, TPOT", 0.35, 0.5);
-    // What was measured has some 90 ms more at every load, which are not the engine's computing: tokenising, HTTP, the client.
-    ttft.check("DeepSeek-R1 on 8 × H200, TTFT", 1.2, 1.8);
+    tpot.check("DeepSeek-R1 on 8 × H200, TPOT", 0.25, 0.35);
+    // Prompts of 1 k were measured some 90 ms slower at every load, which are not the engine's computing: tokenising, HTTP, the client.
+    ttft.check("DeepSeek-R1 on 8 × H200, TTFT", 1.1, 1.5);
 }

@@ -328,7 +328,7 @@ mod tests {
         broken.sources.insert("again".into(), broken.sources["aic"].clone());
         broken.sources.get_mut("general").unwrap().date = "last year".into();
         if let Some(e) = &mut broken.efficiency {
-            e.decode_end_to_end.value = Ratio::new(1.2).unwrap();
+            e.decode_attention_compute.value = Ratio::new(1.2).unwrap();
         }
         let problems = Catalogue::built_in().validate(&broken, "other.yaml");
         let paths: Vec<_> = problems.iter().map(|p| p.path.as_str()).collect();
@@ -340,7 +340,7 @@ mod tests {
             "memory.bandwidth",
             "power.idle",
             "power.busy_floor",
-            "efficiency.decode_end_to_end",
+            "efficiency.decode_attention_compute",
             "all_reduce[1].size",
         ];
         for path in expected {

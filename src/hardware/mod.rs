@@ -12,6 +12,8 @@ mod walk;
 pub use catalogue::{Catalogue, CatalogueError, Listing, Origin};
 pub use figure::{Confidence, Figure, Source, Sources};
 pub use kind::{Kind, Profile};
-pub use profile::{AllReduceRow, Chip, ChipKind, ChipPower, ChipPrice, Efficiency, Link, Memory, Node, NodeOverhead, Site};
+pub use profile::{
+    AllReduceRow, AllToAll, Chip, ChipKind, ChipPower, ChipPrice, Efficiency, Exchange, Link, Memory, Node, NodeOverhead, Site,
+};
 pub use validate::ProfileProblem;
 pub use walk::{FigureEntry, figures};

@@ -56,6 +56,9 @@ pub struct Chip {
     /// Source of the `all_reduce` table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub all_reduce_source: Option<String>,
+    /// Measured exchange of tokens between expert-parallel ranks. Absent: a latency and the link's bandwidth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub all_to_all: Option<AllToAll>,
     /// What it costs.
     pub price: ChipPrice,
     /// Documents the figures come from.
@@ -91,32 +94,85 @@ pub struct ChipPower {
     pub memory_weight: Figure<Ratio>,
 }
 
-/// Fractions of peak that kernels reach. Step times are roofline times divided by these.
+/// What kernels reach. A matrix product takes `start + (c^p + m^p)^(1/p)` with `c` its arithmetic at `gemm_compute` of the peak, `m` its
+/// traffic at `gemm_memory` of the bandwidth and `p` its `gemm_corner`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Efficiency {
-    /// Fraction of peak compute (MFU) of large matrix products, by number format.
+    /// Fraction of peak compute (MFU) of matrix products with many rows, by number format. For a format that the chip only unpacks
+    /// (weight-only kernels) a fraction of the 16-bit peak.
     #[schemars(extend("propertyNames" = {"enum": Dtype::names()}))]
     pub gemm_compute: BTreeMap<Dtype, Figure<Ratio>>,
     /// Fraction of peak bandwidth (MBU) of matrix products with few rows, by number format of the weights.
     #[schemars(extend("propertyNames" = {"enum": Dtype::names()}))]
     pub gemm_memory: BTreeMap<Dtype, Figure<Ratio>>,
+    /// Time of a matrix product beside arithmetic and traffic: start, tail, and for 8 and 4 bits the quantization of its input.
+    #[schemars(extend("propertyNames" = {"enum": Dtype::names()}))]
+    pub gemm_start: BTreeMap<Dtype, Figure<Duration>>,
+    /// `p`: how sharply the two roofs of a matrix product meet: 2, 3 or 4.
+    #[schemars(extend("propertyNames" = {"enum": Dtype::names()}))]
+    pub gemm_corner: BTreeMap<Dtype, Figure<Ratio>>,
     /// Fraction of the bf16 peak that causal prefill attention reaches at long prompts, by number format of the KV cache.
     #[schemars(extend("propertyNames" = {"enum": Dtype::names()}))]
     pub prefill_attention: BTreeMap<Dtype, Figure<Ratio>>,
     /// Fraction of peak bandwidth of decode attention reading the KV cache, by its number format.
     #[schemars(extend("propertyNames" = {"enum": Dtype::names()}))]
     pub decode_attention: BTreeMap<Dtype, Figure<Ratio>>,
-    /// Shortest time of any kernel inside a captured graph.
-    pub kernel_floor: Figure<Duration>,
-    /// Serving engine against isolated kernels in prefill: achieved / kernel, dense models.
-    pub prefill_end_to_end: Figure<Ratio>,
-    /// The same in prefill for mixture-of-experts models.
-    pub prefill_end_to_end_moe: Figure<Ratio>,
-    /// Serving engine against isolated kernels in decode.
-    pub decode_end_to_end: Figure<Ratio>,
+    /// Fraction of the bf16 peak of decode attention that is bound by arithmetic: latent attention with many heads on one chip.
+    pub decode_attention_compute: Figure<Ratio>,
+    /// Time of decode attention that does not depend on the batch, by number format of the KV cache.
+    #[schemars(extend("propertyNames" = {"enum": Dtype::names()}))]
+    pub decode_attention_start: BTreeMap<Dtype, Figure<Duration>>,
+    /// Time of decode attention per sequence and key-value head on the chip, by number format of the KV cache.
+    #[schemars(extend("propertyNames" = {"enum": Dtype::names()}))]
+    pub decode_attention_head: BTreeMap<Dtype, Figure<Duration>>,
+    /// Fraction of peak compute of the grouped product over routed experts, tile padding counted as work, by number format of the
+    /// weights and inner width of an expert on one chip; linear between widths, constant outside.
+    #[schemars(extend("propertyNames" = {"enum": Dtype::names()}))]
+    pub expert_compute: BTreeMap<Dtype, BTreeMap<u32, Figure<Ratio>>>,
+    /// Fraction of peak bandwidth of that product with few rows, by number format of the weights.
+    #[schemars(extend("propertyNames" = {"enum": Dtype::names()}))]
+    pub expert_memory: BTreeMap<Dtype, Figure<Ratio>>,
+    /// Time of that product beside arithmetic and traffic, sorting of the rows by expert included.
+    #[schemars(extend("propertyNames" = {"enum": Dtype::names()}))]
+    pub expert_start: BTreeMap<Dtype, Figure<Duration>>,
     /// Host time per iteration that is not hidden behind the chip: scheduling, launch, sampling.
     pub iteration_overhead: Figure<Duration>,
+}
+
+impl Efficiency {
+    /// Replaces the compute efficiency of every matrix product, those of routed experts included.
+    pub fn set_gemm_compute(&mut self, value: Ratio) {
+        let experts = self.expert_compute.values_mut().flat_map(BTreeMap::values_mut);
+        self.gemm_compute.values_mut().chain(experts).for_each(|figure| figure.value = value);
+    }
+
+    /// Replaces the memory efficiency of every matrix product, those of routed experts included.
+    pub fn set_gemm_memory(&mut self, value: Ratio) {
+        self.gemm_memory.values_mut().chain(self.expert_memory.values_mut()).for_each(|figure| figure.value = value);
+    }
+}
+
+/// Measured exchange of tokens between expert-parallel ranks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AllToAll {
+    /// From the tokens' ranks to their experts', one entry per kind of kernel; the fastest counts.
+    pub dispatch: Vec<Exchange>,
+    /// Back.
+    pub combine: Vec<Exchange>,
+}
+
+/// One kind of all-to-all kernel: `max(least, start + bytes / (efficiency · line rate))` with the bytes that one chip sends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Exchange {
+    /// Time beside the bytes.
+    pub start: Figure<Duration>,
+    /// Fraction of the scale-up link's line rate, one direction.
+    pub efficiency: Figure<Ratio>,
+    /// Shortest time.
+    pub least: Figure<Duration>,
 }
 
 /// One row of a measured all-reduce table.

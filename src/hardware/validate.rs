@@ -1,12 +1,12 @@
 //! What makes a profile usable beyond its types: ranges, sources that exist, names that agree. Finds all problems, not the first.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalogue::Catalogue;
 use super::figure::{Figure, Source};
 use super::kind::sealed::Rules;
 use super::kind::{Kind, Profile};
-use super::profile::{Chip, ChipKind, Efficiency, Link, Node, Site};
+use super::profile::{AllToAll, Chip, ChipKind, Efficiency, Link, Node, Site};
 use super::walk::figures;
 use crate::units::{Dtype, Ratio};
 
@@ -117,6 +117,9 @@ impl Rules for Chip {
             }
         }
         all_reduce_rules(self, checks);
+        if let Some(all_to_all) = &self.all_to_all {
+            all_to_all_rules(all_to_all, checks);
+        }
         let price = &self.price;
         for (path, usd) in [("price.new", &price.new), ("price.used", &price.used)] {
             if let Some(figure) = usd {
@@ -149,17 +152,53 @@ fn efficiency_rules(efficiency: &Efficiency, checks: &mut Checks<'_>) {
         ("gemm_memory", &efficiency.gemm_memory),
         ("prefill_attention", &efficiency.prefill_attention),
         ("decode_attention", &efficiency.decode_attention),
+        ("expert_memory", &efficiency.expert_memory),
     ];
     for (name, table) in tables {
         let path = format!("efficiency.{name}");
-        checks.require(table.contains_key(&Dtype::Bf16), &path, || "found no `bf16`, expected at least that number format".into());
+        has_bf16(&path, table, checks);
         for (dtype, figure) in table {
             checks.fraction(&format!("{path}.{}", dtype.name()), figure);
         }
     }
-    checks.fraction("efficiency.prefill_end_to_end", &efficiency.prefill_end_to_end);
-    checks.fraction("efficiency.prefill_end_to_end_moe", &efficiency.prefill_end_to_end_moe);
-    checks.fraction("efficiency.decode_end_to_end", &efficiency.decode_end_to_end);
+    let starts = [
+        ("gemm_start", &efficiency.gemm_start),
+        ("decode_attention_start", &efficiency.decode_attention_start),
+        ("decode_attention_head", &efficiency.decode_attention_head),
+        ("expert_start", &efficiency.expert_start),
+    ];
+    for (name, table) in starts {
+        has_bf16(&format!("efficiency.{name}"), table, checks);
+    }
+    has_bf16("efficiency.gemm_corner", &efficiency.gemm_corner, checks);
+    for (dtype, figure) in &efficiency.gemm_corner {
+        let value = figure.value.get();
+        let known = [2.0, 3.0, 4.0].iter().any(|p| (value - p).abs() < f64::EPSILON);
+        checks.require(known, &format!("efficiency.gemm_corner.{}", dtype.name()), || format!("found {value}, expected 2, 3 or 4"));
+    }
+    has_bf16("efficiency.expert_compute", &efficiency.expert_compute, checks);
+    for (dtype, widths) in &efficiency.expert_compute {
+        let path = format!("efficiency.expert_compute.{}", dtype.name());
+        checks.require(!widths.is_empty(), &path, || "found no width, expected at least one".into());
+        for (width, figure) in widths {
+            checks.fraction(&format!("{path}.{width}"), figure);
+        }
+    }
+    checks.fraction("efficiency.decode_attention_compute", &efficiency.decode_attention_compute);
+}
+
+fn has_bf16<T>(path: &str, table: &BTreeMap<Dtype, T>, checks: &mut Checks<'_>) {
+    checks.require(table.contains_key(&Dtype::Bf16), path, || "found no `bf16`, expected at least that number format".into());
+}
+
+fn all_to_all_rules(all_to_all: &AllToAll, checks: &mut Checks<'_>) {
+    for (name, kernels) in [("dispatch", &all_to_all.dispatch), ("combine", &all_to_all.combine)] {
+        let path = format!("all_to_all.{name}");
+        checks.require(!kernels.is_empty(), &path, || "found no kernel, expected at least one".into());
+        for (index, kernel) in kernels.iter().enumerate() {
+            checks.fraction(&format!("{path}[{index}].efficiency"), &kernel.efficiency);
+        }
+    }
 }
 
 fn all_reduce_rules(chip: &Chip, checks: &mut Checks<'_>) {

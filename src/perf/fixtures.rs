@@ -7,7 +7,7 @@ use crate::hardware::{AllReduceRow, Chip, ChipKind, ChipPower, ChipPrice, Effici
 use crate::model::{Model, Precision, catalogue};
 use crate::units::{Confidence, Dtype, Figure};
 
-fn figure<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> Figure<T> {
+pub(super) fn figure<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> Figure<T> {
     Figure { value: text.parse().unwrap(), source: "test".to_owned(), confidence: Confidence::Assumed, note: None }
 }
 
@@ -38,11 +38,18 @@ pub(super) fn h100() -> Chip {
             gemm_compute: by_format(&two("0.82", "0.68")),
             gemm_memory: by_format(&two("0.89", "0.82")),
             prefill_attention: by_format(&two("0.55", "0.65")),
-            decode_attention: by_format(&two("0.81", "0.7")),
-            kernel_floor: figure("6.8 us"),
-            prefill_end_to_end: figure("0.85"),
-            prefill_end_to_end_moe: figure("0.55"),
-            decode_end_to_end: figure("0.8"),
+            gemm_start: by_format(&two("4 us", "6 us")),
+            gemm_corner: by_format(&two("3", "2")),
+            decode_attention: by_format(&two("0.92", "0.84")),
+            decode_attention_compute: figure("0.7"),
+            decode_attention_start: by_format(&two("12 us", "14 us")),
+            decode_attention_head: by_format(&two("15 ns", "25 ns")),
+            expert_compute: BTreeMap::from([
+                (Dtype::Bf16, BTreeMap::from([(256, figure("0.3")), (1024, figure("0.5"))])),
+                (Dtype::Fp8, BTreeMap::from([(256, figure("0.15")), (1024, figure("0.3"))])),
+            ]),
+            expert_memory: by_format(&two("0.86", "0.84")),
+            expert_start: by_format(&two("30 us", "40 us")),
             iteration_overhead: figure("200 us"),
         }),
         all_reduce: vec![
@@ -54,6 +61,7 @@ pub(super) fn h100() -> Chip {
             row("512 MiB", "2305 us"),
         ],
         all_reduce_source: None,
+        all_to_all: None,
         price: ChipPrice::default(),
         sources: BTreeMap::new(),
     }

@@ -120,10 +120,10 @@ impl PoolBuilder<'_> {
                 let mut options = RooflineOptions::default();
                 if let Some(efficiency) = &mut chip.efficiency {
                     if let Some(value) = changes.gemm_compute {
-                        efficiency.gemm_compute.values_mut().for_each(|figure| figure.value = value);
+                        efficiency.set_gemm_compute(value);
                     }
                     if let Some(value) = changes.gemm_memory {
-                        efficiency.gemm_memory.values_mut().for_each(|figure| figure.value = value);
+                        efficiency.set_gemm_memory(value);
                     }
                 }
                 options.iteration_overhead_s = changes.iteration_overhead.map(crate::units::Duration::get);

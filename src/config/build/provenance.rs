@@ -58,17 +58,23 @@ impl Basis {
             PerfChoice::Roofline(changes) => changes,
             PerfChoice::Affine(_) => Roofline::default(),
         };
-        for (table, given) in [("efficiency.gemm_compute", changes.gemm_compute), ("efficiency.gemm_memory", changes.gemm_memory)] {
-            let formats = perf.chip.iter().filter(|path| path.starts_with(table));
+        let replaceable = [
+            ("efficiency.gemm_compute", changes.gemm_compute),
+            ("efficiency.gemm_memory", changes.gemm_memory),
+            ("efficiency.expert_compute", changes.gemm_compute),
+            ("efficiency.expert_memory", changes.gemm_memory),
+        ];
+        for (table, given) in replaceable {
+            let formats: Vec<_> = perf.chip.iter().filter(|path| path.starts_with(table)).collect();
             match given {
-                Some(_) => self.read_unless(chip, table, given, &place),
-                None => self.read(chip, formats),
+                Some(_) if !formats.is_empty() => self.read_unless(chip, table, given, &place),
+                _ => self.read(chip, formats),
             }
         }
         if changes.iteration_overhead.is_some() {
             self.read_unless(chip, "efficiency.iteration_overhead", changes.iteration_overhead, &place);
         }
-        self.read(chip, perf.chip.iter().filter(|path| !path.starts_with("efficiency.gemm_")));
+        self.read(chip, perf.chip.iter().filter(|path| !replaceable.iter().any(|(table, _)| path.starts_with(table))));
         self.read(&hardware.scale_up, &perf.scale_up);
         self.own.extend(perf.own.into_iter().filter(|figure| !self.own.contains(figure)).collect::<Vec<_>>());
         self.read(chip, ["memory.capacity"]);

@@ -7,7 +7,10 @@ const NS_PER_S: f64 = 1e9;
 
 /// All-reduce among `chips`: the measured table where there is one for that many chips, linear between its rows (latency plus
 /// bytes per bandwidth is a line), constant below the first, and at the ring's slope beyond the last. Without a table the
-/// better of a ring, `2·S·(n−1)/n / BW + 2·(n−1)·α`, and one shot, `(n−1)·S / BW + α`.
+/// better of a ring, `2·S·(n−1)/n / BW + 2·(n−1)·α`, and one shot, `(n−1)·S / BW + α`, with `α` the link's latency.
+///
+/// A group larger than any measured starts no faster than the largest measured one: `α` is at least the shortest time of that group, and no
+/// size takes less than it does there. A link's latency leaves out the kernel's start and the barriers on both sides of the exchange.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AllReduce {
     chips: f64,
@@ -15,25 +18,35 @@ pub struct AllReduce {
     table: Vec<(f64, f64)>,
     latency_ns: f64,
     byte_ns: f64,
+    /// The largest measured group, if it is smaller than this one.
+    smaller: Option<Box<AllReduce>>,
 }
 
 impl AllReduce {
     /// `chips` must be at least 1.
     pub fn new(chips: u32, table: &[AllReduceRow], link: &ScaleUp) -> Self {
-        let mut table: Vec<_> =
+        let measured = table.iter().flat_map(|row| row.time.keys().copied());
+        let smaller = measured.filter(|&n| n <= chips).max().filter(|&n| n < chips);
+        let mut times: Vec<_> =
             table.iter().filter_map(|row| row.time.get(&chips).map(|time| (row.size.get(), time.get() * NS_PER_S))).collect();
-        table.sort_by(|a, b| a.0.total_cmp(&b.0));
+        times.sort_by(|a, b| a.0.total_cmp(&b.0));
         Self {
             chips: f64::from(chips),
-            table,
+            table: times,
             latency_ns: link.latency.get() * NS_PER_S,
             byte_ns: NS_PER_S / (link.bandwidth.get() * link.efficiency.get()),
+            smaller: smaller.map(|n| Box::new(Self::new(n, table, link))),
         }
     }
 
-    /// True if measured times are used.
+    /// True if measured times are used, of this group or of a smaller one.
     pub fn is_measured(&self) -> bool {
-        !self.table.is_empty()
+        !self.table.is_empty() || self.smaller.is_some()
+    }
+
+    /// True if a smaller group was measured and this one was not.
+    pub fn is_extended(&self) -> bool {
+        self.smaller.is_some()
     }
 
     /// Nanoseconds to reduce `bytes` on each chip.
@@ -57,9 +70,10 @@ impl AllReduce {
 
     fn formula_ns(&self, bytes: f64) -> f64 {
         let others = self.chips - 1.0;
-        let ring = self.ring_bytes(bytes) * self.byte_ns + 2.0 * others * self.latency_ns;
-        let one_shot = others * bytes * self.byte_ns + self.latency_ns;
-        ring.min(one_shot)
+        let least = self.smaller.as_ref().map_or(0.0, |smaller| smaller.time_ns(0.0));
+        let ring = self.ring_bytes(bytes) * self.byte_ns + (2.0 * others * self.latency_ns).max(least);
+        let one_shot = others * bytes * self.byte_ns + self.latency_ns.max(least);
+        ring.min(one_shot).max(self.smaller.as_ref().map_or(0.0, |smaller| smaller.time_ns(bytes)))
     }
 }
 
@@ -111,5 +125,19 @@ mod tests {
         let eight = AllReduce::new(8, &[], &link());
         approx::assert_relative_eq!(eight.time_ns(67_108_864.0), 1.75 * 67_108_864.0 / 360.0 + 28_000.0, max_relative = 1e-12);
         approx::assert_abs_diff_eq!(AllReduce::new(1, &[], &link()).time_ns(1e9), 0.0);
+    }
+
+    #[test]
+    fn a_group_larger_than_any_measured_is_never_faster_than_the_largest_measured() {
+        let (eight, sixteen) = (AllReduce::new(8, &table(), &link()), AllReduce::new(16, &table(), &link()));
+        assert!(sixteen.is_extended() && sixteen.is_measured() && !eight.is_extended());
+        for bytes in [1.0, 4096.0, 16_384.0, 262_144.0, 1e6, 1e8] {
+            assert!(sixteen.time_ns(bytes) >= eight.time_ns(bytes), "{bytes}");
+        }
+        // 4 KiB in one shot: 15 · 4096 / 360 + 3500 ns, the least time of eight, not the link's 2000 ns.
+        approx::assert_relative_eq!(sixteen.time_ns(4096.0), 15.0 * 4096.0 / 360.0 + 3500.0, max_relative = 1e-12);
+        // 1 GiB: the ring of sixteen, 2·15/16 bytes a byte and 30 latencies of 2 µs.
+        let ring = 1.875 * 1_073_741_824.0 / 360.0 + 60_000.0;
+        approx::assert_relative_eq!(sixteen.time_ns(1_073_741_824.0), ring, max_relative = 1e-12);
     }
 }

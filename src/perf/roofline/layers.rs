@@ -5,9 +5,10 @@
 //! (all-to-all) only if attention is data-parallel; inside one tensor-parallel group every chip already has every token.
 
 use super::collective::AllReduce;
-use super::operator::{Collective, Input, Kernel, Operator, Transfer};
+use super::operator::{Collective, Corner, ExchangeLine, Input, Kernel, Operator, Transfer};
 use super::options::{RooflineOptions, ScaleUp};
 use super::rates::{Rate, Rates};
+use crate::hardware::{AllToAll, Exchange};
 use crate::model::{Attention, Experts, Model, UNQUANTIZED};
 use crate::perf::{Parallelism, PerfError};
 
@@ -22,6 +23,7 @@ pub(super) struct Builder<'a, 'b> {
     pub options: &'a RooflineOptions,
     pub scale_up: &'a ScaleUp,
     pub all_reduce: AllReduce,
+    pub all_to_all: Option<&'a AllToAll>,
     pub rates: &'b mut Rates<'a>,
     pub operators: Vec<Operator>,
 }
@@ -92,17 +94,19 @@ impl Builder<'_, '_> {
             ideal_flop_ns: rate.ideal_flop_ns,
             byte_ns: rate.byte_ns,
             ideal_byte_ns: self.rates.ideal_byte_ns,
-            ramp_ns: self.rates.ramp_ns,
-            floor_ns: self.rates.floor_ns,
+            start_ns: rate.start_ns,
+            start_x_ns: 0.0,
+            corner: rate.corner,
         }
     }
 
     /// A kernel that only moves `bytes` per row.
     fn elementwise(&mut self, name: &'static str, layers: u32, input: Input, bytes: f64) {
         let byte_ns = self.rates.elementwise_byte_ns;
-        let rate = Rate { flop_ns: 0.0, ideal_flop_ns: 0.0, byte_ns, weight_bytes: 0.0, input_bytes: 0.0 };
+        let start_ns = self.rates.elementwise_latency_ns;
+        let rate = Rate { start_ns, corner: Corner::Sharp, flop_ns: 0.0, ideal_flop_ns: 0.0, byte_ns, weight_bytes: 0.0, input_bytes: 0.0 };
         let kernel = self.plain(name, input, rate);
-        self.kernel(layers, Kernel { bytes_x: bytes, ramp_ns: self.rates.elementwise_latency_ns, floor_ns: 0.0, ..kernel });
+        self.kernel(layers, Kernel { bytes_x: bytes, ..kernel });
     }
 
     /// Residual addition and norm: two streams read, two written.
@@ -135,23 +139,31 @@ impl Builder<'_, '_> {
         let (weights, attention) = (self.rates.gemm(precision.weights)?, self.rates.attention(precision.kv)?);
         let d = f64::from(head_dim);
         let query = f64::from(heads) * d / self.tp();
-        let cached = 2.0 * f64::from(self.parallelism.kv_heads_per_chip(kv_heads)) * d;
+        let kv_heads = f64::from(self.parallelism.kv_heads_per_chip(kv_heads));
+        let cached = 2.0 * kv_heads * d;
         self.gemm("query, key, value", layers, Input::Rows, hidden, query + cached, weights);
+        if self.model.architecture().qk_norm {
+            self.elementwise("query norm", layers, Input::Rows, 2.0 * query * ELEMENT);
+            self.elementwise("key norm", layers, Input::Rows, cached * ELEMENT);
+        }
         // Rotary embedding reads and writes queries and keys, and the new keys and values go to the cache.
-        let rotary = 2.0 * (query + 0.5 * cached) * ELEMENT + 0.5 * cached * ELEMENT + cached * attention.weight_bytes;
+        let rotary = 2.0 * (query + 0.5 * cached) * ELEMENT + 0.5 * cached * ELEMENT + cached * attention.decode.weight_bytes;
         self.elementwise("rotary embedding, cache write", layers, Input::Rows, rotary);
-        let mut prefill = self.plain("prefill attention", Input::PrefillFull, attention);
-        prefill.flops_y = 4.0 * query;
-        prefill.bytes_x = 2.0 * query * ELEMENT;
-        prefill.bytes_y = cached * attention.weight_bytes;
-        let decode = Kernel { name: "decode attention", input: Input::DecodeFull, ..prefill };
-        self.attention(prefill, decode);
+        let work = |kernel: Kernel| Kernel {
+            flops_y: 4.0 * query,
+            bytes_x: 2.0 * query * ELEMENT,
+            bytes_y: cached * attention.decode.weight_bytes,
+            ..kernel
+        };
+        let prefill = work(self.plain("prefill attention", Input::PrefillFull, attention.prefill));
+        let decode = work(self.plain("decode attention", Input::DecodeFull, attention.decode));
+        self.attention(prefill, Kernel { start_x_ns: attention.head_ns * kv_heads, ..decode });
         self.gemm("output projection", layers, Input::Rows, query, hidden, weights);
         Ok(())
     }
 
     /// Latent attention: prefill expands the latents of chunk and prefix to keys and values; decode absorbs the expansion into queries
-    /// and outputs and attends over the latents themselves. Both cost the same FLOPs per expanded or absorbed token.
+    /// and outputs, two products in 16 bits, and attends over the latents themselves, one key-value head for all.
     fn latent(&mut self, heads: u32, q_lora: Option<u32>, widths: [u32; 4]) -> Result<(), PerfError> {
         let (layers, hidden) = (self.model.architecture().layers, self.hidden());
         let precision = *self.model.precision();
@@ -163,24 +175,39 @@ impl Builder<'_, '_> {
         match q_lora.map(f64::from) {
             Some(rank) => {
                 self.gemm("latent down-projections", layers, Input::Rows, hidden, rank + latent, weights);
+                self.elementwise("query latent norm", layers, Input::Rows, 2.0 * rank * ELEMENT);
                 self.gemm("query up-projection", layers, Input::Rows, rank, query, weights);
             }
             None => self.gemm("query, latent down-projection", layers, Input::Rows, hidden, query + latent, weights),
         }
-        let rotary = 2.0 * (heads * rope + rope) * ELEMENT + 2.0 * latent * ELEMENT + latent * attention.weight_bytes;
+        self.elementwise("latent norm", layers, Input::Rows, 2.0 * kv_lora * ELEMENT);
+        let rotary = 2.0 * (heads * rope + rope) * ELEMENT + 2.0 * latent * ELEMENT + latent * attention.decode.weight_bytes;
         self.elementwise("rotary embedding, cache write", layers, Input::Rows, rotary);
-        self.gemm("latent expansion or absorption", layers, Input::Latent, kv_lora, heads * (nope + value), weights);
-        let mut prefill = self.plain("prefill attention", Input::PrefillFull, attention);
+        self.gemm("latent expansion", layers, Input::Expanded, kv_lora, heads * (nope + value), weights);
+        let plain = self.rates.gemm(UNQUANTIZED)?;
+        self.absorption("query absorption", layers, heads, [nope, kv_lora], plain);
+        let mut prefill = self.plain("prefill attention", Input::PrefillFull, attention.prefill);
         prefill.flops_y = 2.0 * heads * (nope + rope + value);
         prefill.bytes_x = heads * (nope + rope + value) * ELEMENT;
         prefill.bytes_y = heads * (nope + rope + value) * ELEMENT;
-        let mut decode = self.plain("decode attention", Input::DecodeFull, attention);
+        let mut decode = self.plain("decode attention", Input::DecodeFull, attention.decode);
+        decode.start_x_ns = attention.head_ns;
         decode.flops_y = 2.0 * heads * (latent + kv_lora);
         decode.bytes_x = heads * (latent + kv_lora) * ELEMENT;
-        decode.bytes_y = latent * attention.weight_bytes;
+        decode.bytes_y = latent * attention.decode.weight_bytes;
         self.attention(prefill, decode);
+        self.absorption("output absorption", layers, heads, [kv_lora, value], plain);
         self.gemm("output projection", layers, Input::Rows, heads * value, hidden, weights);
         Ok(())
+    }
+
+    /// A product of each of `heads` with its own matrix, for tokens that decode.
+    fn absorption(&mut self, name: &'static str, layers: u32, heads: f64, [inner, outer]: [f64; 2], rate: Rate) {
+        let mut kernel = self.plain(name, Input::Absorbed, rate);
+        kernel.flops_x = 2.0 * heads * inner * outer;
+        kernel.bytes_once = heads * inner * outer * rate.weight_bytes;
+        kernel.bytes_x = heads * (inner * rate.input_bytes + outer * ELEMENT);
+        self.kernel(layers, kernel);
     }
 
     /// Gate, up and down projections of inner width `width`, split over the tensor-parallel group.
@@ -193,39 +220,48 @@ impl Builder<'_, '_> {
 
     fn experts(&mut self, experts: &Experts) -> Result<(), PerfError> {
         let layers = self.model.architecture().expert_layers();
-        let rate = self.rates.gemm(self.model.precision().expert_weights())?;
         let plain = self.rates.gemm(UNQUANTIZED)?;
+        let format = self.model.precision().expert_weights();
         let routed = f64::from(experts.routed);
         self.gemm("router", layers, Input::Rows, self.hidden(), routed, plain);
         self.elementwise("expert choice", layers, Input::Rows, 2.0 * routed * ELEMENT);
         if experts.shared > 0 {
+            let rate = self.rates.gemm(format)?;
             self.feed_forward(["shared gate and up", "shared activation", "shared down"], layers, experts.shared_width(), rate);
         }
-        self.all_to_all("expert dispatch", layers, experts, self.options.dispatch.bytes());
+        self.all_to_all("expert dispatch", layers, experts, self.options.dispatch.bytes(), |measured| &measured.dispatch);
         let shards = if self.parallelism.ep == 1 { self.tp() } else { 1.0 };
         let (hidden, width) = (self.hidden(), f64::from(experts.intermediate) / shards);
+        let rate = self.rates.experts(format, width)?;
         let mut kernel = self.plain("routed experts", Input::Experts, rate);
         kernel.flops_x = 6.0 * hidden * width;
         kernel.flops_y = kernel.flops_x;
         kernel.bytes_x = (hidden + width) * rate.input_bytes + (2.0 * width + hidden) * ELEMENT;
         kernel.bytes_y = 3.0 * hidden * width * rate.weight_bytes;
-        // Two grouped products.
-        kernel.ramp_ns *= 2.0;
-        kernel.floor_ns *= 2.0;
         self.kernel(layers, kernel);
-        self.all_to_all("expert combine", layers, experts, self.options.combine.bytes());
+        self.all_to_all("expert combine", layers, experts, self.options.combine.bytes(), |measured| &measured.combine);
         Ok(())
     }
 
     /// Rows of one data-parallel group are shared by its `tp` chips; each sends its share to `k` experts, 1/ep of which are its own.
-    fn all_to_all(&mut self, name: &'static str, layers: u32, experts: &Experts, element: f64) {
+    fn all_to_all(&mut self, name: &'static str, layers: u32, experts: &Experts, element: f64, part: fn(&AllToAll) -> &[Exchange]) {
         if self.parallelism.dp == 1 {
             return;
         }
         let elsewhere = 1.0 - 1.0 / f64::from(self.parallelism.ep);
         let bytes_x = f64::from(experts.active) * self.hidden() * element * elsewhere / self.tp();
-        let latency_ns = self.options.all_to_all_latency_s * NS_PER_S;
-        let collective = Collective::Linear { latency_ns, byte_ns: self.link_byte_ns() };
+        let collective = match self.all_to_all {
+            Some(measured) => {
+                let line_ns = NS_PER_S / self.scale_up.bandwidth.get();
+                let kernels = part(measured).iter().map(|kernel| ExchangeLine {
+                    start: kernel.start.value.get() * NS_PER_S,
+                    per_byte: line_ns / kernel.efficiency.value.get(),
+                    least: kernel.least.value.get() * NS_PER_S,
+                });
+                Collective::Exchange(kernels.collect())
+            }
+            None => Collective::Linear { latency_ns: self.options.all_to_all_latency_s * NS_PER_S, byte_ns: self.link_byte_ns() },
+        };
         self.operators.push(Operator::Transfer(Transfer { name, layers, input: Input::Rows, bytes_x, collective }));
     }
 

@@ -3,14 +3,25 @@
 //! Owns: the operators of an iteration and what they cost. Must not know: requests, queues, how efficiencies were measured.
 //!
 //! # Formulas
-//! A kernel takes `max(floor, ramp + max(FLOPs / (peak · MFU), bytes / (bandwidth · MBU)))` on each chip. MFU is the chip's
-//! `gemm_compute` (attention: `prefill_attention`, against the 16-bit peak) times `prefill_end_to_end`, MBU its `gemm_memory` (attention:
-//! `decode_attention`) times `decode_end_to_end`. Efficiency thus changes with the number of rows `m` of a batch in three regimes: few rows
-//! are bound by memory at MBU, many by arithmetic at MFU, and small products by their ramp; where they meet depends on the chip and
-//! the number format. The shape is that of public GEMM measurements, see [`RooflineOptions::kernel_ramp_s`].
+//! A kernel takes `start + (c^p + m^p)^(1/p)` on each chip, with `c = FLOPs / (peak · MFU)` and `m = bytes / (bandwidth · MBU)`.
+//!
+//! * Matrix products: `gemm_start`, `gemm_compute`, `gemm_memory` and `p = gemm_corner` of the chip by number format. All four are fitted
+//!   together to public tables of isolated kernels. The tables time a linear layer as an engine runs it, so with 8 or 4 bits `start` and MFU
+//!   include the quantization of the input, and no kernel is added for it. Few rows are bound by memory, many by arithmetic; between them
+//!   (64 to 512 rows) neither roof alone is the time: measured products take up to 1.4 times the larger one there.
+//! * Decode attention: `start + head · sequences · KV heads + max(c, m)`, all four figures measured: a line in the batch and in the context.
+//!   Only latent attention with many heads on a chip is bound by arithmetic, at a rate of its own (prefill's does not enter).
+//! * Prefill attention: `max(c, m)` with `prefill_attention` against the 16-bit peak.
+//! * Routed experts: one grouped product with `p = 2`, whose MFU depends on the inner width of an expert on one chip and whose start includes
+//!   the sorting of rows by expert. Rows are padded to tiles. The busiest expert-parallel rank sets the time, see `experts`.
+//! * Norms, rotary embedding, activations, sampling: bytes at 0.8 of the bandwidth and 3 µs each.
+//! * All-reduce: measured times by size. All-to-all: measured start and rate.
+//!
+//! Nothing corrects these sums for an engine around the kernels but `iteration_overhead`: what serving takes longer than its kernels was
+//! found to be missing kernels and missing corners, which are terms here, not a factor.
 //!
 //! Formulas of FLOPs and bytes follow those published with aiconfigurator; mixture-of-experts layers read the *expected* number of
-//! distinct experts. Biases, sinks and the sorting of tokens by expert are neglected.
+//! distinct experts. Biases and sinks are neglected.
 //!
 //! # Speed
 //! Everything that does not depend on the batch is computed once. Of a decode batch only attention sees the context; what the other
@@ -37,7 +48,7 @@ use self::operator::{ContextGrowth, Growth, Kernel, Operator};
 use self::rates::Rates;
 use self::work::{Spread, Work};
 use super::{Basis, BatchShape, DecodeRun, IterationCost, Parallelism, PerfError, PerfModel};
-use crate::hardware::Chip;
+use crate::hardware::{AllToAll, Chip};
 use crate::model::Model;
 
 /// What a roofline is built from.
@@ -107,21 +118,29 @@ impl Roofline {
         options.validate()?;
         scale_up.validate()?;
         let shape = model.architecture();
-        let mut rates = Rates::new(chip, shape.experts.is_some(), options)?;
+        let mut rates = Rates::new(chip, options)?;
         let all_reduce = AllReduce::new(parallelism.tp, &chip.all_reduce, scale_up);
         let measured = all_reduce.is_measured();
         let collectives = match (parallelism.tp, measured) {
             (1, _) => "",
+            (_, true) if all_reduce.is_extended() => ", all-reduce beyond the measured groups",
             (_, true) => ", measured all-reduce",
             (_, false) => ", all-reduce from the link's bandwidth and latency",
         };
-        let builder = Builder { model, parallelism: *parallelism, options, scale_up, all_reduce, rates: &mut rates, operators: Vec::new() };
+        let all_to_all = chip.all_to_all.as_ref().filter(|_| parallelism.dp > 1);
+        let rates_of = &mut rates;
+        let builder =
+            Builder { model, parallelism: *parallelism, options, scale_up, all_reduce, all_to_all, rates: rates_of, operators: Vec::new() };
         let operators = builder.build()?;
         let experts = shape.experts.map(|e| ExpertSpread::new(e.routed, e.active, parallelism.ep, options.hot_rank, options.expert_tile));
         let overhead_ns = rates.overhead_ns(options);
         if measured {
             rates.read.insert("all_reduce".into());
         }
+        if let Some(all_to_all) = all_to_all {
+            rates.read.extend(exchange_figures(all_to_all));
+        }
+        let own_exchange = parallelism.dp > 1 && all_to_all.is_none();
         let link_is_used = parallelism.chips() > 1;
         let scale_up = ["bandwidth", "latency", "efficiency"].into_iter().filter(|_| link_is_used).map(str::to_owned).collect();
         let notes = [&[String::new()], rates.notes.as_slice()].concat().join("; ");
@@ -134,7 +153,7 @@ impl Roofline {
             chips: f64::from(parallelism.chips()),
             overhead_ns,
             provenance: format!("roofline: {} on {} × {}{collectives}{notes}", model.name(), parallelism.chips(), chip.name),
-            basis: Basis { chip: rates.read, scale_up, own: options.figures(shape.experts.is_some(), parallelism.ep, parallelism.dp) },
+            basis: Basis { chip: rates.read, scale_up, own: options.figures(shape.experts.is_some(), parallelism.ep, own_exchange) },
         };
         roofline.decode_base = (0..=PRECOMPUTED_BATCHES).map(|sequences| roofline.base_of_decode(sequences)).collect();
         Ok(roofline)
@@ -211,6 +230,13 @@ impl Roofline {
             |share: f64| ContextGrowth { full: f64::from(batch.decode_sequences) * share, windowed: f64::from(windowed_growth) * share };
         [of(self.spread.busiest(batch.decode_sequences)), of(1.0 / f64::from(self.spread.dp))]
     }
+}
+
+/// The figures of a measured exchange, by their paths.
+fn exchange_figures(all_to_all: &AllToAll) -> Vec<String> {
+    let parts = [("dispatch", all_to_all.dispatch.len()), ("combine", all_to_all.combine.len())];
+    let kernels = parts.into_iter().flat_map(|(name, count)| (0..count).map(move |index| format!("all_to_all.{name}[{index}]")));
+    kernels.flat_map(|kernel| ["start", "efficiency", "least"].map(|figure| format!("{kernel}.{figure}"))).collect()
 }
 
 impl PerfModel for Roofline {

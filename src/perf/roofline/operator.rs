@@ -13,7 +13,10 @@ pub(super) enum Input {
     DecodeFull,
     DecodeWindowed,
     Experts,
-    Latent,
+    /// Tokens whose latent is expanded to keys and values.
+    Expanded,
+    /// Tokens whose queries and outputs are absorbed.
+    Absorbed,
 }
 
 impl Input {
@@ -27,7 +30,8 @@ impl Input {
             Self::DecodeFull => (q.decode_sequences, q.decode_context, q.decode_context),
             Self::DecodeWindowed => (q.decode_sequences, q.decode_windowed_context, q.decode_windowed_context),
             Self::Experts => (q.expert_rows, q.expert_padding, q.active_experts),
-            Self::Latent => (q.latent_rows, 0.0, 0.0),
+            Self::Expanded => (q.prefill_context, 0.0, 0.0),
+            Self::Absorbed => (q.decode_sequences, 0.0, 0.0),
         }
     }
 
@@ -36,14 +40,13 @@ impl Input {
         match self {
             Self::Rows | Self::Experts => work.rows_share,
             Self::Logits => work.logits_share,
-            Self::Latent => work.latent_share,
-            Self::PrefillFull | Self::PrefillWindowed => 1.0,
-            Self::DecodeFull | Self::DecodeWindowed => 0.0,
+            Self::PrefillFull | Self::PrefillWindowed | Self::Expanded => 1.0,
+            Self::DecodeFull | Self::DecodeWindowed | Self::Absorbed => 0.0,
         }
     }
 }
 
-/// What an operator's time is made of.
+/// What an operator's time is made of, most of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
     /// Arithmetic.
@@ -96,7 +99,47 @@ pub struct OperatorCost {
     pub prefill_share: f64,
 }
 
-/// A kernel on every chip: `max(floor, ramp + max(FLOPs, bytes at their rates))` a layer. All figures are per layer and chip.
+/// How the roofs of arithmetic and memory traffic meet: `(c^p + m^p)^(1/p)`. At a sharp corner both engines would be kept busy from the first
+/// instruction to the last; in a kernel that needs both, one waits for the other now and then, the more the nearer their times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Corner {
+    /// `p = ∞`: the larger of the two.
+    Sharp,
+    /// `p = 2`.
+    Two,
+    /// `p = 3`.
+    Three,
+    /// `p = 4`.
+    Four,
+}
+
+impl Corner {
+    /// From a profile's figure.
+    pub(super) fn from_exponent(p: f64) -> Option<Self> {
+        let known = [(2.0, Self::Two), (3.0, Self::Three), (4.0, Self::Four)];
+        known.into_iter().find(|(value, _)| (value - p).abs() < f64::EPSILON).map(|(_, corner)| corner)
+    }
+
+    /// Both times not negative. Roots only: powers are slow and differ between platforms.
+    pub(super) fn join(self, compute: f64, memory: f64) -> f64 {
+        let (greater, lesser) = if compute > memory { (compute, memory) } else { (memory, compute) };
+        if lesser <= 0.0 {
+            return greater;
+        }
+        let ratio = lesser / greater;
+        let square = ratio * ratio;
+        greater
+            * match self {
+                Self::Sharp => 1.0,
+                Self::Two => (1.0 + square).sqrt(),
+                Self::Three => libm::cbrt(1.0 + square * ratio),
+                Self::Four => (1.0 + square * square).sqrt().sqrt(),
+            }
+    }
+}
+
+/// A kernel on every chip: `start + start_x · x + (c^p + m^p)^(1/p)` a layer, FLOPs and bytes at their rates. All figures are per layer and
+/// chip.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Kernel {
     pub name: &'static str,
@@ -111,8 +154,10 @@ pub(super) struct Kernel {
     pub ideal_flop_ns: f64,
     pub byte_ns: f64,
     pub ideal_byte_ns: f64,
-    pub ramp_ns: f64,
-    pub floor_ns: f64,
+    pub start_ns: f64,
+    /// Nanoseconds per `x` beside arithmetic and traffic.
+    pub start_x_ns: f64,
+    pub corner: Corner,
 }
 
 /// How a kernel's cost moves as contexts grow by one token a sequence.
@@ -146,8 +191,8 @@ impl Kernel {
             return None;
         }
         let (compute, memory) = self.terms(&work.busy);
-        let roof = compute.max(memory);
-        let time = (self.ramp_ns + roof).max(self.floor_ns);
+        let roof = self.corner.join(compute, memory);
+        let time = self.start_ns + self.start_x_ns * x + roof;
         let bound = match () {
             () if roof < 0.5 * time => Bound::Latency,
             () if compute > memory => Bound::Compute,
@@ -180,8 +225,8 @@ impl Kernel {
         };
         let (compute, memory) = self.terms(&work.busy);
         let (slope_c, slope_m) = (self.flops_y * busy * self.flop_ns, self.bytes_y * busy * self.byte_ns);
-        let lines = [(self.floor_ns, 0.0), (self.ramp_ns + compute, slope_c), (self.ramp_ns + memory, slope_m)];
-        let (slope, iterations) = run_on_the_upper_line(&lines);
+        debug_assert_eq!(self.corner, Corner::Sharp, "a line only if the roofs meet sharply");
+        let (slope, iterations) = run_on_the_upper_line(&[(compute, slope_c), (memory, slope_m)]);
         let layers = f64::from(self.layers);
         Some(Growth {
             duration_ns: layers * slope,
@@ -222,6 +267,16 @@ pub(super) enum Collective {
         latency_ns: f64,
         byte_ns: f64,
     },
+    /// The fastest of these kernels.
+    Exchange(Vec<ExchangeLine>),
+}
+
+/// `max(least, start + bytes · per_byte)`, nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct ExchangeLine {
+    pub start: f64,
+    pub per_byte: f64,
+    pub least: f64,
 }
 
 /// A transfer between the chips of the instance.
@@ -245,6 +300,10 @@ impl Transfer {
         let (time, sent) = match &self.collective {
             Collective::AllReduce(all_reduce) => (all_reduce.time_ns(bytes), all_reduce.ring_bytes(bytes)),
             Collective::Linear { latency_ns, byte_ns } => (latency_ns + bytes * byte_ns, bytes),
+            Collective::Exchange(kernels) => {
+                let times = kernels.iter().map(|line| (line.start + bytes * line.per_byte).max(line.least));
+                (times.fold(f64::INFINITY, f64::min), bytes)
+            }
         };
         let layers = f64::from(self.layers);
         Some(OperatorCost {
@@ -289,6 +348,20 @@ impl Operator {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn roofs_meet_in_the_norm_of_their_exponent() {
+        for (corner, p) in [(Corner::Two, 2.0), (Corner::Three, 3.0), (Corner::Four, 4.0)] {
+            assert_eq!(Corner::from_exponent(p), Some(corner));
+            for (c, m) in [(3.0f64, 4.0f64), (1.0, 1.0), (1e6, 2.0), (7.0, 1e-9)] {
+                approx::assert_relative_eq!(corner.join(c, m), (c.powf(p) + m.powf(p)).powf(1.0 / p), max_relative = 1e-14);
+            }
+            approx::assert_relative_eq!(corner.join(5.0, 0.0), 5.0);
+            assert_eq!(corner.join(0.0, 0.0).to_bits(), 0);
+        }
+        approx::assert_relative_eq!(Corner::Sharp.join(3.0, 4.0), 4.0);
+        assert_eq!(Corner::from_exponent(2.5), None);
+    }
 
     #[test]
     fn a_run_ends_where_a_steeper_line_takes_over() {

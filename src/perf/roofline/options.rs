@@ -30,7 +30,6 @@ impl ScaleUp {
     }
 }
 
-const KERNEL_TABLES: &str = "fitted to the bf16 GEMM tables of ai-dynamo/aiconfigurator @095f58a51c (2026-08-21)";
 const MEMORY_OPERATION: &str = "ai-dynamo/aiconfigurator @095f58a51c, memory operations, unofficial by its own mark (2026-08-21)";
 const ALL_TO_ALL: &str = "DeepEP low-latency kernels on 8 H100 with one token, tables of ai-dynamo/aiconfigurator @095f58a51c (2026-08-21)";
 const NO_SOURCE: &str = "General knowledge, no source located (2026-11)";
@@ -38,12 +37,8 @@ const NO_SOURCE: &str = "General knowledge, no source located (2026-11)";
 /// Knobs of the roofline that no chip profile holds. The defaults are stated with their basis; calibration replaces them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RooflineOptions {
-    /// Seconds that any matrix product or attention kernel takes on top of its roofline: start, tail and drain. Default 3 µs:
-    /// the public bf16 GEMM tables of aiconfigurator (4 M to 4 G weights, 1 to 32 k rows) are described by `ramp + max(compute, memory)`
-    /// with constant efficiencies to a median log error of −0.03 (H100) and −0.07 (H200) up to 64 rows, −0.08 and −0.15 from 96 to 768
-    /// rows, and within 0.03 from 1,024; other chips fit worse (A100 −0.15, B200 −0.11 up to 64 rows). Without the ramp products of few
-    /// rows come out 16 to 30 % too fast.
-    pub kernel_ramp_s: f64,
+    /// Seconds that a prefill attention kernel takes on top of its roofline. Default 3 µs, as a memory operation.
+    pub attention_start_s: f64,
     /// Fraction of peak bandwidth of norms, rotary embedding, activation functions and sampling. Default 0.8, aiconfigurator's
     /// factor for memory operations, unofficial by its own mark.
     pub elementwise_bandwidth: f64,
@@ -53,11 +48,11 @@ pub struct RooflineOptions {
     /// products of experts that see few rows reach a lower share of the peak. Default 128; below that many rows per expert the
     /// kernel's tile shrinks with the rows, down to 16.
     pub expert_tile: u32,
-    /// Rows of the busiest expert rank relative to the mean. Default 1: perfectly balanced. Published: 1.1 to 1.5 without
-    /// expert-parallel load balancing (an estimate).
+    /// Lasting popularity of the busiest expert rank: its expected rows relative to the mean, before chance adds its part (which uniform
+    /// routing has as well). Default 1: all experts alike popular. Published: 1.1 to 1.5 without expert-parallel load balancing (an estimate).
     pub hot_rank: f64,
-    /// Seconds that one dispatch or one combine takes on top of its bytes. Default 10 µs: `DeepEP` low-latency kernels on 8 H100 with
-    /// one token take 10.3 and 11.2 µs.
+    /// Seconds that one dispatch or one combine takes on top of its bytes where the chip profile has no `all_to_all`. Default 14 µs:
+    /// `DeepEP` low-latency kernels on 8 H100 with one token of 7168 elements to 8 of 256 experts take 13.2 and 14.4 µs.
     pub all_to_all_latency_s: f64,
     /// Format in which tokens travel to their experts. Default fp8, as in `DeepEP`.
     pub dispatch: Dtype,
@@ -70,12 +65,12 @@ pub struct RooflineOptions {
 impl Default for RooflineOptions {
     fn default() -> Self {
         Self {
-            kernel_ramp_s: 3e-6,
+            attention_start_s: 3e-6,
             elementwise_bandwidth: 0.8,
             elementwise_latency_s: 3e-6,
             expert_tile: 128,
             hot_rank: 1.0,
-            all_to_all_latency_s: 10e-6,
+            all_to_all_latency_s: 14e-6,
             dispatch: Dtype::Fp8,
             combine: Dtype::Bf16,
             iteration_overhead_s: None,
@@ -85,11 +80,11 @@ impl Default for RooflineOptions {
 
 impl RooflineOptions {
     /// Those of them that durations rest on, with their sources.
-    pub(super) fn figures(&self, experts: bool, ep: u32, dp: u32) -> Vec<OwnFigure> {
+    pub(super) fn figures(&self, experts: bool, ep: u32, own_exchange: bool) -> Vec<OwnFigure> {
         let us = |seconds: f64| format!("{:.1} us", seconds * 1e6);
         let own = |name, value, confidence, source| OwnFigure { name, value, confidence, source };
         let mut figures = vec![
-            own("kernel ramp", us(self.kernel_ramp_s), Confidence::Estimate, KERNEL_TABLES),
+            own("prefill attention start", us(self.attention_start_s), Confidence::Estimate, MEMORY_OPERATION),
             own("elementwise bandwidth", format!("{}", self.elementwise_bandwidth), Confidence::Estimate, MEMORY_OPERATION),
             own("elementwise latency", us(self.elementwise_latency_s), Confidence::Estimate, MEMORY_OPERATION),
         ];
@@ -101,10 +96,10 @@ impl RooflineOptions {
                 "hot rank",
                 format!("{}", self.hot_rank),
                 Confidence::Assumed,
-                "perfectly balanced ranks; no source located (2026-11)",
+                "experts alike popular; no source located (2026-11)",
             ));
         }
-        if dp > 1 {
+        if own_exchange {
             figures.push(own("all-to-all latency", us(self.all_to_all_latency_s), Confidence::Measured, ALL_TO_ALL));
         }
         figures
@@ -113,7 +108,7 @@ impl RooflineOptions {
     pub(super) fn validate(&self) -> Result<(), PerfError> {
         let overhead = self.iteration_overhead_s.unwrap_or(0.0);
         let times = [
-            ("kernel_ramp_s", self.kernel_ramp_s),
+            ("attention_start_s", self.attention_start_s),
             ("elementwise_latency_s", self.elementwise_latency_s),
             ("all_to_all_latency_s", self.all_to_all_latency_s),
             ("iteration_overhead_s", overhead),

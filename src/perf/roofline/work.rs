@@ -24,8 +24,6 @@ pub(super) struct Quantities {
     pub expert_padding: f64,
     /// Routed experts of the chip that at least one token uses.
     pub active_experts: f64,
-    /// Tokens whose latent is expanded to keys and values, or whose queries are absorbed.
-    pub latent_rows: f64,
 }
 
 /// The work of an iteration.
@@ -35,10 +33,9 @@ pub(super) struct Work {
     pub busy: Quantities,
     /// Of the mean chip: times the number of chips, it sets FLOPs and bytes.
     pub mean: Quantities,
-    /// Fractions of rows, logits and latent rows that prefill causes.
+    /// Fractions of rows and logits that prefill causes.
     pub rows_share: f64,
     pub logits_share: f64,
-    pub latent_share: f64,
 }
 
 /// How a batch spreads over the data-parallel groups and expert ranks of an instance.
@@ -77,7 +74,6 @@ impl Spread {
         Work {
             rows_share: batch.prefill_tokens as f64 / batch.tokens() as f64,
             logits_share: share(f64::from(batch.prefill_completions), f64::from(batch.decode_sequences)),
-            latent_share: share(batch.prefill_context as f64, f64::from(batch.decode_sequences)),
             busy,
             mean,
         }
@@ -105,7 +101,6 @@ fn quantities(batch: &BatchShape, prefill: f64, decode: f64) -> Quantities {
         decode_sequences,
         decode_context: batch.decode_context as f64 * decode,
         decode_windowed_context: batch.decode_windowed_context as f64 * decode,
-        latent_rows: prefill_context + decode_sequences,
         ..Quantities::default()
     }
 }
