@@ -8,7 +8,8 @@
 //! arrival ─► queue ─► chunked prefill ─► first token ─► reserve ─► transfer ─► join batch ─► last token
 //! ```
 //!
-//! Start reading at `run.rs` (the loop), then `engine.rs` (an iteration), `batch.rs` (who is in it), `handoff.rs`.
+//! Start reading at `run.rs` (the loop), then `engine.rs` (an iteration), `batch.rs` (who is in it), `reserve.rs` and
+//! `handoff.rs`.
 
 mod arrival;
 mod audit;

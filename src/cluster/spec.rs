@@ -46,7 +46,7 @@ pub struct EngineSpec {
     pub chunked_prefill: bool,
     /// True: blocks of known prefixes are kept and shared.
     pub prefix_caching: bool,
-    /// Longest prompt plus output, tokens; at most the KV capacity.
+    /// Longest prompt plus output, tokens; at most the KV capacity. Where prompts are handed on: longest prompt plus its first token.
     pub max_model_len: u32,
     /// KV blocks of one instance, at least 1.
     pub kv_blocks: u64,

@@ -110,6 +110,10 @@ fn argmin(candidates: &dyn Candidates, signal: impl Fn(usize) -> u64) -> Option<
         // Eligibility may take a look into memory and prefix cache, so it is asked only of those that would be chosen.
         if best.is_none_or(|(_, least)| load < least) && candidates.eligible(i) {
             best = Some((i, load));
+            if load == 0 {
+                // Nobody has less, and of equals the first wins.
+                break;
+            }
         }
     }
     best.map(|(i, _)| i)
