@@ -7,7 +7,7 @@ use tokenmill::perf::{BatchShape, PerfModel};
 use tokenmill::report::{Verdict, answer};
 use tokenmill::study::{Options, StudyError, simulate};
 
-use crate::support::{Linear, Listed, Rows, cluster, inline, pool, request, run, simulate_with};
+use crate::support::{Linear, Listed, Rows, cluster, inline, pool, request, run, shipped, simulate_with};
 
 fn simulated(scenario: &Scenario) -> (RunResult, Vec<RequestRecord>) {
     let (result, rows, _) = simulate_with(scenario, Options::default(), Silent);
@@ -267,6 +267,19 @@ cluster:
         Err(StudyError::Workload(error)) => Err(error.to_string()),
         Err(error) => panic!("{error}"),
     }
+}
+
+/// NVLink ends inside a server: a cluster that it cannot join is simulated as asked, with a word about it.
+#[test]
+fn a_link_that_cannot_join_the_pools_is_told() {
+    let told = |changes: &[&str]| {
+        let mut sets: Vec<String> = ["run={requests: 50, warmup: 0 s}", "assert=[]"].map(str::to_owned).to_vec();
+        sets.extend(changes.iter().map(|change| (*change).to_owned()));
+        let (result, ..) = simulate_with(&shipped("quickstart", &sets), Options::default(), Silent);
+        result.summary.warnings.iter().any(|warning| warning.code == "link-reach")
+    };
+    assert!(!told(&[]) && !told(&["cluster.pools.prefill.instances=2", "cluster.network.kv.link=ib-ndr"]));
+    assert!(told(&["cluster.pools.prefill.instances=2"]) && told(&["cluster.pools.decode.node=dgx-b200"]));
 }
 
 #[test]

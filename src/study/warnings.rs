@@ -27,6 +27,7 @@ pub(super) fn find(result: &RunResult, scenario: &Scenario, skipped: &[(String, 
     warn("timed-out", timed_out(summary));
     warn("unfinished", unfinished(summary));
     warn("kv-saturation", kv_saturation(summary));
+    warn("link-reach", scenario.caution.clone());
     warn("truncated", truncated(summary));
     warn("warm-up-not-settled", not_settled(result, scenario));
     for (class, lines) in skipped {

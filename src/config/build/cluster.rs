@@ -31,6 +31,8 @@ pub(super) struct Parts {
     /// What readers are told of each model, in the same order.
     model_labels: Vec<String>,
     nodes: Vec<Node>,
+    /// What a reader must know about the network.
+    pub(super) caution: Option<String>,
 }
 
 /// Length of a timeline interval to begin with; the recorder doubles it when a run gets long.
@@ -61,7 +63,8 @@ pub(super) fn build(
     }
     let classes = classes(file, &built, workloads, problems)?;
     let (pools, rest): (Vec<PoolSpec>, Vec<(NodeCost, Node)>) = built.into_iter().map(|(spec, cost, node)| (spec, (cost, node))).unzip();
-    let (node_costs, nodes) = rest.into_iter().unzip();
+    let (node_costs, nodes): (Vec<NodeCost>, Vec<Node>) = rest.into_iter().unzip();
+    let caution = super::reach::caution(kv_link.flatten().as_ref(), &pools, &nodes);
     let spec = ClusterSpec {
         seed: file.seed,
         pools,
@@ -88,6 +91,7 @@ pub(super) fn build(
         model_profiles: models.iter().map(|model| (model.name.clone(), model.profile.clone())).collect(),
         profiles,
         nodes,
+        caution,
     })
 }
 

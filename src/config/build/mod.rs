@@ -9,6 +9,7 @@ mod library;
 mod names;
 mod pool;
 mod provenance;
+mod reach;
 mod resolved;
 mod workload;
 
@@ -56,6 +57,8 @@ pub struct Scenario {
     pub carbon_g_per_kwh: f64,
     /// What the nodes of each pool cost.
     pub node_costs: Vec<NodeCost>,
+    /// A link that cannot join what it is asked to join, in a sentence.
+    pub caution: Option<String>,
     /// Conditions to check after the run.
     pub assertions: Vec<Assertion>,
     /// Where the figures come from.
@@ -104,6 +107,7 @@ impl Scenario {
             pue: parts.pue,
             carbon_g_per_kwh: parts.carbon_g_per_kwh,
             node_costs: parts.node_costs,
+            caution: parts.caution,
             assertions,
             provenance: parts.provenance,
             resolved_yaml: resolved.yaml,

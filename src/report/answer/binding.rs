@@ -17,18 +17,18 @@ pub(in crate::report) fn binding_pool(pools: &[PoolSummary]) -> Option<&PoolSumm
 /// What holds requests up, if anything does: the network before the memory that fills while caches wait for it.
 pub(super) fn bottleneck(summary: &Summary) -> Option<String> {
     if let Some(share) = summary.network.peak_port_utilization.filter(|_| summary.network.is_full()) {
-        return Some(format!("the KV network is the bottleneck: its busiest port carries {} of what it can", percent(share)));
+        return Some(format!("the bottleneck is the KV network: its busiest port carries {} of what it can", percent(share)));
     }
     if summary.handoff.is_blocked() {
         let (share, waiting) = (percent(summary.handoff.blocked_share), gauge(summary.handoff.waiting_mean));
-        return Some(format!("KV memory for decode is the bottleneck: requests wait for it {share} of the time, {waiting} on average"));
+        return Some(format!("the bottleneck is KV memory for decode: requests wait for it {share} of the time, {waiting} on average"));
     }
     let pool = binding_pool(&summary.pools)?;
     let name = shortened(&pool.name, NAME);
     Some(if pool.is_full() {
-        format!("KV memory of {name} is the bottleneck: {} in use on average", percent(pool.kv_utilization_mean))
+        format!("the bottleneck is the KV memory of {name}: {} in use on average", percent(pool.kv_utilization_mean))
     } else {
-        format!("{name} is the bottleneck: {} requests wait for it on average, it {}", gauge(pool.queue_mean), load(pool))
+        format!("the bottleneck is {name}: {} requests wait for it on average, it {}", gauge(pool.queue_mean), load(pool))
     })
 }
 

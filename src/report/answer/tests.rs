@@ -66,9 +66,9 @@ fn what_binds_is_full_memory_then_the_queue_and_not_a_decode_pool_that_is_merely
     let mut summary = fixture::two_pools().summary;
     summary.pools[0].queue_mean = 2.31;
     let sentence = answer(&summary).sentence();
-    assert!(sentence.contains("; prefill is the bottleneck: 2.31 requests wait for it on average, it computes 74.3 %"), "{sentence}");
+    assert!(sentence.contains("; the bottleneck is prefill: 2.31 requests wait for it on average, it computes 74.3 %"), "{sentence}");
     summary.pools[0].kv_utilization_mean = 0.99;
-    assert!(answer(&summary).sentence().ends_with("; KV memory of prefill is the bottleneck: 99.0 % in use on average."));
+    assert!(answer(&summary).sentence().ends_with("; the bottleneck is the KV memory of prefill: 99.0 % in use on average."));
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn a_full_network_is_named_before_the_memory_that_fills_behind_it() {
     summary.pools[1].kv_utilization_mean = 0.95;
     summary.network.peak_port_utilization = Some(0.995);
     let sentence = answer(&summary).sentence();
-    assert!(sentence.ends_with("; the KV network is the bottleneck: its busiest port carries 99.5 % of what it can."), "{sentence}");
+    assert!(sentence.ends_with("; the bottleneck is the KV network: its busiest port carries 99.5 % of what it can."), "{sentence}");
 }
 
 #[test]

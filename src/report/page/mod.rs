@@ -156,7 +156,8 @@ fn subject(summary: &Summary) -> String {
     });
     let mut named: Vec<String> = pools.take(POOLS).collect();
     if summary.pools.len() > POOLS {
-        named.push(format!("{} more pools", summary.pools.len() - POOLS));
+        let more = summary.pools.len() - POOLS;
+        named.push(format!("{more} more {}", if more == 1 { "pool" } else { "pools" }));
     }
     let mut parts = vec![models.join(" and "), named.join(", ")];
     parts.extend(summary.throughput.offered_requests_per_s.map(|rate| format!("{} requests/s offered", number(rate))));
@@ -175,13 +176,13 @@ fn run_line(summary: &Summary) -> String {
     let r = summary.requests;
     let warmup = &summary.warmup;
     let left_out = if warmup.s > 0.0 {
-        format!(" after a warm-up of {} ({} {})", duration_s(warmup.s), count(warmup.requests), requests_word(warmup.requests))
+        format!("; {} {} of a warm-up of {} left out", count(warmup.requests), requests_word(warmup.requests), duration_s(warmup.s))
     } else {
         String::new()
     };
     let share = if r.arrived > 0 { format!(" ({})", percent(r.completed as f64 / r.arrived as f64)) } else { String::new() };
     glue(&format!(
-        "{}{left_out}, {} completed{share}; seed {}",
+        "{}, {} completed{share}{left_out}; seed {}",
         arrived(summary, requests_word(r.arrived)),
         count(r.completed),
         summary.seed
