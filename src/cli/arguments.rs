@@ -57,6 +57,13 @@ pub(super) struct InputOptions {
     /// Change a value of the scenario: `path.to.key=value`. May be repeated.
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub(super) sets: Vec<String>,
+    #[command(flatten)]
+    pub(super) library: LibraryOptions,
+}
+
+/// Where profiles come from.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct LibraryOptions {
     /// A folder with `chips/`, `nodes/`, `links/`, `sites/` or `models/` whose profiles win over built-in ones. May be repeated.
     #[arg(long, value_name = "DIR")]
     pub(super) profiles: Vec<PathBuf>,
@@ -134,7 +141,7 @@ pub(super) struct ListOptions {
     #[arg(value_enum)]
     pub(super) what: Listed,
     #[command(flatten)]
-    pub(super) input: InputOptions,
+    pub(super) library: LibraryOptions,
     /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,
@@ -159,7 +166,7 @@ pub(super) struct ShowOptions {
     /// Its name.
     pub(super) name: String,
     #[command(flatten)]
-    pub(super) input: InputOptions,
+    pub(super) library: LibraryOptions,
     /// Print the YAML file itself.
     #[arg(long)]
     pub(super) yaml: bool,

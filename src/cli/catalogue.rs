@@ -33,7 +33,7 @@ struct Row {
 }
 
 pub(super) fn list(options: &ListOptions) -> Result<ExitCode, Failure> {
-    let library = library(&options.input)?;
+    let library = library(&options.library)?;
     let rows = match options.what {
         Listed::Chips => hardware_rows(&library, Kind::Chip)?,
         Listed::Nodes => hardware_rows(&library, Kind::Node)?,
@@ -79,7 +79,7 @@ fn scenario_rows() -> Vec<Row> {
 }
 
 pub(super) fn show(options: &ShowOptions) -> Result<ExitCode, Failure> {
-    let library = library(&options.input)?;
+    let library = library(&options.library)?;
     let text = match options.kind {
         Shown::Chip => show_hardware(&library, Kind::Chip, options)?,
         Shown::Node => show_hardware(&library, Kind::Node, options)?,

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use super::arguments::{InputOptions, RunOptions};
+use super::arguments::{InputOptions, LibraryOptions, RunOptions};
 use super::catalogue::nearest_scenario;
 use super::exit::{FAILED, Failure};
 use super::output::Folder;
@@ -26,7 +26,7 @@ const HASH_LENGTH: usize = 8;
 
 pub(super) fn run(options: &RunOptions, terminal: Terminal) -> Result<ExitCode, Failure> {
     limit_jobs(options.jobs)?;
-    let scenario = load(&options.scenario, &with_seed(&options.input, options.seed), &library(&options.input)?)?;
+    let scenario = load(&options.scenario, &with_seed(&options.input, options.seed), &library(&options.input.library)?)?;
     let hash = &scenario.input_hash[..HASH_LENGTH.min(scenario.input_hash.len())];
     // Whoever is asked to end while the folder is there must know that it has to go.
     let stopped = watch_for_interrupt()?;
@@ -70,9 +70,9 @@ pub(super) fn with_seed(input: &InputOptions, seed: Option<u64>) -> Vec<String> 
 }
 
 /// The profiles that scenarios may name.
-pub(super) fn library(input: &InputOptions) -> Result<Library, Failure> {
+pub(super) fn library(options: &LibraryOptions) -> Result<Library, Failure> {
     let mut library = Library::default();
-    for folder in &input.profiles {
+    for folder in &options.profiles {
         library.add_folder(folder)?;
     }
     Ok(library)
@@ -167,7 +167,7 @@ fn write_manifest(scenario: &Scenario, options: &RunOptions, folder: &Folder, wa
         "set": options.input.sets,
         "seed": scenario.seed,
         "input_hash": scenario.input_hash,
-        "profiles": options.input.profiles,
+        "profiles": options.input.library.profiles,
         "files": files,
         "made_unix_s": made,
         "wall_s": wall_s,

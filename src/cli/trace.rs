@@ -24,7 +24,7 @@ pub(super) fn trace(options: &TraceOptions) -> Result<ExitCode, Failure> {
             to_destination(out.as_deref(), |destination| workload::import(&source, read_options(read), destination))?;
         }
         TraceAction::Generate { scenario, workload, requests, seed, input, out } => {
-            let scenario = load(scenario, &with_seed(input, *seed), &library(input)?)?;
+            let scenario = load(scenario, &with_seed(input, *seed), &library(&input.library)?)?;
             let (class, source) = choose(&scenario, workload.as_deref())?;
             let opened = source.open(class, &Streams::new(scenario.seed)).map_err(|error| Failure::input(error.to_string()))?;
             let limit = scenario.requests.unwrap_or(*requests).min(*requests);

@@ -15,7 +15,7 @@ use crate::hardware::{Chip, Link, Node, Profile, Site};
 use crate::model::ModelProfile;
 
 pub(super) fn validate(options: &ValidateOptions, terminal: Terminal) -> Result<ExitCode, Failure> {
-    let library = library(&options.input)?;
+    let library = library(&options.input.library)?;
     let mut bad = false;
     let mut checked: Vec<Value> = Vec::new();
     for file in &options.files {
@@ -83,6 +83,9 @@ fn kind_of(file: &Path) -> &'static str {
 }
 
 fn check(file: &Path, kind: &str, options: &ValidateOptions, library: &Library) -> Result<(), Failure> {
+    if kind != "scenario" && !options.input.sets.is_empty() {
+        return Err(Failure::hinted(format!("`--set` changes scenarios, and `{}` is a {kind}", file.display()), "leave `--set` out"));
+    }
     match kind {
         "chip" => profile::<Chip>(file, library),
         "node" => profile::<Node>(file, library),

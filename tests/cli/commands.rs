@@ -169,6 +169,19 @@ fn init_writes_a_scenario_and_never_over_one() {
     assert_eq!(std::fs::read_to_string(place.path("other.yaml")).unwrap(), "precious");
 }
 
+/// An option that could not change anything is refused, not ignored.
+#[test]
+fn options_without_effect_are_refused() {
+    let place = Place::new();
+    for arguments in [&["list", "chips", "--set", "a=1"][..], &["show", "scenario", "quickstart", "--set", "seed=3"]] {
+        assert!(place.refused(arguments).contains("unexpected argument '--set'"), "{arguments:?}");
+    }
+    let chip = place.good(&["show", "chip", "h100-sxm", "--yaml"]);
+    place.write("mine/chips/h100-sxm.yaml", chip);
+    assert!(place.refused(&["validate", "mine/chips/h100-sxm.yaml", "--set", "a=1"]).contains("`--set` changes scenarios"));
+    assert_eq!(place.good(&["validate", "mine/chips/h100-sxm.yaml"]), "mine/chips/h100-sxm.yaml: valid chip\n");
+}
+
 /// What `init` writes finds what it includes among what is compiled in, and so does a file of the user's.
 #[test]
 fn every_scenario_to_start_from_works_in_an_empty_folder() {
