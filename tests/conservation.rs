@@ -1,7 +1,7 @@
 //! Nothing is lost and nothing is counted twice: requests, tokens, time, joules, dollars.
 
 use proptest::prelude::*;
-use tokenmill::cluster::{ClusterSpec, Outcome, Overlap, Role, Silent};
+use tokenmill::cluster::{ClusterSpec, Outcome, Overlap, RequestRecord, Role, Silent};
 use tokenmill::policy::RouterKind;
 use tokenmill::power::Phase;
 use tokenmill::sim::{Purpose, SimDuration, SimTime, Streams};
@@ -165,7 +165,7 @@ fn energy_is_the_integral_of_power_whichever_way_it_is_added_up() {
             close(integral, pool.energy_j);
         }
         // What requests are charged is what the iterations drew.
-        close(ledger.records.iter().map(|r| r.energy_j).sum(), ledger.iteration_energy.it_j());
+        close(ledger.records.iter().map(RequestRecord::energy_j).sum(), ledger.iteration_energy.it_j());
         let busy: u128 = ledger.pools.values().map(|pool| pool.busy_ns).sum();
         close(ledger.records.iter().map(|r| r.prefill_s + r.decode_s).sum(), busy as f64 * 1e-9);
     }
@@ -201,7 +201,7 @@ fn the_joules_of_a_lone_request_are_those_worked_out_by_hand() {
     let (busy, ledger) = recorded(spec, Listed::new([(1_000_000_000, request(100, 1))]));
     close(busy.summary.energy.it_j, 3200.0 - 1.6 + 7.65);
     close(busy.summary.energy.by_phase.prefill_j, 7.65);
-    close(ledger.records[0].energy_j, 7.65);
+    close(ledger.records[0].energy_j(), 7.65);
 }
 
 #[test]

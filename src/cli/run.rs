@@ -18,7 +18,7 @@ use super::terminal::{self, Terminal, print};
 use crate::cluster::Silent;
 use crate::config::{Input, Library, Scenario, shipped_scenario};
 use crate::metrics::RunResult;
-use crate::report::{self, ReportInput, RequestsCsv, Style, TerminalInput, TraceEvents};
+use crate::report::{self, InstancePrice, ReportInput, RequestsCsv, Style, TerminalInput, TraceEvents};
 use crate::study::{Options, simulate};
 
 /// Characters of the input hash in a folder's name.
@@ -130,14 +130,13 @@ fn execute(
 
 fn requests_csv(scenario: &Scenario, out: BufWriter<File>) -> RequestsCsv<BufWriter<File>> {
     let classes = scenario.recorder.classes.iter().map(|class| class.name.clone()).collect();
-    let (mut pools, mut rates) = (Vec::new(), Vec::new());
+    let mut instances = Vec::new();
     for (pool, cost) in scenario.cluster.pools.iter().zip(&scenario.node_costs) {
-        for _ in 0..pool.instances {
-            pools.push(pool.name.clone());
-            rates.push(cost.spent(pool.chips, 1.0, 0.0).total());
-        }
+        let of = |seconds, joules| cost.spent(pool.chips, seconds, joules).total();
+        let price = InstancePrice { pool: pool.name.clone(), usd_per_s: of(1.0, 0.0), usd_per_it_j: of(0.0, 1.0) };
+        instances.extend((0..pool.instances).map(|_| price.clone()));
     }
-    RequestsCsv::new(out, classes, pools, rates)
+    RequestsCsv::new(out, classes, instances)
 }
 
 fn write_results(scenario: &Scenario, result: &RunResult, folder: &Folder) -> Result<(), Failure> {

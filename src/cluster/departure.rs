@@ -72,7 +72,7 @@ impl<O: Observer> Cluster<O> {
                 instance.totals.gap_squares - request.joined.gap_squares,
             );
         }
-        request.energy_j += instance.totals.energy_j - request.joined.energy_j;
+        request.decode_energy_j += instance.totals.energy_j - request.joined.energy_j;
         request.decode_s += instance.totals.time_s - request.joined.time_s;
     }
 
@@ -136,7 +136,8 @@ fn record(request: &Request, outcome: Outcome, done: SimTime, now: SimTime) -> R
         gap_count: request.gap_count,
         gap_sum_ns: request.gap_sum,
         gap_squares_ns2: request.gap_squares,
-        energy_j: request.energy_j,
+        prefill_energy_j: request.prefill_energy_j,
+        decode_energy_j: request.decode_energy_j,
         prefill_s: request.prefill_s,
         decode_s: request.decode_s,
     }

@@ -302,7 +302,7 @@ fn book_prefill(instance: &Instance, requests: &mut Requests, cost: &IterationCo
     for chunk in &instance.chunks {
         let share = f64::from(chunk.tokens) / tokens as f64;
         let request = &mut requests[chunk.slot];
-        request.energy_j += share * energy.it_j();
+        request.prefill_energy_j += share * energy.it_j();
         request.prefill_s += share * cost.prefill_share * span.as_secs_f64();
     }
 }

@@ -183,7 +183,7 @@ impl Instance {
             request.generated += u32::try_from(later).unwrap_or(u32::MAX);
             request.add_gaps(later, self.totals.gap_sum - request.joined.gap_sum, self.totals.gap_squares - request.joined.gap_squares);
         }
-        request.energy_j += self.totals.energy_j - request.joined.energy_j;
+        request.decode_energy_j += self.totals.energy_j - request.joined.energy_j;
         request.decode_s += self.totals.time_s - request.joined.time_s;
         // Blocks taken one by one while it ran; groups shared through the prefix cache are not among them.
         let groups = self.kv.blocks(self.kv.group_tokens(request.held.groups));

@@ -133,8 +133,10 @@ pub struct RequestRecord {
     pub gap_sum_ns: u64,
     /// Sum of their squares, ns².
     pub gap_squares_ns2: u128,
-    /// Its share of the IT energy of the iterations it took part in, J.
-    pub energy_j: f64,
+    /// Its share of the IT energy of the iterations that computed its prompt, J.
+    pub prefill_energy_j: f64,
+    /// The same of those that generated its tokens, J.
+    pub decode_energy_j: f64,
     /// Its share of prefill time on its prefill instance, instance-seconds.
     pub prefill_s: f64,
     /// Its share of decode time on its decode instance, instance-seconds.
@@ -232,3 +234,10 @@ impl<A: Observer, B: Observer> Observer for Both<A, B> {
 pub struct Silent;
 
 impl Observer for Silent {}
+
+impl RequestRecord {
+    /// Its share of the IT energy of all iterations it took part in, J.
+    pub fn energy_j(&self) -> f64 {
+        self.prefill_energy_j + self.decode_energy_j
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use crate::cluster::InstanceId;
 use crate::metrics::{RequestRow, RequestSink, gap_std_ns, tpot_ns};
 use crate::sim::SimTime;
 
@@ -10,12 +11,22 @@ use crate::sim::SimTime;
 pub struct RequestsCsv<W: Write> {
     out: csv::Writer<W>,
     classes: Vec<String>,
-    pools: Vec<String>,
-    /// $ per instance-second of each instance's pool.
-    usd_per_instance_s: Vec<f64>,
+    /// By instance.
+    instances: Vec<InstancePrice>,
     record: csv::ByteRecord,
     scratch: String,
     error: Option<io::Error>,
+}
+
+/// Where an instance belongs and what it costs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InstancePrice {
+    /// Its pool.
+    pub pool: String,
+    /// $ per second, busy or idle, without energy.
+    pub usd_per_s: f64,
+    /// $ per joule at the IT boundary.
+    pub usd_per_it_j: f64,
 }
 
 const HEADER: [&str; 32] = [
@@ -54,11 +65,11 @@ const HEADER: [&str; 32] = [
 ];
 
 impl<W: Write> RequestsCsv<W> {
-    /// `pools` and `usd_per_instance_s` by instance.
-    pub fn new(out: W, classes: Vec<String>, pools: Vec<String>, usd_per_instance_s: Vec<f64>) -> Self {
+    /// `classes` are names by index, `instances` prices by index.
+    pub fn new(out: W, classes: Vec<String>, instances: Vec<InstancePrice>) -> Self {
         let mut out = csv::Writer::from_writer(out);
         let error = out.write_record(HEADER).err().map(io::Error::from);
-        Self { out, classes, pools, usd_per_instance_s, record: csv::ByteRecord::new(), scratch: String::new(), error }
+        Self { out, classes, instances, record: csv::ByteRecord::new(), scratch: String::new(), error }
     }
 
     /// Flushes.
@@ -104,8 +115,8 @@ impl<W: Write> RequestsCsv<W> {
     }
 
     fn instance(&mut self, instance: Option<u32>) {
-        let pool = instance.and_then(|index| self.pools.get(index as usize));
-        self.record.push_field(pool.map_or(b"".as_slice(), |name| name.as_bytes()));
+        let price = instance.and_then(|index| self.instances.get(index as usize));
+        self.record.push_field(price.map_or(b"".as_slice(), |price| price.pool.as_bytes()));
         match instance {
             Some(index) => self.number(index),
             None => self.record.push_field(b""),
@@ -146,10 +157,14 @@ impl<W: Write> RequestsCsv<W> {
         self.optional(tpot_ns(record).filter(|_| completed).map(|ns| ns as f64 / 1e6));
         self.optional(gap_std_ns(record).map(|ns| ns as f64 / 1e6));
         self.optional(since_arrival(Some(record.done)).filter(|_| completed));
-        self.number(record.energy_j);
-        let rate =
-            |instance: Option<crate::cluster::InstanceId>| instance.and_then(|id| self.usd_per_instance_s.get(id.0 as usize)).copied();
-        let cost = record.prefill_s * rate(record.prefill_instance).unwrap_or(0.0) + record.decode_s * rate(decoded).unwrap_or(0.0);
+        self.number(record.energy_j());
+        // Where it never was it spent nothing.
+        let spent = |instance: Option<InstanceId>, seconds: f64, joules: f64| {
+            let price = instance.and_then(|id| self.instances.get(id.0 as usize));
+            price.map_or(0.0, |price| seconds * price.usd_per_s + joules * price.usd_per_it_j)
+        };
+        let cost = spent(record.prefill_instance, record.prefill_s, record.prefill_energy_j)
+            + spent(decoded, record.decode_s, record.decode_energy_j);
         self.number(cost);
         self.flag(row.verdict.all);
     }

@@ -166,6 +166,25 @@ fn a_resolved_scenario_can_be_asked_what_if() {
     assert!(said.contains("expected at most ") && said.contains(" blocks, which the memory of one instance holds"), "{said}");
 }
 
+/// Shares of instance time and energy, but not the idle time, which is nobody's: less than the whole, and with dear energy most of its
+/// energy.
+#[test]
+fn costs_of_requests_are_shares_of_the_cost_of_the_run() {
+    let place = Place::tiny();
+    let sums = |parent: &str, arguments: &[&str]| -> (f64, f64) {
+        let (_, files) = place.results_of(parent, &[&["tiny.yaml", "--set", "run.warmup=0 s"], arguments].concat());
+        let mut reader = csv::Reader::from_reader(files["requests.csv"].as_slice());
+        let column = reader.headers().unwrap().iter().position(|name| name == "cost_usd").unwrap();
+        let sum = reader.records().map(|record| record.unwrap()[column].parse::<f64>().unwrap()).sum();
+        let summary: serde_json::Value = serde_json::from_slice(&files["summary.json"]).unwrap();
+        (sum, summary["cost"]["total_usd"].as_f64().unwrap())
+    };
+    let (requests, run) = sums("plain", &[]);
+    assert!(requests > 0.0 && requests < run, "{requests} of {run}");
+    let (dear_requests, dear_run) = sums("dear", &["--set", "cluster.site.electricity=1000 $/kWh"]);
+    assert!(dear_requests > 10.0 * requests && dear_requests < dear_run, "{dear_requests} of {dear_run}");
+}
+
 #[test]
 fn json_and_quiet_keep_stdout_for_results() {
     let place = Place::tiny();
