@@ -11,7 +11,7 @@ use super::exit::{BAD_INPUT, Failure};
 use super::run::{library, load};
 use super::terminal::{Terminal, print};
 use crate::config::{self, Input, Library};
-use crate::hardware::{Chip, Link, Node, Profile, Site};
+use crate::hardware::Kind;
 use crate::model::ModelProfile;
 
 pub(super) fn validate(options: &ValidateOptions, terminal: Terminal) -> Result<ExitCode, Failure> {
@@ -87,25 +87,14 @@ fn check(file: &Path, kind: &str, options: &ValidateOptions, library: &Library) 
         return Err(Failure::hinted(format!("`--set` changes scenarios, and `{}` is a {kind}", file.display()), "leave `--set` out"));
     }
     match kind {
-        "chip" => profile::<Chip>(file, library),
-        "node" => profile::<Node>(file, library),
-        "link" => profile::<Link>(file, library),
-        "site" => profile::<Site>(file, library),
+        "chip" => Ok(library.check_profile(Kind::Chip, file)?),
+        "node" => Ok(library.check_profile(Kind::Node, file)?),
+        "link" => Ok(library.check_profile(Kind::Link, file)?),
+        "site" => Ok(library.check_profile(Kind::Site, file)?),
         "model" => {
             let loaded = config::load::<ModelProfile>(Input::File(file), &[])?;
             loaded.value.validate().map_err(|error| Failure::input(format!("{}: {error}", file.display())))
         }
         _ => load(file, &options.input.sets, library).map(|_| ()),
     }
-}
-
-fn profile<P: Profile + serde::de::DeserializeOwned + schemars::JsonSchema>(file: &Path, library: &Library) -> Result<(), Failure> {
-    let loaded = config::load::<P>(Input::File(file), &[])?;
-    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let found = library.hardware().validate(&loaded.value, &name);
-    let mut problems = loaded.document.problems();
-    for problem in &found {
-        problems.note(&problem.path, &problem.message, None);
-    }
-    Ok(problems.finish()?)
 }

@@ -169,6 +169,22 @@ fn init_writes_a_scenario_and_never_over_one() {
     assert_eq!(std::fs::read_to_string(place.path("other.yaml")).unwrap(), "precious");
 }
 
+/// What is wrong with a profile of one's own is told with its file and line by `run` as by `validate`, once.
+#[test]
+fn a_wrong_profile_is_told_with_its_place() {
+    let place = Place::new();
+    let link = place.good(&["show", "link", "ib-ndr", "--yaml"]).replacen("bandwidth: {value: 400 Gb/s", "bandwidth: {value: 0 Gb/s", 1);
+    assert!(link.contains("0 Gb/s"), "{link}");
+    place.write("mine/links/ib-ndr.yaml", &link);
+    let said = place.refused(&["run", "quickstart", "--profiles", "mine"]);
+    assert!(said.contains("bandwidth: found 0, expected more than zero") && said.contains("--> mine/links/ib-ndr.yaml:"), "{said}");
+    assert_eq!(said.matches("expected more than zero").count(), 1, "{said}");
+    assert_eq!(place.refused(&["validate", "mine/links/ib-ndr.yaml"]), said);
+    place.write("t.csv", "arrival_s,prompt_tokens,output_tokens,prefix_id_16\n0,16,5,a\n");
+    let said = place.refused(&["trace", "inspect", "t.csv"]);
+    assert!(said.contains("found the column `prefix_id_16`, expected `prefix_ids_512`") && !said.contains("looks like"), "{said}");
+}
+
 /// An option that could not change anything is refused, not ignored.
 #[test]
 fn options_without_effect_are_refused() {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use super::super::diagnostic::ConfigErrors;
@@ -85,6 +87,7 @@ impl Library {
             return Err(LibraryError::NoFolder { path: folder.display().to_string() });
         }
         let mut found = false;
+        let mut added = Vec::new();
         for kind in hardware::Kind::ALL {
             for file in yaml_files(&folder.join(kind.folder()), &mut found)? {
                 // Read with all checks for their messages; the catalogue takes the text.
@@ -96,7 +99,12 @@ impl Library {
                 }
                 let text = fs::read_to_string(&file).map_err(|error| unreadable(&file, error))?;
                 self.hardware.add_yaml(kind, &name_of(&file), text)?;
+                added.push((kind, file));
             }
+        }
+        // Once all are there, for they may name each other.
+        for (kind, file) in &added {
+            self.check_profile(*kind, file)?;
         }
         for file in yaml_files(&folder.join("models"), &mut found)? {
             let loaded = load::<ModelProfile>(Input::File(&file), &[])?;
@@ -104,6 +112,29 @@ impl Library {
             self.models.insert(name_of(&file), loaded.value);
         }
         if found { Ok(()) } else { Err(LibraryError::Empty { path: folder.display().to_string() }) }
+    }
+
+    /// Checks a file of a hardware profile, with what it refers to among the known ones.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with its place.
+    pub fn check_profile(&self, kind: Kind, file: &Path) -> Result<(), ConfigErrors> {
+        match kind {
+            Kind::Chip => self.check::<Chip>(file),
+            Kind::Node => self.check::<Node>(file),
+            Kind::Link => self.check::<Link>(file),
+            Kind::Site => self.check::<Site>(file),
+        }
+    }
+
+    fn check<P: Profile + DeserializeOwned + JsonSchema>(&self, file: &Path) -> Result<(), ConfigErrors> {
+        let loaded = load::<P>(Input::File(file), &[])?;
+        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let mut problems = loaded.document.problems();
+        for problem in &self.hardware.validate(&loaded.value, &name) {
+            problems.note(&problem.path, &problem.message, None);
+        }
+        problems.finish()
     }
 
     /// With the profiles that a scenario writes out.

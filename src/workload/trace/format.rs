@@ -75,6 +75,8 @@ impl TraceFormat {
     pub(super) fn detect(first_line: &[u8]) -> Option<Self> {
         Self::ALL.into_iter().find(|format| match format {
             Self::Mooncake => first_line.trim_ascii_start().starts_with(b"{"),
+            // What else is wrong with such a line is told when it is read.
+            Self::Plain => Plain::has_columns(first_line),
             _ => format.reader().header(first_line).is_ok(),
         })
     }

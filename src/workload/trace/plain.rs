@@ -24,9 +24,21 @@ pub(super) struct Plain {
     prefix: Option<(Columns<1>, String, u32)>,
 }
 
+impl Plain {
+    /// True if the columns that must be there are named in `line`.
+    pub(super) fn has_columns(line: &[u8]) -> bool {
+        Columns::find(line, NAMES).is_ok()
+    }
+}
+
 impl LineFormat for Plain {
     fn header(&mut self, line: &[u8]) -> Result<bool, LineProblem> {
         self.columns = Some(Columns::find(line, NAMES)?);
+        if let Some(name) = split(line).find(|name| name.starts_with(b"prefix") && !name.starts_with(PREFIX_IDS.as_bytes())) {
+            let text =
+                format!("header: found the column `{}`, expected `{PREFIX_IDS}512` for prefixes in blocks of 512 tokens", shown(name));
+            return Err(LineProblem::new(SkipReason::Structure, text));
+        }
         let named = split(line).find_map(|name| Some((name, name.strip_prefix(PREFIX_IDS.as_bytes())?)));
         if let Some((name, tokens)) = named {
             let name = String::from_utf8_lossy(name).into_owned();

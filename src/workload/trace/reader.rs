@@ -53,7 +53,10 @@ impl TraceReader {
         let format = options.format.or_else(|| TraceFormat::detect(start)).ok_or_else(|| bad_line(&file, 1, unknown_format(start)))?;
         let mut line_format = format.reader();
         let is_header = line_format.header(start).map_err(|problem| {
-            let hint = TraceFormat::detect(start).map(|other| format!("; it looks like the format `{other}`")).unwrap_or_default();
+            let hint = TraceFormat::detect(start)
+                .filter(|other| *other != format)
+                .map(|other| format!("; it looks like the format `{other}`"))
+                .unwrap_or_default();
             bad_line(&file, 1, format!("{}{hint}", problem.text))
         })?;
         Ok(Self {
