@@ -203,7 +203,7 @@ fn unmeasured(summary: &Summary) -> String {
     match n {
         0 => "not one request arrived".to_owned(),
         _ => format!(
-            "{} within the warm-up of {warmup}; shorten `run.warmup`, or let more requests arrive",
+            "{} within the warm-up of {warmup}; shorten the warm-up, or let more requests arrive",
             if n == 1 { "the only request arrived".to_owned() } else { format!("all {} requests arrived", count(n)) }
         ),
     }

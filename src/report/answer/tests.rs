@@ -132,7 +132,7 @@ fn a_warm_up_that_swallows_all_requests_is_said_and_nothing_else() {
     summary.warmup = crate::metrics::Warmup { s: 60.0, requests: 5000 };
     assert_eq!(
         answer(&summary).sentence(),
-        "Nothing measured: all 5,000 requests arrived within the warm-up of 60.0 s; shorten `run.warmup`, or let more requests arrive."
+        "Nothing measured: all 5,000 requests arrived within the warm-up of 60.0 s; shorten the warm-up, or let more requests arrive."
     );
 }
 

@@ -93,7 +93,7 @@ fn chart(kind: &Kind, cdfs: &[Cdf], classes: &[ClassSummary]) -> Result<Chart, P
     let title = format!("{} ({})", kind.title, kind.short);
     let lines: Vec<Line> = cdfs.iter().take(MOST_LINES).enumerate().filter_map(|(i, cdf)| Line::new(kind, cdf, i, classes)).collect();
     if lines.is_empty() {
-        let why = format!("No completed request has a {}, so there is no distribution to draw.", kind.short);
+        let why = format!("No completed request has any {}, so there is no distribution to draw.", kind.short);
         return Ok(Chart::absent(kind.id, Section::Distributions, &title, &why));
     }
     let more = cdfs.len().saturating_sub(MOST_LINES);
