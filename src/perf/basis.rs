@@ -18,7 +18,7 @@ pub struct Basis {
 /// A figure that no profile holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnFigure {
-    /// What it is: `kernel ramp`.
+    /// What it is: `expert tile`.
     pub name: &'static str,
     /// With its unit.
     pub value: String,

@@ -121,7 +121,7 @@ impl PoolParts<'_> {
             if let Some((spec, cost)) = builder.build(problems) {
                 basis.pool(pool, &hardware, &spec);
                 if let (true, Some(link)) = (pool.role != scenario::Role::Mixed, &link) {
-                    basis.handoffs(link, overrides, &hardware);
+                    basis.handoffs(link, overrides, &hardware, pool.role == scenario::Role::Prefill);
                 }
                 built.push((spec, cost, hardware.node.clone()));
             }

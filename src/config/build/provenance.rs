@@ -94,14 +94,17 @@ impl Basis {
         }
     }
 
-    /// What handoffs read of the link that carries them and of the node at one of its ends.
-    pub(super) fn handoffs(&mut self, link: &Link, overrides: NetworkOverrides, hardware: &PoolHardware) {
+    /// What handoffs read of the link that carries them and of the node at one of its ends; what a transfer costs once is that of the end that
+    /// `sends`.
+    pub(super) fn handoffs(&mut self, link: &Link, overrides: NetworkOverrides, hardware: &PoolHardware, sends: bool) {
         let place = "cluster.network.kv";
         self.read(&hardware.node, ["scale_out_per_chip"]);
-        self.read(link, ["setup"]);
         let NetworkOverrides { bandwidth, latency, efficiency } = overrides;
         self.read_unless(link, "bandwidth", bandwidth, place);
-        self.read_unless(link, "latency", latency, place);
+        if sends {
+            self.read(link, ["setup"]);
+            self.read_unless(link, "latency", latency, place);
+        }
         self.read_unless(link, "efficiency", efficiency, place);
     }
 
