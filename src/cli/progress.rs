@@ -12,6 +12,10 @@ use crate::study::Progress;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Columns that the text beside the bar of ten million requests takes.
 const TEXT: usize = 70;
+/// Steps of a full bar.
+const STEPS: u64 = 1000;
+/// Below this part of the run, a guess at the rest would be no guess.
+const LEAST_DONE: f64 = 1e-4;
 
 /// What is drawn while a run goes on.
 #[derive(Debug)]
@@ -39,13 +43,12 @@ impl RunProgress {
             return;
         }
         let text = text(now, self.total, elapsed_s);
-        match &self.bar {
-            Some(bar) => {
-                bar.set_message(text);
-                bar.set_position(now.completed);
-            }
-            // Filled in before it is shown, so that the first frame is whole.
-            None => self.bar = Some(bar(self.total, now.completed, text)),
+        let bar = self.bar.get_or_insert_with(|| bar(now.done.is_some()));
+        bar.set_message(text);
+        bar.set_position(position(now.done));
+        // Filled in before it is shown, so that the first frame is whole.
+        if bar.is_hidden() {
+            bar.set_draw_target(ProgressDrawTarget::stderr());
         }
     }
 
@@ -56,19 +59,25 @@ impl RunProgress {
     }
 }
 
-/// What stands beside the bar: requests, their rate by the wall clock, simulated time, and the time left at that rate once there is one.
+/// What stands beside the bar: requests, their rate by the wall clock, simulated time, and the time left if it goes on as it did.
 fn text(now: Progress, total: Option<u64>, elapsed_s: f64) -> String {
-    let done = number::count(now.completed);
-    let requests = total.map_or_else(|| format!("{done} requests"), |total| format!("{done}/{} requests", number::count(total)));
-    let rate = now.completed as f64 / elapsed_s;
-    let left = total.and_then(|total| left_s(now.completed, total, elapsed_s)).map(|s| format!(", {} left", rough(s)));
+    let departed = number::count(now.departed);
+    let requests = total.map_or_else(|| format!("{departed} requests"), |total| format!("{departed}/{} requests", number::count(total)));
+    let rate = now.departed as f64 / elapsed_s;
+    let left = now.done.and_then(|done| left_s(done, elapsed_s)).map(|s| format!(", {} left", rough(s)));
     let simulated = number::duration_s(now.now.as_secs_f64());
     format!("{requests} ({}/s), {simulated} simulated{}", number::number(rate), left.unwrap_or_default())
 }
 
-/// Seconds until all are done if it goes on as it did since the start; `None` before the first is done.
-fn left_s(done: u64, total: u64, elapsed_s: f64) -> Option<f64> {
-    (done > 0).then(|| total.saturating_sub(done) as f64 / done as f64 * elapsed_s)
+/// Seconds until all is done if it goes on as it did since the start; `None` before there is anything to go by.
+fn left_s(done: f64, elapsed_s: f64) -> Option<f64> {
+    (done > LEAST_DONE).then(|| (1.0 - done).max(0.0) / done * elapsed_s)
+}
+
+/// Where the bar stands, of [`STEPS`].
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and STEPS")]
+fn position(done: Option<f64>) -> u64 {
+    (done.unwrap_or(0.0).clamp(0.0, 1.0) * STEPS as f64) as u64
 }
 
 /// A guess needs no digits after the point: `12 s`, `3 min`, `2 h`.
@@ -80,23 +89,20 @@ fn rough(s: f64) -> String {
     }
 }
 
-fn bar(total: Option<u64>, done: u64, text: String) -> ProgressBar {
-    let (bar, template) = match total {
+/// A bar that is not shown yet; a spinner where nobody knows how much is left.
+fn bar(with_end: bool) -> ProgressBar {
+    let (steps, template) = if with_end {
         // As wide as the terminal leaves from the start: it must not change with the text.
-        Some(total) => {
-            let columns = terminal::stderr_width().saturating_sub(TEXT).clamp(10, 40);
-            (ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden()), format!("{{bar:{columns}}} {{msg}}"))
-        }
-        None => (ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()), "{spinner} {msg}".to_owned()),
+        let columns = terminal::stderr_width().saturating_sub(TEXT).clamp(10, 40);
+        (Some(STEPS), format!("{{bar:{columns}}} {{msg}}"))
+    } else {
+        (None, "{spinner} {msg}".to_owned())
     };
+    let bar = ProgressBar::with_draw_target(steps, ProgressDrawTarget::hidden());
     // A template that does not parse would be our mistake; the default style serves as well.
     if let Ok(style) = ProgressStyle::with_template(&template) {
         bar.set_style(style);
     }
-    bar.set_message(text);
-    bar.set_position(done);
-    bar.set_draw_target(ProgressDrawTarget::stderr());
-    bar.tick();
     bar
 }
 
@@ -105,27 +111,29 @@ mod tests {
     use super::*;
     use crate::sim::SimTime;
 
-    fn at(completed: u64, simulated_s: u64) -> Progress {
-        Progress { now: SimTime::from_ns(simulated_s * 1_000_000_000), completed, in_flight: 0, events: 0 }
+    fn at(departed: u64, simulated_s: u64, done: Option<f64>) -> Progress {
+        Progress { now: SimTime::from_ns(simulated_s * 1_000_000_000), departed, in_flight: 0, events: 0, done }
     }
 
     #[test]
     fn the_time_left_follows_the_rate_since_the_start() {
         // A tenth in 12 s: nine tenths take 108 s.
-        approx::assert_relative_eq!(left_s(4_000, 40_000, 12.0).unwrap(), 108.0);
-        approx::assert_relative_eq!(left_s(40_000, 40_000, 12.0).unwrap(), 0.0);
-        assert_eq!(text(at(4_000, 800), Some(40_000), 12.0), "4,000/40,000 requests (333/s), 13.3 min simulated, 2 min left");
+        approx::assert_relative_eq!(left_s(0.1, 12.0).unwrap(), 108.0, max_relative = 1e-12);
+        approx::assert_relative_eq!(left_s(1.0, 12.0).unwrap(), 0.0);
+        assert_eq!(text(at(4_000, 800, Some(0.1)), Some(40_000), 12.0), "4,000/40,000 requests (333/s), 13.3 min simulated, 2 min left");
+        assert_eq!(text(at(4_000, 800, Some(0.1)), None, 12.0), "4,000 requests (333/s), 13.3 min simulated, 2 min left");
+        assert_eq!((position(Some(0.1)), position(Some(1.0)), position(None)), (100, STEPS, 0));
     }
 
     #[test]
-    fn nothing_is_promised_before_the_first_request_is_done() {
-        assert_eq!(text(at(0, 3), Some(40_000), 1.5), "0/40,000 requests (0/s), 3.00 s simulated");
-        assert_eq!(text(at(7, 3), None, 2.0), "7 requests (3.50/s), 3.00 s simulated");
+    fn nothing_is_promised_before_anything_is_done() {
+        assert_eq!(text(at(0, 3, Some(0.0)), Some(40_000), 1.5), "0/40,000 requests (0/s), 3.00 s simulated");
+        assert_eq!(text(at(7, 3, None), None, 2.0), "7 requests (3.50/s), 3.00 s simulated");
     }
 
     #[test]
     fn the_text_of_a_long_run_leaves_room_for_the_bar() {
-        let longest = text(at(9_999_999, 86_000), Some(10_000_000), 9_999.0);
+        let longest = text(at(9_999_999, 86_000, Some(0.5)), Some(10_000_000), 9_999.0);
         assert!(longest.chars().count() < TEXT, "{longest}");
     }
 }

@@ -38,11 +38,11 @@ pub enum RunError {
 impl<O: Observer> Cluster<O> {
     /// Runs until no request is left and none will come, or until the end of the scenario.
     ///
-    /// `progress` is called now and then with the cluster; returning false ends the run as if the scenario ended there.
+    /// `progress` is called now and then with the cluster and the workload; returning false ends the run as if the scenario ended there.
     ///
     /// # Errors
     /// A broken trace line, or an error of ours: see [`RunError`].
-    pub fn run(&mut self, workload: &mut dyn Workload, mut progress: impl FnMut(&Self) -> bool) -> Result<(), RunError> {
+    pub fn run(&mut self, workload: &mut dyn Workload, mut progress: impl FnMut(&Self, &dyn Workload) -> bool) -> Result<(), RunError> {
         let end = self.spec.end.map_or(SimTime::NEVER, |span| SimTime::ZERO + span);
         let mut until_progress = 1u32;
         loop {
@@ -82,7 +82,7 @@ impl<O: Observer> Cluster<O> {
             until_progress -= 1;
             if until_progress == 0 {
                 until_progress = 4096;
-                if !progress(self) {
+                if !progress(self, workload) {
                     break;
                 }
             }

@@ -73,9 +73,9 @@ impl<S: RequestSink> Recorder<S> {
         self.sink
     }
 
-    /// Completions so far, for progress.
-    pub fn completed(&self) -> u64 {
-        self.classes.iter().map(|class| class.counts.completed).sum()
+    /// Arrivals so far, those of the warm-up included, for progress.
+    pub fn arrivals(&self) -> u64 {
+        self.flow.before + self.flow.arrivals
     }
 
     /// The part of a span that lies after the warm-up.

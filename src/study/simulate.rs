@@ -29,12 +29,24 @@ impl Default for Options {
 pub struct Progress {
     /// Simulated time.
     pub now: SimTime,
-    /// Requests completed.
-    pub completed: u64,
+    /// Requests that have left, whatever became of them, those of the warm-up included.
+    pub departed: u64,
     /// Requests inside.
     pub in_flight: u64,
     /// Events handled.
     pub events: u64,
+    /// The part of the run that is over, 0 to 1, as far as it can be told; `None` if it cannot.
+    pub done: Option<f64>,
+}
+
+impl Progress {
+    fn of<O: Observer>(cluster: &Cluster<O>, arrivals: u64, handed_out: Option<f64>) -> Self {
+        let in_flight = cluster.in_flight();
+        let departed = arrivals.saturating_sub(in_flight);
+        // Those that wait inside are still to be served, however many have come.
+        let done = handed_out.filter(|_| arrivals > 0).map(|share| share * (departed as f64 / arrivals as f64));
+        Self { now: cluster.now(), departed, in_flight, events: cluster.events(), done }
+    }
 }
 
 /// Why there is no result.
@@ -73,16 +85,11 @@ pub fn simulate<S: RequestSink, L: Observer>(
     spec.fast_forward = options.fast_forward;
     spec.audit = options.audit;
     let mut workload = scenario.workload()?;
-    let mut cluster = Cluster::new(spec, Both(Recorder::new(scenario.recorder.clone(), sink), listener));
     let mut interrupted = false;
-    let ran = cluster.run(&mut workload, |cluster| {
-        let now = Progress {
-            now: cluster.now(),
-            completed: cluster.observer().0.completed(),
-            in_flight: cluster.in_flight(),
-            events: cluster.events(),
-        };
-        interrupted = !progress(now);
+    let mut cluster = Cluster::new(spec, Both(Recorder::new(scenario.recorder.clone(), sink), listener));
+    let ran = cluster.run(&mut workload, |cluster, workload| {
+        let arrivals = cluster.observer().0.arrivals();
+        interrupted = !progress(Progress::of(cluster, arrivals, workload.handed_out()));
         !interrupted
     });
     match ran {

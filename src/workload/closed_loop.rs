@@ -45,6 +45,7 @@ pub struct ClosedLoopWorkload {
     think_time: SimDuration,
     /// Requests that may still be scheduled.
     left: Option<u64>,
+    taken: u64,
     /// Arrivals known: users who start or are thinking.
     scheduled: BinaryHeap<Reverse<SimTime>>,
     in_system: u64,
@@ -67,6 +68,7 @@ impl ClosedLoopWorkload {
             draws: RequestDraws::new(class, &parameters.shape, *streams),
             think_time: parameters.think_time,
             left: parameters.requests,
+            taken: 0,
             scheduled: BinaryHeap::new(),
             in_system: 0,
             last: SimTime::ZERO,
@@ -109,6 +111,7 @@ impl Workload for ClosedLoopWorkload {
             self.turned_away = 0;
         }
         self.in_system += 1;
+        self.taken += 1;
         self.last = at;
         Ok(Some((at, self.draws.next())))
     }
@@ -128,6 +131,11 @@ impl Workload for ClosedLoopWorkload {
     fn is_exhausted(&self) -> bool {
         // A request in the system may bring another one, unless all have been scheduled.
         self.scheduled.is_empty() && (self.in_system == 0 || self.left == Some(0))
+    }
+
+    fn handed_out(&self) -> Option<f64> {
+        let to_come = self.left? + self.scheduled.len() as u64;
+        Some(self.taken as f64 / (self.taken + to_come) as f64)
     }
 
     fn prefix_block_tokens(&self, class: ClassId) -> Option<u32> {

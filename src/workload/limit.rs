@@ -11,7 +11,9 @@ use crate::sim::{SimDuration, SimTime};
 pub struct LimitedWorkload<W> {
     inner: W,
     left: Option<u64>,
+    taken: u64,
     until: SimTime,
+    latest: SimTime,
     /// Requests taken that are not done.
     inside: u64,
     /// The earliest arrival known lies at the limit or later.
@@ -22,7 +24,7 @@ impl<W: Workload> LimitedWorkload<W> {
     /// At most `requests` requests, and only those that arrive before `duration`. `None`: no such limit.
     pub fn new(inner: W, requests: Option<u64>, duration: Option<SimDuration>) -> Self {
         let until = duration.map_or(SimTime::NEVER, |span| SimTime::ZERO + span);
-        Self { inner, left: requests, until, inside: 0, beyond: false }
+        Self { inner, left: requests, taken: 0, until, latest: SimTime::ZERO, inside: 0, beyond: false }
     }
 }
 
@@ -37,11 +39,11 @@ impl<W: Workload> Workload for LimitedWorkload<W> {
     }
 
     fn next(&mut self) -> Result<Option<(SimTime, RequestSpec)>, WorkloadError> {
-        if self.peek()?.is_none() {
-            return Ok(None);
-        }
+        let Some(at) = self.peek()? else { return Ok(None) };
+        self.latest = at;
         self.left = self.left.map(|left| left - 1);
         self.inside += 1;
+        self.taken += 1;
         self.inner.next()
     }
 
@@ -52,6 +54,13 @@ impl<W: Workload> Workload for LimitedWorkload<W> {
 
     fn is_exhausted(&self) -> bool {
         self.left == Some(0) || self.inner.is_exhausted() || (self.beyond && self.inside == 0)
+    }
+
+    /// Of what ends first.
+    fn handed_out(&self) -> Option<f64> {
+        let of_limit = self.left.map(|left| self.taken as f64 / (self.taken + left) as f64);
+        let of_time = (self.until != SimTime::NEVER).then(|| self.latest.as_secs_f64() / self.until.as_secs_f64());
+        of_limit.into_iter().chain(of_time).chain(self.inner.handed_out()).max_by(f64::total_cmp)
     }
 
     fn prefix_block_tokens(&self, class: ClassId) -> Option<u32> {

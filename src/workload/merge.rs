@@ -90,6 +90,11 @@ impl Workload for MergedWorkload {
         self.parts.iter().all(|part| part.workload.is_exhausted())
     }
 
+    /// Of the part that has most before it: they all run through the same time.
+    fn handed_out(&self) -> Option<f64> {
+        self.parts.iter().map(|part| part.workload.handed_out()).try_fold(1.0, |least: f64, share| Some(least.min(share?)))
+    }
+
     fn prefix_block_tokens(&self, class: ClassId) -> Option<u32> {
         self.part(class).and_then(|part| part.workload.prefix_block_tokens(class))
     }

@@ -54,6 +54,12 @@ pub trait Workload: std::fmt::Debug + Send {
     /// True if no request will ever come again.
     fn is_exhausted(&self) -> bool;
 
+    /// The part of all its requests that it has handed out, 0 to 1, for progress: an estimate where it is not known exactly; `None` if
+    /// there is no telling, as of a workload without an end.
+    fn handed_out(&self) -> Option<f64> {
+        None
+    }
+
     /// Tokens per block of the prefix ids of `class`, at least 1; `None` if its requests have no known prefixes.
     fn prefix_block_tokens(&self, _class: ClassId) -> Option<u32> {
         None
@@ -77,6 +83,9 @@ impl<W: Workload + ?Sized> Workload for Box<W> {
     }
     fn is_exhausted(&self) -> bool {
         (**self).is_exhausted()
+    }
+    fn handed_out(&self) -> Option<f64> {
+        (**self).handed_out()
     }
     fn prefix_block_tokens(&self, class: ClassId) -> Option<u32> {
         (**self).prefix_block_tokens(class)

@@ -99,6 +99,10 @@ impl Workload for SyntheticWorkload {
         self.head.is_none() && !self.beyond
     }
 
+    fn handed_out(&self) -> Option<f64> {
+        self.left.map(|left| self.taken as f64 / (self.taken + left) as f64)
+    }
+
     fn prefix_block_tokens(&self, class: ClassId) -> Option<u32> {
         self.draws.block_tokens().filter(|_| class == self.class)
     }

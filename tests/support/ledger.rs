@@ -131,7 +131,7 @@ impl Observer for Ledger {
 /// Runs with the ledger alone.
 pub(crate) fn audited(spec: ClusterSpec, mut workload: impl Workload) -> Ledger {
     let mut cluster = Cluster::new(spec, Ledger::default());
-    cluster.run(&mut workload, |_| true).unwrap();
+    cluster.run(&mut workload, |_, _| true).unwrap();
     let (end, events) = (cluster.now(), cluster.events());
     let mut ledger = cluster.into_observer();
     ledger.records.sort_by_key(|record| record.id);
@@ -158,7 +158,7 @@ pub(crate) fn recorded(spec: ClusterSpec, mut workload: impl Workload) -> (RunRe
         interval: SimDuration::from_ns(7_000_000),
     };
     let mut cluster = Cluster::new(spec, Both(Recorder::new(parameters, NoRows), Ledger::default()));
-    cluster.run(&mut workload, |_| true).unwrap();
+    cluster.run(&mut workload, |_, _| true).unwrap();
     let facts = RunFacts {
         scenario: "test".into(),
         seed: 0,

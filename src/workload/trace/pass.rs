@@ -14,6 +14,8 @@ pub(super) struct Pass {
     origin_ns: Option<u64>,
     /// File time of the window's first request.
     first_ns: Option<u64>,
+    /// The part of the file that came before that.
+    share_before: f64,
     /// Time of the latest request since the window's first.
     last_ns: u64,
     count: u64,
@@ -24,7 +26,7 @@ pub(super) struct Pass {
 impl Pass {
     pub(super) fn open(parameters: &TraceParameters) -> Result<Self, WorkloadError> {
         let reader = TraceReader::open(&parameters.source, parameters.read)?;
-        Ok(Self { reader, window: parameters.window, origin_ns: None, first_ns: None, last_ns: 0, count: 0, cut: false })
+        Ok(Self { reader, window: parameters.window, origin_ns: None, first_ns: None, share_before: 0.0, last_ns: 0, count: 0, cut: false })
     }
 
     /// The next request of the window and its time since the window's first, nanoseconds.
@@ -38,12 +40,23 @@ impl Pass {
                 break;
             }
             if trace_ns >= self.window.from.ns() {
+                if self.first_ns.is_none() {
+                    self.share_before = self.reader.share_read().unwrap_or(0.0);
+                }
                 self.last_ns = record.at_ns - *self.first_ns.get_or_insert(record.at_ns);
                 self.count += 1;
                 return Ok(Some((self.last_ns, record)));
             }
         }
         Ok(None)
+    }
+
+    /// The part of the window that has been read, 0 to 1: by its times if it has an end, or else by the bytes of the file.
+    pub(super) fn share(&self) -> Option<f64> {
+        let by_time = self.window.to.map(|to| self.last_ns as f64 / (to.ns() - self.window.from.ns()) as f64);
+        // What has been read when the first request comes may be all there is, in one buffer.
+        let by_bytes = self.reader.share_read().filter(|_| self.share_before < 1.0);
+        by_time.into_iter().chain(by_bytes.map(|read| (read - self.share_before) / (1.0 - self.share_before))).max_by(f64::total_cmp)
     }
 
     /// After the last request: how much later the next replay starts, nanoseconds. See [`TraceParameters::repeat`].

@@ -8,13 +8,14 @@ use super::format::{LineFormat, TraceFormat, TraceRecord};
 use super::lines::{Line, Lines, MAX_LINE};
 use super::parameters::ReadOptions;
 use super::skipped::{SkipReason, SkippedLines};
-use super::source::TraceSource;
+use super::source::{Meter, TraceSource};
 
 /// Reads the records of a trace in order. Memory: one line.
 #[derive(Debug)]
 pub struct TraceReader {
     file: String,
     lines: Lines,
+    meter: Meter,
     format: TraceFormat,
     line_format: Box<dyn LineFormat>,
     skip_bad_lines: bool,
@@ -39,7 +40,8 @@ impl TraceReader {
     /// The file cannot be read, is empty, or does not start as its format does.
     pub fn open(source: &TraceSource, options: ReadOptions) -> Result<Self, WorkloadError> {
         let file = source.name();
-        let mut lines = Lines::new(source.open()?, MAX_LINE);
+        let (text, meter) = source.open()?;
+        let mut lines = Lines::new(text, MAX_LINE);
         let first = match lines.read() {
             Ok(line) => line,
             Err(error) => return Err(refusal(&file, lines.number(), damage(error))),
@@ -62,6 +64,7 @@ impl TraceReader {
         Ok(Self {
             file,
             lines,
+            meter,
             format,
             line_format,
             skip_bad_lines: options.skip_bad_lines,
@@ -143,6 +146,11 @@ impl TraceReader {
     /// The trace's name, as in messages.
     pub fn file(&self) -> &str {
         &self.file
+    }
+
+    /// The part of the file that has been read, 0 to 1; `None` if its size is not known.
+    pub fn share_read(&self) -> Option<f64> {
+        self.meter.share()
     }
 
     /// The format it is read in.

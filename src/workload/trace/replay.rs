@@ -149,6 +149,13 @@ impl Workload for TraceWorkload {
         matches!(self.head, Head::End)
     }
 
+    fn handed_out(&self) -> Option<f64> {
+        let of_limit = self.left.map(|left| self.taken as f64 / (self.taken + left) as f64);
+        let replays = f64::from(self.parameters.repeat);
+        let of_replays = self.pass.share().map(|share| (replays - f64::from(self.replays_left) - 1.0 + share) / replays);
+        of_limit.into_iter().chain(of_replays).max_by(f64::total_cmp)
+    }
+
     fn prefix_block_tokens(&self, class: ClassId) -> Option<u32> {
         self.pass.reader().block_tokens().filter(|_| class == self.class)
     }

@@ -1,9 +1,10 @@
-//! Where the bytes of a trace come from. Owns opening and decompression; must not know formats.
+//! Where the bytes of a trace come from, and how many have come. Owns opening and decompression; must not know formats.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -36,22 +37,59 @@ impl TraceSource {
         }
     }
 
-    /// The text from its start.
-    pub(super) fn open(&self) -> Result<Box<dyn BufRead + Send>, WorkloadError> {
-        let text = match self {
-            Self::File(path) => open_file(path).and_then(decompress),
-            Self::Memory { bytes, .. } => decompress(Cursor::new(Arc::clone(bytes))),
+    /// The text from its start, and how far it has been read.
+    pub(super) fn open(&self) -> Result<(Box<dyn BufRead + Send>, Meter), WorkloadError> {
+        let opened = match self {
+            Self::File(path) => open_file(path).and_then(|(file, size)| metered(file, size)),
+            Self::Memory { bytes, .. } => metered(Cursor::new(Arc::clone(bytes)), Some(bytes.len() as u64)),
         };
-        text.map_err(|source| WorkloadError::Io { file: self.name(), source })
+        opened.map_err(|source| WorkloadError::Io { file: self.name(), source })
     }
 }
 
-fn open_file(path: &PathBuf) -> io::Result<File> {
+/// How much of a source has been read, before decompression. Ahead of the text by what the buffers hold.
+#[derive(Debug, Clone)]
+pub(super) struct Meter {
+    read: Arc<AtomicU64>,
+    size: Option<u64>,
+}
+
+impl Meter {
+    /// The part that has been read, 0 to 1; `None` if nobody knows how much there is, as of a pipe.
+    pub(super) fn share(&self) -> Option<f64> {
+        let size = self.size.filter(|&size| size > 0)?;
+        Some((self.read.load(Ordering::Relaxed) as f64 / size as f64).min(1.0))
+    }
+}
+
+/// Counts what is read from another source.
+struct Metered<R> {
+    inner: R,
+    read: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Metered<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.read.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+fn metered(inner: impl Read + Send + 'static, size: Option<u64>) -> io::Result<(Box<dyn BufRead + Send>, Meter)> {
+    let read = Arc::new(AtomicU64::new(0));
+    let text = decompress(Metered { inner, read: Arc::clone(&read) })?;
+    Ok((text, Meter { read, size }))
+}
+
+/// A file and its size, if it has one.
+fn open_file(path: &PathBuf) -> io::Result<(File, Option<u64>)> {
     let file = File::open(path)?;
-    if file.metadata()?.is_dir() {
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
         return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a directory, expected a trace file"));
     }
-    Ok(file)
+    Ok((file, metadata.is_file().then_some(metadata.len())))
 }
 
 fn decompress(mut raw: impl Read + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
