@@ -1,6 +1,6 @@
 //! Truth by closed form.
 
-use tokenmill::cluster::{Overlap, Role};
+use tokenmill::cluster::{Overlap, PoolSpec, Role};
 use tokenmill::hardware::{Catalogue, Chip, Link};
 use tokenmill::perf::{BatchShape, Parallelism, PerfModel, Roofline, RooflineOptions, RooflineParameters, ScaleUp};
 use tokenmill::sim::{Purpose, SimTime, Streams};
@@ -95,17 +95,33 @@ fn a_lone_handoff_takes_bytes_over_bandwidth() {
     assert_eq!(record.second_token.unwrap().since(record.first_token.unwrap()).ns(), 21_010_000);
 }
 
-/// Two prompts done at the same moment on two senders share the one receiver: each gets 5 GB/s, so both take 2 ms.
-#[test]
-fn handoffs_to_one_receiver_share_its_port() {
+/// How long handoffs of 10,000 tokens take, ns, if two end at the same moment on two senders and go to one receiver as `change` makes it.
+fn two_handoffs(change: impl Fn(&mut PoolSpec)) -> Vec<u64> {
     let perf = Linear { base: 20.0 * MS, ..Linear::default() };
     let mut spec = cluster(vec![pool("p", Role::Prefill, 2, perf), pool("d", Role::Decode, 1, perf)]);
     spec.pools[0].engine.max_num_batched_tokens = 16_384;
+    change(&mut spec.pools[1]);
     let records = run(spec, Listed::new([(0, request(10_000, 5)), (0, request(10_000, 5))]));
-    for record in &records {
-        assert_eq!(record.first_token.unwrap(), SimTime::from_ns(20_000_000));
-        assert_eq!(record.delivered.unwrap().since(record.first_token.unwrap()).ns(), 2_010_000);
-    }
+    assert!(records.iter().all(|record| record.first_token == Some(SimTime::from_ns(20_000_000))));
+    records.iter().map(|record| record.delivered.unwrap().since(record.first_token.unwrap()).ns()).collect()
+}
+
+/// They share the one receiver: each gets 5 GB/s, so both take 2 ms.
+#[test]
+fn handoffs_to_one_receiver_share_its_port() {
+    assert_eq!(two_handoffs(|_| {}), [2_010_000; 2]);
+}
+
+/// Each goes to one of four data-parallel groups and has a quarter of the port, 2.5 GB/s: 4 ms, for the port has room for both.
+#[test]
+fn a_handoff_to_one_of_several_groups_has_only_the_ports_of_its_chips() {
+    assert_eq!(two_handoffs(|receiver| receiver.groups = 4), [4_010_000; 2]);
+}
+
+/// A receiver that keeps four copies of the KV is sent 40 MB for each: 8 ms at 5 GB/s.
+#[test]
+fn a_handoff_moves_every_copy_that_the_receiver_keeps() {
+    assert_eq!(two_handoffs(|receiver| receiver.kv_copies = 4), [8_010_000; 2]);
 }
 
 /// Layer-wise: T = 20 ms, L = 10 layers, t = 1 ms: all but the last layer is hidden, t/L = 0.1 ms is exposed. With a link 100 times

@@ -38,6 +38,7 @@ struct Common {
     max_num_seqs: u32,
     max_num_batched_tokens: u32,
     port: f64,
+    groups: u32,
 }
 
 fn common() -> impl Strategy<Value = Common> {
@@ -50,8 +51,9 @@ fn common() -> impl Strategy<Value = Common> {
         proptest::sample::select(vec![2, 4, 12]),
         proptest::sample::select(vec![32, 128, 512]),
         proptest::sample::select(vec![5e6, 50e6, 1e9]),
+        proptest::sample::select(vec![1, 4]),
     )
-        .prop_map(|(blocks, layer_wise, timeouts, router, max_num_seqs, max_num_batched_tokens, port)| Common {
+        .prop_map(|(blocks, layer_wise, timeouts, router, max_num_seqs, max_num_batched_tokens, port, groups)| Common {
             blocks,
             overlap: if layer_wise { Overlap::LayerWise } else { Overlap::AfterPrefill },
             timeouts,
@@ -59,6 +61,7 @@ fn common() -> impl Strategy<Value = Common> {
             max_num_seqs,
             max_num_batched_tokens,
             port,
+            groups,
         })
 }
 
@@ -75,6 +78,7 @@ fn shapes(common: &Common) -> Vec<ClusterSpec> {
                 pool.engine.max_num_batched_tokens = common.max_num_batched_tokens;
                 pool.engine.max_num_seqs = common.max_num_seqs;
                 pool.port_bytes_per_s = common.port;
+                pool.groups = common.groups;
                 pool.window = Some(100);
             }
             let mut spec = cluster(pools);

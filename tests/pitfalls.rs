@@ -297,3 +297,36 @@ fn trace_lines_that_ask_for_nothing_or_come_from_the_past_are_refused_or_counted
     let warning = result.summary.warnings.iter().find(|warning| warning.code == "skipped-lines").unwrap();
     assert!(warning.message.contains("`replayed`: 2 "), "{}", warning.message);
 }
+
+/// The latent cache of deepseek-r1 in bf16 is 61 layers · 576 · 2 B a token: 8,192 tokens are 575.7 MB. Every chip of a tensor-parallel
+/// group needs all of it, so eight copies cross eight ports; a group of one chip is sent one over its one port, which takes as long. Sent
+/// once over eight ports it would seem to take an eighth.
+#[test]
+fn a_latent_cache_takes_as_long_to_send_however_many_chips_share_it() {
+    let handoff = |parallelism: &str| {
+        let scenario = inline(&format!(
+            "
+name: latent
+run: {{requests: 1}}
+models: {{chat: {{profile: deepseek-r1}}}}
+workload:
+  - {{name: chat, closed_loop: {{concurrency: 1, prompt_tokens: {{fixed: 8192}}, output_tokens: {{fixed: 2}}}}}}
+cluster:
+  network: {{kv: {{link: ib-ndr}}}}
+  pools:
+    - {{name: prefill, role: prefill, node: dgx-h200, instances: 1, parallelism: {{tp: 8}}}}
+    - {{name: decode, role: decode, node: dgx-h200, instances: 1, parallelism: {parallelism}}}
+"
+        ));
+        let spec = &scenario.cluster.pools[1];
+        let overhead = scenario.cluster.pools[0].handoff_overhead.as_secs_f64();
+        let port = spec.port_bytes_per_s / 8.0;
+        let (_, records) = simulated(&scenario);
+        let took = records[0].delivered.unwrap().since(records[0].first_token.unwrap()).as_secs_f64() - overhead;
+        (took, 61.0 * 576.0 * 2.0 * 8192.0 / port)
+    };
+    for parallelism in ["{tp: 8}", "{tp: 8, ep: 8}", "{tp: 1, dp: 8, ep: 8}", "{tp: 2, dp: 4, ep: 8}"] {
+        let (took, expected) = handoff(parallelism);
+        approx::assert_relative_eq!(took, expected, max_relative = 1e-6);
+    }
+}

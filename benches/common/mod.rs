@@ -70,6 +70,8 @@ pub(crate) fn decoders(instances: u32, max_num_seqs: u32) -> ClusterSpec {
         layers: 80,
         window: None,
         port_bytes_per_s: 50e9,
+        groups: 1,
+        kv_copies: 1,
         handoff_overhead: SimDuration::ZERO,
     };
     ClusterSpec {

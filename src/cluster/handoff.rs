@@ -4,7 +4,8 @@
 //!   (`layer-wise`). A request that finds none keeps its blocks where it is, which is how a full decode pool slows prefill down.
 //!   An instance that has sent a running sequence back to its queue takes nothing new, and every reservation leaves one free block
 //!   per running sequence, so that handoffs do not evict what they are meant to join.
-//! * **Transfer**: bytes move through the sender's and the receiver's port (and the fabric) at their fair share. Layer-wise, the KV of a
+//! * **Transfer**: bytes move through the sender's and the receiver's port (and the fabric) at their fair share, but no faster than the
+//!   chips of one data-parallel group take them, and once for each copy that the receiver keeps (latent attention: one per chip). Layer-wise, the KV of a
 //!   chunk is offered when its first layer is done, but for the share of the last layer, which follows at the chunk's end. For a lone
 //!   transfer this is exact: with `T` the chunk's time, `t` the transfer's and `L` layers it ends at `max(T + t/L, T/L + t)`.
 //! * **Activate**: set-up and latency after the last byte, the sequence may join the decode batch.
@@ -94,12 +95,15 @@ impl<O: Observer> Cluster<O> {
             return;
         }
         let now = self.now;
+        let [sender, receiver] = [from, to].map(|id| &self.pools[self.instances[id.at()].pool.at()].spec);
+        let bytes = bytes * f64::from(receiver.kv_copies);
+        let limit = sender.handoff_bytes_per_s().min(receiver.handoff_bytes_per_s());
         self.requests[slot].bytes += bytes;
         if let Some(transfer) = self.requests[slot].transfer {
             self.fabric.extend(now, transfer, bytes);
         } else {
             let route = Route { from: self.instances[from.at()].egress, to: self.instances[to.at()].ingress, fabric: self.fabric_port };
-            let transfer = self.fabric.start(now, route, bytes);
+            let transfer = self.fabric.start(now, route, limit, bytes);
             let index = transfer.0 as usize;
             if self.transfer_owner.len() <= index {
                 self.transfer_owner.resize(index + 1, slot);

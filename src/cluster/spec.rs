@@ -81,11 +81,22 @@ pub struct PoolSpec {
     pub window: Option<u32>,
     /// Bandwidth of the instance's network attachment per direction, bytes per second (> 0), efficiency included.
     pub port_bytes_per_s: f64,
+    /// Data-parallel groups of an instance, at least 1: the KV of a request lies on the chips of one, and moves over their part of the
+    /// attachment.
+    pub groups: u32,
+    /// How often a group keeps the KV of a token, at least 1: what it receives crosses the wire once for each copy, because every rank
+    /// fetches its own, also of a latent cache that all ranks share (SGLang's NIXL back end, pull request 5681).
+    pub kv_copies: u32,
     /// Fixed time of every handoff that its instances send: set-up and latency, paid after the last byte.
     pub handoff_overhead: SimDuration,
 }
 
 impl PoolSpec {
+    /// What one handoff can use of an instance's attachment, bytes per second.
+    pub(super) fn handoff_bytes_per_s(&self) -> f64 {
+        self.port_bytes_per_s / f64::from(self.groups)
+    }
+
     /// Bytes on the wire of the KV of positions `from..to` of a prompt of `prompt` tokens. Layers with a window keep, and send, only its end.
     pub(super) fn kv_bytes(&self, from: u32, to: u32, prompt: u32) -> f64 {
         let kept_from = self.window.map_or(from, |window| prompt.saturating_sub(window).clamp(from, to.max(from)));

@@ -1,9 +1,10 @@
 //! Max-min fair sharing of ports by fluid transfers.
 //!
-//! A transfer crosses the ports of its route and moves at one rate, limited by the port where its fair share is smallest. Rates come
-//! from progressive filling (Bertsekas and Gallager, *Data Networks*, 1992, §6.5.2): find the port with the smallest share of its
-//! remaining capacity per unsettled transfer, give that share to all its transfers, take it off their other ports, repeat. A change
-//! only concerns transfers that share ports with it, directly or through others, so only that component is filled again.
+//! A transfer crosses the ports of its route and moves at one rate, limited by the port where its fair share is smallest, or by a limit of
+//! its own: a port that nobody else uses. Rates come from progressive filling (Bertsekas and Gallager, *Data Networks*, 1992, §6.5.2):
+//! find the smallest of all limits and of all ports' remaining capacities per unsettled transfer, settle its transfers at that rate,
+//! take it off their other ports, repeat. A change only concerns transfers that share ports with it, directly or through others, so only
+//! that component is filled again.
 //!
 //! ```text
 //!  prefill 0 ──port──┐                ┌──port── decode 0
@@ -63,6 +64,8 @@ struct Port {
 struct Transfer {
     route: Route,
     remaining_bytes: f64,
+    /// What it can use at most, bytes per nanosecond; infinite if its ports are narrower.
+    limit: f64,
     /// Bytes per nanosecond.
     rate: f64,
     updated: SimTime,
@@ -74,9 +77,17 @@ struct Transfer {
     settled: bool,
 }
 
-/// The share that a port offers each of its unsettled transfers. The largest is the one that offers least; of equals, the first port.
+/// What holds a transfer back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Limiter {
+    Itself(TransferId),
+    Port(PortId),
+}
+
+/// The rate that a port offers each of its unsettled transfers, or that one can use. The largest is the one that offers least; of equals,
+/// the first limiter.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Offer(f64, PortId);
+struct Offer(f64, Limiter);
 
 impl Eq for Offer {}
 impl Ord for Offer {
@@ -119,11 +130,14 @@ impl Fabric {
         id
     }
 
-    /// Starts moving `bytes` (> 0) along `route`.
-    pub fn start(&mut self, now: SimTime, route: Route, bytes: f64) -> TransferId {
+    /// Starts moving `bytes` (> 0) along `route`, at most at `limit` bytes per second (> 0, may be infinite).
+    pub fn start(&mut self, now: SimTime, route: Route, limit: f64, bytes: f64) -> TransferId {
+        let limit = limit / 1e9;
+        let narrower = route.ports().any(|port| self.ports[port.0 as usize].capacity <= limit);
         let transfer = Transfer {
             route,
             remaining_bytes: bytes,
+            limit: if narrower { f64::INFINITY } else { limit },
             rate: 0.0,
             updated: now,
             finishes: SimTime::NEVER,
@@ -274,30 +288,22 @@ impl Fabric {
 
     /// Progressive filling.
     fn fill(&mut self, component: &[TransferId]) {
-        let mut unsettled = component.len();
         self.offers.clear();
         self.offers.extend(self.component_ports.iter().filter_map(|&id| offer(&self.ports, id)));
+        let limits = component.iter().map(|&id| (self.transfers[id.0 as usize].limit, id)).filter(|(limit, _)| limit.is_finite());
+        self.offers.extend(limits.map(|(limit, id)| Offer(limit, Limiter::Itself(id))));
+        let mut unsettled = component.len();
         while unsettled > 0 {
-            let Some(tightest) = self.offers.pop() else { return };
-            if offer(&self.ports, tightest.1) != Some(tightest) {
+            let Some(Offer(share, limiter)) = self.offers.pop() else { return };
+            match limiter {
+                Limiter::Itself(id) => unsettled -= self.settle(id, share),
                 // It has made a newer offer since.
-                continue;
-            }
-            let Offer(share, port) = tightest;
-            for i in 0..self.ports[port.0 as usize].transfers.len() {
-                let id = self.ports[port.0 as usize].transfers[i];
-                let transfer = &mut self.transfers[id.0 as usize];
-                if transfer.settled {
-                    continue;
-                }
-                transfer.settled = true;
-                transfer.rate = share;
-                unsettled -= 1;
-                for other in transfer.route.ports() {
-                    let there = &mut self.ports[other.0 as usize];
-                    there.left -= share;
-                    there.unsettled -= 1;
-                    reach(&mut self.ports, &mut self.changed, other);
+                Limiter::Port(port) if offer(&self.ports, port) != Some(Offer(share, limiter)) => continue,
+                Limiter::Port(port) => {
+                    for i in 0..self.ports[port.0 as usize].transfers.len() {
+                        let id = self.ports[port.0 as usize].transfers[i];
+                        unsettled -= self.settle(id, share);
+                    }
                 }
             }
             for id in self.changed.drain(..) {
@@ -306,12 +312,29 @@ impl Fabric {
             }
         }
     }
+
+    /// Gives a transfer its rate, unless it has one, and takes that off its ports. Returns how many it has settled.
+    fn settle(&mut self, id: TransferId, rate: f64) -> usize {
+        let transfer = &mut self.transfers[id.0 as usize];
+        if transfer.settled {
+            return 0;
+        }
+        transfer.settled = true;
+        transfer.rate = rate;
+        for port in transfer.route.ports() {
+            let there = &mut self.ports[port.0 as usize];
+            there.left -= rate;
+            there.unsettled -= 1;
+            reach(&mut self.ports, &mut self.changed, port);
+        }
+        1
+    }
 }
 
 /// What a port offers each of its unsettled transfers; `None` if it has none.
 fn offer(ports: &[Port], id: PortId) -> Option<Offer> {
     let port = &ports[id.0 as usize];
-    (port.unsettled > 0).then(|| Offer(port.left / f64::from(port.unsettled), id))
+    (port.unsettled > 0).then(|| Offer(port.left / f64::from(port.unsettled), Limiter::Port(id)))
 }
 
 fn reach(ports: &mut [Port], found: &mut Vec<PortId>, id: PortId) {

@@ -79,6 +79,8 @@ impl PoolBuilder<'_> {
             layers: self.model.model.architecture().layers,
             window: self.model.model.architecture().window.map(|window| window.tokens),
             port_bytes_per_s: rate * f64::from(parallelism.chips()) * node.scale_out_per_chip.value.get(),
+            groups: parallelism.dp,
+            kv_copies: self.kv_copies(parallelism),
             handoff_overhead: handoff_overhead(link, overrides.latency),
         };
         Some((spec, cost?))
@@ -90,6 +92,14 @@ impl PoolBuilder<'_> {
             PerfChoice::Roofline(_) => None,
         }
         .unwrap_or(self.model.model.kv_bytes_per_token() as f64)
+    }
+
+    /// Given bytes are what crosses the wire.
+    fn kv_copies(&self, parallelism: Parallelism) -> u32 {
+        match self.pool.perf {
+            PerfChoice::Affine(scenario::Affine { kv_bytes_per_token: Some(_), .. }) => 1,
+            _ => parallelism.kv_copies(&self.model.model),
+        }
     }
 
     /// Of these, what layers with a window keep only for its last tokens. Given bytes are the same for every token.

@@ -107,7 +107,8 @@ pub struct Parallelism {
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 1024))]
     pub ep: u32,
-    /// Data parallelism of attention inside one instance, for mixture-of-experts models with `ep: tp · dp`.
+    /// Data parallelism of attention inside one instance, for mixture-of-experts models with `ep: tp · dp`. The KV of a request lies on
+    /// the `tp` chips of one group, so one handoff uses the network attachments of no more than these.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 1024))]
     pub dp: u32,
