@@ -7,7 +7,7 @@ mod flags;
 
 use serde_json::json;
 
-use super::super::number::{duration_ms, limit_ms};
+use super::super::number::{duration_ms, limit_ms, percent};
 use super::palette::Colour;
 use super::{Chart, PlotError, Section};
 use crate::metrics::{Cdf, ClassSummary, Distribution, Latency, RunResult, SloLimits};
@@ -24,15 +24,41 @@ struct Kind {
     short: &'static str,
     /// What is counted on the other axis.
     of: &'static str,
+    /// What a request without this latency lacks; `None` if not every request has one.
+    needs: Option<&'static str>,
     latency: fn(&Latency) -> Option<Distribution>,
     limit: fn(&SloLimits) -> Option<f64>,
 }
 
 const KINDS: [Kind; 4] = [
-    Kind { id: "ttft", title: "Time to first token", short: "TTFT", of: "requests", latency: |l| l.ttft_ms, limit: |s| s.ttft_ms },
-    Kind { id: "itl", title: "Gap between tokens", short: "ITL", of: "gaps", latency: |l| l.itl_ms, limit: |_| None },
-    Kind { id: "tpot", title: "Time per output token", short: "TPOT", of: "requests", latency: |l| l.tpot_ms, limit: |s| s.tpot_ms },
-    Kind { id: "e2e", title: "End to end", short: "E2E", of: "requests", latency: |l| l.e2e_ms, limit: |s| s.e2e_ms },
+    Kind {
+        id: "ttft",
+        title: "Time to first token",
+        short: "TTFT",
+        of: "requests",
+        needs: Some("a first token"),
+        latency: |l| l.ttft_ms,
+        limit: |s| s.ttft_ms,
+    },
+    Kind { id: "itl", title: "Gap between tokens", short: "ITL", of: "gaps", needs: None, latency: |l| l.itl_ms, limit: |_| None },
+    Kind {
+        id: "tpot",
+        title: "Time per output token",
+        short: "TPOT",
+        of: "requests",
+        needs: None,
+        latency: |l| l.tpot_ms,
+        limit: |s| s.tpot_ms,
+    },
+    Kind {
+        id: "e2e",
+        title: "End to end",
+        short: "E2E",
+        of: "requests",
+        needs: Some("an end"),
+        latency: |l| l.e2e_ms,
+        limit: |s| s.e2e_ms,
+    },
 ];
 
 /// A line before it is drawn.
@@ -97,6 +123,7 @@ fn chart(kind: &Kind, cdfs: &[Cdf], classes: &[ClassSummary]) -> Result<Chart, P
         return Ok(Chart::absent(kind.id, Section::Distributions, &title, &why));
     }
     let more = cdfs.len().saturating_sub(MOST_LINES);
+    let of = population(kind, &lines, classes);
     let words: Vec<String> = lines
         .iter()
         .map(|line| {
@@ -120,15 +147,26 @@ fn chart(kind: &Kind, cdfs: &[Cdf], classes: &[ClassSummary]) -> Result<Chart, P
         "frames": places,
         "panels": [{"series": series}],
     });
-    let drawings = frames.iter().map(|frame| frame.draw(kind, &title)).collect::<Result<_, _>>()?;
+    let drawings = frames.iter().map(|frame| frame.draw(kind, &title, &of)).collect::<Result<_, _>>()?;
     Ok(Chart {
         id: kind.id,
         section: Section::Distributions,
-        description: format!("Share of {} at or below each {}, logarithmic axis. {}.", kind.of, kind.short, words.join("; ")),
+        description: format!("Share of {of} at or below each {}, logarithmic axis. {}.", kind.short, words.join("; ")),
         drawings,
         title,
         data: Some(data),
     })
+}
+
+/// Whom the share is of. Requests that never got as far have no place on the axis, so the reader is told how many did.
+fn population(kind: &Kind, lines: &[Line], classes: &[ClassSummary]) -> String {
+    let drawn = classes.iter().filter(|class| lines.iter().any(|line| line.name == class.name));
+    let arrived: u64 = drawn.map(|class| class.requests.arrived).sum();
+    let had: u64 = lines.iter().map(|line| line.count).sum();
+    match kind.needs {
+        Some(what) if had < arrived => format!("the {} with {what}", percent(had as f64 / arrived as f64)),
+        _ => kind.of.to_owned(),
+    }
 }
 
 /// Four significant digits: what a pointer shows needs no more, and the page stays small.
@@ -148,5 +186,22 @@ mod tests {
         approx::assert_relative_eq!(line.marks[2], result.summary.classes[0].latency.ttft_ms.unwrap().p99);
         let unknown = Line::new(&KINDS[0], &result.distributions.ttft_ms[0], 0, &[]).unwrap();
         approx::assert_relative_eq!(unknown.marks[0], line.marks[0], max_relative = 0.02);
+    }
+
+    #[test]
+    fn a_curve_says_how_many_requests_are_not_on_it() {
+        let mut result = fixture::two_pools();
+        let axis = |result: &RunResult, id: &str| {
+            let all = charts(result).unwrap();
+            all.into_iter().find(|chart| chart.id == id).unwrap().description
+        };
+        for class in &mut result.summary.classes {
+            class.requests.arrived = class.latency.ttft_ms.unwrap().count;
+        }
+        assert!(axis(&result, "ttft").starts_with("Share of requests at or below"), "{}", axis(&result, "ttft"));
+        let class = &mut result.summary.classes[0];
+        class.requests.arrived += 100;
+        assert!(axis(&result, "ttft").contains(" with a first token at or below"), "{}", axis(&result, "ttft"));
+        assert!(axis(&result, "tpot").starts_with("Share of requests at or below"), "{}", axis(&result, "tpot"));
     }
 }
