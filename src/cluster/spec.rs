@@ -85,7 +85,7 @@ pub struct PoolSpec {
     /// attachment.
     pub groups: u32,
     /// How often a group keeps the KV of a token, at least 1: what it receives crosses the wire once for each copy, because every rank
-    /// fetches its own, also of a latent cache that all ranks share (SGLang's NIXL back end, pull request 5681).
+    /// fetches its own, also of a latent cache that is the same on all (`SGLang`, pull request 5681).
     pub kv_copies: u32,
     /// Fixed time of every handoff that its instances send: set-up and latency, paid after the last byte.
     pub handoff_overhead: SimDuration,
