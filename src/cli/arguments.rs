@@ -47,8 +47,8 @@ pub(super) enum Command {
     Trace(TraceOptions),
     /// Print a completion script for a shell.
     Completions(CompletionsOptions),
-    /// Print the manual page.
-    Man,
+    /// Print the manual page of the program or of one of its commands.
+    Man(ManOptions),
 }
 
 /// Where profiles come from and what is changed.
@@ -268,6 +268,13 @@ pub(super) struct CompletionsOptions {
     /// The shell.
     #[arg(value_enum)]
     pub(super) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ManOptions {
+    /// Whose page, such as `run` or `trace import`; the program's if absent.
+    #[arg(value_name = "COMMAND")]
+    pub(super) command: Vec<String>,
 }
 
 /// A trace format by its name.

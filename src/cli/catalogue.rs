@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use serde_json::{Value, json};
 
-use super::arguments::{Arguments, CompletionsOptions, ExplainOptions, Explained, ListOptions, Listed, SchemaOptions, ShowOptions, Shown};
+use super::arguments::{
+    Arguments, CompletionsOptions, ExplainOptions, Explained, ListOptions, Listed, ManOptions, SchemaOptions, ShowOptions, Shown,
+};
 use super::exit::Failure;
 use super::run::library;
 use super::terminal::print;
@@ -187,10 +189,29 @@ pub(super) fn completions(options: &CompletionsOptions) -> Result<ExitCode, Fail
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn man() -> Result<ExitCode, Failure> {
+pub(super) fn man(options: &ManOptions) -> Result<ExitCode, Failure> {
+    let mut program = Arguments::command();
+    // Commands learn their full names, such as `tokenmill-trace-import`, and what holds for all of them.
+    program.build();
+    let mut command = &program;
+    for word in &options.command {
+        command = command.find_subcommand(word).ok_or_else(|| no_command(command, word))?;
+    }
     let mut page = Vec::new();
-    let rendered = clap_mangen::Man::new(Arguments::command()).render(&mut page);
+    let version = concat!("tokenmill ", env!("CARGO_PKG_VERSION"));
+    let rendered = clap_mangen::Man::new(command.clone()).source(version).render(&mut page);
     rendered.map_err(|error| Failure::Internal(error.to_string()))?;
     print(&String::from_utf8_lossy(&page))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// `word` is not a command of `above`.
+fn no_command(above: &clap::Command, word: &str) -> Failure {
+    let known: Vec<&str> = above.get_subcommands().map(clap::Command::get_name).collect();
+    if known.is_empty() {
+        let name = above.get_bin_name().unwrap_or_else(|| above.get_name());
+        let page = name.replacen("tokenmill", "tokenmill man", 1);
+        return Failure::hinted(format!("`{name}` has no command `{word}`"), format!("its page is that of `{page}`"));
+    }
+    Failure::unknown("command", word, &known)
 }

@@ -51,6 +51,6 @@ fn dispatch(command: Command, terminal: Terminal) -> Result<ExitCode, Failure> {
         Command::Explain(options) => catalogue::explain(&options),
         Command::Trace(options) => trace::trace(&options),
         Command::Completions(options) => catalogue::completions(&options),
-        Command::Man => catalogue::man(),
+        Command::Man(options) => catalogue::man(&options),
     }
 }

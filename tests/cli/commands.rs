@@ -117,7 +117,32 @@ fn explanations_completions_and_the_manual_print() {
     assert!(place.good(&["explain", "metric", "ttft"]).contains("arrival"));
     assert!(place.good(&["explain", "metric"]).contains("\n\n"));
     assert!(place.good(&["completions", "bash"]).contains("_tokenmill"));
-    assert!(place.good(&["man"]).contains(".TH tokenmill"));
+    assert!(place.good(&["man"]).contains(".TH tokenmill 1 "));
+}
+
+/// Every command that the page of the program or of another command names has a page of its own.
+#[test]
+fn every_command_has_a_manual_page() {
+    let place = Place::new();
+    let mut waiting = vec![vec!["man".to_owned()]];
+    let mut seen = Vec::new();
+    while let Some(words) = waiting.pop() {
+        let page = place.good(&words.iter().map(String::as_str).collect::<Vec<_>>()).replace("\\-", "-");
+        let name = [&["tokenmill".to_owned()], &words[1..]].concat().join("-");
+        let title = format!(".TH {name} 1  \"tokenmill {}\"", env!("CARGO_PKG_VERSION"));
+        assert!(page.contains(&title), "{title}: {page}");
+        let below = page.lines().filter_map(|line| line.strip_prefix(&format!("{name}-"))?.strip_suffix("(1)"));
+        waiting.extend(below.filter(|command| *command != "help").map(|command| [&words[..], &[command.to_owned()]].concat()));
+        seen.push(name);
+    }
+    for name in ["tokenmill-run", "tokenmill-trace-import", "tokenmill-explain-metric", "tokenmill-man"] {
+        assert!(seen.iter().any(|seen| seen == name), "{name}: {seen:?}");
+    }
+    assert!(place.good(&["man", "trace", "import"]).contains("skip"));
+    assert!(offers(&place.refused(&["man", "rum"]), "run"));
+    assert!(offers(&place.refused(&["man", "trace", "imprt"]), "import"));
+    let said = place.refused(&["man", "run", "fast"]);
+    assert_eq!(said, "error: `tokenmill run` has no command `fast`\n\nhint: its page is that of `tokenmill man run`\n");
 }
 
 #[test]
