@@ -6,6 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::schema;
+use crate::units::Count;
 use crate::workload::TraceFormat;
 
 /// Simulator and scheduler for token factories.
@@ -239,9 +240,9 @@ pub(super) enum TraceAction {
         /// Which workload; the only one if absent.
         #[arg(long, value_name = "NAME")]
         workload: Option<String>,
-        /// Most requests to write.
-        #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = whole, allow_negative_numbers = true)]
-        requests: u64,
+        /// Most requests to write, instead of the scenario's `run.requests`.
+        #[arg(long, value_name = "N", value_parser = requests, allow_negative_numbers = true)]
+        requests: Option<u64>,
         /// Seed of all random streams, instead of the scenario's.
         #[arg(long, value_name = "N", value_parser = whole, allow_negative_numbers = true)]
         seed: Option<u64>,
@@ -284,6 +285,12 @@ fn trace_format() -> impl TypedValueParser<Value = TraceFormat> {
 
 fn whole(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("expected a whole number from 0 to {}", u64::MAX))
+}
+
+/// As `run.requests` is written.
+fn requests(text: &str) -> Result<u64, String> {
+    let count = text.parse().ok().and_then(Count::whole).filter(|count| *count > 0);
+    count.ok_or_else(|| "expected a whole number above 0 and at most 1e15, such as `20000` or `20k`".to_owned())
 }
 
 /// More threads than this are a mistake.

@@ -122,6 +122,7 @@ impl From<StudyError> for Failure {
                         }
                         "mend the line, or skip and count such lines: `skip_bad_lines: true` under `trace`, or `--skip-bad-lines` of `tokenmill trace`"
                     }
+                    WorkloadError::NoRequest => "let it go on for longer: `run.duration`",
                     WorkloadError::Standstill { .. } => {
                         "send prompts that fit (`prompt_tokens`, `max_model_len`), wait longer for them (`timeout`), or let the clients pause (`think_time`)"
                     }

@@ -27,9 +27,8 @@ pub(super) fn trace(options: &TraceOptions) -> Result<ExitCode, Failure> {
             let scenario = load(scenario, &with_seed(input, *seed), &library(&input.library)?)?;
             let (class, source) = choose(&scenario, workload.as_deref())?;
             let opened = source.open(class, &Streams::new(scenario.seed)).map_err(|error| Failure::input(error.to_string()))?;
-            let limit = scenario.requests.unwrap_or(*requests).min(*requests);
-            let mut limited = workload::LimitedWorkload::new(opened, Some(limit), scenario.duration);
-            to_destination(out.as_deref(), |destination| workload::generate(&mut limited, class, limit, destination))?;
+            let mut limited = workload::LimitedWorkload::new(opened, requests.or(scenario.requests), scenario.duration);
+            to_destination(out.as_deref(), |destination| workload::generate(&mut limited, class, destination))?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -79,6 +79,9 @@ pub enum WorkloadError {
         /// Where simulated time stands still.
         at: SimTime,
     },
+    /// A trace without a request would be written.
+    #[error("there is no request to write: the workload ends before its first")]
+    NoRequest,
     /// A trace cannot be written.
     #[error("cannot write the trace: {0}")]
     Write(#[source] std::io::Error),

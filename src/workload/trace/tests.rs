@@ -5,7 +5,7 @@ use std::io::Write;
 use proptest::prelude::*;
 
 use super::super::request::{ClassId, Workload};
-use super::super::{WorkloadError, inspect};
+use super::super::{LimitedWorkload, WorkloadError, inspect};
 use super::*;
 use crate::sim::SimDuration;
 
@@ -271,11 +271,14 @@ fn importing_a_trace_and_reading_the_result_gives_the_same_requests() {
 fn a_generated_trace_is_the_workload_it_came_from() {
     let workload = || TraceWorkload::open(ClassId(0), TraceParameters::new(memory(MOONCAKE))).unwrap();
     let mut out = Vec::new();
-    assert_eq!(generate(&mut workload(), ClassId(0), 100, &mut out).unwrap().requests, 2);
+    assert_eq!(generate(&mut workload(), ClassId(0), &mut out).unwrap().requests, 2);
     let expected = "arrival_s,prompt_tokens,output_tokens,prefix_ids_512\n0.000000000,1100,5,0 1\n3.000000000,1100,6,0 1\n";
     assert_eq!(String::from_utf8(out).unwrap(), expected);
     let mut out = Vec::new();
-    assert_eq!(generate(&mut workload(), ClassId(0), 1, &mut out).unwrap().requests, 1);
+    assert_eq!(generate(&mut LimitedWorkload::new(workload(), Some(1), None), ClassId(0), &mut out).unwrap().requests, 1);
+    let mut out = Vec::new();
+    let error = generate(&mut LimitedWorkload::new(workload(), Some(0), None), ClassId(0), &mut out).unwrap_err();
+    assert!(matches!(error, WorkloadError::NoRequest) && out.is_empty(), "{error}");
 }
 
 #[test]

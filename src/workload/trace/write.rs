@@ -92,16 +92,19 @@ pub fn import(source: &TraceSource, options: ReadOptions, out: impl Write) -> Re
     Ok(Transcript { requests, skipped })
 }
 
-/// Writes what a workload offers, at most `limit` requests of it, as a plain trace. A closed loop offers only what nobody has to answer
-/// first. Prefix ids are those of `class`, the workload's own.
+/// Writes what a workload offers until it ends as a plain trace. A closed loop offers only what nobody has to answer first. Prefix ids are
+/// those of `class`, the workload's own.
 ///
 /// # Errors
-/// The workload or `out` fails.
-pub fn generate(workload: &mut dyn Workload, class: ClassId, limit: u64, out: impl Write) -> Result<Transcript, WorkloadError> {
+/// The workload offers nothing or fails, or `out` fails.
+pub fn generate(workload: &mut dyn Workload, class: ClassId, out: impl Write) -> Result<Transcript, WorkloadError> {
+    // Known before anything is written.
+    if workload.peek()?.is_none() {
+        return Err(WorkloadError::NoRequest);
+    }
     let mut writer = PlainWriter::new(out, workload.prefix_block_tokens(class)).map_err(WorkloadError::Write)?;
     let mut requests = 0;
-    while requests < limit {
-        let Some((at, request)) = workload.next()? else { break };
+    while let Some((at, request)) = workload.next()? {
         writer.write(at.ns(), request.prompt_tokens, request.output_tokens, &request.prefix).map_err(WorkloadError::Write)?;
         requests += 1;
     }
