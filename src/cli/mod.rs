@@ -8,6 +8,7 @@ mod arguments;
 mod catalogue;
 mod exit;
 mod init;
+mod new_file;
 mod output;
 mod progress;
 mod run;
@@ -49,7 +50,7 @@ fn dispatch(command: Command, terminal: Terminal) -> Result<ExitCode, Failure> {
         Command::Init(options) => init::init(&options),
         Command::Schema(options) => catalogue::schema(&options),
         Command::Explain(options) => catalogue::explain(&options),
-        Command::Trace(options) => trace::trace(&options),
+        Command::Trace(options) => trace::trace(&options, terminal),
         Command::Completions(options) => catalogue::completions(&options),
         Command::Man(options) => catalogue::man(&options),
     }

@@ -1,5 +1,4 @@
-//! Files and folders that are made: written beside their place and moved there when complete, so that what is cut off leaves no half
-//! folder behind, and a file can be written over the one it is made from.
+//! The folder of a run: written beside its place and moved there when complete, so that what is cut off leaves no half folder behind.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -89,46 +88,5 @@ impl Drop for Folder {
     fn drop(&mut self) {
         // Gone already if finished; otherwise what is left of a run that failed.
         let _ = fs::remove_dir_all(&self.making);
-    }
-}
-
-/// A file in the making.
-#[derive(Debug)]
-pub(super) struct NewFile {
-    place: PathBuf,
-    /// Where it is written; the place itself if that is no ordinary file, such as a pipe.
-    making: PathBuf,
-    out: BufWriter<File>,
-}
-
-impl NewFile {
-    /// Prepares the file `place`.
-    pub(super) fn create(place: &Path) -> Result<Self, Failure> {
-        let name = place.file_name().unwrap_or_default().to_string_lossy();
-        let ordinary = !place.exists() || place.is_file();
-        let making = if ordinary { place.with_file_name(format!(".{name}.{}.partial", std::process::id())) } else { place.to_owned() };
-        let file = File::create(&making).map_err(|error| Failure::write(place, &error))?;
-        Ok(Self { place: place.to_owned(), making, out: BufWriter::new(file) })
-    }
-
-    /// Where to write.
-    pub(super) fn out(&mut self) -> &mut dyn Write {
-        &mut self.out
-    }
-
-    /// Moves the file to its place.
-    pub(super) fn finish(mut self) -> Result<(), Failure> {
-        let failed = |error: std::io::Error| Failure::write(&self.place, &error);
-        self.out.flush().map_err(failed)?;
-        if self.making == self.place { Ok(()) } else { fs::rename(&self.making, &self.place).map_err(failed) }
-    }
-}
-
-impl Drop for NewFile {
-    fn drop(&mut self) {
-        if self.making != self.place {
-            // Gone already if finished; otherwise what is left of a file that failed.
-            let _ = fs::remove_file(&self.making);
-        }
     }
 }

@@ -7,28 +7,28 @@ use std::process::ExitCode;
 use super::arguments::{ReadOptions as ReadArguments, TraceAction, TraceOptions};
 use super::catalogue::print_json;
 use super::exit::Failure;
-use super::output::NewFile;
+use super::new_file::NewFile;
 use super::run::{library, load, with_seed};
-use super::terminal::{message, print};
+use super::terminal::{Terminal, message, print};
 use crate::config::{Scenario, WorkloadSource};
 use crate::report::number;
 use crate::sim::Streams;
 use crate::study::StudyError;
 use crate::workload::{self, ClassId, LengthStatistics, ReadOptions, TraceSource, TraceStatistics, WorkloadError};
 
-pub(super) fn trace(options: &TraceOptions) -> Result<ExitCode, Failure> {
+pub(super) fn trace(options: &TraceOptions, terminal: Terminal) -> Result<ExitCode, Failure> {
     match &options.action {
         TraceAction::Inspect { file, read, json } => inspect(file, read, *json)?,
         TraceAction::Import { file, read, out } => {
             let source = TraceSource::File(file.clone());
-            to_destination(out.as_deref(), |destination| workload::import(&source, read_options(read), destination))?;
+            to_destination(out.as_deref(), terminal, |destination| workload::import(&source, read_options(read), destination))?;
         }
         TraceAction::Generate { scenario, workload, requests, seed, input, out } => {
             let scenario = load(scenario, &with_seed(input, *seed), &library(&input.library)?)?;
             let (class, source) = choose(&scenario, workload.as_deref())?;
             let opened = source.open(class, &Streams::new(scenario.seed)).map_err(|error| Failure::input(error.to_string()))?;
             let mut limited = workload::LimitedWorkload::new(opened, requests.or(scenario.requests), scenario.duration);
-            to_destination(out.as_deref(), |destination| workload::generate(&mut limited, class, destination))?;
+            to_destination(out.as_deref(), terminal, |destination| workload::generate(&mut limited, class, destination))?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -91,11 +91,12 @@ fn describe(s: &TraceStatistics) -> String {
 /// Writes to a file or to stdout and says what was written.
 fn to_destination(
     out: Option<&Path>,
+    terminal: Terminal,
     write: impl FnOnce(&mut dyn Write) -> Result<workload::Transcript, WorkloadError>,
 ) -> Result<(), Failure> {
     let done = match out {
         Some(path) => {
-            let mut file = NewFile::create(path)?;
+            let mut file = NewFile::create(path, terminal)?;
             let done = write(file.out()).map_err(failed)?;
             file.finish()?;
             message(&format!("{} requests written", number::count(done.requests)));

@@ -2,12 +2,18 @@
 
 use super::Place;
 
+const PLAIN: &str = "arrival_s,prompt_tokens,output_tokens\n0.000000000,5,5\n1.000000000,6,7\n";
+
 /// The only names in the folder, sorted.
 fn names(place: &Place) -> Vec<String> {
     let entries = std::fs::read_dir(place.path("")).unwrap();
     let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
+}
+
+fn read(place: &Place, name: &str) -> String {
+    std::fs::read_to_string(place.path(name)).unwrap()
 }
 
 /// The option wins over the scenario's own number, is written like it, and without it the scenario's holds.
@@ -35,4 +41,78 @@ fn a_trace_without_a_request_is_not_written() {
     let said = place.refused(&["trace", "generate", "tiny.yaml", "--set", "run={requests: ~, duration: 1 ns}", "--out", "g.csv"]);
     assert!(said.starts_with("error: there is no request to write") && said.contains("hint: let it go on for longer"), "{said}");
     assert_eq!(names(&place), ["tiny.yaml"]);
+}
+
+/// The input is whole until all of the output is: a line that cannot be used leaves it as it was, by whatever name it is written over.
+#[test]
+fn a_trace_is_written_over_itself_whole_or_not_at_all() {
+    let place = Place::new();
+    let bad = format!("{PLAIN}2,x,5\n3,8,9\n");
+    for out in ["t.csv", "./t.csv", "sub/../t.csv"] {
+        place.write("sub/other", "");
+        place.write("t.csv", &bad);
+        place.refused(&["trace", "import", "t.csv", "--out", out]);
+        assert_eq!(read(&place, "t.csv"), bad);
+        assert_eq!(place.run(&["trace", "import", "t.csv", "--skip-bad-lines", "--out", out]).code, Some(0));
+        assert_eq!(read(&place, "t.csv"), format!("{PLAIN}3.000000000,8,9\n"), "{out}");
+        assert_eq!(names(&place), ["sub", "t.csv"]);
+    }
+}
+
+/// A link stays one, and what it points at is written as any other file.
+#[cfg(unix)]
+#[test]
+fn a_trace_is_written_through_a_link() {
+    let place = Place::new();
+    let bad = format!("{PLAIN}2,x,5\n");
+    place.write("sub/t.csv", &bad);
+    std::os::unix::fs::symlink("sub/t.csv", place.path("link.csv")).unwrap();
+    place.refused(&["trace", "import", "sub/t.csv", "--out", "link.csv"]);
+    assert_eq!(read(&place, "sub/t.csv"), bad);
+    assert_eq!(place.run(&["trace", "import", "link.csv", "--skip-bad-lines", "--out", "link.csv"]).code, Some(0));
+    assert_eq!(read(&place, "sub/t.csv"), PLAIN);
+    assert!(std::fs::symlink_metadata(place.path("link.csv")).unwrap().is_symlink());
+    assert_eq!(std::fs::read_dir(place.path("sub")).unwrap().count(), 1);
+}
+
+/// What the shell has opened stays open for those who write after us.
+#[cfg(unix)]
+#[test]
+fn a_trace_is_written_to_an_open_file_without_replacing_it() {
+    let place = Place::tiny();
+    let program = assert_cmd::cargo::cargo_bin!("tokenmill").display().to_string();
+    let script = format!("{{ '{program}' trace generate tiny.yaml --requests 2 --out /dev/stdout 2> /dev/null; echo more; }} >> out.csv");
+    assert!(std::process::Command::new("sh").args(["-c", &script]).current_dir(place.path("")).status().unwrap().success());
+    let written = read(&place, "out.csv");
+    assert_eq!(written.lines().count(), 4, "{written}");
+    assert!(written.starts_with("arrival_s,") && written.ends_with("\nmore\n"), "{written}");
+}
+
+/// Whether it is busy writing or waits for its input, which here never comes.
+#[cfg(unix)]
+#[test]
+fn what_is_asked_to_end_leaves_no_file_and_an_old_one_as_it_was() {
+    let place = Place::tiny();
+    place.write("out.csv", "precious");
+    assert!(std::process::Command::new("mkfifo").arg(place.path("pipe")).status().unwrap().success());
+    let before = names(&place);
+    let generate: &[&str] = &["trace", "generate", "tiny.yaml", "--requests", "1G", "--out", "out.csv"];
+    let import: &[&str] = &["trace", "import", "pipe", "--out", "out.csv"];
+    for (signal, arguments) in [("INT", generate), ("TERM", generate), ("HUP", import), ("INT", import)] {
+        let child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("tokenmill"))
+            .current_dir(place.path(""))
+            .args(arguments)
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        while names(&place) == before {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        assert!(std::process::Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{arguments:?}: {said}");
+        assert_eq!(said, "error: interrupted before the trace was complete\n\nhint: nothing was written\n");
+        assert_eq!((names(&place), read(&place, "out.csv").as_str()), (before.clone(), "precious"));
+    }
 }
