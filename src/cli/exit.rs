@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::terminal::Terminal;
 use crate::config::{ConfigErrors, LibraryError, Scenario, nearest};
 use crate::study::StudyError;
-use crate::workload::WorkloadError;
+use crate::workload::{TraceFormat, WorkloadError};
 
 /// A gate or assertion failed.
 pub(super) const FAILED: u8 = 1;
@@ -121,6 +121,9 @@ impl From<StudyError> for Failure {
                             message = format!("{message}\n{gutter} |\n{line} | {text}");
                         }
                         "mend the line, or skip and count such lines: `skip_bad_lines: true` under `trace`, or `--skip-bad-lines` of `tokenmill trace`"
+                    }
+                    WorkloadError::BadStart { formats, .. } => {
+                        return Self::Input { message, hint: TraceFormat::beginnings(&formats) };
                     }
                     WorkloadError::NoRequest => "let it go on for longer: `run.duration`",
                     WorkloadError::Standstill { .. } => {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::trace::TraceFormat;
 use crate::sim::SimTime;
 
 /// One parameter that cannot be used.
@@ -41,6 +42,16 @@ pub enum WorkloadError {
         problem: String,
         /// The line, cut to a readable length, control characters escaped; empty if the problem shows it or it cannot be shown.
         text: String,
+    },
+    /// A file that does not begin as a trace does: it is empty, or its first line is none. Leaving out lines cannot help.
+    #[error("{file}:1: {problem}")]
+    BadStart {
+        /// The trace file.
+        file: String,
+        /// What was found and what was expected.
+        problem: String,
+        /// Formats one of which was expected; empty if the problem says it.
+        formats: Vec<TraceFormat>,
     },
     /// The file cannot be read.
     #[error("{file}: {source}")]

@@ -116,3 +116,24 @@ fn what_is_asked_to_end_leaves_no_file_and_an_old_one_as_it_was() {
         assert_eq!((names(&place), read(&place, "out.csv").as_str()), (before.clone(), "precious"));
     }
 }
+
+/// Leaving out lines is offered where it helps, and what a trace begins with where it does not.
+#[test]
+fn what_is_no_trace_is_told_how_one_begins() {
+    let place = Place::new();
+    place.write("empty.csv", "");
+    place.write("other.csv", "a,b\n1,2\n");
+    place.write("line.jsonl", "{\"timestamp\": 0, \"input_length\": 0, \"output_length\": 5, \"hash_ids\": []}\n");
+    for file in ["empty.csv", "other.csv"] {
+        let said = place.refused(&["trace", "inspect", file]);
+        assert!(!said.contains("skip") && said.contains("\n  mooncake  {\"timestamp\": 0,"), "{said}");
+        assert!(said.ends_with("\n  plain     arrival_s,prompt_tokens,output_tokens\n"), "{said}");
+        assert_eq!(place.refused(&["trace", "import", file, "--skip-bad-lines"]), said);
+    }
+    let said = place.refused(&["trace", "inspect", "empty.csv", "--format", "azure"]);
+    assert!(said.ends_with("hint: a trace of the format `azure` begins as `TIMESTAMP,ContextTokens,GeneratedTokens`\n"), "{said}");
+    let said = place.refused(&["trace", "inspect", "other.csv", "--format", "plain"]);
+    assert!(said.ends_with("as in `arrival_s,prompt_tokens,output_tokens`\n"), "{said}");
+    // The first line of this format is a request like any other.
+    assert!(place.refused(&["trace", "inspect", "line.jsonl"]).contains("--skip-bad-lines"));
+}

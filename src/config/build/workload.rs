@@ -102,8 +102,14 @@ fn open_trace(source: &WorkloadSource, name: &str, at: &str, problems: &mut Prob
     };
     let opened = found.and_then(|()| {
         TraceWorkload::open(ClassId(0), parameters.clone()).map_err(|error| {
-            let bad_line = matches!(error, WorkloadError::BadLine { line: 2.., .. });
-            (error.to_string(), bad_line.then(|| "mend the line, or write `skip_bad_lines: true` to skip and count such lines".to_owned()))
+            let hint = match &error {
+                WorkloadError::BadLine { .. } => {
+                    Some("mend the line, or write `skip_bad_lines: true` to skip and count such lines".to_owned())
+                }
+                WorkloadError::BadStart { formats, .. } => TraceFormat::beginnings(formats),
+                _ => None,
+            };
+            (error.to_string(), hint)
         })
     });
     match opened {

@@ -71,6 +71,28 @@ impl TraceFormat {
         }
     }
 
+    /// A first line of a trace of this format.
+    const fn first_line(self) -> &'static str {
+        match self {
+            Self::Azure => "TIMESTAMP,ContextTokens,GeneratedTokens",
+            Self::Mooncake => r#"{"timestamp": 0, "input_length": 1100, "output_length": 5, "hash_ids": [0, 1, 2]}"#,
+            Self::BurstGpt => "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type",
+            Self::Plain => "arrival_s,prompt_tokens,output_tokens",
+        }
+    }
+
+    /// How traces of these formats begin, for who gave something else; `None` without formats.
+    pub fn beginnings(formats: &[Self]) -> Option<String> {
+        match formats {
+            [] => None,
+            [one] => Some(format!("a trace of the format `{one}` begins as `{}`", one.first_line())),
+            several => {
+                let lines: Vec<String> = several.iter().map(|format| format!("\n  {:10}{}", format.name(), format.first_line())).collect();
+                Some(format!("a trace begins as in one of these formats:{}", lines.concat()))
+            }
+        }
+    }
+
     /// The format whose first line this could be.
     pub(super) fn detect(first_line: &[u8]) -> Option<Self> {
         Self::ALL.into_iter().find(|format| match format {
@@ -104,5 +126,25 @@ impl FromStr for TraceFormat {
     fn from_str(name: &str) -> Result<Self, String> {
         let known = || Self::ALL.map(Self::name).join(", ");
         Self::ALL.into_iter().find(|format| format.name() == name).ok_or_else(|| format!("found `{name}`, expected one of {}", known()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_a_format_begins_is_how_it_is_recognised() {
+        for format in TraceFormat::ALL {
+            assert_eq!(TraceFormat::detect(format.first_line().as_bytes()), Some(format));
+        }
+    }
+
+    #[test]
+    fn beginnings_name_what_was_asked_for() {
+        assert_eq!(TraceFormat::beginnings(&[]), None);
+        let one = TraceFormat::beginnings(&[TraceFormat::Plain]).unwrap();
+        assert_eq!(one, "a trace of the format `plain` begins as `arrival_s,prompt_tokens,output_tokens`");
+        assert_eq!(TraceFormat::beginnings(&TraceFormat::ALL).unwrap().lines().count(), 5);
     }
 }

@@ -44,22 +44,31 @@ impl TraceReader {
         let mut lines = Lines::new(text, MAX_LINE);
         let first = match lines.read() {
             Ok(line) => line,
-            Err(error) => return Err(refusal(&file, lines.number(), damage(error))),
+            Err(error) => {
+                let problem = damage(error).map_err(|source| WorkloadError::Io { file: file.clone(), source })?;
+                return Err(bad_start(&file, problem.text, &[]));
+            }
         };
         match first {
-            Line::End => return Err(bad_line(&file, 1, "the file is empty, expected a trace".to_owned())),
-            Line::TooLong => return Err(bad_line(&file, 1, too_long())),
+            Line::End => {
+                let problem = "the file is empty, expected a trace".to_owned();
+                return Err(bad_start(&file, problem, options.format.as_ref().map_or(&TraceFormat::ALL, std::slice::from_ref)));
+            }
+            Line::TooLong => return Err(bad_start(&file, too_long(), &[])),
             Line::Whole | Line::Torn => {}
         }
         let start = lines.text().strip_prefix(b"\xef\xbb\xbf").unwrap_or(lines.text());
-        let format = options.format.or_else(|| TraceFormat::detect(start)).ok_or_else(|| bad_line(&file, 1, unknown_format(start)))?;
+        let format = options
+            .format
+            .or_else(|| TraceFormat::detect(start))
+            .ok_or_else(|| bad_start(&file, unknown_format(start), &TraceFormat::ALL))?;
         let mut line_format = format.reader();
         let is_header = line_format.header(start).map_err(|problem| {
             let hint = TraceFormat::detect(start)
                 .filter(|other| *other != format)
                 .map(|other| format!("; it looks like the format `{other}`"))
                 .unwrap_or_default();
-            bad_line(&file, 1, format!("{}{hint}", problem.text))
+            bad_start(&file, format!("{}{hint}", problem.text), &[])
         })?;
         Ok(Self {
             file,
@@ -177,15 +186,8 @@ impl Iterator for TraceReader {
     }
 }
 
-fn bad_line(file: &str, line: u64, problem: String) -> WorkloadError {
-    WorkloadError::BadLine { file: file.to_owned(), line, problem, text: String::new() }
-}
-
-fn refusal(file: &str, line: u64, damage: Result<LineProblem, io::Error>) -> WorkloadError {
-    match damage {
-        Ok(problem) => bad_line(file, line, problem.text),
-        Err(source) => WorkloadError::Io { file: file.to_owned(), source },
-    }
+fn bad_start(file: &str, problem: String, formats: &[TraceFormat]) -> WorkloadError {
+    WorkloadError::BadStart { file: file.to_owned(), problem, formats: formats.to_vec() }
 }
 
 /// Whether a failed read is the fault of the compressed data (a bad line) or of the system.

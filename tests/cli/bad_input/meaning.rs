@@ -64,6 +64,8 @@ fn traces_that_are_damaged() {
       |
     1 | workload.chat.trace={format: plain, path: trace}
       |                                           ^^^^^
+      |
+    hint: a trace of the format `plain` begins as `arrival_s,prompt_tokens,output_tokens`
     ");
     insta::assert_snapshot!(of_trace("plain", "arrival_s,prompt_tokens,output_tokens\n0,10,0\n"), @"
     error: workload[0].trace.path: trace:2: output_tokens: found `0`, expected at least 1 token
