@@ -11,6 +11,7 @@ use super::quantity;
 use super::schema::{At, Shape, Variant};
 use super::source::Sources;
 use super::tree::{Entry, Fault, Kind, Node, Span};
+use crate::units::grouped;
 
 /// Checks `root`; an empty result means that it can be read into the type of the schema, but for what the schema cannot say.
 pub(super) fn check(root: &Node, schema: &Value, sources: &Sources) -> Vec<Fault> {
@@ -36,11 +37,15 @@ impl Check<'_> {
                 None => self.no_shape_fits(node, &all, path),
             },
             (Shape::Quantity(name), _) => self.faults.extend(quantity::check(node, name, at, path, self.sources)),
-            (Shape::Integer, Kind::Int(value)) => {
+            (Shape::Integer, Kind::Int(value)) => match integer_range(at) {
+                (least, most) if *value > most => self.wrong(node, path, &whole_number(least, most)),
+                (least, _) if *value < least => self.wrong(node, path, &in_words(at)),
+                _ => {}
+            },
+            // So are whole numbers read that no integer holds, and one above the largest is as large as that when rounded.
+            (Shape::Integer, Kind::Float(value)) if *value >= integer_range(at).1 as f64 => {
                 let (least, most) = integer_range(at);
-                if *value < least || *value > most {
-                    self.wrong(node, path, &in_words(at));
-                }
+                self.wrong(node, path, &whole_number(least, most));
             }
             (Shape::Number, Kind::Int(_)) | (Shape::Bool, Kind::Bool(_)) | (Shape::Anything, _) => {}
             (Shape::Number, Kind::Float(value)) if value.is_finite() => {}
@@ -256,6 +261,10 @@ fn integer_range(at: At<'_>) -> (i128, i128) {
     (bound("minimum").unwrap_or(least), bound("maximum").unwrap_or(most))
 }
 
+fn whole_number(least: i128, most: i128) -> String {
+    format!("a whole number from {} to {}", grouped(&least.to_string()), grouped(&most.to_string()))
+}
+
 /// What a place asks for, for "expected …".
 pub(super) fn in_words(at: At<'_>) -> String {
     match at.shape() {
@@ -273,8 +282,9 @@ pub(super) fn in_words(at: At<'_>) -> String {
         Shape::AnyOf(all) => all.into_iter().map(in_words).collect::<Vec<_>>().join(" or "),
         Shape::Quantity(name) => quantity::in_words(name, at),
         Shape::Integer => match integer_range(at) {
+            // Nobody comes near such a bound; who does is told.
             (least, most) if most >= i128::from(u32::MAX) => format!("a whole number of at least {least}"),
-            (least, most) => format!("a whole number from {least} to {most}"),
+            (least, most) => whole_number(least, most),
         },
         Shape::Number => "a number".into(),
         Shape::Text => "text".into(),

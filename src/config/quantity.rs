@@ -10,7 +10,7 @@ use super::source::Sources;
 use super::tree::{Fault, Kind, Node};
 use crate::units::{
     Bytes, BytesPerSecond, Count, Duration, FlopsPerSecond, GramsPerKwh, PerSecond, QuantityError, Ratio, Usd, UsdPerHour, UsdPerKwMonth,
-    UsdPerKwh, Watts, check_quantity,
+    UsdPerKwh, Watts, check_quantity, show_quantity,
 };
 
 /// Checks one node against the quantity `name` and the range that the schema gives.
@@ -33,15 +33,11 @@ pub(super) fn check(node: &Node, name: &str, at: At<'_>, path: &str, sources: &S
         Some(Err(QuantityError::MissingUnit { found, what, .. })) => {
             Some(fault.hint(format!("`{}` has no unit; {what} needs one", cut(&found, 40))))
         }
-        Some(Err(QuantityError::OutOfRange { .. })) if text.trim_start().starts_with('-') && range_words(at).is_some() => Some(fault),
         Some(Err(QuantityError::OutOfRange { least, most, .. })) => {
-            let limits = match range_words(at) {
-                Some(range) if at.keyword("x-most").is_some() => range,
-                Some(range) => format!("{range} and at most {most}"),
-                None => format!("from {least} to {most}"),
-            };
-            let (what, examples) = describe(name);
-            Some(fault.expected(format!("{what} {limits}, such as {examples}")))
+            // What the unit allows is told on the side on which it was left.
+            let low = text.trim_start().starts_with('-');
+            let range = range_words(name, at, low.then_some(least), (!low).then_some(most));
+            Some(fault.expected(what_words(name, range)))
         }
         Some(Err(_)) => Some(fault),
     }
@@ -85,8 +81,12 @@ fn value_of(name: &str, text: &str) -> Option<f64> {
 
 /// What is asked for: "a duration above 0, such as `50 ms`, `2 s` or `10 min`".
 pub(super) fn in_words(name: &str, at: At<'_>) -> String {
+    what_words(name, range_words(name, at, None, None))
+}
+
+fn what_words(name: &str, range: Option<String>) -> String {
     let (what, examples) = describe(name);
-    match range_words(at) {
+    match range {
         Some(range) => format!("{what} {range}, such as {examples}"),
         None => format!("{what} such as {examples}"),
     }
@@ -101,14 +101,17 @@ fn describe(name: &str) -> (&'static str, &'static str) {
     }
 }
 
-fn range_words(at: At<'_>) -> Option<String> {
-    let limit = |keyword: &str| at.keyword(keyword).and_then(Value::as_f64);
-    let least = limit("x-above").map(|l| format!("above {l}")).or_else(|| limit("x-least").map(|l| format!("of at least {l}")));
-    let most = limit("x-most").map(|m| format!("at most {m}"));
-    match (least, most) {
-        (Some(least), Some(most)) => Some(format!("{least} and {most}")),
-        (Some(one), None) => Some(one),
-        (None, Some(most)) => Some(format!("of {most}")),
+/// The range that the schema gives, and where it gives none the bounds `least` and `most`, if they are to be told.
+fn range_words(name: &str, at: At<'_>, least: Option<String>, most: Option<String>) -> Option<String> {
+    let limit = |keyword: &str| at.keyword(keyword).and_then(Value::as_f64).and_then(|limit| show_quantity(name, limit));
+    let most = limit("x-most").or(most);
+    if let Some(above) = limit("x-above") {
+        return Some(most.map_or_else(|| format!("above {above}"), |most| format!("above {above} and at most {most}")));
+    }
+    match (limit("x-least").or(least), most) {
+        // No quantity is negative.
+        (least, Some(most)) => Some(format!("from {} to {most}", least.as_deref().unwrap_or("0"))),
+        (Some(least), None) => Some(format!("of at least {least}")),
         (None, None) => None,
     }
 }

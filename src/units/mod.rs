@@ -20,6 +20,6 @@ pub use parse::{QuantityError, Unit};
 pub use provenance::{Confidence, Figure, Source, Sources};
 pub use quantity::{
     Bytes, BytesPerSecond, Count, Duration, FlopsPerSecond, GramsPerKwh, PerSecond, Ratio, Usd, UsdPerHour, UsdPerKwMonth, UsdPerKwh,
-    Watts, check_quantity,
+    Watts, check_quantity, show_quantity,
 };
 pub use rounding::nearest;

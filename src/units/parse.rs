@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use super::grouping::grouped;
+
 /// One spelling of a unit and the factor that turns it into the quantity's base unit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Unit {
@@ -53,7 +55,7 @@ pub enum QuantityError {
         examples: &'static str,
     },
     /// Negative, not finite or absurdly large.
-    #[error("`{found}` is out of range for {what}, expected {least} to {most}")]
+    #[error("`{found}` is out of range for {what}, expected one from {least} to {most}")]
     OutOfRange {
         /// The text as written.
         found: String,
@@ -97,8 +99,8 @@ impl Kind {
             return Err(QuantityError::OutOfRange {
                 found: trimmed.into(),
                 what: self.what,
-                least: self.print(self.least),
-                most: self.print(self.most),
+                least: self.show(self.least),
+                most: self.show(self.most),
             });
         }
         Ok(value)
@@ -126,6 +128,19 @@ impl Kind {
         Err(QuantityError::UnknownUnit { unit: unit.into(), what: self.what, examples: self.examples, nearest })
     }
 
+    /// Writes `value` for people, who need not read it back: a bound in a message.
+    pub(super) fn show(&self, value: f64) -> String {
+        if self.bare || value.abs() < f64::MIN_POSITIVE {
+            return readable(value);
+        }
+        // Of units of one size the first is the usual one.
+        let fitting = self.units.iter().rev().filter(|unit| value.abs() >= unit.factor).max_by(|a, b| a.factor.total_cmp(&b.factor));
+        match fitting.or_else(|| self.units.first()) {
+            Some(unit) => in_unit(&readable(value / unit.factor), unit),
+            None => readable(value),
+        }
+    }
+
     /// Prints `value` in the largest unit that keeps it at 1 or more and parses back to the same bits.
     pub(super) fn print(&self, value: f64) -> String {
         let mut candidates: Vec<&Unit> = self.units.iter().filter(|u| value.abs() >= u.factor).collect();
@@ -133,9 +148,7 @@ impl Kind {
         candidates.extend(self.units.iter().filter(|u| u.factor.to_bits() == 1.0f64.to_bits()));
         let mut written = format!("{value}");
         for unit in candidates {
-            let number = value / unit.factor;
-            let text =
-                if let Some(rest) = unit.name.strip_prefix('$') { format!("${number}{rest}") } else { format!("{number} {}", unit.name) };
+            let text = in_unit(&(value / unit.factor).to_string(), unit);
             let exact = times(split(&text).0, unit.factor).is_some_and(|back| back.to_bits() == value.to_bits());
             if exact && text.len() <= 14 {
                 return text;
@@ -146,6 +159,16 @@ impl Kind {
         }
         if self.bare && self.units.is_empty() { format!("{value}") } else { written }
     }
+}
+
+/// A number before its unit; a currency sign goes before both.
+fn in_unit(number: &str, unit: &Unit) -> String {
+    unit.name.strip_prefix('$').map_or_else(|| format!("{number} {}", unit.name), |rest| format!("${number}{rest}"))
+}
+
+/// Digits in groups, but for numbers that nobody reads so: `16,777,216`, `1e15`.
+fn readable(number: f64) -> String {
+    if number.abs() < 1e12 { grouped(&number.to_string()) } else { format!("{number:e}") }
 }
 
 /// The number written as `number`, times `factor`. Powers of ten move the decimal point before anything is rounded: `8.2` times 1e9 is a

@@ -198,9 +198,8 @@ impl Count {
     }
 }
 
-/// Checks `text` against the quantity named by a schema's `x-quantity`; `None` if there is no quantity of that name.
-pub fn check_quantity(name: &str, text: &str) -> Option<Result<(), QuantityError>> {
-    let kind = match name {
+fn kind(name: &str) -> Option<&'static Kind> {
+    Some(match name {
         "Bytes" => &Bytes::KIND,
         "BytesPerSecond" => &BytesPerSecond::KIND,
         "FlopsPerSecond" => &FlopsPerSecond::KIND,
@@ -215,8 +214,18 @@ pub fn check_quantity(name: &str, text: &str) -> Option<Result<(), QuantityError
         "Count" => &Count::KIND,
         "Ratio" => &Ratio::KIND,
         _ => return None,
-    };
-    Some(kind.parse(text).map(|_| ()))
+    })
+}
+
+/// Checks `text` against the quantity named by a schema's `x-quantity`; `None` if there is no quantity of that name.
+pub fn check_quantity(name: &str, text: &str) -> Option<Result<(), QuantityError>> {
+    kind(name).map(|kind| kind.parse(text).map(|_| ()))
+}
+
+/// Writes a bound of the quantity of that name, in base units, as a message should: `100 y`, `16,777,216`, `1,000 PB/s`; `None` if there
+/// is no such quantity.
+pub fn show_quantity(name: &str, value: f64) -> Option<String> {
+    kind(name).map(|kind| kind.show(value))
 }
 
 #[cfg(test)]
@@ -266,6 +275,39 @@ mod tests {
             "5 mss".parse::<Duration>().unwrap_err().to_string(),
             "`mss` is not a unit of a duration, expected one such as `50 ms`, `2 s` or `10 min`; did you mean `ms`?"
         );
+    }
+
+    #[test]
+    fn bounds_are_told_in_numbers_that_people_read() {
+        let most = |text: &str, name: &str| match check_quantity(name, text) {
+            Some(Err(QuantityError::OutOfRange { least, most, .. })) => {
+                assert_eq!(least, "0", "{name}");
+                most
+            }
+            other => panic!("{name}: {other:?}"),
+        };
+        for (text, name, expected) in [
+            ("1e20 B", "Bytes", "9 PB"),
+            ("1e20 B/s", "BytesPerSecond", "1,000 PB/s"),
+            ("1e30 FLOP/s", "FlopsPerSecond", "1,000,000 PFLOP/s"),
+            ("-1 W", "Watts", "1,000 GW"),
+            ("101 y", "Duration", "100 y"),
+            ("$1e20", "Usd", "$1,000,000B"),
+            ("$1e20/h", "UsdPerHour", "$1,000,000,000/h"),
+            ("1e20 $/kWh", "UsdPerKwh", "$1,000,000/kWh"),
+            ("$1e20/kW/month", "UsdPerKwMonth", "$1,000,000/kW/month"),
+            ("1e20 g/kWh", "GramsPerKwh", "100,000 g/kWh"),
+            ("1e20 /s", "PerSecond", "1,000,000,000 /s"),
+            ("1e20", "Count", "1e15"),
+            ("-0.1", "Ratio", "1,000,000,000"),
+        ] {
+            assert_eq!(most(text, name), expected, "{name}");
+        }
+        assert_eq!(show_quantity("PerSecond", 1e-6).unwrap(), "0.000001 /s");
+        assert_eq!(show_quantity("Duration", 0.05).unwrap(), "50 ms");
+        assert_eq!(show_quantity("Nonsense", 1.0), None);
+        let said = "-1 W".parse::<Watts>().unwrap_err().to_string();
+        assert_eq!(said, "`-1 W` is out of range for a power, expected one from 0 to 1,000 GW");
     }
 
     proptest! {

@@ -67,7 +67,7 @@ impl LengthDistribution {
                 let (mut range, mut shape) = (Problems::default(), Problems::default());
                 require_range(&mut range, *min, *max);
                 let length = |x: f64| x > 0.0 && x <= f64::from(MAX_TOKENS);
-                shape.require(length(*mean), "mean", mean, "tokens, above 0 and at most 16777216");
+                shape.require(length(*mean), "mean", mean, "tokens, above 0 and at most 16,777,216");
                 shape.require(length(*median) && median <= mean, "median", median, "tokens, above 0 and at most the mean");
                 let (range, shape) = (range.into_vec(), shape.into_vec());
                 if range.is_empty() && shape.is_empty() {
@@ -99,7 +99,7 @@ impl LengthDistribution {
 }
 
 fn require_tokens(problems: &mut Problems, field: &str, tokens: u32) {
-    problems.require((1..=MAX_TOKENS).contains(&tokens), field, tokens, "tokens from 1 to 16777216");
+    problems.require((1..=MAX_TOKENS).contains(&tokens), field, tokens, "tokens from 1 to 16,777,216");
 }
 
 fn require_range(problems: &mut Problems, min: u32, max: u32) {

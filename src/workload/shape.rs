@@ -37,8 +37,13 @@ impl RequestShape {
         problems.within("prompt", self.prompt.validate());
         problems.within("output", self.output.validate());
         if let Some(shared) = &self.shared_prefix {
-            problems.require((1..=MAX_GROUPS).contains(&shared.groups), "shared_prefix.groups", shared.groups, "1 to 16777216 groups");
-            problems.require((1..=MAX_TOKENS).contains(&shared.tokens), "shared_prefix.tokens", shared.tokens, "tokens from 1 to 16777216");
+            problems.require((1..=MAX_GROUPS).contains(&shared.groups), "shared_prefix.groups", shared.groups, "1 to 16,777,216 groups");
+            problems.require(
+                (1..=MAX_TOKENS).contains(&shared.tokens),
+                "shared_prefix.tokens",
+                shared.tokens,
+                "tokens from 1 to 16,777,216",
+            );
             let whole = (1..=shared.tokens.max(1)).contains(&shared.block_tokens);
             problems.require(
                 whole,

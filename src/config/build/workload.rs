@@ -9,7 +9,7 @@ use super::super::source::{check_file, read};
 use super::span;
 use crate::metrics::SloLimits;
 use crate::sim::{SimDuration, Streams};
-use crate::units::{Count, Duration, Ratio};
+use crate::units::{Count, Duration, Ratio, grouped};
 use crate::workload::{
     ArrivalProcess, ClassId, ClosedLoopParameters, ClosedLoopWorkload, DiurnalEnvelope, LengthDistribution, MAX_TOKENS, ParameterProblem,
     ReadOptions, RequestShape, SharedPrefix as SharedPrefixParameters, SyntheticParameters, SyntheticWorkload, TraceFormat,
@@ -277,7 +277,7 @@ fn empirical(
 fn tokens(count: Count, at: &str, problems: &mut Problems<'_>) -> Option<u32> {
     let whole = count.whole().and_then(|n| u32::try_from(n).ok()).filter(|n| (1..=MAX_TOKENS).contains(n));
     if whole.is_none() {
-        problems.at(at, format!("`{count}`"), &format!("a whole number of tokens from 1 to {MAX_TOKENS}"), None);
+        problems.at(at, format!("`{count}`"), &format!("a whole number of tokens from 1 to {}", grouped(&MAX_TOKENS.to_string())), None);
     }
     whole
 }

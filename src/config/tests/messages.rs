@@ -24,7 +24,7 @@ fn several_errors_of_a_file_are_told_at_once() {
     2 | seed: -7
       |       ^^
 
-    error: workload[0].synthetic.arrivals.poisson.rate: found `5.5`, expected a rate of at least 0.000001, such as `5.5 /s` or `300 /min`
+    error: workload[0].synthetic.arrivals.poisson.rate: found `5.5`, expected a rate of at least 0.000001 /s, such as `5.5 /s` or `300 /min`
       --> pd.yaml:10:34
        |
     10 |       arrivals: {poisson: {rate: 5.5}}
@@ -56,7 +56,7 @@ fn several_errors_of_a_file_are_told_at_once() {
        |
     hint: did you mean `decode`?
 
-    error: cluster.pools[1].instances: found `0`, expected a whole number from 1 to 1000000
+    error: cluster.pools[1].instances: found `0`, expected a whole number from 1 to 1,000,000
       --> pd.yaml:22:18
        |
     22 |       instances: 0
@@ -77,19 +77,19 @@ fn numbers_that_mean_nothing_are_refused() {
       |
     hint: did you mean `fp8`?
 
-    error: workload[0].synthetic.prompt_tokens.lognormal.median: found `.nan`, expected a whole number above 0 and at most 16777216, such as `20000` or `20k`
+    error: workload[0].synthetic.prompt_tokens.lognormal.median: found `.nan`, expected a whole number above 0 and at most 16,777,216, such as `20000` or `20k`
       --> pd.yaml:11:43
        |
     11 |       prompt_tokens: {lognormal: {median: .nan, mean: 1e300}}
        |                                           ^^^^
 
-    error: workload[0].synthetic.prompt_tokens.lognormal.mean: found `1e300`, expected a whole number above 0 and at most 16777216, such as `20000` or `20k`
+    error: workload[0].synthetic.prompt_tokens.lognormal.mean: found `1e300`, expected a whole number above 0 and at most 16,777,216, such as `20000` or `20k`
       --> pd.yaml:11:55
        |
     11 |       prompt_tokens: {lognormal: {median: .nan, mean: 1e300}}
        |                                                       ^^^^^
 
-    error: cluster.pools[1].engine.max_num_seqs: found `.inf`, expected a whole number from 1 to 1000000
+    error: cluster.pools[1].engine.max_num_seqs: found `.inf`, expected a whole number from 1 to 1,000,000
       --> pd.yaml:23:30
        |
     23 |       engine: {max_num_seqs: .inf, gpu_memory_utilization: -1}
@@ -164,7 +164,7 @@ fn exactly_one_source_of_requests_is_allowed() {
     14 |     closed_loop: {concurrency: 0, isl: {fixed: 1.5}, osl: 5}
        |                                ^
 
-    error: workload[1].closed_loop.prompt_tokens.fixed: found `1.5`, expected a whole number above 0 and at most 16777216, such as `20000` or `20k`
+    error: workload[1].closed_loop.prompt_tokens.fixed: found `1.5`, expected a whole number above 0 and at most 16,777,216, such as `20000` or `20k`
       --> pd.yaml:14:48
        |
     14 |     closed_loop: {concurrency: 0, isl: {fixed: 1.5}, osl: 5}
@@ -294,7 +294,7 @@ fn duplicate_keys_are_told_with_the_rest() {
 #[test]
 fn an_override_is_checked_like_the_file() {
     insta::assert_snapshot!(bad_set(&["cluster.pools.decode.instances=0", "cluster.pools[0].engine.block_sizes=3", "run.duration=5", "sed=3"]), @r#"
-    error: cluster.pools[1].instances: found `0`, expected a whole number from 1 to 1000000
+    error: cluster.pools[1].instances: found `0`, expected a whole number from 1 to 1,000,000
      --> --set #1:1:32
       |
     1 | cluster.pools.decode.instances=0

@@ -67,7 +67,7 @@ pub(super) fn tokens(name: &str, field: &[u8]) -> Result<u32, LineProblem> {
     match u32::try_from(number) {
         Ok(0) => Err(unexpected(SkipReason::ZeroTokens, name, field, "at least 1 token")),
         Ok(tokens) if tokens <= MAX_TOKENS => Ok(tokens),
-        _ => Err(unexpected(SkipReason::TooManyTokens, name, field, "at most 16777216 tokens")),
+        _ => Err(unexpected(SkipReason::TooManyTokens, name, field, "at most 16,777,216 tokens")),
     }
 }
 

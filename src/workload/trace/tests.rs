@@ -77,7 +77,7 @@ fn a_broken_line_is_refused_with_file_line_and_field() {
     assert_eq!(azure(&format!("{at},5,0")), "trace.csv:6: GeneratedTokens: found `0`, expected at least 1 token");
     assert_eq!(azure(&format!("{at},-4,5")), "trace.csv:6: ContextTokens: found `-4`, expected a whole number of tokens, at least 1");
     assert_eq!(azure(&format!("{at},NaN,5")), "trace.csv:6: ContextTokens: found `NaN`, expected a whole number of tokens, at least 1");
-    assert_eq!(azure(&format!("{at},5,99999999")), "trace.csv:6: GeneratedTokens: found `99999999`, expected at most 16777216 tokens");
+    assert_eq!(azure(&format!("{at},5,99999999")), "trace.csv:6: GeneratedTokens: found `99999999`, expected at most 16,777,216 tokens");
     assert_eq!(azure(&format!("{at},5")), format!("trace.csv:6: found 2 columns in `{at},5`, expected 3"));
     assert_eq!(azure(&format!("{at},5,5,5")), format!("trace.csv:6: found 4 columns in `{at},5,5,5`, expected 3"));
     assert_eq!(

@@ -114,7 +114,7 @@ fn numbers_that_are_none() {
     1 | run.requests=.nan
       |              ^^^^
 
-    error: run.warmup: found `-3 s`, expected a duration from 0 s to 100 y, such as `50 ms`, `2 s` or `10 min`
+    error: run.warmup: found `-3 s`, expected a duration of at least 0, such as `50 ms`, `2 s` or `10 min`
      --> --set #2:1:12
       |
     1 | run.warmup=-3 s
@@ -126,7 +126,7 @@ fn numbers_that_are_none() {
     1 | seed=-1
       |      ^^
 
-    error: cluster.pools[1].instances: found `0`, expected a whole number from 1 to 1000000
+    error: cluster.pools[1].instances: found `0`, expected a whole number from 1 to 1,000,000
      --> --set #4:1:27
       |
     1 | cluster.pools.d.instances=0
@@ -135,19 +135,19 @@ fn numbers_that_are_none() {
     4 problems found
     ");
     insta::assert_snapshot!(of_sets(&["run.requests=1e300", "run.warmup=1e300 s", "cluster.pools.d.instances=1e300"]), @"
-    error: run.requests: found `1e300`, expected a whole number above 0 and at most 1000000 G, such as `20000` or `20k`
+    error: run.requests: found `1e300`, expected a whole number above 0 and at most 1e15, such as `20000` or `20k`
      --> --set #1:1:14
       |
     1 | run.requests=1e300
       |              ^^^^^
 
-    error: run.warmup: found `1e300 s`, expected a duration from 0 s to 100 y, such as `50 ms`, `2 s` or `10 min`
+    error: run.warmup: found `1e300 s`, expected a duration from 0 to 100 y, such as `50 ms`, `2 s` or `10 min`
      --> --set #2:1:12
       |
     1 | run.warmup=1e300 s
       |            ^^^^^^^
 
-    error: cluster.pools[1].instances: found `1e300`, expected a whole number from 1 to 1000000
+    error: cluster.pools[1].instances: found `1e300`, expected a whole number from 1 to 1,000,000
      --> --set #3:1:27
       |
     1 | cluster.pools.d.instances=1e300
@@ -155,6 +155,30 @@ fn numbers_that_are_none() {
 
     3 problems found
     ");
+}
+
+/// The side on which the range was left is told, in numbers and units that people write.
+#[test]
+fn bounds_are_told_on_the_side_that_was_left() {
+    for (set, expected) in [
+        ("run.requests=-1", "a whole number above 0, such as"),
+        ("run.requests=2000000G", "a whole number above 0 and at most 1e15, such as"),
+        ("run.warmup=101 y", "a duration from 0 to 100 y, such as"),
+        ("seed=18446744073709551616", "a whole number from 0 to 18,446,744,073,709,551,615"),
+        ("seed=1e30", "a whole number from 0 to 18,446,744,073,709,551,615"),
+        ("workload.chat.requests=0", "a whole number above 0, such as"),
+        ("workload.chat.synthetic.diurnal={amplitude: -50 %}", "a number from 0 to 1, such as"),
+        ("workload.chat.synthetic.diurnal={amplitude: 150 %}", "a number from 0 to 1, such as"),
+        ("workload.chat.synthetic.arrivals.poisson.rate=-5 /s", "a rate of at least 0.000001 /s, such as"),
+        ("workload.chat.synthetic.arrivals.poisson.rate=1e10 /s", "a rate from 0.000001 /s to 1,000,000,000 /s, such as"),
+        ("workload.chat.synthetic.prompt_tokens.uniform.max=100M", "a whole number above 0 and at most 16,777,216, such as"),
+        ("workload.chat.trace={format: plain, path: x, rate_scale: 1e12}", "a number above 0 and at most 1,000,000,000, such as"),
+        ("workload.chat.trace={format: plain, path: x, rate_scale: -10 %}", "a number above 0, such as"),
+        ("cluster.network.kv.overrides={bandwidth: 1e20 B/s}", "a bandwidth above 0 and at most 1,000 PB/s, such as"),
+    ] {
+        let said = of_sets(&[set]);
+        assert!(said.contains(&format!("expected {expected}")), "{set}: {said}");
+    }
 }
 
 #[test]
@@ -176,7 +200,7 @@ fn wrong_units() {
       |
     hint: `50` has no unit; a duration needs one
 
-    error: workload[0].synthetic.arrivals.poisson.rate: found `5 s`, expected a rate of at least 0.000001, such as `5.5 /s` or `300 /min`
+    error: workload[0].synthetic.arrivals.poisson.rate: found `5 s`, expected a rate of at least 0.000001 /s, such as `5.5 /s` or `300 /min`
      --> --set #3:1:47
       |
     1 | workload.chat.synthetic.arrivals.poisson.rate=5 s
