@@ -10,7 +10,7 @@ use super::exit::Failure;
 use super::new_file::NewFile;
 use super::run::{library, load, with_seed};
 use super::terminal::{Terminal, message, print};
-use crate::config::{Scenario, WorkloadSource};
+use crate::config::{Scenario, WorkloadSource, check_input};
 use crate::report::number;
 use crate::sim::Streams;
 use crate::study::StudyError;
@@ -20,7 +20,7 @@ pub(super) fn trace(options: &TraceOptions, terminal: Terminal) -> Result<ExitCo
     match &options.action {
         TraceAction::Inspect { file, read, json } => inspect(file, read, *json)?,
         TraceAction::Import { file, read, out } => {
-            let source = TraceSource::File(file.clone());
+            let source = source(file)?;
             to_destination(out.as_deref(), terminal, |destination| workload::import(&source, read_options(read), destination))?;
         }
         TraceAction::Generate { scenario, workload, requests, seed, input, out } => {
@@ -46,12 +46,18 @@ fn choose<'s>(scenario: &'s Scenario, name: Option<&str>) -> Result<(ClassId, &'
     class.zip(scenario.workloads.get(index)).ok_or_else(|| Failure::Internal(format!("workload {index} is not there")))
 }
 
+/// The trace in a file that is there.
+fn source(file: &Path) -> Result<TraceSource, Failure> {
+    check_input(file, "a trace file").map_err(|(message, hint)| Failure::Input { message, hint })?;
+    Ok(TraceSource::File(file.to_owned()))
+}
+
 fn read_options(read: &ReadArguments) -> ReadOptions {
     ReadOptions { format: read.format, skip_bad_lines: read.skip_bad_lines }
 }
 
 fn inspect(file: &Path, read: &ReadArguments, json: bool) -> Result<(), Failure> {
-    let statistics = workload::inspect(&TraceSource::File(file.to_owned()), read_options(read)).map_err(failed)?;
+    let statistics = workload::inspect(&source(file)?, read_options(read)).map_err(failed)?;
     if json { print_json(&statistics) } else { print(&describe(&statistics)) }
 }
 

@@ -34,5 +34,5 @@ pub use diagnostic::{ConfigErrors, Diagnostic, Segment, Style, nearest, printabl
 pub use load::{Document, Input, Loaded, Problems, load, load_scenario};
 pub use meaning::{assertions, check_meaning, model_of};
 pub use shipped::{shipped_scenario, shipped_scenarios};
-pub use source::{Source, Sources};
+pub use source::{Source, Sources, check_input};
 pub use tree::{Entry, FileId, Kind, Node, Span};

@@ -121,7 +121,8 @@ pub(super) fn check_file(path: &Path, what: &str) -> Result<(), ReadProblem> {
         }
         Ok(_) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Err(ReadProblem::new("no such file", nearby(path).map(|n| format!("did you mean `{n}`?"))))
+            let near = nearby(path).map(|n| format!("did you mean `{n}`?"));
+            Err(ReadProblem::new("no such file", near.or_else(|| missing_folder(path))))
         }
         Err(error) => Err(ReadProblem::new(format!("cannot be read: {error}"), None)),
     }
@@ -139,6 +140,19 @@ fn decode(bytes: Vec<u8>, what: &str) -> Result<String, ReadProblem> {
         ReadProblem::new(format!("is not a text file (byte {at} is not UTF-8), expected {what}"), None)
     })?;
     Ok(text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned))
+}
+
+/// Checks that the file of a command that reads no document is there; the problem and what might help if not.
+pub fn check_input(path: &Path, what: &str) -> Result<(), (String, Option<String>)> {
+    check_file(path, what).map_err(|problem| (problem.sentence(path), problem.hint))
+}
+
+/// The outermost folder of `path` that is not there, in a sentence; `None` if the file could be there.
+pub(super) fn missing_folder(path: &Path) -> Option<String> {
+    let above = path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
+    let missing = above.take_while(|folder| !folder.exists()).last()?;
+    let near = nearby(missing).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    Some(format!("there is no folder `{}`{near}", missing.display()))
 }
 
 /// The name nearest to a missing file's in its folder.
@@ -179,7 +193,18 @@ mod tests {
         let (text, hint) = problem(&folder.path().join("quickstrat.yaml"));
         assert_eq!(text, "no such file");
         assert_eq!(hint.unwrap(), format!("did you mean `{}`?", folder.path().join("quickstart.yaml").display()));
-        assert_eq!(problem(&folder.path().join("nowhere/x.yaml")), ("no such file".into(), None));
+        assert_eq!(problem(&folder.path().join("elsewhere.txt")), ("no such file".into(), None));
+    }
+
+    #[test]
+    fn a_missing_folder_is_told_the_outermost_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = |path: &str| problem(&folder.path().join(path)).1.unwrap();
+        let inside = |path: &str| folder.path().join(path).display().to_string();
+        assert_eq!(told("nowhere/deep/x.yaml"), format!("there is no folder `{}`", inside("nowhere")));
+        fs::create_dir_all(folder.path().join("traces")).unwrap();
+        assert_eq!(told("trases/x.yaml"), format!("there is no folder `{}`; did you mean `{}`?", inside("trases"), inside("traces")));
+        assert_eq!(missing_folder(Path::new("x.yaml")), None);
     }
 
     #[test]

@@ -137,3 +137,22 @@ fn what_is_no_trace_is_told_how_one_begins() {
     // The first line of this format is a request like any other.
     assert!(place.refused(&["trace", "inspect", "line.jsonl"]).contains("--skip-bad-lines"));
 }
+
+#[test]
+fn a_trace_that_is_not_there_is_told_with_what_is() {
+    let place = Place::new();
+    place.write("traces/chat.csv", PLAIN);
+    for command in ["inspect", "import"] {
+        let said = |file: &str| place.refused(&["trace", command, file]);
+        assert_eq!(said("traces/chta.csv"), "error: no such file: `traces/chta.csv`\n\nhint: did you mean `traces/chat.csv`?\n");
+        assert_eq!(said("nowhere.csv"), "error: no such file: `nowhere.csv`\n");
+        assert_eq!(said("data/chat.csv"), "error: no such file: `data/chat.csv`\n\nhint: there is no folder `data`\n");
+        assert_eq!(said("traces"), "error: `traces` is a directory, expected a trace file\n");
+    }
+    // The path of a scenario begins at the scenario.
+    let (workload, cluster) = (super::TINY.split_once("    synthetic:").unwrap().0, super::TINY.split_once("cluster:").unwrap().1);
+    place.write("sub/s.yaml", format!("{workload}    trace: {{format: plain, path: ../trace/chat.csv}}\ncluster:{cluster}"));
+    let said = place.refused(&["run", "sub/s.yaml"]);
+    assert!(said.contains("no such file: `sub/../trace/chat.csv`"), "{said}");
+    assert!(said.contains("there is no folder `sub/../trace`; did you mean `sub/../traces`?"), "{said}");
+}

@@ -5,7 +5,7 @@ use super::super::scenario::{
     Arrivals, ClosedLoop, Diurnal, Lengths, ScenarioFile, SharedPrefix, Slo as SloEntry, Synthetic, Trace, TraceFormat as FormatName,
     WorkloadEntry,
 };
-use super::super::source::{check_file, read};
+use super::super::source::{check_file, missing_folder, read};
 use super::span;
 use crate::metrics::SloLimits;
 use crate::sim::{SimDuration, Streams};
@@ -96,7 +96,11 @@ fn open_trace(source: &WorkloadSource, name: &str, at: &str, problems: &mut Prob
     let found = match &parameters.source {
         TraceSource::File(path) => check_file(path, "a trace file").map_err(|problem| {
             let elsewhere = format!("give its place with `--set workload.{name}.trace.path=…`");
-            (problem.sentence(path), Some(problem.hint.unwrap_or(elsewhere)))
+            let hint = match missing_folder(path) {
+                Some(missing) => format!("{elsewhere}; {missing}"),
+                None => problem.hint.clone().unwrap_or(elsewhere),
+            };
+            (problem.sentence(path), Some(hint))
         }),
         TraceSource::Memory { .. } => Ok(()),
     };
