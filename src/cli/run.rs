@@ -194,7 +194,7 @@ fn check_assertions(scenario: &Scenario, summary: &str, terminal: Terminal) -> R
         let outcome = assertion.evaluate(&value);
         if !outcome.holds {
             failed = true;
-            terminal.error(&format!("assertion failed: {}", outcome.message), None);
+            terminal.error(&format!("assertion failed: {}", report::outcome(assertion, &outcome)), None);
         }
     }
     Ok(if failed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })

@@ -60,8 +60,8 @@ pub struct Outcome {
     pub holds: bool,
     /// The number it was checked against, if there is one.
     pub value: Option<f64>,
-    /// One line that says so.
-    pub message: String,
+    /// Why there is no number.
+    pub problem: Option<String>,
 }
 
 impl fmt::Display for Op {
@@ -122,31 +122,34 @@ impl Assertion {
 
     /// Checks the condition on a summary. A number that is not there does not hold.
     pub fn evaluate(&self, summary: &Value) -> Outcome {
-        let fail = |message: String| Outcome { holds: false, value: None, message };
+        let fail = |problem: String| Outcome { holds: false, value: None, problem: Some(problem) };
         let value = match lookup(summary, &self.path) {
             Ok(Value::Number(n)) => n.as_f64(),
-            Ok(Value::Null) => return fail(format!("{}: `{}` has no value in this run", self.text, self.path)),
+            Ok(Value::Null) => return fail(format!("`{}` has no value in this run", self.path)),
             Ok(Value::Object(map)) => {
                 let keys: Vec<&str> = map.keys().map(String::as_str).collect();
-                return fail(format!("{}: `{}` is not one number, add one of {}", self.text, self.path, keys.join(", ")));
+                return fail(format!("`{}` is not one number, add one of {}", self.path, keys.join(", ")));
             }
-            Ok(other) => return fail(format!("{}: `{}` is {other}, not a number", self.text, self.path)),
+            Ok(other) => return fail(format!("`{}` is {other}, not a number", self.path)),
             Err((problem, hint)) => {
                 let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-                return fail(format!("{}: {problem}{hint}", self.text));
+                return fail(format!("{problem}{hint}"));
             }
         };
-        let Some(value) = value else { return fail(format!("{}: `{}` is too large", self.text, self.path)) };
-        let holds = match self.op {
+        let Some(value) = value else { return fail(format!("`{}` is too large", self.path)) };
+        Outcome { holds: self.is_met_by(value), value: Some(value), problem: None }
+    }
+
+    /// Whether the condition holds for a number.
+    pub fn is_met_by(&self, value: f64) -> bool {
+        match self.op {
             Op::Less => value < self.limit,
             Op::LessOrEqual => value <= self.limit,
             Op::Greater => value > self.limit,
             Op::GreaterOrEqual => value >= self.limit,
             // Written by a person, printed by a machine: equal to the last few bits.
             Op::Equal => (value - self.limit).abs() <= 1e-9 * self.limit.abs(),
-        };
-        let verb = if holds { "holds" } else { "fails" };
-        Outcome { holds, value: Some(value), message: format!("{} {verb}: it is {value}", self.text) }
+        }
     }
 }
 
@@ -237,8 +240,9 @@ mod tests {
 
     #[test]
     fn conditions_hold_or_fail_with_the_number() {
-        assert_eq!(outcome("latency.ttft_ms.p99 < 2000").message, "latency.ttft_ms.p99 < 2000 holds: it is 1800.5");
-        assert_eq!(outcome("latency.ttft_ms.p99 < 1.5k").message, "latency.ttft_ms.p99 < 1.5k fails: it is 1800.5");
+        let of = |text: &str| (outcome(text).holds, outcome(text).value);
+        assert_eq!(of("latency.ttft_ms.p99 < 2000"), (true, Some(1800.5)));
+        assert_eq!(of("latency.ttft_ms.p99 < 1.5k"), (false, Some(1800.5)));
         assert!(outcome("goodput.slo_attainment >= 97 %").holds);
         assert!(!outcome("goodput.slo_attainment > 97%").holds);
         assert!(outcome("tokens.output == 2M").holds);
@@ -249,19 +253,16 @@ mod tests {
     #[test]
     fn a_number_that_is_not_there_fails_and_says_why() {
         for (text, message) in [
-            ("latency.tpot_ms < 50", "latency.tpot_ms < 50: `latency.tpot_ms` has no value in this run"),
-            ("latency.ttft_ms < 50", "latency.ttft_ms < 50: `latency.ttft_ms` is not one number, add one of p50, p99"),
-            ("latency.ttft.p99 < 50", "latency.ttft.p99 < 50: `latency.ttft.p99` is not in summary.json; did you mean `latency.ttft_ms`?"),
-            ("ttft_ms.p99 < 50", "ttft_ms.p99 < 50: `ttft_ms.p99` is not in summary.json; did you mean `latency.ttft_ms.p99`?"),
-            (
-                "pools.decod.utilization < 1",
-                "pools.decod.utilization < 1: `pools.decod.utilization` is not in summary.json; did you mean `pools.decode`?",
-            ),
-            ("banana > 1", "banana > 1: `banana` is not in summary.json"),
+            ("latency.tpot_ms < 50", "`latency.tpot_ms` has no value in this run"),
+            ("latency.ttft_ms < 50", "`latency.ttft_ms` is not one number, add one of p50, p99"),
+            ("latency.ttft.p99 < 50", "`latency.ttft.p99` is not in summary.json; did you mean `latency.ttft_ms`?"),
+            ("ttft_ms.p99 < 50", "`ttft_ms.p99` is not in summary.json; did you mean `latency.ttft_ms.p99`?"),
+            ("pools.decod.utilization < 1", "`pools.decod.utilization` is not in summary.json; did you mean `pools.decode`?"),
+            ("banana > 1", "`banana` is not in summary.json"),
         ] {
             let outcome = outcome(text);
             assert!(!outcome.holds);
-            assert_eq!(outcome.message, message);
+            assert_eq!(outcome.problem.as_deref(), Some(message));
         }
     }
 

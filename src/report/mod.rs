@@ -3,6 +3,7 @@
 //! Owns: words, numbers, pictures, layout. Must not know: files, the clock, stdout, how a result came about.
 
 mod answer;
+mod assertion;
 mod csv;
 #[cfg(test)]
 mod fixture;
@@ -20,6 +21,7 @@ mod trust;
 use crate::metrics;
 
 pub use answer::{ATTAINMENT_TARGET, Answer, Check, Verdict, answer, checks};
+pub use assertion::outcome;
 pub use csv::timeline_csv;
 pub use json::summary_json;
 pub use page::{PageError, ReportInput, page};

@@ -10,19 +10,33 @@ pub const NONE: &str = "–";
 /// SI prefixes from 10⁻⁹ upwards, three powers of ten apart; the empty one is at index 3.
 const PREFIXES: [&str; 10] = ["n", "µ", "m", "", "k", "M", "G", "T", "P", "E"];
 
+/// Significant digits, unless something asks for more.
+const DIGITS: usize = 3;
+/// So many tell any `f64` from its neighbours.
+const ALL_DIGITS: usize = 17;
+
 /// `value` rounded to three significant digits with its decimal exponent; `None` if it is not finite.
 fn rounded(value: f64) -> Option<(f64, i32)> {
+    rounded_to(DIGITS, value)
+}
+
+fn rounded_to(digits: usize, value: f64) -> Option<(f64, i32)> {
     if !value.is_finite() {
         return None;
     }
-    let text = format!("{value:.2e}");
+    let text = format!("{value:.*e}", digits - 1);
     let exponent = text.split_once('e')?.1.parse().ok()?;
     Some((text.parse().ok()?, exponent))
 }
 
 /// Three significant digits in plain notation: `0.0412`, `4.12`, `412`, `41,200`.
 fn plain(value: f64, exponent: i32) -> String {
-    let decimals = usize::try_from(2 - exponent).unwrap_or(0);
+    plain_to(DIGITS, value, exponent)
+}
+
+fn plain_to(digits: usize, value: f64, exponent: i32) -> String {
+    let decimals = i64::try_from(digits).map_or(0, |digits| digits - 1 - i64::from(exponent));
+    let decimals = usize::try_from(decimals).unwrap_or(0);
     grouped(&format!("{value:.decimals$}"))
 }
 
@@ -34,6 +48,20 @@ pub fn number(value: f64) -> String {
         Some((r, e)) if e < -4 => format!("{r:.2e}"),
         Some((r, e)) if e < 6 => plain(r, e),
         Some(_) => si(value, ""),
+    }
+}
+
+/// A number as [`number`] writes it, with more digits until the rounded one is `telling`: a number that is compared with a limit must not
+/// seem to lie on the other side. From a million on all digits are written then.
+pub fn telling_number(value: f64, telling: impl Fn(f64) -> bool) -> String {
+    let rounded_well = |digits: &usize| rounded_to(*digits, value).is_none_or(|(r, _)| telling(r));
+    match (DIGITS..ALL_DIGITS).find(rounded_well).unwrap_or(ALL_DIGITS) {
+        DIGITS => number(value),
+        digits => match rounded_to(digits, value) {
+            None => NONE.to_owned(),
+            Some((r, e)) if e < -4 => format!("{r:.*e}", digits - 1),
+            Some((r, e)) => plain_to(digits, r, e),
+        },
     }
 }
 

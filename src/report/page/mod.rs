@@ -10,6 +10,7 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, value::Serde};
 use serde::Serialize;
 
 use super::answer::{answer, arrived};
+use super::assertion::it_is;
 use super::number::{count, duration_s, number, percent};
 use super::plot::{Chart, Section, chart_style};
 use super::text::{glue, shortened};
@@ -136,7 +137,7 @@ struct Assertion<'a> {
 
 fn assertion(result: &AssertionResult) -> Assertion<'_> {
     let (state, word) = if result.holds { ("met", "holds") } else { ("missed", "fails") };
-    let found = result.value.map_or_else(|| "no value in this run".to_owned(), |value| format!("it is {}", number(value)));
+    let found = result.value.map_or_else(|| "no value in this run".to_owned(), |value| it_is(&result.text, value));
     Assertion { state, word, text: &result.text, found }
 }
 
