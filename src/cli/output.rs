@@ -1,6 +1,6 @@
 //! The folder of a run: written beside its place and moved there when complete, so that what is cut off leaves no half folder behind.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use super::exit::Failure;
 const OURS: [&str; 8] =
     ["summary.json", "requests.csv", "timeline.csv", "report.html", "plots", "resolved.yaml", "manifest.json", "trace.json"];
 
-/// Times that a folder is moved to its place before the move's error is told.
+/// Times that a folder is made, or moved to its place, before the error is told.
 const ATTEMPTS: u32 = 100;
 
 /// Entries of a folder that no run wrote.
@@ -19,25 +19,78 @@ fn foreign(folder: &Path) -> std::io::Result<Vec<std::ffi::OsString>> {
     Ok(names?.into_iter().filter(|name| !OURS.iter().any(|ours| name == ours)).collect())
 }
 
+/// Removes what runs that were killed have left in `parent`. A run keeps its folder locked and the system gives the lock back when the run
+/// is gone, however it went. Where that cannot be told, or something else lies in the folder, it stays.
+fn remove_abandoned(parent: &Path) {
+    let Ok(entries) = fs::read_dir(parent) else { return };
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        let ours = || path.is_dir() && foreign(&path).is_ok_and(|others| others.is_empty());
+        if is_partial(&path) && ours() && matches!(lock(&path), Ok(Some(_))) {
+            // What cannot be removed is in nobody's way.
+            let _ = fs::remove_dir_all(&path);
+        }
+    }
+}
+
+/// Whether it is named as a folder in the making: `.quickstart-1-0123abcd.4711.0.partial`.
+fn is_partial(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let Some(inner) = name.and_then(|name| name.strip_prefix('.')?.strip_suffix(".partial")) else { return false };
+    let mut parts = inner.rsplit('.');
+    let number = |part: Option<&str>| part.is_some_and(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
+    number(parts.next()) && number(parts.next()) && parts.next().is_some()
+}
+
+/// The lock of a folder, held until it is dropped; `None` if another process holds it.
+///
+/// # Errors
+/// Folders cannot be locked here.
+fn lock(folder: &Path) -> std::io::Result<Option<File>> {
+    let opened = File::open(folder)?;
+    match opened.try_lock() {
+        Ok(()) => Ok(Some(opened)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Makes a folder for `name` in `parent` that no other run writes to, and its lock where there are such.
+fn claim(parent: &Path, name: &str) -> std::io::Result<(PathBuf, Option<File>)> {
+    for attempt in 0..ATTEMPTS {
+        let making = parent.join(format!(".{name}.{}.{attempt}.partial", std::process::id()));
+        fs::create_dir_all(&making)?;
+        match lock(&making) {
+            // Until it was locked it could be taken for abandoned.
+            Ok(Some(lock)) if making.is_dir() => return Ok((making, Some(lock))),
+            // Somebody else's: processes of different machines or containers can have the same number.
+            Ok(_) => {}
+            Err(_) => return Ok((making, None)),
+        }
+    }
+    Err(std::io::Error::other("other runs are in the way"))
+}
+
 /// A folder in the making.
 #[derive(Debug)]
 pub(super) struct Folder {
     place: PathBuf,
     making: PathBuf,
+    /// Says that somebody still writes; given back when the folder is there.
+    _lock: Option<File>,
 }
 
 impl Folder {
     /// Prepares `parent/name`.
     pub(super) fn create(parent: &Path, name: &str) -> Result<Self, Failure> {
-        let (place, making) = (parent.join(name), parent.join(format!(".{name}.{}.partial", std::process::id())));
         if let Some(file) = parent.ancestors().find(|above| above.is_file()) {
             let message = format!("cannot make a folder in `{}`: it is a file", file.display());
             return Err(Failure::hinted(message, "`--out` takes the folder in which the folder of the run is made"));
         }
-        fs::create_dir_all(&making).map_err(|error| {
+        remove_abandoned(parent);
+        let (making, lock) = claim(parent, name).map_err(|error| {
             Failure::hinted(format!("cannot write in `{}`: {error}", parent.display()), "name a folder that can be written with `--out`")
         })?;
-        Ok(Self { place, making })
+        Ok(Self { place: parent.join(name), making, _lock: lock })
     }
 
     /// Where the folder will be.
@@ -88,5 +141,51 @@ impl Drop for Folder {
     fn drop(&mut self) {
         // Gone already if finished; otherwise what is left of a run that failed.
         let _ = fs::remove_dir_all(&self.making);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_folders_named_as_ours_are_taken_for_ours() {
+        for name in [".tiny-7-0123abcd.4711.0.partial", ".v1.5-1-ab.1.12.partial"] {
+            assert!(is_partial(Path::new("outputs").join(name).as_path()), "{name}");
+        }
+        for name in [
+            "tiny-7-0123abcd",
+            ".tiny.partial",
+            ".tiny.4711.partial",
+            ".4711.0.partial",
+            "tiny.1.0.partial",
+            ".tiny.1.0.old",
+            ".tiny.x.0.partial",
+        ] {
+            assert!(!is_partial(Path::new(name)), "{name}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_killed_run_has_left_goes_and_what_a_live_one_makes_stays() {
+        let parent = tempfile::tempdir().unwrap();
+        let at = |name: &str| parent.path().join(name);
+        let made = |name: &str, file: &str| {
+            fs::create_dir_all(at(name)).unwrap();
+            fs::write(at(name).join(file), "").unwrap();
+        };
+        made(".killed-1-ab.4711.0.partial", "requests.csv");
+        made(".theirs-1-ab.4711.0.partial", "diary.txt");
+        made("finished-1-ab", "summary.json");
+        let alive = Folder::create(parent.path(), "alive-1-ab").unwrap();
+        let again = Folder::create(parent.path(), "alive-1-ab").unwrap();
+        assert!(!at(".killed-1-ab.4711.0.partial").exists());
+        assert!(at(".theirs-1-ab.4711.0.partial").exists() && at("finished-1-ab").exists());
+        assert!(alive.making.exists() && again.making.exists() && alive.making != again.making);
+        let (making, place) = (alive.making.clone(), alive.finish().unwrap());
+        assert!(place.exists() && !making.exists());
+        drop(again);
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 3);
     }
 }

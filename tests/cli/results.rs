@@ -151,6 +151,38 @@ fn a_run_that_is_asked_to_end_leaves_nothing() {
     }
 }
 
+/// What a run that was killed could not remove goes with the next one, and what a live one is writing stays.
+#[cfg(unix)]
+#[test]
+fn what_a_killed_run_leaves_goes_with_the_next() {
+    let place = Place::tiny();
+    let names = || {
+        let entries =
+            std::fs::read_dir(place.path("outputs")).map(|entries| entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()));
+        entries.map(Iterator::collect::<Vec<_>>).unwrap_or_default()
+    };
+    let begin = || {
+        let before = names().len();
+        let child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("tokenmill"))
+            .current_dir(place.path(""))
+            .args(["run", "tiny.yaml", "--quiet", "--set", "run.requests=1G"])
+            .spawn()
+            .unwrap();
+        while names().len() == before {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        child
+    };
+    let mut child = begin();
+    place.good(&["run", "tiny.yaml", "--quiet"]);
+    assert_eq!(names().len(), 2, "that of the live run and that of this one: {:?}", names());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(names().len(), 2);
+    place.good(&["run", "tiny.yaml", "--quiet"]);
+    place.results("outputs");
+}
+
 /// What follows from the chips is not frozen: another chip or parallelism in a resolved scenario gives what it gives in the original.
 #[test]
 fn a_resolved_scenario_can_be_asked_what_if() {
