@@ -151,7 +151,7 @@ fn write_results(scenario: &Scenario, result: &RunResult, folder: &Folder) -> Re
         }
     }
     let page =
-        report::page(ReportInput { result, charts: &charts, resolved_yaml: &scenario.portable_yaml, version: env!("CARGO_PKG_VERSION") });
+        report::page(ReportInput { result, charts: &charts, scenario_yaml: &scenario.portable_yaml, version: env!("CARGO_PKG_VERSION") });
     folder.write("report.html", page.map_err(|e| internal(&e))?.as_bytes())
 }
 

@@ -28,8 +28,8 @@ pub struct ReportInput<'a> {
     pub result: &'a RunResult,
     /// Its charts, from [`charts`](super::charts).
     pub charts: &'a [Chart],
-    /// The complete scenario, as `resolved.yaml` has it.
-    pub resolved_yaml: &'a str,
+    /// The complete scenario, files by their bare names.
+    pub scenario_yaml: &'a str,
     /// Version of the program.
     pub version: &'a str,
 }
@@ -83,7 +83,7 @@ struct View<'a> {
     provenance: Vec<provenance::Group<'a>>,
     step_models: Vec<(String, &'a str)>,
     definitions: &'static [Definition],
-    resolved: &'a str,
+    scenario_yaml: &'a str,
 }
 
 /// The bytes of `report.html`; the same input gives the same bytes.
@@ -120,7 +120,7 @@ pub fn page(input: ReportInput<'_>) -> Result<String, PageError> {
         provenance: provenance::groups(&summary.provenance),
         step_models: provenance::step_models(&summary.pools),
         definitions: definitions(),
-        resolved: input.resolved_yaml,
+        scenario_yaml: input.scenario_yaml,
     };
     Ok(environment.get_template("page.html")?.render(Serde(&view))?)
 }
@@ -244,7 +244,7 @@ mod tests {
 
     fn render(result: &RunResult) -> String {
         let charts = charts(result).unwrap();
-        page(ReportInput { result, charts: &charts, resolved_yaml: "name: chat # <b>\nseed: 7\n", version: "0.1.0" }).unwrap()
+        page(ReportInput { result, charts: &charts, scenario_yaml: "name: chat # <b>\nseed: 7\n", version: "0.1.0" }).unwrap()
     }
 
     #[test]
@@ -267,6 +267,16 @@ mod tests {
         .map(|mark| body.find(mark).unwrap_or_else(|| panic!("{mark} is missing")))
         .collect();
         assert!(places.is_sorted(), "{places:?}");
+    }
+
+    /// The page has bare names of files where `resolved.yaml` has paths, so it must not call the one the other.
+    #[test]
+    fn the_scenario_is_called_what_it_is() {
+        let html = render(&fixture::two_pools());
+        let (_, section) = html.split_once("<section id=\"scenario\">").unwrap();
+        let (section, _) = section.split_once("</section>").unwrap();
+        assert!(section.contains("<summary>The complete scenario</summary>"), "{section}");
+        assert!(section.contains("files by their bare names") && section.contains("name: chat # &lt;b&gt;"), "{section}");
     }
 
     #[test]
