@@ -8,6 +8,7 @@ mod arguments;
 mod catalogue;
 mod exit;
 mod init;
+mod interrupt;
 mod new_file;
 mod output;
 mod progress;

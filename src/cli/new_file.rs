@@ -4,10 +4,16 @@
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::exit::{Failure, INCOMPLETE};
+use super::interrupt;
 use super::terminal::Terminal;
+
+/// How long whoever asks the program to end waits at most until it hears.
+const PATIENCE: Duration = Duration::from_millis(20);
 
 /// What has to go if the file is not finished; `None` once nothing has.
 type Unfinished = Arc<Mutex<Option<PathBuf>>>;
@@ -72,16 +78,19 @@ fn held(unfinished: &Unfinished) -> MutexGuard<'_, Option<PathBuf>> {
     unfinished.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// On Ctrl-C, or when the system asks the program to end, an unfinished file is removed and the program ends, even if it waits for input.
+/// When the program is asked to end, an unfinished file is removed and the program ends, even if it waits for input.
 fn remove_when_asked_to_end(unfinished: Unfinished, terminal: Terminal) -> Result<(), Failure> {
-    let remove = move || {
-        let mut unfinished = held(&unfinished);
-        if let Some(making) = unfinished.take() {
+    let asked = interrupt::watch()?;
+    let watch = move || {
+        while !asked.load(Ordering::Relaxed) {
+            std::thread::sleep(PATIENCE);
+        }
+        if let Some(making) = held(&unfinished).take() {
             let _ = fs::remove_file(making);
             // The exit code is known, and nobody is left to take it: this thread ends the program.
             let _ = Failure::Interrupted("interrupted before the trace was complete".to_owned()).report(terminal);
             std::process::exit(INCOMPLETE.into());
         }
     };
-    ctrlc::set_handler(remove).map_err(|error| Failure::Internal(error.to_string()))
+    std::thread::Builder::new().spawn(watch).map(drop).map_err(|error| Failure::Internal(error.to_string()))
 }

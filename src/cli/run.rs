@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
@@ -12,6 +11,7 @@ use serde_json::{Value, json};
 use super::arguments::{InputOptions, LibraryOptions, RunOptions};
 use super::catalogue::nearest_scenario;
 use super::exit::{FAILED, Failure};
+use super::interrupt;
 use super::output::Folder;
 use super::progress::RunProgress;
 use super::terminal::{self, Terminal, print};
@@ -29,7 +29,7 @@ pub(super) fn run(options: &RunOptions, terminal: Terminal) -> Result<ExitCode, 
     let scenario = load(&options.scenario, &with_seed(&options.input, options.seed), &library(&options.input.library)?)?;
     let hash = &scenario.input_hash[..HASH_LENGTH.min(scenario.input_hash.len())];
     // Whoever is asked to end while the folder is there must know that it has to go.
-    let stopped = watch_for_interrupt()?;
+    let stopped = interrupt::watch()?;
     let folder = Folder::create(&options.out, &format!("{}-{}-{hash}", scenario.name, scenario.seed))?;
     let mut progress = RunProgress::new(&scenario, !options.quiet && !options.json);
     let result = execute(&scenario, options, &folder, &stopped, &mut progress)?;
@@ -45,14 +45,6 @@ pub(super) fn run(options: &RunOptions, terminal: Terminal) -> Result<ExitCode, 
         print(&report::terminal(TerminalInput { result: &result, report_path: Some(&page), width: terminal::width() }, style))?;
     }
     check_assertions(&scenario, &summary, terminal)
-}
-
-/// Set once the user presses Ctrl-C or the system asks the program to end: the run ends in good order and its unfinished folder is removed.
-fn watch_for_interrupt() -> Result<Arc<AtomicBool>, Failure> {
-    let stopped = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stopped);
-    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).map_err(|error| Failure::Internal(error.to_string()))?;
-    Ok(stopped)
 }
 
 /// Results never depend on the number of threads; a single run has use for one.

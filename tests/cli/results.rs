@@ -131,7 +131,7 @@ fn a_loop_that_stands_still_is_the_users_error() {
 #[test]
 fn a_run_that_is_asked_to_end_leaves_nothing() {
     let place = Place::tiny();
-    for signal in ["INT", "TERM", "HUP"] {
+    for signal in ["INT", "TERM"] {
         let child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("tokenmill"))
             .current_dir(place.path(""))
             .args(["run", "tiny.yaml", "--quiet", "--out", signal, "--set", "run.requests=1G"])
@@ -149,6 +149,21 @@ fn a_run_that_is_asked_to_end_leaves_nothing() {
         assert!(said.starts_with("error: the run was interrupted at "), "{said}");
         assert!(!begun(), "{signal}");
     }
+}
+
+/// As under `nohup`, whose children get HUP when the terminal is closed and are to go on.
+#[cfg(unix)]
+#[test]
+fn a_run_that_is_to_ignore_hangups_does() {
+    let place = Place::tiny();
+    let program = assert_cmd::cargo::cargo_bin!("tokenmill").display().to_string();
+    let script = format!("trap '' HUP; exec '{program}' run tiny.yaml --quiet --set run.requests=30k");
+    let mut child = std::process::Command::new("sh").args(["-c", &script]).current_dir(place.path("")).spawn().unwrap();
+    while !std::fs::read_dir(place.path("outputs")).is_ok_and(|mut entries| entries.next().is_some()) {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    assert!(std::process::Command::new("kill").args(["-s", "HUP", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 /// What a run that was killed could not remove goes with the next one, and what a live one is writing stays.

@@ -98,7 +98,7 @@ fn what_is_asked_to_end_leaves_no_file_and_an_old_one_as_it_was() {
     let before = names(&place);
     let generate: &[&str] = &["trace", "generate", "tiny.yaml", "--requests", "1G", "--out", "out.csv"];
     let import: &[&str] = &["trace", "import", "pipe", "--out", "out.csv"];
-    for (signal, arguments) in [("INT", generate), ("TERM", generate), ("HUP", import), ("INT", import)] {
+    for (signal, arguments) in [("INT", generate), ("TERM", generate), ("TERM", import), ("INT", import)] {
         let child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("tokenmill"))
             .current_dir(place.path(""))
             .args(arguments)
