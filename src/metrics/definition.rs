@@ -24,7 +24,7 @@ const DEFINITIONS: &[Definition] = &[
         "ttft",
         "TTFT",
         "time",
-        "Time to first token: first output token minus arrival at the gateway. Queueing, KV reservation and prefill are included; the network between client and gateway, tokenisation and HTTP are not simulated.",
+        "Time to first token: first output token minus arrival at the gateway. Queueing, KV reservation and prefill are included; the network between client and gateway, tokenisation and HTTP are not simulated. A request that never got a token has none and counts as missed in the attainment.",
     ),
     def("ttst", "TTST", "time", "Time to second token: second output token minus arrival. It exposes the handoff from prefill to decode."),
     def("itl", "ITL", "time", "One gap between consecutive output tokens of a request. Its distribution pools all gaps of all requests."),
@@ -34,7 +34,7 @@ const DEFINITIONS: &[Definition] = &[
         "time",
         "Time per output token of a request: (last token − first token) / (output tokens − 1). A request with fewer than two tokens has none.",
     ),
-    def("e2e", "E2E", "time", "End to end: last token minus arrival."),
+    def("e2e", "E2E", "time", "End to end: last token minus arrival, of requests that got it."),
     def(
         "percentile",
         "p50, p90, p99",
