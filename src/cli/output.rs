@@ -1,7 +1,7 @@
 //! The folder of a run: written beside its place and moved there when complete, so that what is cut off leaves no half folder behind.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use super::exit::Failure;
@@ -60,11 +60,10 @@ fn claim(parent: &Path, name: &str) -> std::io::Result<(PathBuf, Option<File>)> 
         let making = parent.join(format!(".{name}.{}.{attempt}.partial", std::process::id()));
         fs::create_dir_all(&making)?;
         match lock(&making) {
-            // Until it was locked it could be taken for abandoned.
             Ok(Some(lock)) if making.is_dir() => return Ok((making, Some(lock))),
-            // Somebody else's: processes of different machines or containers can have the same number.
-            Ok(_) => {}
-            Err(_) => return Ok((making, None)),
+            Err(error) if error.kind() != ErrorKind::NotFound => return Ok((making, None)),
+            // Somebody else's, for processes of different containers can have the same number; or taken for abandoned before it was locked.
+            Ok(_) | Err(_) => {}
         }
     }
     Err(std::io::Error::other("other runs are in the way"))

@@ -162,7 +162,9 @@ impl<O: Observer> Cluster<O> {
         let prefill_tokens: u64 = instance.chunks.iter().map(|chunk| u64::from(chunk.tokens)).sum();
         settle_gauges(instance, observer, end);
         let sequences = instance.decode.count;
-        let tokens_out = u64::from(sequences) + instance.chunks.iter().filter(|chunk| completes(requests, **chunk)).count() as u64;
+        let gone = gone_from_batch(instance).count();
+        let first = instance.chunks.iter().filter(|chunk| completes(requests, **chunk)).count();
+        let tokens_out = u64::from(sequences) - gone as u64 + first as u64;
         observer.iteration(&IterationRecord {
             pool: instance.pool,
             instance: id,
@@ -297,14 +299,26 @@ fn completes(requests: &Requests, chunk: super::instance::Chunk) -> bool {
     request.computed + chunk.tokens >= request.target && !request.is_done()
 }
 
-/// Books the prefill part of an iteration to the chunks, by tokens.
+/// Books the prefill part of an iteration to the chunks, by tokens, and to the place: what a decode instance computes again is its own.
 fn book_prefill(instance: &Instance, requests: &mut Requests, cost: &IterationCost, energy: Energy, tokens: u64, span: SimDuration) {
     for chunk in &instance.chunks {
         let share = f64::from(chunk.tokens) / tokens as f64;
         let request = &mut requests[chunk.slot];
-        request.prefill_energy_j += share * energy.it_j();
-        request.prefill_s += share * cost.prefill_share * span.as_secs_f64();
+        let (joules, seconds) = (share * energy.it_j(), share * cost.prefill_share * span.as_secs_f64());
+        if instance.id == request.prefill_instance {
+            request.prefill_energy_j += joules;
+            request.prefill_s += seconds;
+        } else {
+            request.decode_energy_j += joules;
+            request.decode_s += seconds;
+        }
     }
+}
+
+/// Members of the decode batch whose clients have left since the iteration began: they hold their memory until its end, and nobody gets their
+/// token.
+fn gone_from_batch(instance: &Instance) -> impl Iterator<Item = Slot> {
+    instance.aborted.iter().copied().filter(|slot| !instance.prefilling.contains(slot))
 }
 
 /// Books the decode part: sums for the members, gaps for the listeners, first iterations one by one.
@@ -326,25 +340,22 @@ fn book_decode<O: Observer>(
         // The line that the run follows has a new slope from here on.
         instance.run = None;
     }
-    if instance.fresh.is_empty() {
-        for (class, &members) in instance.decode.by_class().iter().enumerate() {
-            if members > 0 {
-                observer.gaps(end, class_id(class), span.ns(), u64::from(members));
-            }
-        }
-        return;
-    }
     // The gap of a member that has just joined began when its last token left, not when this iteration started.
     let mut fresh = std::mem::take(&mut instance.fresh);
     for (class, &members) in instance.decode.by_class().iter().enumerate() {
-        let joined = fresh.iter().filter(|&&slot| usize::from(requests[slot].class.0) == class).count() as u64;
-        let rest = u64::from(members) - joined;
+        let of_class = |slot: &Slot| usize::from(requests[*slot].class.0) == class;
+        let joined = fresh.iter().filter(|slot| of_class(slot)).count();
+        let gone = gone_from_batch(instance).filter(|slot| of_class(slot) && !fresh.contains(slot)).count();
+        let rest = u64::from(members) - joined as u64 - gone as u64;
         if rest > 0 {
             observer.gaps(end, class_id(class), span.ns(), rest);
         }
     }
     for &slot in &fresh {
         let request = &mut requests[slot];
+        if request.is_done() {
+            continue;
+        }
         request.decode_start.get_or_insert(start);
         if let Some(gap) = request.emit(end) {
             observer.gaps(end, request.class, gap.ns(), 1);

@@ -68,7 +68,7 @@ pub struct IterationRecord {
     pub prefill_tokens: u64,
     /// Sequences that generated a token.
     pub decode_sequences: u32,
-    /// Tokens that left: those of the decode sequences and first tokens.
+    /// Tokens that left: those of the decode sequences and first tokens, but for clients who have left before the end.
     pub tokens_out: u64,
     /// Fraction of the duration that prefill caused.
     pub prefill_share: f64,
@@ -133,13 +133,13 @@ pub struct RequestRecord {
     pub gap_sum_ns: u64,
     /// Sum of their squares, ns².
     pub gap_squares_ns2: u128,
-    /// Its share of the IT energy of the iterations that computed its prompt, J.
+    /// Its share of the IT energy of the iterations that computed its prompt where it was computed first, J.
     pub prefill_energy_j: f64,
-    /// The same of those that generated its tokens, J.
+    /// The same of those that generated its tokens, and of those that computed its prompt again on the decode instance, J.
     pub decode_energy_j: f64,
-    /// Its share of prefill time on its prefill instance, instance-seconds.
+    /// Its share of the time of the former, instance-seconds.
     pub prefill_s: f64,
-    /// Its share of decode time on its decode instance, instance-seconds.
+    /// Its share of the time of the latter, instance-seconds.
     pub decode_s: f64,
 }
 

@@ -91,7 +91,7 @@ pub(super) struct Request {
     pub(super) gap_count: u64,
     pub(super) gap_sum: u64,
     pub(super) gap_squares: u128,
-    /// Of prefill and of decode, J.
+    /// Of what its prefill instance computes of its prompt, and of everything else, J.
     pub(super) prefill_energy_j: f64,
     pub(super) decode_energy_j: f64,
     pub(super) prefill_s: f64,
