@@ -31,10 +31,11 @@ pub(super) struct NewFile {
 impl NewFile {
     /// Prepares the file `name`. What is no ordinary file, such as a pipe, is written to at once.
     pub(super) fn create(name: &Path, terminal: Terminal) -> Result<Self, Failure> {
-        // A link stays one: what it points at is meant. What is not there yet has no other name.
-        let place = fs::canonicalize(name).unwrap_or_else(|_| name.to_owned());
-        // The names of open files, such as `/dev/stdout`, may lead to a file that somebody else writes to as well: it must stay the same one.
-        let opened = ["/dev", "/proc"].iter().any(|folder| name.starts_with(folder));
+        // A link stays one: what it points at is meant, be it there or not.
+        let of_link = || fs::read_link(name).ok().map(|target| name.parent().unwrap_or(Path::new("")).join(target));
+        let place = fs::canonicalize(name).ok().or_else(of_link).unwrap_or_else(|| name.to_owned());
+        // The names of open files may lead to a file that somebody else writes to as well: it must stay the same one.
+        let opened = ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc"].iter().any(|opened| name.starts_with(opened));
         let ordinary = !opened && (!place.exists() || place.is_file());
         let last = place.file_name().unwrap_or_default().to_string_lossy();
         let making = ordinary.then(|| place.with_file_name(format!(".{last}.{}.partial", std::process::id())));
@@ -43,6 +44,10 @@ impl NewFile {
             remove_when_asked_to_end(Arc::clone(&unfinished), terminal)?;
         }
         let file = File::create(making.as_ref().unwrap_or(&place)).map_err(|error| Failure::write(name, &error))?;
+        if let (Some(_), Ok(older)) = (&making, fs::metadata(&place)) {
+            // Who may read it stays as it was.
+            file.set_permissions(older.permissions()).map_err(|error| Failure::write(name, &error))?;
+        }
         Ok(Self { name: name.to_owned(), place, unfinished, out: BufWriter::new(file) })
     }
 

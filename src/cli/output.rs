@@ -19,26 +19,45 @@ fn foreign(folder: &Path) -> std::io::Result<Vec<std::ffi::OsString>> {
     Ok(names?.into_iter().filter(|name| !OURS.iter().any(|ours| name == ours)).collect())
 }
 
-/// Removes what runs that were killed have left in `parent`. A run keeps its folder locked and the system gives the lock back when the run
-/// is gone, however it went. Where that cannot be told, or something else lies in the folder, it stays.
+/// Removes what runs of this machine that were killed have left in `parent`. A run keeps its folder locked and the system gives the lock back
+/// when the run is gone, however it went; on a folder that machines share, a lock may hold on its own machine only. Where that cannot be
+/// told, or something else lies in the folder, it stays.
 fn remove_abandoned(parent: &Path) {
-    let Ok(entries) = fs::read_dir(parent) else { return };
+    let (Ok(entries), Some(host)) = (fs::read_dir(parent), host()) else { return };
     for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
         let ours = || path.is_dir() && foreign(&path).is_ok_and(|others| others.is_empty());
-        if is_partial(&path) && ours() && matches!(lock(&path), Ok(Some(_))) {
+        if is_unfinished(&path, &host) && ours() && matches!(lock(&path), Ok(Some(_))) {
             // What cannot be removed is in nobody's way.
             let _ = fs::remove_dir_all(&path);
         }
     }
 }
 
-/// Whether it is named as a folder in the making: `.quickstart-1-0123abcd.4711.0.partial`.
-fn is_partial(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str());
-    let Some(inner) = name.and_then(|name| name.strip_prefix('.')?.strip_suffix(".partial")) else { return false };
-    let mut parts = inner.rsplit('.');
+/// Whether it is named as a folder in the making on that machine, or as an older one that gives way to it.
+fn is_unfinished(path: &Path, host: &str) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix('.'));
+    let Some(inner) = name.and_then(|name| name.strip_suffix(".partial").or_else(|| name.strip_suffix(".old"))) else { return false };
+    let mut parts = inner.rsplitn(4, '.');
     let number = |part: Option<&str>| part.is_some_and(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
-    number(parts.next()) && number(parts.next()) && parts.next().is_some()
+    number(parts.next()) && number(parts.next()) && parts.next() == Some(host) && parts.next().is_some()
+}
+
+/// A name for a folder in the making: `.quickstart-1-0123abcd.myhost.4711.0.partial`.
+fn unfinished_name(name: &str, attempt: u32) -> String {
+    format!(".{name}.{}.{}.{attempt}.partial", host().as_deref().unwrap_or("unknown"), std::process::id())
+}
+
+/// The name of this machine, in letters, digits and hyphens; `None` if it does not say.
+pub(super) fn host() -> Option<String> {
+    let of_file = |path: &str| fs::read_to_string(path).ok();
+    let of_variable = |name: &str| std::env::var(name).ok();
+    let name = of_file("/proc/sys/kernel/hostname").or_else(|| of_file("/etc/hostname")).or_else(|| of_variable("COMPUTERNAME"))?;
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    Some(name.trim().chars().map(plain).collect()).filter(|name: &String| !name.is_empty())
+}
+
+fn is_protected(folder: &Path) -> bool {
+    fs::metadata(folder).is_ok_and(|metadata| metadata.permissions().readonly())
 }
 
 /// The lock of a folder, held until it is dropped; `None` if another process holds it.
@@ -57,7 +76,7 @@ fn lock(folder: &Path) -> std::io::Result<Option<File>> {
 /// Makes a folder for `name` in `parent` that no other run writes to, and its lock where there are such.
 fn claim(parent: &Path, name: &str) -> std::io::Result<(PathBuf, Option<File>)> {
     for attempt in 0..ATTEMPTS {
-        let making = parent.join(format!(".{name}.{}.{attempt}.partial", std::process::id()));
+        let making = parent.join(unfinished_name(name, attempt));
         fs::create_dir_all(&making)?;
         match lock(&making) {
             Ok(Some(lock)) if making.is_dir() => return Ok((making, Some(lock))),
@@ -85,11 +104,16 @@ impl Folder {
             let message = format!("cannot make a folder in `{}`: it is a file", file.display());
             return Err(Failure::hinted(message, "`--out` takes the folder in which the folder of the run is made"));
         }
+        let place = parent.join(name);
+        if [place.clone(), place.join("plots")].iter().any(|folder| is_protected(folder)) {
+            let message = format!("`{}` holds an earlier run of the same inputs and is write-protected", place.display());
+            return Err(Failure::hinted(message, "take the protection away, or name another folder with `--out`"));
+        }
         remove_abandoned(parent);
         let (making, lock) = claim(parent, name).map_err(|error| {
             Failure::hinted(format!("cannot write in `{}`: {error}", parent.display()), "name a folder that can be written with `--out`")
         })?;
-        Ok(Self { place: parent.join(name), making, _lock: lock })
+        Ok(Self { place, making, _lock: lock })
     }
 
     /// Where the folder will be.
@@ -121,18 +145,30 @@ impl Folder {
         let aside = self.making.with_extension("old");
         // Another process may finish the same run at the same time: whoever comes last stays, and both are alike.
         for _ in 0..ATTEMPTS {
-            if fs::rename(&self.place, &aside).is_ok() {
-                for foreign in foreign(&aside).map_err(failed)? {
-                    fs::rename(aside.join(&foreign), self.making.join(&foreign)).map_err(failed)?;
-                }
-                fs::remove_dir_all(&aside).map_err(failed)?;
+            let older = fs::rename(&self.place, &aside).is_ok();
+            if older && let Err(error) = self.keep_foreign(&aside) {
+                let _ = fs::rename(&aside, &self.place);
+                return Err(failed(error));
             }
             if fs::rename(&self.making, &self.place).is_ok() {
+                // What cannot be removed is what somebody has protected: it stays beside the new one.
+                let _ = fs::remove_dir_all(&aside);
                 return Ok(self.place.clone());
+            }
+            if older {
+                let _ = fs::rename(&aside, &self.place);
             }
         }
         fs::rename(&self.making, &self.place).map_err(failed)?;
         Ok(self.place.clone())
+    }
+
+    /// Moves files that no run wrote over from an older folder.
+    fn keep_foreign(&self, older: &Path) -> std::io::Result<()> {
+        for name in foreign(older)? {
+            fs::rename(older.join(&name), self.making.join(&name))?;
+        }
+        Ok(())
     }
 }
 
@@ -149,19 +185,23 @@ mod tests {
 
     #[test]
     fn only_folders_named_as_ours_are_taken_for_ours() {
-        for name in [".tiny-7-0123abcd.4711.0.partial", ".v1.5-1-ab.1.12.partial"] {
-            assert!(is_partial(Path::new("outputs").join(name).as_path()), "{name}");
+        let ours = |name: &str| is_unfinished(Path::new("outputs").join(name).as_path(), "box-1");
+        for name in [".tiny-7-0123abcd.box-1.4711.0.partial", ".v1.5-1-ab.box-1.1.12.partial", ".tiny.box-1.1.0.old"] {
+            assert!(ours(name), "{name}");
         }
         for name in [
             "tiny-7-0123abcd",
             ".tiny.partial",
-            ".tiny.4711.partial",
-            ".4711.0.partial",
-            "tiny.1.0.partial",
-            ".tiny.1.0.old",
-            ".tiny.x.0.partial",
+            ".tiny.box-1.4711.partial",
+            ".box-1.4711.0.partial",
+            "tiny.box-1.1.0.partial",
+            ".tiny.box-2.1.0.partial",
+            ".tiny.box-1.x.0.partial",
         ] {
-            assert!(!is_partial(Path::new(name)), "{name}");
+            assert!(!ours(name), "{name}");
+        }
+        if let Some(host) = host() {
+            assert!(is_unfinished(Path::new(&unfinished_name("v1.5", 3)), &host));
         }
     }
 
@@ -174,13 +214,14 @@ mod tests {
             fs::create_dir_all(at(name)).unwrap();
             fs::write(at(name).join(file), "").unwrap();
         };
-        made(".killed-1-ab.4711.0.partial", "requests.csv");
-        made(".theirs-1-ab.4711.0.partial", "diary.txt");
+        let (killed, theirs) = (unfinished_name("killed-1-ab", 7), unfinished_name("theirs-1-ab", 8));
+        made(&killed, "requests.csv");
+        made(&theirs, "diary.txt");
         made("finished-1-ab", "summary.json");
         let alive = Folder::create(parent.path(), "alive-1-ab").unwrap();
         let again = Folder::create(parent.path(), "alive-1-ab").unwrap();
-        assert!(!at(".killed-1-ab.4711.0.partial").exists());
-        assert!(at(".theirs-1-ab.4711.0.partial").exists() && at("finished-1-ab").exists());
+        assert!(!at(&killed).exists());
+        assert!(at(&theirs).exists() && at("finished-1-ab").exists());
         assert!(alive.making.exists() && again.making.exists() && alive.making != again.making);
         let (making, place) = (alive.making.clone(), alive.finish().unwrap());
         assert!(place.exists() && !making.exists());

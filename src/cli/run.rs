@@ -12,7 +12,7 @@ use super::arguments::{InputOptions, LibraryOptions, RunOptions};
 use super::catalogue::nearest_scenario;
 use super::exit::{FAILED, Failure};
 use super::interrupt;
-use super::output::Folder;
+use super::output::{self, Folder};
 use super::progress::RunProgress;
 use super::terminal::{self, Terminal, print};
 use crate::cluster::Silent;
@@ -163,7 +163,7 @@ fn write_manifest(scenario: &Scenario, options: &RunOptions, folder: &Folder, wa
         "made_unix_s": made,
         "wall_s": wall_s,
         "audit": options.how.audit,
-        "host": host(),
+        "host": output::host(),
         "os": std::env::consts::OS,
         "arch": std::env::consts::ARCH,
     });
@@ -172,13 +172,6 @@ fn write_manifest(scenario: &Scenario, options: &RunOptions, folder: &Folder, wa
 }
 
 /// The name of this machine, if the system tells it without being asked in a way of its own.
-fn host() -> Option<String> {
-    let of_file = |path: &str| std::fs::read_to_string(path).ok();
-    let of_variable = |name: &str| std::env::var(name).ok();
-    let name = of_file("/proc/sys/kernel/hostname").or_else(|| of_file("/etc/hostname")).or_else(|| of_variable("COMPUTERNAME"))?;
-    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
-}
-
 fn check_assertions(scenario: &Scenario, summary: &str, terminal: Terminal) -> Result<ExitCode, Failure> {
     let value = serde_json::from_str(summary).map_err(|error| Failure::Internal(error.to_string()))?;
     let mut failed = false;

@@ -151,6 +151,25 @@ fn a_run_that_is_asked_to_end_leaves_nothing() {
     }
 }
 
+/// Whoever has protected results wants to keep them.
+#[cfg(unix)]
+#[test]
+fn results_that_are_protected_stay() {
+    let place = Place::tiny();
+    let (name, files) = place.results_of("outputs", &["tiny.yaml"]);
+    let folder = place.path(&format!("outputs/{name}"));
+    let protect = |readonly| {
+        let mut permissions = std::fs::metadata(&folder).unwrap().permissions();
+        permissions.set_readonly(readonly);
+        std::fs::set_permissions(&folder, permissions).unwrap();
+    };
+    protect(true);
+    let said = place.refused(&["run", "tiny.yaml"]);
+    assert!(said.contains("write-protected\n\nhint: "), "{said}");
+    protect(false);
+    assert!(place.results("outputs") == (name, files));
+}
+
 /// As under `nohup`, whose children get HUP when the terminal is closed and are to go on.
 #[cfg(unix)]
 #[test]

@@ -63,7 +63,7 @@ fn a_trace_is_written_over_itself_whole_or_not_at_all() {
 #[cfg(unix)]
 #[test]
 fn a_trace_is_written_through_a_link() {
-    let place = Place::new();
+    let place = Place::tiny();
     let bad = format!("{PLAIN}2,x,5\n");
     place.write("sub/t.csv", &bad);
     std::os::unix::fs::symlink("sub/t.csv", place.path("link.csv")).unwrap();
@@ -73,6 +73,31 @@ fn a_trace_is_written_through_a_link() {
     assert_eq!(read(&place, "sub/t.csv"), PLAIN);
     assert!(std::fs::symlink_metadata(place.path("link.csv")).unwrap().is_symlink());
     assert_eq!(std::fs::read_dir(place.path("sub")).unwrap().count(), 1);
+    // Also where there is nothing yet.
+    std::fs::remove_file(place.path("sub/t.csv")).unwrap();
+    assert_eq!(place.run(&["trace", "generate", "tiny.yaml", "--requests", "2", "--out", "link.csv"]).code, Some(0));
+    assert_eq!(read(&place, "sub/t.csv").lines().count(), 3);
+    assert!(std::fs::symlink_metadata(place.path("link.csv")).unwrap().is_symlink());
+}
+
+/// The memory of Linux under `/dev` holds files like any other place, and whoever could read a file still can.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_in_shared_memory_is_a_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let Ok(memory) = tempfile::tempdir_in("/dev/shm") else {
+        println!("skipped: /dev/shm cannot be written");
+        return;
+    };
+    let path = memory.path().join("t.csv");
+    std::fs::write(&path, format!("{PLAIN}2,x,5\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let name = path.display().to_string();
+    let place = Place::new();
+    place.refused(&["trace", "import", &name, "--out", &name]);
+    assert_eq!(place.run(&["trace", "import", &name, "--skip-bad-lines", "--out", &name]).code, Some(0));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), PLAIN);
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 /// What the shell has opened stays open for those who write after us.
