@@ -71,7 +71,6 @@ pub(crate) fn decoders(instances: u32, max_num_seqs: u32) -> ClusterSpec {
         window: None,
         port_bytes_per_s: 50e9,
         groups: 1,
-        kv_copies: 1,
         handoff_overhead: SimDuration::ZERO,
     };
     ClusterSpec {
@@ -117,6 +116,7 @@ pub(crate) fn recorder(spec: &ClusterSpec) -> Recorder<NoRows> {
             instances: pool.instances,
             chips_per_instance: pool.chips,
             kv_blocks: pool.engine.kv_blocks,
+            max_num_seqs: pool.engine.max_num_seqs,
             block_size: pool.engine.block_size,
             perf: "affine".into(),
         }],

@@ -31,6 +31,8 @@ pub struct PoolParameters {
     pub kv_blocks: u64,
     /// Tokens of one block.
     pub block_size: u32,
+    /// Most sequences that one instance runs at a time.
+    pub max_num_seqs: u32,
     /// What a step is modelled by.
     pub perf: String,
 }

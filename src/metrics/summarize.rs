@@ -266,6 +266,7 @@ impl<S: RequestSink> Recorder<S> {
                 iterations: record.iterations,
                 iteration_ms_mean: ratio(seconds(record.iteration_ns) * 1e3, record.iterations as f64),
                 batch_mean: share(seconds(record.running), provided_s),
+                max_num_seqs: pool.max_num_seqs,
                 kv_utilization_mean: share(seconds(record.kv_blocks), provided_s * blocks),
                 kv_utilization_peak: share(record.kv_peak as f64, blocks),
                 kv_capacity_tokens: pool.kv_blocks * u64::from(pool.block_size),

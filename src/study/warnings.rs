@@ -8,7 +8,7 @@ use crate::units::grouped;
 const OVERLOAD_GROWTH: f64 = 1.5;
 /// … and by at least this many.
 const OVERLOAD_REQUESTS: f64 = 20.0;
-/// Share of the time in which decode memory holds requests up that is worth a warning.
+/// Share of the time in which the decode side holds requests up that is worth a warning.
 const HELD_UP: f64 = 0.01;
 /// Share of requests that time out from which a cluster that holds requests up is overloaded.
 const GIVEN_UP: f64 = 0.1;
@@ -27,6 +27,7 @@ pub(super) fn find(result: &RunResult, scenario: &Scenario, skipped: &[(String, 
     warn("timed-out", timed_out(summary));
     warn("unfinished", unfinished(summary));
     warn("kv-saturation", kv_saturation(summary));
+    warn("batch-limit", batch_limit(summary));
     warn("link-reach", scenario.caution.clone());
     warn("truncated", truncated(summary));
     warn("warm-up-not-settled", not_settled(result, scenario));
@@ -119,15 +120,15 @@ fn unfinished(summary: &Summary) -> Option<String> {
 
 fn kv_saturation(summary: &Summary) -> Option<String> {
     let blocked = summary.handoff.blocked_share;
-    let held_up = blocked >= HELD_UP;
+    let held_up = blocked >= HELD_UP && batch_limit(summary).is_none();
     let full: Vec<&str> = summary.pools.iter().filter(|pool| pool.kv_utilization_peak > 0.99).map(|pool| pool.name.as_str()).collect();
     let preemptions: u64 = summary.pools.iter().map(|pool| pool.preemptions).sum();
     if full.is_empty() && preemptions == 0 {
-        return held_up.then(|| format!("requests waited {:.1} % of the time for KV memory on the decode side", 100.0 * blocked));
+        return held_up.then(|| format!("requests waited {} of the time for KV memory on the decode side", share(blocked)));
     }
     let pools = if full.is_empty() { String::new() } else { format!(" of `{}`", full.join("`, `")) };
     let what = match preemptions {
-        0 if held_up => format!("requests waited {:.1} % of the time for it", 100.0 * blocked),
+        0 if held_up => format!("requests waited {} of the time for it", share(blocked)),
         0 => "requests waited for it".to_owned(),
         n => {
             let (times, tokens) = (grouped(&n.to_string()), grouped(&summary.tokens.recomputed.to_string()));
@@ -135,6 +136,23 @@ fn kv_saturation(summary: &Summary) -> Option<String> {
         }
     };
     Some(format!("KV memory{pools} was full at times: {what}"))
+}
+
+/// The handoff finds no place in a batch although there is memory.
+fn batch_limit(summary: &Summary) -> Option<String> {
+    let blocked = summary.handoff.blocked_share;
+    let pool = summary.pools.iter().find(|pool| pool.role == "decode" && pool.is_batch_full()).filter(|_| blocked >= HELD_UP)?;
+    Some(format!(
+        "requests waited {} of the time for a place in the batch of `{}`, which runs at most {} sequences (`max_num_seqs`)",
+        share(blocked),
+        pool.name,
+        pool.max_num_seqs
+    ))
+}
+
+/// `52.8 %`; what is not quite everything never reads `100.0 %`.
+fn share(part: f64) -> String {
+    if part < 1.0 && part > 0.9995 { "> 99.9 %".to_owned() } else { format!("{:.1} %", 100.0 * part) }
 }
 
 fn truncated(summary: &Summary) -> Option<String> {

@@ -148,6 +148,7 @@ pub(crate) fn recorded(spec: ClusterSpec, mut workload: impl Workload) -> (RunRe
         instances: pool.instances,
         chips_per_instance: pool.chips,
         kv_blocks: pool.engine.kv_blocks,
+        max_num_seqs: pool.engine.max_num_seqs,
         block_size: pool.engine.block_size,
         perf: pool.perf.provenance(),
     });

@@ -221,6 +221,7 @@ pub(super) fn recorder(file: &ScenarioFile, parts: &Parts, workloads: &[Workload
         instances: pool.instances,
         chips_per_instance: pool.chips,
         kv_blocks: pool.engine.kv_blocks,
+        max_num_seqs: pool.engine.max_num_seqs,
         block_size: pool.engine.block_size,
         perf: pool.perf.provenance(),
     });

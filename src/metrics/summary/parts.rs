@@ -32,6 +32,8 @@ pub struct PoolSummary {
     pub iteration_ms_mean: Option<f64>,
     /// Time-weighted mean of running sequences per instance, idle time included.
     pub batch_mean: f64,
+    /// Most sequences that one instance runs at a time.
+    pub max_num_seqs: u32,
     /// KV blocks in use / all, time-weighted. Blocks of a prefix cache that nobody uses count as free.
     pub kv_utilization_mean: f64,
     /// Highest share of KV blocks in use on any instance.
@@ -102,7 +104,7 @@ pub struct HandoffSummary {
 /// KV transfers over the measured time.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct NetworkSummary {
-    /// Transfers finished.
+    /// Requests whose KV was sent, those included whose client left meanwhile.
     pub transfers: u64,
     /// Bytes moved.
     pub bytes: f64,
@@ -123,9 +125,11 @@ const PORT_FULL: f64 = 0.9;
 
 /// Share of the time in which decode memory holds requests up from which it is the bottleneck.
 const BLOCKED: f64 = 0.5;
+/// Share of the places of a batch, while it computes, from which it is full.
+const BATCH_FULL: f64 = 0.9;
 
 impl HandoffSummary {
-    /// True if requests wait for decode memory most of the time.
+    /// True if requests wait for memory, or a place in the batch, on the decode side most of the time.
     pub fn is_blocked(&self) -> bool {
         self.blocked_share >= BLOCKED
     }
@@ -157,6 +161,11 @@ impl PoolSummary {
     /// Mean of running sequences per instance over the time it computes; `None` if it never did.
     pub fn batch_while_computing(&self) -> Option<f64> {
         (self.utilization > 0.0).then(|| self.batch_mean / self.utilization)
+    }
+
+    /// True if it runs about as many sequences as it may, so that no more memory would help.
+    pub fn is_batch_full(&self) -> bool {
+        self.batch_while_computing().is_some_and(|batch| batch >= BATCH_FULL * f64::from(self.max_num_seqs))
     }
 }
 

@@ -7,6 +7,9 @@ use super::super::text::shortened;
 use super::NAME;
 use crate::metrics::{PoolSummary, Summary};
 
+/// Pools whose load is told where none is at its limit.
+const SHOWN: usize = 3;
+
 /// The pool that holds requests up: one whose KV memory is full, else the one that most of them queue for.
 pub(in crate::report) fn binding_pool(pools: &[PoolSummary]) -> Option<&PoolSummary> {
     let full = pools.iter().filter(|pool| pool.is_full()).max_by(|a, b| a.kv_utilization_mean.total_cmp(&b.kv_utilization_mean));
@@ -21,7 +24,14 @@ pub(super) fn bottleneck(summary: &Summary) -> Option<String> {
     }
     if summary.handoff.is_blocked() {
         let (share, waiting) = (percent(summary.handoff.blocked_share), gauge(summary.handoff.waiting_mean));
-        return Some(format!("the bottleneck is KV memory for decode: requests wait for it {share} of the time, {waiting} on average"));
+        let full = summary.pools.iter().find(|pool| pool.role == "decode" && pool.is_batch_full());
+        let what = full.map_or_else(
+            || "KV memory for decode: requests wait for it".to_owned(),
+            |pool| {
+                format!("`max_num_seqs: {}` of {}: requests wait for a place in its batch", pool.max_num_seqs, shortened(&pool.name, NAME))
+            },
+        );
+        return Some(format!("the bottleneck is {what} {share} of the time, {waiting} on average"));
     }
     let pool = binding_pool(&summary.pools)?;
     let name = shortened(&pool.name, NAME);
@@ -35,10 +45,10 @@ pub(super) fn bottleneck(summary: &Summary) -> Option<String> {
 /// How far the pools are from a limit.
 pub(super) fn loads(pools: &[PoolSummary]) -> Option<String> {
     let mut tightest: Vec<&PoolSummary> = pools.iter().collect();
-    if tightest.len() > 2 {
+    if tightest.len() > SHOWN {
         tightest.sort_by(|a, b| b.utilization.total_cmp(&a.utilization));
     }
-    let loads: Vec<String> = tightest.iter().take(2).map(|pool| format!("{} {}", shortened(&pool.name, NAME), load(pool))).collect();
+    let loads: Vec<String> = tightest.iter().take(SHOWN).map(|pool| format!("{} {}", shortened(&pool.name, NAME), load(pool))).collect();
     (!loads.is_empty()).then(|| format!("no pool is at its limit: {}", loads.join(", ")))
 }
 
@@ -48,7 +58,8 @@ fn load(pool: &PoolSummary) -> String {
         Some(batch) if pool.role != "prefill" => {
             let sequences = if batch > 1.0 { "sequences" } else { "sequence" };
             let kv = share(pool.kv_utilization_mean);
-            format!("runs {} {sequences} at a time{} in {kv} of its KV memory", gauge(batch), reached(pool))
+            let most = if pool.is_batch_full() { " (no more by `max_num_seqs`)" } else { "" };
+            format!("runs {} {sequences} at a time{most}{} in {kv} of its KV memory", gauge(batch), reached(pool))
         }
         _ => format!("computes {} of the time{}", percent(pool.utilization), reached(pool)),
     }

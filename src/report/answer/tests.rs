@@ -152,3 +152,18 @@ fn a_stall_that_percentiles_do_not_see_is_told() {
     summary.jitter.longest_stall_ms = Some(5_330.0);
     assert!(answer(&summary).sentence().contains("; the longest gap between tokens is 5.33 s; "), "{}", answer(&summary).sentence());
 }
+
+#[test]
+fn requests_that_wait_for_a_place_in_a_batch_do_not_wait_for_memory() {
+    let mut summary = fixture::two_pools().summary;
+    (summary.handoff.blocked_share, summary.handoff.waiting_mean) = (0.9, 12.0);
+    let sentence = answer(&summary).sentence();
+    let memory = "; the bottleneck is KV memory for decode: requests wait for it 90.0 % of the time, 12.0 on average.";
+    assert!(sentence.ends_with(memory), "{sentence}");
+    let decode = summary.pools.iter_mut().find(|pool| pool.role == "decode").unwrap();
+    (decode.max_num_seqs, decode.batch_mean, decode.utilization) = (8, 7.6, 0.95);
+    let named =
+        format!("; the bottleneck is `max_num_seqs: 8` of {}: requests wait for a place in its batch 90.0 % of the time", decode.name);
+    let sentence = answer(&summary).sentence();
+    assert!(sentence.contains(&named), "{sentence}");
+}

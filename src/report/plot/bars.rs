@@ -50,7 +50,7 @@ fn time(summary: &Summary) -> Shares {
         parts: vec![
             part("queue", l.queue_ms, Colour::Queue),
             part("prefill", l.prefill_ms, Colour::Prefill),
-            part("wait for decode memory", l.reserve_ms, Colour::Reserve),
+            part("wait for room on decode", l.reserve_ms, Colour::Reserve),
             part("KV transfer", l.transfer_ms, Colour::Transfer),
             part("wait for decode batch", l.decode_queue_ms, Colour::DecodeQueue),
             part("decode", l.decode_ms, Colour::Decode),
