@@ -118,10 +118,10 @@ fn a_handoff_to_one_of_several_groups_has_only_the_ports_of_its_chips() {
     assert_eq!(two_handoffs(|receiver| receiver.groups = 4), [4_010_000; 2]);
 }
 
-/// A receiver that keeps four copies of the KV is sent 40 MB for each: 8 ms at 5 GB/s.
+/// What counts is what the receiver keeps, not what the sender does: 4 kB a token are 40 MB, 8 ms at 5 GB/s.
 #[test]
-fn a_handoff_moves_every_copy_that_the_receiver_keeps() {
-    assert_eq!(two_handoffs(|receiver| receiver.kv_copies = 4), [8_010_000; 2]);
+fn a_handoff_moves_what_the_receiver_keeps() {
+    assert_eq!(two_handoffs(|receiver| receiver.kv_bytes_per_token = 4000.0), [8_010_000; 2]);
 }
 
 /// Layer-wise: T = 20 ms, L = 10 layers, t = 1 ms: all but the last layer is hidden, t/L = 0.1 ms is exposed. With a link 100 times

@@ -1,14 +1,15 @@
 //! Nothing is lost and nothing is counted twice: requests, tokens, time, joules, dollars.
 
 use proptest::prelude::*;
-use tokenmill::cluster::{ClusterSpec, Outcome, Overlap, RequestRecord, Role, Silent};
+use tokenmill::cluster::{ClusterSpec, InstanceId, Outcome, Overlap, RequestRecord, Role, Silent};
+use tokenmill::metrics::RunResult;
 use tokenmill::policy::RouterKind;
 use tokenmill::power::Phase;
 use tokenmill::sim::{Purpose, SimDuration, SimTime, Streams};
 use tokenmill::study::Options;
 use tokenmill::workload::RequestSpec;
 
-use crate::support::{Linear, Listed, audited, cluster, inline, pool, recorded, request, simulate_with};
+use crate::support::{Ledger, Linear, Listed, audited, cluster, inline, pool, recorded, request, simulate_with};
 
 const MS: f64 = 1e6;
 
@@ -166,8 +167,26 @@ fn energy_is_the_integral_of_power_whichever_way_it_is_added_up() {
         }
         // What requests are charged is what the iterations drew.
         close(ledger.records.iter().map(RequestRecord::energy_j).sum(), ledger.iteration_energy.it_j());
-        let busy: u128 = ledger.pools.values().map(|pool| pool.busy_ns).sum();
-        close(ledger.records.iter().map(|r| r.prefill_s + r.decode_s).sum(), busy as f64 * 1e-9);
+        assert_time_is_spent_in_its_place(&result, &ledger);
+    }
+}
+
+/// What requests are charged of a pool's time is the time that it computes: prompts that lost their KV are computed again where they were.
+fn assert_time_is_spent_in_its_place(result: &RunResult, ledger: &Ledger) {
+    let ends = result.summary.pools.iter().scan(0, |end, pool| {
+        *end += pool.instances;
+        Some(*end)
+    });
+    let ends: Vec<u32> = ends.collect();
+    let pool_of = |id: InstanceId| ends.iter().position(|&end| id.0 < end).unwrap();
+    let mut spent = vec![0.0; ends.len()];
+    for record in &ledger.records {
+        let first = record.prefill_instance.unwrap();
+        spent[pool_of(first)] += record.prefill_s;
+        spent[pool_of(record.decode_instance.unwrap_or(first))] += record.decode_s;
+    }
+    for (index, spent) in spent.into_iter().enumerate() {
+        close(spent, ledger.pool(u16::try_from(index).unwrap()).busy_ns as f64 * 1e-9);
     }
 }
 
@@ -224,9 +243,11 @@ fn tokens_are_counted_as_they_leave_and_add_up_to_those_of_the_requests() {
             assert_eq!(record.gap_count + 1, u64::from(record.output_tokens));
         }
         // Prompt tokens are computed once, but for what the caches held and what was lost. What is lost includes output computed before,
-        // which comes back as prompt, and what the cache saves on the way back.
-        if result.summary.requests.preemptions == 0 {
-            assert_eq!(ledger.prefill_tokens, prompts - tokens.cached_prompt);
+        // which comes back as prompt; whoever loses its KV while it generates computes its last token with it. The cache saves on the way back.
+        let (computed, preemptions) = (ledger.prefill_tokens, result.summary.requests.preemptions);
+        assert!(computed <= prompts - tokens.cached_prompt + tokens.recomputed + preemptions);
+        if preemptions == 0 {
+            assert_eq!(computed, prompts - tokens.cached_prompt);
         }
     }
 }
@@ -244,12 +265,11 @@ fn check_fates(spec: ClusterSpec, requests: Vec<(u64, RequestSpec)>) -> Result<(
     prop_assert_eq!(counts.rejected, of(Outcome::RejectedPromptTooLong) + of(Outcome::RejectedNoInstance));
     prop_assert_eq!((counts.timed_out, counts.in_flight), (of(Outcome::TimedOut), of(Outcome::InFlight)));
     prop_assert!(ledger.records.iter().all(|record| record.done <= ledger.end && record.arrived <= record.done));
-    // Tokens that left go to somebody: those of the requests that gave up while they ran may be more than they waited for.
+    // Tokens that leave go to somebody who still waits for them, and so do the gaps before them.
     let received: u64 = ledger.records.iter().map(|record| u64::from(record.output_tokens)).sum();
-    prop_assert!(received <= ledger.tokens_out);
-    if counts.timed_out == 0 {
-        prop_assert_eq!(received, ledger.tokens_out);
-    }
+    prop_assert_eq!((received, received), (ledger.tokens_out, result.summary.tokens.output));
+    prop_assert_eq!(ledger.records.iter().map(|record| record.gap_count).sum::<u64>(), ledger.gaps);
+    prop_assert_eq!(ledger.records.iter().map(|record| u128::from(record.gap_sum_ns)).sum::<u128>(), ledger.gap_ns);
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! What the serving engine does, case by case, with the arithmetic beside it.
 
-use tokenmill::cluster::{ClassSpec, Cluster, InstanceId, Observer, Outcome, PoolId, RequestRecord, Role, RouterSpec};
+use tokenmill::cluster::{ClassSpec, Cluster, InstanceId, Observer, Outcome, Overlap, PoolId, RequestRecord, Role, RouterSpec};
 use tokenmill::policy::RouterKind;
 use tokenmill::sim::{SimDuration, SimTime};
 use tokenmill::workload::{ClassId, RequestSpec};
@@ -361,4 +361,30 @@ fn least_tokens_counts_what_a_preempted_request_computes_again() {
     let places: Vec<u32> = records.iter().map(|record| record.prefill_instance.unwrap().0).collect();
     assert!(records[2].preemptions > 0);
     assert_eq!(places, [0, 1, 0, 1, 1]);
+}
+
+/// A client that has its only token when the prompt is done needs no decode instance, but its KV has been sent there by then: 1 kB a token.
+#[test]
+fn caches_that_were_sent_for_nothing_have_crossed_the_wire() {
+    let perf = Linear { base: 10e6, ..Linear::default() };
+    let mut spec = cluster(vec![pool("p", Role::Prefill, 1, perf), pool("d", Role::Decode, 1, perf)]);
+    spec.network.overlap = Overlap::LayerWise;
+    let ledger = audited(spec, Listed::new((0..20).map(|i| (i * 100_000_000, request(1000, 1)))));
+    assert_eq!(ledger.transfers.len(), 20);
+    approx::assert_relative_eq!(ledger.transfers.iter().map(|(_, _, bytes)| bytes).sum::<f64>(), 20e6);
+}
+
+/// Two sequences of 160 tokens grow in 24 blocks of 16 until the second, whose first 128 tokens are cached, loses its KV. When the first is
+/// done it comes back: what the cache still has is not computed again, and one token is computed with it for the first time.
+#[test]
+fn what_comes_back_from_the_cache_is_not_recomputed() {
+    let mut spec = cluster(vec![pool("m", Role::Mixed, 1, flat(10.0))]);
+    spec.pools[0].engine.kv_blocks = 24;
+    spec.pools[0].engine.max_model_len = 24 * 16;
+    let asks = [(0, request(160, 120)), (1, with_prefix(160, 60, &[1, 2]))];
+    let ledger = audited(spec, Listed::new(asks));
+    let second = ledger.records[1];
+    assert_eq!((ledger.records[0].preemptions, second.preemptions), (0, 1));
+    assert_eq!(ledger.prefill_tokens, 160 + 160 + second.recomputed_tokens + 1);
+    assert!((1..160).contains(&second.recomputed_tokens), "{}", second.recomputed_tokens);
 }

@@ -35,8 +35,8 @@ cluster:
     seen
 }
 
-/// What every run owes: the part that is over never shrinks and never differs from the part of its requests that have left by more than
-/// `slack`, which is what the buffers of a file hold.
+/// What every run owes: the part that is over never differs from the part of its requests that have left by more than `slack`, which is
+/// what the buffers of a file hold, and so never shrinks by more.
 fn follows_the_requests(seen: &[Progress], slack: f64) {
     let mut last = 0.0;
     for now in seen {

@@ -85,7 +85,7 @@ impl<O: Observer> Cluster<O> {
         if request.stage == Stage::Decoding && instance.decode.step > request.joined.step {
             request.last_token = *now;
         }
-        request.recomputed += u64::from(request.computed);
+        request.lost = request.lost.max(request.computed);
         request.preemptions += 1;
         // All that it had is to be computed again, besides what was still to come.
         let to_come = if request.stage == Stage::Prefilling { request.target - request.computed } else { 0 };

@@ -103,6 +103,7 @@ impl<O: Observer> Cluster<O> {
         if self.requests[slot].reserved == Held::default() && self.requests[slot].transfer.is_none() {
             self.requests.remove(slot);
         } else if self.requests[slot].transfer.is_none() {
+            self.report_transfer(slot);
             self.cancel_reservation(slot);
             self.requests.remove(slot);
         }

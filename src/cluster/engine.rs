@@ -212,7 +212,9 @@ impl<O: Observer> Cluster<O> {
             let Self { instances, loads, requests, observer, .. } = self;
             let instance = &mut instances[id.at()];
             let request = &mut requests[chunk.slot];
-            request.computed += chunk.tokens;
+            let computed = request.computed + chunk.tokens;
+            request.recomputed += u64::from(request.lost.min(computed).saturating_sub(request.computed));
+            request.computed = computed;
             loads[id.at()].computed(request, chunk.tokens);
             let computed = u64::from(request.computed.min(request.prompt));
             shared |= instance.kv.publish(&request.prefix, computed, &mut request.held);

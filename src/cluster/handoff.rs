@@ -49,14 +49,13 @@ impl<O: Observer> Cluster<O> {
         let first_layer = SimDuration::from_ns(current.end.since(current.start).ns().div_ceil(layers));
         for index in 0..self.instances[id.at()].chunks.len() {
             let chunk = self.instances[id.at()].chunks[index];
-            let request = &mut self.requests[chunk.slot];
+            let request = &self.requests[chunk.slot];
             // What was found in the prefill side's cache can go at once.
-            let spec = &self.pools[pool_id.at()].spec;
-            let start = request.offered.max(request.computed);
+            let (before, start) = (request.offered, request.offered.max(request.computed));
             let end = start.max(request.computed + chunk.tokens);
-            let cached = spec.kv_bytes(request.offered, start, request.prompt);
-            request.layer_bytes = spec.kv_bytes(start, end, request.prompt);
-            request.offered = end;
+            let (cached, layer_bytes) = (self.wire_bytes(chunk.slot, before, start), self.wire_bytes(chunk.slot, start, end));
+            let request = &mut self.requests[chunk.slot];
+            (request.layer_bytes, request.offered) = (layer_bytes, end);
             let epoch = request.epoch;
             self.offer(chunk.slot, cached);
             if layers > 1 {
@@ -87,6 +86,13 @@ impl<O: Observer> Cluster<O> {
         }
     }
 
+    /// Bytes on the wire of the KV of positions `from..to` of a prompt; none without a receiver.
+    pub(super) fn wire_bytes(&self, slot: Slot, from: u32, to: u32) -> f64 {
+        let request = &self.requests[slot];
+        let receiver = request.decode_instance.map(|id| &self.pools[self.instances[id.at()].pool.at()].spec);
+        receiver.map_or(0.0, |spec| spec.kv_bytes(from, to, request.prompt))
+    }
+
     /// Hands `bytes` of KV to the network, if there are any.
     pub(super) fn offer(&mut self, slot: Slot, bytes: f64) {
         let request = &self.requests[slot];
@@ -96,7 +102,6 @@ impl<O: Observer> Cluster<O> {
         }
         let now = self.now;
         let [sender, receiver] = [from, to].map(|id| &self.pools[self.instances[id.at()].pool.at()].spec);
-        let bytes = bytes * f64::from(receiver.kv_copies);
         let limit = sender.handoff_bytes_per_s().min(receiver.handoff_bytes_per_s());
         self.requests[slot].bytes += bytes;
         if let Some(transfer) = self.requests[slot].transfer {
@@ -151,6 +156,7 @@ impl<O: Observer> Cluster<O> {
         }
         if request.is_done() && request.held == Held::default() {
             // Its client left during a layer-wise prefill; only the decode side still holds memory for it.
+            self.report_transfer(slot);
             self.cancel_reservation(slot);
             self.requests.remove(slot);
         } else if request.stage == Stage::Transferring || (request.is_done() && request.generated > 0) {
@@ -165,13 +171,11 @@ impl<O: Observer> Cluster<O> {
         let now = self.now;
         let sender = self.requests[slot].instance;
         self.settle(sender);
-        let Self { instances, loads, requests, observer, .. } = self;
+        self.report_transfer(slot);
+        let Self { instances, loads, requests, .. } = self;
         let request = &mut requests[slot];
         instances[sender.at()].kv.release(&request.prefix, &mut request.held);
         loads[sender.at()].unassign(request);
-        if let Some(start) = request.transfer_start {
-            observer.transfer(start, now, request.bytes);
-        }
         request.delivered = Some(now);
         let Some(receiver) = request.decode_instance else { return };
         if request.is_done() {
@@ -181,6 +185,14 @@ impl<O: Observer> Cluster<O> {
             self.activate(slot, receiver);
         }
         self.kick(sender);
+    }
+
+    /// Nothing more will be sent for a request: tells what was, be it for nothing.
+    pub(super) fn report_transfer(&mut self, slot: Slot) {
+        let request = &self.requests[slot];
+        if let Some(start) = request.transfer_start {
+            self.observer.transfer(start, self.now, request.bytes);
+        }
     }
 
     fn activate(&mut self, slot: Slot, receiver: InstanceId) {

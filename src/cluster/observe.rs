@@ -164,7 +164,7 @@ pub trait Observer {
     /// their prompts are done and they are in no queue. With `layer-wise` they are the first in the queues of prefill instances, and
     /// counted there too.
     fn handoff_queue(&mut self, _model: ModelId, _from: SimTime, _to: SimTime, _waiting: u64) {}
-    /// A transfer has been delivered.
+    /// All KV of a request that will be sent has been delivered, or its client has left and nobody needs it.
     fn transfer(&mut self, _from: SimTime, _to: SimTime, _bytes: f64) {}
     /// A running request lost its KV.
     fn preempted(&mut self, _at: SimTime, _pool: PoolId) {}

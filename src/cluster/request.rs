@@ -97,6 +97,8 @@ pub(super) struct Request {
     pub(super) prefill_s: f64,
     pub(super) decode_s: f64,
     pub(super) preemptions: u32,
+    /// Tokens whose KV it has had and lost, and how many of them it has computed again: what comes back from a cache is not computed.
+    pub(super) lost: u32,
     pub(super) recomputed: u64,
 
     pub(super) arrived: SimTime,
@@ -152,6 +154,7 @@ impl Request {
             prefill_s: 0.0,
             decode_s: 0.0,
             preemptions: 0,
+            lost: 0,
             recomputed: 0,
             arrived: at,
             prefill_start: None,

@@ -87,8 +87,8 @@ impl<O: Observer> Cluster<O> {
             let request = &mut self.requests[slot];
             request.stage = Stage::Transferring;
             request.offered = request.prompt;
-            let sender = &self.pools[self.instances[request.instance.at()].pool.at()].spec;
-            let bytes = sender.kv_bytes(request.decode_hit, request.prompt, request.prompt);
+            let (from, to) = (request.decode_hit, request.prompt);
+            let bytes = self.wire_bytes(slot, from, to);
             self.offer(slot, bytes);
         }
     }

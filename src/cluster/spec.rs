@@ -71,7 +71,8 @@ pub struct PoolSpec {
     pub engine: EngineSpec,
     /// How much power is drawn.
     pub power: InstancePower,
-    /// KV bytes that one token occupies on the wire, all layers together.
+    /// KV bytes that one token occupies on the wire to an instance of the pool: all layers, and once for each copy that the chips of a group
+    /// keep, because every rank fetches its own, also of a latent cache that is the same on all (`SGLang`, pull request 5681).
     pub kv_bytes_per_token: f64,
     /// Of these, in layers that see and keep only the last `window` tokens; 0 without a window.
     pub kv_windowed_bytes_per_token: f64,
@@ -82,11 +83,8 @@ pub struct PoolSpec {
     /// Bandwidth of the instance's network attachment per direction, bytes per second (> 0), efficiency included.
     pub port_bytes_per_s: f64,
     /// Data-parallel groups of an instance, at least 1: the KV of a request lies on the chips of one, and moves over their part of the
-    /// attachment.
+    /// attachment. Handoffs are taken to fall on different groups as long as there are such.
     pub groups: u32,
-    /// How often a group keeps the KV of a token, at least 1: what it receives crosses the wire once for each copy, because every rank
-    /// fetches its own, also of a latent cache that is the same on all (`SGLang`, pull request 5681).
-    pub kv_copies: u32,
     /// Fixed time of every handoff that its instances send: set-up and latency, paid after the last byte.
     pub handoff_overhead: SimDuration,
 }
@@ -97,7 +95,7 @@ impl PoolSpec {
         self.port_bytes_per_s / f64::from(self.groups)
     }
 
-    /// Bytes on the wire of the KV of positions `from..to` of a prompt of `prompt` tokens. Layers with a window keep, and send, only its end.
+    /// Bytes on the wire, to an instance of this pool, of the KV of positions `from..to` of a prompt of `prompt` tokens. Layers with a window keep, and send, only its end.
     pub(super) fn kv_bytes(&self, from: u32, to: u32, prompt: u32) -> f64 {
         let kept_from = self.window.map_or(from, |window| prompt.saturating_sub(window).clamp(from, to.max(from)));
         let (all, kept) = (f64::from(to.saturating_sub(from)), f64::from(to.saturating_sub(kept_from)));

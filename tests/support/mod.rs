@@ -72,7 +72,6 @@ pub(crate) fn pool(name: &str, role: Role, instances: u32, perf: Linear) -> Pool
         window: None,
         port_bytes_per_s: 10e9,
         groups: 1,
-        kv_copies: 1,
         handoff_overhead: SimDuration::from_ns(10_000),
     }
 }

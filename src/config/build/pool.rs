@@ -61,6 +61,7 @@ impl PoolBuilder<'_> {
         let link = self.link?;
         let overrides = self.file.cluster.network.kv.overrides.unwrap_or_default();
         let rate = overrides.bandwidth.unwrap_or(link.bandwidth.value).get() * overrides.efficiency.unwrap_or(link.efficiency.value).get();
+        let (kv_bytes_per_token, kv_windowed_bytes_per_token) = self.kv_bytes_per_token(parallelism);
         let spec = PoolSpec {
             name: self.pool.name.clone(),
             role: match self.pool.role {
@@ -74,41 +75,27 @@ impl PoolBuilder<'_> {
             perf: perf?,
             engine: engine?,
             power: power?,
-            kv_bytes_per_token: self.kv_bytes_per_token(),
-            kv_windowed_bytes_per_token: self.kv_windowed_bytes_per_token(),
+            kv_bytes_per_token,
+            kv_windowed_bytes_per_token,
             layers: self.model.model.architecture().layers,
             window: self.model.model.architecture().window.map(|window| window.tokens),
             port_bytes_per_s: rate * f64::from(parallelism.chips()) * node.scale_out_per_chip.value.get(),
             groups: parallelism.dp,
-            kv_copies: self.kv_copies(parallelism),
             handoff_overhead: handoff_overhead(link, overrides.latency),
         };
         Some((spec, cost?))
     }
 
-    fn kv_bytes_per_token(&self) -> f64 {
-        match self.pool.perf {
-            PerfChoice::Affine(affine) => affine.kv_bytes_per_token.map(crate::units::Bytes::get),
-            PerfChoice::Roofline(_) => None,
-        }
-        .unwrap_or(self.model.model.kv_bytes_per_token() as f64)
-    }
-
-    /// Given bytes are what crosses the wire.
-    fn kv_copies(&self, parallelism: Parallelism) -> u32 {
-        match self.pool.perf {
-            PerfChoice::Affine(scenario::Affine { kv_bytes_per_token: Some(_), .. }) => 1,
-            _ => parallelism.kv_copies(&self.model.model),
-        }
-    }
-
-    /// Of these, what layers with a window keep only for its last tokens. Given bytes are the same for every token.
-    fn kv_windowed_bytes_per_token(&self) -> f64 {
-        if matches!(self.pool.perf, PerfChoice::Affine(scenario::Affine { kv_bytes_per_token: Some(_), .. })) {
-            return 0.0;
+    /// KV bytes of a token on the wire and, of these, in layers with a window. Bytes that are given are all there is, the same for every token;
+    /// otherwise every copy that the chips of a group keep is sent.
+    fn kv_bytes_per_token(&self, parallelism: Parallelism) -> (f64, f64) {
+        if let PerfChoice::Affine(scenario::Affine { kv_bytes_per_token: Some(bytes), .. }) = self.pool.perf {
+            return (bytes.get(), 0.0);
         }
         let model = &self.model.model;
-        model.kv_bytes_per_token().saturating_sub(model.kv_bytes_per_token_beyond_window()) as f64
+        let copies = f64::from(parallelism.kv_copies(model));
+        let windowed = model.kv_bytes_per_token().saturating_sub(model.kv_bytes_per_token_beyond_window());
+        (copies * model.kv_bytes_per_token() as f64, copies * windowed as f64)
     }
 
     fn perf(&self, parallelism: Parallelism) -> Result<Arc<dyn PerfModel>, PerfError> {

@@ -169,7 +169,7 @@ pub struct Affine {
     /// Each token of context of those sequences.
     #[serde(default = "zero_time")]
     pub per_context_token: Duration,
-    /// KV cache per token, for transfers and memory. Absent: as the model needs.
+    /// KV cache per token, for memory and for the transfers that its instances receive. Absent: as the model needs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kv_bytes_per_token: Option<Bytes>,
     /// Power of a chip while it computes. Absent: its TDP.

@@ -152,7 +152,9 @@ impl Workload for TraceWorkload {
     fn handed_out(&self) -> Option<f64> {
         let of_limit = self.left.map(|left| self.taken as f64 / (self.taken + left) as f64);
         let replays = f64::from(self.parameters.repeat);
-        let of_replays = self.pass.share().map(|share| (replays - f64::from(self.replays_left) - 1.0 + share) / replays);
+        // A file so short that it is read at once says nothing of itself, but there may be many replays of it.
+        let of_pass = self.pass.share().or((self.parameters.repeat > 1).then_some(0.0));
+        let of_replays = of_pass.map(|share| (replays - f64::from(self.replays_left) - 1.0 + share) / replays);
         of_limit.into_iter().chain(of_replays).max_by(f64::total_cmp)
     }
 
