@@ -73,8 +73,8 @@ fn what_is_no_file_is_read_once_or_not_at_all() {
 fn a_compressed_trace_that_is_cut_is_refused_however_it_is_read() {
     use std::io::Write;
     let place = Place::tiny();
-    let mut text = "arrival_s,prompt_tokens,output_tokens\n".to_owned();
-    (0..20_000).for_each(|i| text += &format!("{i},{},{}\n", 1 + i * i % 997, 1 + i * 7 % 31));
+    let lines: Vec<String> = (0..20_000).map(|i| format!("{i},{},{}\n", 1 + i * i % 997, 1 + i * 7 % 31)).collect();
+    let text = format!("arrival_s,prompt_tokens,output_tokens\n{}", lines.concat());
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(text.as_bytes()).unwrap();
     let whole = encoder.finish().unwrap();

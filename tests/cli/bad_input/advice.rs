@@ -55,7 +55,7 @@ fn what_is_offered_is_right() {
     told(&place, "quickstart", "models.chat.kv=fp32", &["error: models.chat.kv: chip `h100-sxm` has no", "--set #1"]);
     assert!(!of_sets_in(&place, "quickstart", &["models.chat.kv=fp32"]).contains("problems found"));
     let little = "cluster.pools.decode.engine.gpu_memory_utilization=0.1";
-    told(&place, "quickstart", little, &["does not fit", "hint: or raise `gpu_memory_utilization` (now 0.1)"]);
+    told(&place, "quickstart", little, &["does not fit", "hint: or raise `gpu_memory_utilization` (now 10 %)"]);
 }
 
 /// Counts are counts, whatever their width.

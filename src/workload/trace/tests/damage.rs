@@ -25,9 +25,8 @@ fn compressed_data_cut_short_or_damaged_are_refused_also_where_lines_are_skipped
 #[test]
 fn a_time_far_ahead_is_told_instead_of_leaving_out_all_that_follow() {
     let trace = |after: usize| {
-        let mut text = "arrival_s,prompt_tokens,output_tokens\n0,1,1\n315619251.9,9,9\n".to_owned();
-        (1..=after).for_each(|second| text += &format!("{second},5,5\n"));
-        text
+        let lines: Vec<String> = (1..=after).map(|second| format!("{second},5,5\n")).collect();
+        format!("arrival_s,prompt_tokens,output_tokens\n0,1,1\n315619251.9,9,9\n{}", lines.concat())
     };
     let message =
         "trace.csv:4: time: found an arrival 315,619,250.9 s before that of line 3, expected times in order: one of the two is wrong";
