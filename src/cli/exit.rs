@@ -101,7 +101,10 @@ impl From<LibraryError> for Failure {
     fn from(error: LibraryError) -> Self {
         match error {
             LibraryError::Config(errors) => Self::Config(errors),
-            LibraryError::NoFolder { .. } | LibraryError::Empty { .. } => {
+            LibraryError::NoFolder { .. } => {
+                Self::hinted(error.to_string(), "`--profiles` takes a folder with `chips/`, `nodes/`, `links/`, `sites/` or `models/`")
+            }
+            LibraryError::Empty { .. } => {
                 Self::hinted(error.to_string(), "`--profiles` takes a folder with such folders, whose YAML files are profiles")
             }
             error => Self::input(error.to_string()),
@@ -125,6 +128,7 @@ impl From<StudyError> for Failure {
                     WorkloadError::BadStart { formats, .. } => {
                         return Self::Input { message, hint: TraceFormat::beginnings(&formats) };
                     }
+                    WorkloadError::Damaged { remedy, .. } => remedy,
                     WorkloadError::NoRequest => "let it go on for longer: `run.duration`",
                     WorkloadError::Standstill { .. } => {
                         "send prompts that fit (`prompt_tokens`, `max_model_len`), wait longer for them (`timeout`), or let the clients pause (`think_time`)"

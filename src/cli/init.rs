@@ -1,7 +1,7 @@
 //! `tokenmill init`: a scenario to start from.
 
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -17,7 +17,13 @@ pub(super) fn init(options: &InitOptions) -> Result<ExitCode, Failure> {
     };
     let path = &options.path;
     // Never over a file that is there.
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(|error| Failure::write(path, &error))?;
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => Failure::hinted(
+            format!("`{}` is there already, and stays as it is", path.display()),
+            "name another file: `tokenmill init FILE`",
+        ),
+        _ => Failure::write(path, &error),
+    })?;
     // Where the schema lies in the repository is of no use elsewhere.
     let text: String = text.split_inclusive('\n').filter(|line| !line.starts_with("# yaml-language-server")).collect();
     file.write_all(text.as_bytes()).map_err(|error| Failure::write(path, &error))?;

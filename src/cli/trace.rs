@@ -24,10 +24,13 @@ pub(super) fn trace(options: &TraceOptions, terminal: Terminal) -> Result<ExitCo
             to_destination(out.as_deref(), terminal, |destination| workload::import(&source, read_options(read), destination))?;
         }
         TraceAction::Generate { scenario, workload, requests, seed, input, out } => {
-            let scenario = load(scenario, &with_seed(input, *seed), &library(&input.library)?)?;
+            // The option stands in for the scenario's own number.
+            let requests = requests.map(|requests| format!("run.requests={requests}"));
+            let sets: Vec<String> = with_seed(input, *seed).into_iter().chain(requests).collect();
+            let scenario = load(scenario, &sets, &library(&input.library)?)?;
             let (class, source) = choose(&scenario, workload.as_deref())?;
             let opened = source.open(class, &Streams::new(scenario.seed)).map_err(|error| Failure::input(error.to_string()))?;
-            let mut limited = workload::LimitedWorkload::new(opened, requests.or(scenario.requests), scenario.duration);
+            let mut limited = workload::LimitedWorkload::new(opened, scenario.requests, scenario.duration);
             to_destination(out.as_deref(), terminal, |destination| workload::generate(&mut limited, class, destination))?;
         }
     }

@@ -190,8 +190,21 @@ impl Check<'_> {
                     self.faults.push(fault.expected(format!("exactly one of {}", list_words(&names))));
                 }
             },
-            _ => self.wrong(node, path, &expected()),
+            _ => {
+                let fault = Fault::new(node.span, format!("found {}", found(node, self.sources))).at(path).expected(expected());
+                self.faults.push(fault.hint(self.in_its_place(node, variants)));
+            }
         }
+    }
+
+    /// The only choice of which a bare number would be the parameter.
+    fn in_its_place(&self, node: &Node, variants: &[Variant<'_>]) -> Option<String> {
+        let fits = |variant: &&Variant<'_>| match variant.inner.map(|inner| (inner, inner.shape())) {
+            Some((inner, Shape::Quantity(name))) => quantity::check(node, name, inner, "", self.sources).is_none(),
+            _ => false,
+        };
+        let variant = variants.iter().find(fits).filter(|_| matches!(node.kind, Kind::Int(_) | Kind::Float(_)))?;
+        self.sources.slice(&node.span).map(|text| format!("write `{{{}: {text}}}`", variant.name))
     }
 
     fn no_shape_fits(&mut self, node: &Node, all: &[At<'_>], path: &str) {

@@ -171,6 +171,15 @@ impl ConfigErrors {
         Self::new(vec![Fault::new(span, problem).hint(hint)], &sources)
     }
 
+    /// The same with a hint where there is none.
+    #[must_use]
+    pub(super) fn hinted(mut self, hint: &str) -> Self {
+        for diagnostic in &mut self.diagnostics {
+            diagnostic.hint.get_or_insert_with(|| hint.to_owned());
+        }
+        self
+    }
+
     /// The problems in the order of files and lines; never empty.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics

@@ -16,7 +16,7 @@ use super::parse::parse;
 use super::path::follow;
 use super::schema::{self, At};
 use super::shipped::shipped_scenario;
-use super::source::{DOCUMENT, Sources, read};
+use super::source::{DOCUMENT, Source, Sources, read};
 use super::tree::{Fault, FileId, Kind, Node, Span};
 use super::{overrides, scenario::ScenarioFile};
 
@@ -64,7 +64,14 @@ pub struct Problems<'d> {
 
 /// Reads a scenario and applies `--set` options.
 pub fn load_scenario(input: Input<'_>, sets: &[String]) -> Result<Loaded<ScenarioFile>, ConfigErrors> {
-    load(input, sets)
+    let loaded = load(input, sets);
+    match input {
+        // A word alone is the name of a scenario that is not shipped.
+        Input::File(path) if !path.exists() && path.extension().is_none() && path.components().count() == 1 => {
+            loaded.map_err(|errors| errors.hinted("`tokenmill list scenarios` shows those that are shipped"))
+        }
+        _ => loaded,
+    }
 }
 
 /// Reads a document of any type that has a schema.
@@ -285,6 +292,17 @@ impl Problems<'_> {
     fn push(&mut self, path: &str, problem: String, expected: Option<String>, hint: Option<String>) {
         let span = self.document.span(path);
         self.faults.push(Fault { span, path: path.to_owned(), problem, expected, hint });
+    }
+
+    /// True if the value of `path` was written.
+    pub fn has(&self, path: &str) -> bool {
+        self.document.has(path)
+    }
+
+    /// True if the value of `path` was given on the command line.
+    pub fn is_option(&self, path: &str) -> bool {
+        let span = self.document.span(path);
+        self.document.sources.get(span.file).is_some_and(Source::is_option)
     }
 
     /// True if something was noted at `path` or below it.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::assertion::Assertion;
 use super::load::Problems;
-use super::scenario::{Lengths, Pool, Role, RouterByRole, RouterChoice, ScenarioFile, SharedPrefix, Slo, WorkloadEntry};
+use super::scenario::{Lengths, Pool, Role, RouterByRole, RouterChoice, ScenarioFile, Slo, WorkloadEntry};
 use crate::units::Count;
 
 /// Notes every contradiction within `file`.
@@ -72,7 +72,7 @@ fn check_model(file: &ScenarioFile, named: Option<&str>, path: &str, problems: &
 fn check_workload(file: &ScenarioFile, workload: &WorkloadEntry, path: &str, problems: &mut Problems<'_>) {
     check_model(file, workload.model.as_deref(), path, problems);
     if let Some(model) = model_of(file, workload.model.as_deref())
-        && !file.cluster.pools.iter().any(|p| model_of(file, p.model.as_deref()) == Some(model))
+        && file.cluster.pools.iter().all(|p| model_of(file, p.model.as_deref()).is_some_and(|served| served != model))
     {
         problems.note(path, &format!("no pool serves the model `{model}` that this workload asks for"), None);
     }
@@ -86,13 +86,11 @@ fn check_workload(file: &ScenarioFile, workload: &WorkloadEntry, path: &str, pro
         let path = format!("{path}.synthetic");
         check_lengths(&synthetic.prompt_tokens, &format!("{path}.prompt_tokens"), problems);
         check_lengths(&synthetic.output_tokens, &format!("{path}.output_tokens"), problems);
-        check_prefix(synthetic.shared_prefix.as_ref(), &path, problems);
     }
     if let Some(closed) = &workload.closed_loop {
         let path = format!("{path}.closed_loop");
         check_lengths(&closed.prompt_tokens, &format!("{path}.prompt_tokens"), problems);
         check_lengths(&closed.output_tokens, &format!("{path}.output_tokens"), problems);
-        check_prefix(closed.shared_prefix.as_ref(), &path, problems);
     }
     let endless = workload.trace.is_none() && workload.requests.is_none();
     if endless && file.run.requests.is_none() && file.run.duration.is_none() {
@@ -104,12 +102,6 @@ fn check_workload(file: &ScenarioFile, workload: &WorkloadEntry, path: &str, pro
         && to.get() <= window.from.get()
     {
         problems.at(&format!("{path}.trace.window.to"), format!("`{to}`"), &format!("a time after `from: {}`", window.from), None);
-    }
-}
-
-fn check_prefix(prefix: Option<&SharedPrefix>, path: &str, problems: &mut Problems<'_>) {
-    if prefix.is_some_and(|p| f64::from(p.groups) > 1e6) {
-        problems.note(&format!("{path}.shared_prefix.groups"), "more than a million different texts", None);
     }
 }
 
@@ -148,6 +140,10 @@ fn check_lengths(lengths: &Lengths, path: &str, problems: &mut Problems<'_>) {
 /// Prefill pools need someone to hand over to, decode pools someone to take over from.
 fn check_roles(file: &ScenarioFile, problems: &mut Problems<'_>) {
     let model = |pool: &Pool| model_of(file, pool.model.as_deref()).map(str::to_owned);
+    // What follows from a model that is unknown is not told besides.
+    if file.cluster.pools.iter().any(|pool| model(pool).is_none()) {
+        return;
+    }
     for (i, pool) in file.cluster.pools.iter().enumerate() {
         let partner = match pool.role {
             Role::Prefill => Role::Decode,
@@ -163,9 +159,13 @@ fn check_roles(file: &ScenarioFile, problems: &mut Problems<'_>) {
     }
 }
 
-/// One decision cannot have two rules.
+/// One decision cannot have two rules, and a rule needs something to decide.
 fn check_routers(file: &ScenarioFile, problems: &mut Problems<'_>) {
     let RouterChoice::ByRole(RouterByRole { prefill, mixed: Some(mixed), .. }) = &file.policies.router else { return };
+    if !file.cluster.pools.iter().any(|pool| pool.role == Role::Mixed) {
+        problems.note("policies.router.mixed", "no pool is `mixed`, so this chooses nothing", Some("leave `mixed` out".into()));
+        return;
+    }
     let model = |pool: &Pool| model_of(file, pool.model.as_deref()).map(str::to_owned);
     let of = |role: Role| file.cluster.pools.iter().filter(move |pool| pool.role == role);
     let both = of(Role::Mixed).find(|pool| of(Role::Prefill).any(|other| model(other) == model(pool)));

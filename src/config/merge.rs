@@ -1,9 +1,10 @@
 //! Bringing documents into one form: other spellings made right, one document laid over another.
 //!
-//! Owns: what an alias and what an include means. Must not know: files, whether values are right.
+//! Owns: what an alias, a whole number with a suffix and what an include means. Must not know: files, whether values are right.
 
 use super::schema::{At, Shape, Variant};
 use super::tree::{Entry, FileId, Kind, Node};
+use crate::units::Count;
 
 /// Gives keys and variants their right names: `isl`, `round_robin`, `perf: roofline`. `wins` is the source whose spelling stays if both
 /// are there.
@@ -23,8 +24,24 @@ pub(super) fn canonical(node: &mut Node, at: At<'_>, wins: FileId) {
                 canonical(node, one, wins);
             }
         }
+        Shape::Integer => {
+            if let Some(whole) = whole_number(&node.kind) {
+                node.kind = Kind::Int(whole);
+            }
+        }
         _ => {}
     }
+}
+
+/// Whole numbers in the ways in which counts are written: `1e3`, `20k`.
+fn whole_number(kind: &Kind) -> Option<i128> {
+    let count: Count = match kind {
+        Kind::Float(value) => Count::new(*value)?,
+        // A plain number in quotes is text that somebody meant.
+        Kind::Text(text) if text.parse::<f64>().is_err() => text.parse().ok()?,
+        _ => return None,
+    };
+    count.whole().map(i128::from)
 }
 
 fn canonical_map(node: &mut Node, at: At<'_>, wins: FileId) {

@@ -24,6 +24,9 @@ pub(super) fn apply(root: &mut Node, text: &str, file: FileId, at: At<'_>) -> Re
     if path.trim().is_empty() {
         return Err(vec![Fault::new(whole.span(0, 0), "no path before the `=`").expected("`--set path.to.key=value`")]);
     }
+    if let Some(fault) = without_effect(path, value, &whole, at) {
+        return Err(vec![fault]);
+    }
     let (node, mut faults) = parse(value, file);
     // The value starts behind the `=`, on the first line of the option.
     let (bytes, columns) = (path.len() + 1, path.chars().count() + 1);
@@ -37,6 +40,25 @@ pub(super) fn apply(root: &mut Node, text: &str, file: FileId, at: At<'_>) -> Re
     let Some(mut node) = node.filter(|_| faults.is_empty()) else { return Err(faults) };
     node.for_each_span(&mut |s| shift(s));
     set(root, 0, Walk { path, place: &whole, value: node }, Some(at), 0).map_err(|fault| vec![*fault])
+}
+
+/// What is refused although it could be read.
+fn without_effect(path: &str, value: &str, whole: &Place<'_>, at: At<'_>) -> Option<Fault> {
+    if path.starts_with('.') {
+        return Some(
+            Fault::new(whole.span(0, 1), "the path begins with a dot").hint(format!("write `{}={value}`", path.trim_start_matches('.'))),
+        );
+    }
+    let first = path.split(['.', '[']).next().unwrap_or_default();
+    if first == "include" && at.key(first).is_some() {
+        let fault = Fault::new(whole.span(0, first.len()), "`include` cannot be set: files are included before options are applied");
+        return Some(fault.hint("write `include: …` in the scenario".to_owned()));
+    }
+    if value.trim().is_empty() {
+        let fault = Fault::new(whole.span(0, path.len()), "no value after the `=`").at(path);
+        return Some(fault.expected("`--set path.to.key=value`").hint(format!("write `{path}=~` to take the key away")));
+    }
+    None
 }
 
 /// The text of an option, to make spans in it.

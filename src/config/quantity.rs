@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::check::{cut, found};
+use super::check::{cut, found, list_words};
 use super::schema::At;
 use super::source::Sources;
 use super::tree::{Fault, Kind, Node};
@@ -37,7 +37,7 @@ pub(super) fn check(node: &Node, name: &str, at: At<'_>, path: &str, sources: &S
             // What the unit allows is told on the side on which it was left.
             let low = text.trim_start().starts_with('-');
             let range = range_words(name, at, low.then_some(least), (!low).then_some(most));
-            Some(fault.expected(what_words(name, range)))
+            Some(fault.expected(what_words(name, at, range)))
         }
         Some(Err(_)) => Some(fault),
     }
@@ -81,15 +81,32 @@ fn value_of(name: &str, text: &str) -> Option<f64> {
 
 /// What is asked for: "a duration above 0, such as `50 ms`, `2 s` or `10 min`".
 pub(super) fn in_words(name: &str, at: At<'_>) -> String {
-    what_words(name, range_words(name, at, None, None))
+    what_words(name, at, range_words(name, at, None, None))
 }
 
-fn what_words(name: &str, range: Option<String>) -> String {
+fn what_words(name: &str, at: At<'_>, range: Option<String>) -> String {
     let (what, examples) = describe(name);
-    match range {
-        Some(range) => format!("{what} {range}, such as {examples}"),
-        None => format!("{what} such as {examples}"),
+    // Only examples that would be right here.
+    let all: Vec<&str> = examples.split('`').skip(1).step_by(2).collect();
+    let right: Vec<&str> = all.iter().copied().filter(|example| !out_of_range(name, example, at)).collect();
+    let examples = match right.len() {
+        0 if !all.is_empty() => example(name, at),
+        count if count < all.len() => Some(list_words(&right)),
+        _ => Some(examples.to_owned()),
+    };
+    match (range, examples) {
+        (Some(range), Some(examples)) => format!("{what} {range}, such as {examples}"),
+        (None, Some(examples)) => format!("{what} such as {examples}"),
+        (Some(range), None) => format!("{what} {range}"),
+        (None, None) => what.to_owned(),
     }
+}
+
+/// A value a little above the lower bound, where none of the usual examples would be right.
+fn example(name: &str, at: At<'_>) -> Option<String> {
+    let least = at.keyword("x-least").or_else(|| at.keyword("x-above")).and_then(Value::as_f64)?;
+    let shown = show_quantity(name, least * 1.25)?;
+    (!out_of_range(name, &shown, at)).then(|| format!("`{shown}`"))
 }
 
 /// Name and examples, as `units` has them in its own errors.

@@ -128,9 +128,37 @@ pub(super) fn check_file(path: &Path, what: &str) -> Result<(), ReadProblem> {
     }
 }
 
+/// The same of a file that is read more than once, which a pipe cannot be.
+pub(super) fn check_lasting(path: &Path, what: &str) -> Result<(), ReadProblem> {
+    check_file(path, what)?;
+    match fs::metadata(path) {
+        Ok(meta) if !meta.is_file() => {
+            let kind = kind_of(&meta).unwrap_or("is not a regular file");
+            Err(ReadProblem::new(format!("{kind}, and {what} is read more than once"), "save it to a file first".to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(unix)]
+fn kind_of(meta: &fs::Metadata) -> Option<&'static str> {
+    use std::os::unix::fs::FileTypeExt;
+    let kind = meta.file_type();
+    let words = [(kind.is_fifo(), "is a pipe"), (kind.is_socket(), "is a socket"), (kind.is_char_device(), "is a device")];
+    words.into_iter().find(|(is, _)| *is).map(|(_, words)| words)
+}
+
+#[cfg(not(unix))]
+const fn kind_of(_: &fs::Metadata) -> Option<&'static str> {
+    None
+}
+
 fn decode(bytes: Vec<u8>, what: &str) -> Result<String, ReadProblem> {
     if bytes.starts_with(&[0x1f, 0x8b]) {
         return Err(ReadProblem::new(format!("is compressed (gzip), expected {what}"), "unpack it first".to_owned()));
+    }
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err(ReadProblem::new(format!("is UTF-16 text, expected {what}"), "save it as UTF-8".to_owned()));
     }
     if let Some(at) = bytes.iter().position(|b| *b == 0) {
         return Err(ReadProblem::new(format!("is not a text file (byte {at} is zero), expected {what}"), None));
@@ -223,6 +251,7 @@ mod tests {
         for (bytes, expected) in [
             (&b"a: 1\0"[..], "is not a text file (byte 4 is zero), expected a YAML file"),
             (&b"a: \xff\xfe"[..], "is not a text file (byte 3 is not UTF-8), expected a YAML file"),
+            (&b"\xff\xfea\0:\0"[..], "is UTF-16 text, expected a YAML file"),
             (&b"\x1f\x8b\x08"[..], "is compressed (gzip), expected a YAML file"),
         ] {
             fs::write(&file, bytes).unwrap();

@@ -17,6 +17,9 @@ use crate::units::{Dtype, Source, Sources};
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum HuggingFaceError {
+    /// Nothing at all.
+    #[error("the file is empty, expected a Hugging Face config.json")]
+    Empty,
     /// Not JSON, or not an object.
     #[error("not a Hugging Face config.json: {0}")]
     NotJson(String),
@@ -70,6 +73,9 @@ const WITH_EXPERTS: [&str; 7] = ["deepseek_v2", "deepseek_v3", "gpt_oss", "kimi_
 
 /// Reads the text of a `config.json`. `name` becomes the name of the profile.
 pub fn read(name: &str, text: &str) -> Result<ModelProfile, HuggingFaceError> {
+    if text.trim().is_empty() {
+        return Err(HuggingFaceError::Empty);
+    }
     let document: serde_json::Value = serde_json::from_str(text).map_err(|error| HuggingFaceError::NotJson(error.to_string()))?;
     let keys = Keys::new(&document)?;
     if !FAMILIES.contains(&keys.family()) {

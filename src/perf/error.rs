@@ -19,7 +19,7 @@ pub enum PerfError {
         most: u32,
     },
     /// A count that must be divided evenly is not.
-    #[error("`{key}: {found}` does not divide the {count} {what} of `{model}`, expected one of {divisors}")]
+    #[error("`{key}: {found}` does not divide the {count} {what} of `{model}`, expected {}", one_of(divisors))]
     NotDivisible {
         /// Which dimension.
         key: &'static str,
@@ -31,8 +31,8 @@ pub enum PerfError {
         count: u32,
         /// The model.
         model: String,
-        /// What would do.
-        divisors: String,
+        /// What would do; what does not fit the hardware may be left out.
+        divisors: Vec<u32>,
     },
     /// KV heads can be neither split nor replicated evenly.
     #[error("`tp: {tp}` neither divides nor is a multiple of the {kv_heads} key-value heads of `{model}`")]
@@ -95,6 +95,9 @@ pub enum PerfError {
         /// What would do.
         expected: &'static str,
     },
+    /// Coefficients by which no iteration would take time.
+    #[error("all coefficients are 0, so iterations would take no time; give at least one of them")]
+    NoTime,
     /// Weights and activations leave no room for a KV cache.
     #[error(
         "`{model}` ({weights} weights) does not fit on {chips} × `{chip}`: needs {needed}, has {available}, short by {short_by}; \
@@ -120,7 +123,21 @@ pub enum PerfError {
     },
 }
 
+fn one_of(numbers: &[u32]) -> String {
+    let words: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+    if let [only] = words.as_slice() { only.clone() } else { format!("one of {}", words.join(", ")) }
+}
+
 impl PerfError {
+    /// The same, offering nothing that needs more than `chips`.
+    #[must_use]
+    pub fn within(mut self, chips: u32) -> Self {
+        if let Self::NotDivisible { divisors, .. } = &mut self {
+            divisors.retain(|&divisor| divisor <= chips);
+        }
+        self
+    }
+
     pub(crate) fn missing(chip: &str, table: &'static str, wanted: Dtype) -> Self {
         Self::MissingFigure { chip: chip.to_owned(), table, wanted: wanted.name() }
     }

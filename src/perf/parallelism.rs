@@ -104,6 +104,6 @@ fn divides(key: &'static str, parts: u32, what: &'static str, count: u32, model:
     if count.is_multiple_of(parts) {
         return Ok(());
     }
-    let divisors: Vec<String> = (1..=count.min(1024)).filter(|d| count.is_multiple_of(*d)).map(|d| d.to_string()).collect();
-    Err(PerfError::NotDivisible { key, found: parts, what, count, model: model.name().to_owned(), divisors: divisors.join(", ") })
+    let divisors = (1..=count.min(1024)).filter(|d| count.is_multiple_of(*d)).collect();
+    Err(PerfError::NotDivisible { key, found: parts, what, count, model: model.name().to_owned(), divisors })
 }

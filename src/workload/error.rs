@@ -69,6 +69,16 @@ pub enum WorkloadError {
         /// What is wrong with it, and what to do.
         problem: String,
     },
+    /// A trace of which a part is missing or in disorder, so that leaving out lines would leave out far too much.
+    #[error("{file}: {problem}")]
+    Damaged {
+        /// The trace file.
+        file: String,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// Parameters out of range: all problems at once.
     #[error("{}", join(.0))]
     Parameters(Vec<ParameterProblem>),

@@ -62,7 +62,11 @@ impl LengthDistribution {
         let mut problems = Problems::default();
         match self {
             Self::Fixed { tokens } => require_tokens(&mut problems, "tokens", *tokens),
-            Self::Uniform { min, max } => require_range(&mut problems, *min, *max),
+            Self::Uniform { min, max } => {
+                let mut range = Problems::default();
+                require_range(&mut range, *min, *max);
+                problems.within("uniform", range.into_vec());
+            }
             Self::Lognormal { mean, median, min, max } => {
                 let (mut range, mut shape) = (Problems::default(), Problems::default());
                 require_range(&mut range, *min, *max);
@@ -72,11 +76,11 @@ impl LengthDistribution {
                 let (range, shape) = (range.into_vec(), shape.into_vec());
                 if range.is_empty() && shape.is_empty() {
                     let kept = kept(*mean, *median, *min, *max);
-                    let found = format_args!("{min}..={max}, which keeps {:.3} % of the lognormal", kept * 100.0).to_string();
-                    problems.require(kept >= LEAST_KEPT, "min", found, "a range that keeps at least 1 % of it");
+                    let expected = format!("a range that keeps at least 1 % of the draws (this one keeps {:.3} %)", kept * 100.0);
+                    problems.require(kept >= LEAST_KEPT, "lognormal", format_args!("min: {min}, max: {max}"), &expected);
                 }
-                problems.within("", range);
-                problems.within("", shape);
+                problems.within("lognormal", range);
+                problems.within("lognormal", shape);
             }
             Self::Values(values) => {
                 problems.require(!values.is_empty(), "values", "none", "at least one length");
@@ -253,11 +257,11 @@ mod tests {
     fn all_problems_of_a_distribution_are_named_at_once() {
         let fields = |distribution: &LengthDistribution| distribution.validate().into_iter().map(|p| p.field).collect::<Vec<_>>();
         assert_eq!(fields(&LengthDistribution::Fixed { tokens: 0 }), ["tokens"]);
-        assert_eq!(fields(&LengthDistribution::Uniform { min: 0, max: u32::MAX }), ["min", "max"]);
-        assert_eq!(fields(&LengthDistribution::Uniform { min: 5, max: 4 }), ["min"]);
-        assert_eq!(fields(&lognormal(f64::NAN, -1.0, (0, 9))), ["min", "mean", "median"]);
-        assert_eq!(fields(&lognormal(5.0, 6.0, ALL)), ["median"]);
-        assert_eq!(fields(&lognormal(1e300, 1e300, ALL)), ["mean", "median"]);
+        assert_eq!(fields(&LengthDistribution::Uniform { min: 0, max: u32::MAX }), ["uniform.min", "uniform.max"]);
+        assert_eq!(fields(&LengthDistribution::Uniform { min: 5, max: 4 }), ["uniform.min"]);
+        assert_eq!(fields(&lognormal(f64::NAN, -1.0, (0, 9))), ["lognormal.min", "lognormal.mean", "lognormal.median"]);
+        assert_eq!(fields(&lognormal(5.0, 6.0, ALL)), ["lognormal.median"]);
+        assert_eq!(fields(&lognormal(1e300, 1e300, ALL)), ["lognormal.mean", "lognormal.median"]);
         assert_eq!(fields(&LengthDistribution::Values(vec![])), ["values"]);
         assert_eq!(fields(&LengthDistribution::Values(vec![1, 0])), ["values[1]"]);
     }

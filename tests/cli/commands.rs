@@ -190,7 +190,7 @@ fn init_writes_a_scenario_and_never_over_one() {
     assert_eq!(place.good(&["validate", "mine.yaml"]), "mine.yaml: valid scenario\n");
     place.write("other.yaml", "precious");
     let said = place.refused(&["init", "other.yaml"]);
-    assert!(said.starts_with("error: cannot write `other.yaml`: "), "{said}");
+    assert!(said.starts_with("error: `other.yaml` is there already"), "{said}");
     assert_eq!(std::fs::read_to_string(place.path("other.yaml")).unwrap(), "precious");
 }
 

@@ -35,6 +35,60 @@ fn as_many_requests_are_generated_as_are_asked_for() {
     }
 }
 
+/// It stands in for the scenario's own limit, also where that has none.
+#[test]
+fn a_workload_without_end_is_generated_up_to_the_number_asked_for() {
+    let place = Place::tiny();
+    let said = place.good(&["trace", "generate", "tiny.yaml", "--requests", "3", "--set", "run={warmup: 1 s}"]);
+    assert_eq!(said.lines().count(), 1 + 3);
+}
+
+/// Whoever reads a trace more than once needs a file; who reads it once may be given a pipe, but not one without a line.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_read_once_or_not_at_all() {
+    let place = Place::tiny();
+    assert!(std::process::Command::new("mkfifo").arg(place.path("pipe")).status().unwrap().success());
+    for (path, what) in [("pipe", "pipe"), ("/dev/zero", "device")] {
+        let set = format!("workload.chat.trace={{format: plain, path: {path}}}");
+        for command in ["run", "validate"] {
+            let said = place.refused(&[command, "tiny.yaml", "--set", &set]);
+            assert!(said.contains(&format!("`{path}` is a {what}, and a trace is read more than once")), "{said}");
+            assert!(said.ends_with("hint: save it to a file first\n"), "{said}");
+        }
+    }
+    for options in [&["trace", "inspect", "/dev/zero"][..], &["trace", "import", "/dev/zero", "--skip-bad-lines"]] {
+        let said = place.refused(options);
+        assert_eq!(said, "error: /dev/zero:1: found a line of more than 64 MiB, expected one request\n");
+    }
+    let program = assert_cmd::cargo::cargo_bin!("tokenmill").display().to_string();
+    place.write("t.csv", PLAIN);
+    let script = format!("cat t.csv > pipe & '{program}' trace import pipe");
+    let output = std::process::Command::new("sh").args(["-c", &script]).current_dir(place.path("")).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), PLAIN);
+}
+
+/// What is missing is no bad line, at whatever point of a run it is missed.
+#[test]
+fn a_compressed_trace_that_is_cut_is_refused_however_it_is_read() {
+    use std::io::Write;
+    let place = Place::tiny();
+    let lines: Vec<String> = (0..20_000).map(|i| format!("{i},{},{}\n", 1 + i * i % 997, 1 + i * 7 % 31)).collect();
+    let text = format!("arrival_s,prompt_tokens,output_tokens\n{}", lines.concat());
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(text.as_bytes()).unwrap();
+    let whole = encoder.finish().unwrap();
+    place.write("cut.gz", &whole[..whole.len() / 2]);
+    let set = "workload.chat.trace={format: plain, path: cut.gz, rate_scale: 1000, skip_bad_lines: true}";
+    let run: &[&str] = &["run", "tiny.yaml", "--set", set, "--set", "run={}"];
+    for arguments in [run, &["trace", "inspect", "cut.gz"], &["trace", "import", "cut.gz", "--skip-bad-lines", "--out", "o.csv"]] {
+        let said = place.refused(arguments);
+        assert!(said.starts_with("error: cut.gz: the compressed data end after line "), "{said}");
+        assert!(said.ends_with("; all that follows is missing\n\nhint: fetch the file again: a whole gzip file is needed\n"), "{said}");
+    }
+    assert_eq!(names(&place).iter().filter(|name| name.contains("o.csv")).count(), 0);
+}
+
 #[test]
 fn a_trace_without_a_request_is_not_written() {
     let place = Place::tiny();

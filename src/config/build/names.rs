@@ -44,6 +44,10 @@ pub(super) fn models(
             precision.weights = weights;
             precision.experts = None;
         }
+        if choice.experts.is_some() && profile.architecture.experts.is_none() {
+            let hint = "leave `experts` out: `weights` is the format of all weights of a dense model";
+            problems.note(&format!("{path}.experts"), &format!("`{key}` has no experts"), Some(hint.into()));
+        }
         precision.experts = choice.experts.or(precision.experts);
         precision.kv = choice.kv.unwrap_or(precision.kv);
         match Model::new(name.clone(), profile.architecture.clone(), precision) {

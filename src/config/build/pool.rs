@@ -32,7 +32,9 @@ impl PoolBuilder<'_> {
     /// The pool and what its nodes cost; `None` if it cannot be built, which has been noted then.
     pub(super) fn build(&self, problems: &mut Problems<'_>) -> Option<(PoolSpec, NodeCost)> {
         let parallelism = Parallelism { tp: self.pool.parallelism.tp, ep: self.pool.parallelism.ep, dp: self.pool.parallelism.dp, pp: 1 };
+        let node = &self.hardware.node;
         if let Err(error) = parallelism.validate(&self.model.model) {
+            let error = error.within(node.scale_up_chips);
             let key = match &error {
                 PerfError::ParallelismRange { key, .. } | PerfError::NotDivisible { key, .. } => key,
                 PerfError::KvHeads { .. } => "tp",
@@ -42,7 +44,6 @@ impl PoolBuilder<'_> {
             problems.note(&format!("{}.parallelism.{key}", self.path), &error.to_string(), None);
             return None;
         }
-        let node = &self.hardware.node;
         if parallelism.chips() > node.scale_up_chips {
             let problem = format!(
                 "found {} chips in one instance, expected at most {}: the chips that `{}` joins by its scale-up link",
@@ -54,7 +55,7 @@ impl PoolBuilder<'_> {
             problems.note(&format!("{}.parallelism.{key}", self.path), &problem, None);
             return None;
         }
-        let perf = self.perf(parallelism).map_err(|error| problems.note(&format!("{}.perf", self.path), &error.to_string(), None)).ok();
+        let perf = self.perf(parallelism).map_err(|error| self.note_perf(&error, problems)).ok();
         let engine = self.engine(parallelism, problems);
         let power = self.power(parallelism).map_err(|error| problems.note(&format!("{}.node", self.path), &error, None)).ok();
         let cost = self.cost(problems);
@@ -84,6 +85,22 @@ impl PoolBuilder<'_> {
             handoff_overhead: handoff_overhead(link, overrides.latency),
         };
         Some((spec, cost?))
+    }
+
+    /// A number format that the chip has no figures for is told where it was chosen, once for all pools.
+    fn note_perf(&self, error: &PerfError, problems: &mut Problems<'_>) {
+        let precision = self.model.model.precision();
+        let chosen = |wanted: &str| {
+            let formats = [("weights", Some(precision.weights)), ("experts", precision.experts), ("kv", Some(precision.kv))];
+            let keys = formats.into_iter().filter(|(_, format)| format.is_some_and(|format| format.name() == wanted));
+            keys.map(|(key, _)| format!("models.{}.{key}", self.model.name)).find(|path| problems.has(path))
+        };
+        let key = if let PerfError::MissingFigure { wanted, .. } = error { chosen(wanted) } else { None };
+        match key {
+            Some(key) if problems.touch(&key) => {}
+            Some(key) => problems.note(&key, &error.to_string(), None),
+            None => problems.note(&format!("{}.perf", self.path), &error.to_string(), None),
+        }
     }
 
     /// KV bytes of a token on the wire and, of these, in layers with a window. Bytes that are given are all there is, the same for every token;
@@ -222,10 +239,18 @@ impl PoolBuilder<'_> {
             },
             Err(error) => {
                 let key = if matches!(error, PerfError::DoesNotFit { .. }) { ".parallelism.tp" } else { "" };
-                problems.note(&format!("{}{key}", self.path), &error.to_string(), None);
+                problems.note(&format!("{}{key}", self.path), &error.to_string(), self.little_memory_hint(&error));
                 None
             }
         }
+    }
+
+    /// A model that does not fit may do so in all of the memory.
+    fn little_memory_hint(&self, error: &PerfError) -> Option<String> {
+        let share = self.pool.engine.gpu_memory_utilization;
+        let less = share.get() < scenario::Engine::default().gpu_memory_utilization.get();
+        (less && matches!(error, PerfError::DoesNotFit { .. }))
+            .then(|| format!("or raise `gpu_memory_utilization` (now {share}), the share of the memory that may be used"))
     }
 
     /// As given, else what the model allows and the KV memory holds.

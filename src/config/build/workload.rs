@@ -5,7 +5,7 @@ use super::super::scenario::{
     Arrivals, ClosedLoop, Diurnal, Lengths, ScenarioFile, SharedPrefix, Slo as SloEntry, Synthetic, Trace, TraceFormat as FormatName,
     WorkloadEntry,
 };
-use super::super::source::{check_file, missing_folder, read};
+use super::super::source::{check_lasting, missing_folder, read};
 use super::span;
 use crate::metrics::SloLimits;
 use crate::sim::{SimDuration, Streams};
@@ -13,7 +13,7 @@ use crate::units::{Count, Duration, Ratio, grouped};
 use crate::workload::{
     ArrivalProcess, ClassId, ClosedLoopParameters, ClosedLoopWorkload, DiurnalEnvelope, LengthDistribution, MAX_TOKENS, ParameterProblem,
     ReadOptions, RequestShape, SharedPrefix as SharedPrefixParameters, SyntheticParameters, SyntheticWorkload, TraceFormat,
-    TraceParameters, TraceSource, TraceWindow, TraceWorkload, Workload, WorkloadError,
+    TraceParameters, TraceReader, TraceSource, TraceWindow, TraceWorkload, Workload, WorkloadError,
 };
 
 /// What one workload is made from.
@@ -94,41 +94,64 @@ fn source(entry: &WorkloadEntry, path: &str, document: &Document, problems: &mut
 fn open_trace(source: &WorkloadSource, name: &str, at: &str, problems: &mut Problems<'_>) -> bool {
     let WorkloadSource::Trace(parameters) = source else { return true };
     let found = match &parameters.source {
-        TraceSource::File(path) => check_file(path, "a trace file").map_err(|problem| {
-            let elsewhere = format!("give its place with `--set workload.{name}.trace.path=…`");
-            let hint = match missing_folder(path) {
-                Some(missing) => format!("{elsewhere}; {missing}"),
-                None => problem.hint.clone().unwrap_or(elsewhere),
+        TraceSource::File(path) => check_lasting(path, "a trace").map_err(|problem| {
+            // Whoever gave its place knows how.
+            let elsewhere = (!problems.is_option(at)).then(|| format!("give its place with `--set workload.{name}.trace.path=…`"));
+            let hint = match (elsewhere, missing_folder(path)) {
+                (Some(elsewhere), Some(missing)) => Some(format!("{elsewhere}; {missing}")),
+                (elsewhere, missing) => problem.hint.clone().or(elsewhere).or(missing),
             };
-            (problem.sentence(path), Some(hint))
+            (problem.sentence(path), hint, false)
         }),
         TraceSource::Memory { .. } => Ok(()),
     };
     let opened = found.and_then(|()| {
-        TraceWorkload::open(ClassId(0), parameters.clone()).map_err(|error| {
+        TraceWorkload::open(ClassId(0), parameters.clone()).map(drop).map_err(|error| {
             let hint = match &error {
                 WorkloadError::BadLine { .. } => {
                     Some("mend the line, or write `skip_bad_lines: true` to skip and count such lines".to_owned())
                 }
                 WorkloadError::BadStart { formats, .. } => TraceFormat::beginnings(formats),
+                WorkloadError::Damaged { remedy, .. } => Some((*remedy).to_owned()),
                 _ => None,
             };
-            (error.to_string(), hint)
+            (error.to_string(), hint, matches!(error, WorkloadError::Trace { .. }))
         })
     });
-    match opened {
-        Ok(_) => true,
-        Err((problem, hint)) => {
-            problems.note(at, &problem, hint);
-            false
+    let Err((problem, hint, nothing)) = opened else { return true };
+    let window = at.replace(".path", ".window");
+    match (nothing && problems.has(&window)).then(|| length_s(parameters)).flatten() {
+        Some(length_s) => {
+            let length = grouped(&format!("{length_s:.1}"));
+            problems.note(&window, &format!("{problem}: the trace is {length} s long"), None);
         }
+        None => problems.note(at, &problem, hint),
     }
+    false
+}
+
+/// Seconds from the first request of a trace to its last, if it can be read.
+fn length_s(parameters: &TraceParameters) -> Option<f64> {
+    let mut reader = TraceReader::open(&parameters.source, parameters.read).ok()?;
+    let first = reader.next_record().ok()??.at_ns;
+    let mut last = first;
+    while let Some(record) = reader.next_record().ok()? {
+        last = record.at_ns;
+    }
+    Some(SimDuration::from_ns(last - first).as_secs_f64())
 }
 
 /// Points at the key that a parameter came from, as far as the names agree.
 fn note(problem: &ParameterProblem, at: &str, problems: &mut Problems<'_>) {
     let field = problem.field.replace("prompt", "prompt_tokens").replace("output", "output_tokens").replace("envelope", "diurnal");
-    problems.at(&format!("{at}.{field}"), format!("`{}`", problem.found), &problem.expected, None);
+    let mut path = format!("{at}.{field}");
+    let mut found = format!("`{}`", problem.found);
+    // A mean that was not given follows from the spread.
+    if let Some(parent) = path.strip_suffix(".mean").filter(|parent| problems.has(&format!("{parent}.sigma"))) {
+        path = format!("{parent}.sigma");
+        found = format!("a mean of {found}");
+    }
+    problems.at(&path, found, &problem.expected, None);
 }
 
 fn synthetic_parameters(
@@ -197,11 +220,16 @@ fn shape(
     let output = lengths(output, &format!("{at}.output_tokens"), document, problems);
     let shared_prefix = match prefix {
         None => None,
-        Some(prefix) => Some(SharedPrefixParameters {
-            groups: prefix.groups,
-            tokens: tokens(prefix.tokens, &format!("{at}.shared_prefix.tokens"), problems)?,
-            block_tokens: PREFIX_BLOCK_TOKENS,
-        }),
+        Some(prefix) => {
+            let path = format!("{at}.shared_prefix.tokens");
+            let tokens = tokens(prefix.tokens, &path, problems)?;
+            if tokens < PREFIX_BLOCK_TOKENS {
+                let expected = format!("at least {PREFIX_BLOCK_TOKENS} tokens, because only full blocks of so many are shared");
+                problems.at(&path, format!("`{tokens}`"), &expected, None);
+                return None;
+            }
+            Some(SharedPrefixParameters { groups: prefix.groups, tokens, block_tokens: PREFIX_BLOCK_TOKENS })
+        }
     };
     Some(RequestShape { prompt: prompt?, output: output?, shared_prefix })
 }

@@ -150,6 +150,7 @@ pub struct Roofline {
     pub gemm_memory: Option<Ratio>,
     /// Host time per iteration that is not hidden behind the chip.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-most" = 10))]
     pub iteration_overhead: Option<Duration>,
 }
 

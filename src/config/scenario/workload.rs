@@ -97,8 +97,8 @@ pub enum Arrivals {
         /// Mean arrivals per time.
         #[schemars(extend("x-least" = 1e-6))]
         rate: PerSecond,
-        /// Coefficient of variation of the gaps.
-        #[schemars(extend("x-above" = 0, "x-most" = 100))]
+        /// Coefficient of variation of the gaps, 0.01 to 100.
+        #[schemars(extend("x-least" = 0.01, "x-most" = 100))]
         cv: Ratio,
     },
     /// Gaps with a Weibull distribution.
@@ -106,8 +106,8 @@ pub enum Arrivals {
         /// Mean arrivals per time.
         #[schemars(extend("x-least" = 1e-6))]
         rate: PerSecond,
-        /// Coefficient of variation of the gaps.
-        #[schemars(extend("x-above" = 0, "x-most" = 100))]
+        /// Coefficient of variation of the gaps, 0.01 to 100.
+        #[schemars(extend("x-least" = 0.01, "x-most" = 100))]
         cv: Ratio,
     },
 }
@@ -185,7 +185,7 @@ pub struct SharedPrefix {
     pub tokens: Count,
     /// How many different texts there are.
     #[serde(default = "one")]
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub groups: u32,
 }
 
@@ -220,7 +220,7 @@ pub struct Trace {
     pub path: String,
     /// Multiplies the arrival rate: 2 halves all gaps.
     #[serde(default = "all")]
-    #[schemars(extend("x-above" = 0))]
+    #[schemars(extend("x-least" = 1e-6, "x-most" = 1e6))]
     pub rate_scale: Ratio,
     /// Part of the trace to replay, in trace time. Absent: all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -229,7 +229,8 @@ pub struct Trace {
     #[serde(default = "one")]
     #[schemars(range(min = 1))]
     pub repeat: u32,
-    /// Skip and count lines that cannot be used instead of stopping at the first.
+    /// Skip and count lines that cannot be used instead of stopping at the first. Compressed data that end early or are damaged, and 100
+    /// requests in a row that are earlier than one above them, are refused all the same.
     #[serde(default)]
     pub skip_bad_lines: bool,
 }

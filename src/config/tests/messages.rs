@@ -175,6 +175,8 @@ fn exactly_one_source_of_requests_is_allowed() {
        |
     14 |     closed_loop: {concurrency: 0, isl: {fixed: 1.5}, osl: 5}
        |                                                           ^
+       |
+    hint: write `{fixed: 5}`
 
     error: workload[1]: both `closed_loop` and `trace` are given, expected exactly one of `synthetic`, `closed_loop` or `trace`
       --> pd.yaml:15:5

@@ -97,6 +97,11 @@ fn qwen2_has_biases_on_queries_keys_and_values() {
 }
 
 #[test]
+fn an_empty_file_is_called_empty() {
+    assert_eq!(read("x", " \n").unwrap_err().to_string(), "the file is empty, expected a Hugging Face config.json");
+}
+
+#[test]
 fn a_family_of_other_layers_is_refused_although_its_keys_look_alike() {
     for family in ["jamba", "mamba", "falcon_h1", "bert", "t5", "llama4_text", "qwen3_next", "minimax"] {
         let error = read("x", &MISTRAL.replace("\"mistral\"", &format!("\"{family}\""))).unwrap_err().to_string();

@@ -173,7 +173,8 @@ impl<const N: usize> Columns<N> {
         if count == self.count {
             return Ok(fields);
         }
-        let text = format!("found {count} columns in `{}`, expected {}", shown(line), self.count);
+        let columns = if count == 1 { "column" } else { "columns" };
+        let text = format!("found {count} {columns} in `{}`, expected {}", shown(line), self.count);
         Err(LineProblem::new(SkipReason::Structure, text))
     }
 }
@@ -223,6 +224,7 @@ mod tests {
         assert_eq!(columns.fields(b"7, 1 ,\"2\"").unwrap(), [b"2", b"1"]);
         assert_eq!(columns.fields(b"7,1").unwrap_err().text, "found 2 columns in `7,1`, expected 3");
         assert!(columns.fields(b"7,1,2,3").is_err());
+        assert_eq!(columns.fields(b"7").unwrap_err().text, "found 1 column in `7`, expected 3");
         let error = Columns::find(b"x,y", ["a", "b"]).unwrap_err();
         assert_eq!(error.text, "header: found `x,y`, expected a column `a`, as in `a,b`");
     }

@@ -14,7 +14,7 @@ pub(super) enum Line {
     Whole,
     /// The last line, without an end.
     Torn,
-    /// A line longer than is read; it has been passed over.
+    /// A line longer than is read; the next reading passes over the rest of it.
     TooLong,
     /// There are no more.
     End,
@@ -26,6 +26,8 @@ pub(super) struct Lines {
     longest: usize,
     buffer: Vec<u8>,
     number: u64,
+    /// The line read last was too long, and its rest comes first.
+    rest: bool,
 }
 
 impl std::fmt::Debug for Lines {
@@ -37,7 +39,7 @@ impl std::fmt::Debug for Lines {
 impl Lines {
     /// Lines of at most `longest` bytes, line end included.
     pub(super) fn new(input: Box<dyn BufRead + Send>, longest: usize) -> Self {
-        Self { input, longest, buffer: Vec::new(), number: 0 }
+        Self { input, longest, buffer: Vec::new(), number: 0, rest: false }
     }
 
     /// Number of the line read last, from 1.
@@ -57,6 +59,9 @@ impl Lines {
         if self.buffer.capacity() > KEEP {
             self.buffer.shrink_to(KEEP);
         }
+        if std::mem::take(&mut self.rest) {
+            self.input.skip_until(b'\n')?;
+        }
         self.number += 1;
         let read = self.input.by_ref().take(self.longest as u64).read_until(b'\n', &mut self.buffer)?;
         if self.buffer.ends_with(b"\n") {
@@ -65,8 +70,9 @@ impl Lines {
         if read == 0 {
             return Ok(Line::End);
         }
-        if read == self.longest && self.input.skip_until(b'\n')? > 0 {
+        if read == self.longest && !self.input.fill_buf()?.is_empty() {
             self.buffer.clear();
+            self.rest = true;
             return Ok(Line::TooLong);
         }
         Ok(Line::Torn)
@@ -101,6 +107,13 @@ mod tests {
         assert_eq!((lines.read().unwrap(), lines.text(), lines.number()), (Line::Whole, b"xy".as_slice(), 3));
         assert_eq!(lines.read().unwrap(), Line::Torn);
         assert_eq!(lines.read().unwrap(), Line::End);
+    }
+
+    /// Whoever wants no more of it does not have to find its end.
+    #[test]
+    fn a_line_without_end_is_told_before_its_end_is_looked_for() {
+        let mut lines = Lines::new(Box::new(BufReader::new(io::repeat(0))), 1 << 16);
+        assert_eq!(lines.read().unwrap(), Line::TooLong);
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! Rules for every format: files are read line by line and never held whole; gzip is recognised by its first bytes, not by its name;
 //! a line that cannot be used (torn, zero or absurd lengths, out of order, …) is refused with file, line and field, or with
 //! `skip_bad_lines` left out and counted by reason. Lines of white space are ignored. A wrong header or an empty file is always
-//! refused. CSV columns are found by name, in any order, and others are ignored.
+//! refused, and so are compressed data that end early or are damaged and a hundred requests in a row that come before one above them:
+//! leaving out lines would leave out far too much. CSV columns are found by name, in any order, and others are ignored.
 //!
 //! A new format is one file with a `LineFormat` and one line in each table of [`TraceFormat`].
 

@@ -2,6 +2,7 @@
 //! The last block of a prompt is mostly part full; only full blocks become prefix ids, since only they can be reused.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::field::{self, LineProblem, shown, unexpected};
 use super::format::{LineFormat, TraceRecord};
@@ -80,12 +81,32 @@ fn explain(line: &[u8]) -> LineProblem {
         serde_json::error::Category::Data if path.is_empty() || path == "." => {
             LineProblem::new(SkipReason::Field, format!("{message}; expected `timestamp`, `input_length`, `output_length` and `hash_ids`"))
         }
-        serde_json::error::Category::Data => LineProblem::new(SkipReason::Field, format!("{path}: {message}")),
+        serde_json::error::Category::Data => match field_at(line, &path) {
+            Some((found, expected)) => unexpected(SkipReason::Field, &path, found.to_string().as_bytes(), expected),
+            None => LineProblem::new(SkipReason::Field, format!("{path}: {message}")),
+        },
         _ => LineProblem::new(
             SkipReason::Structure,
             format!("found `{}`, expected a JSON object ({message} in column {})", shown(line), what.column()),
         ),
     }
+}
+
+/// What a line has at `path`, and what that should be.
+fn field_at(line: &[u8], path: &str) -> Option<(Value, &'static str)> {
+    let (name, index) = path.split_once('[').map_or((path, None), |(name, index)| (name, index.strip_suffix(']')));
+    let found = serde_json::from_slice::<Value>(line).ok()?.get_mut(name)?.take();
+    let expected = match (name, index) {
+        ("timestamp", _) => "milliseconds, 0 or more and below 9.2e12",
+        ("hash_ids", None) => "a list of whole numbers",
+        ("hash_ids", Some(_)) => "a whole number, 0 or more",
+        _ => "a whole number of tokens, at least 1",
+    };
+    let found = match index {
+        Some(index) => found.get(index.parse::<usize>().ok()?)?.clone(),
+        None => found,
+    };
+    Some((found, expected))
 }
 
 #[cfg(test)]
@@ -116,13 +137,19 @@ mod tests {
         assert_eq!(line("0", "0", "1", "[]").0, ZeroTokens);
         assert_eq!(line("0", "9", "0", "[]"), (ZeroTokens, "output_length: found `0`, expected at least 1 token".to_owned()));
         assert_eq!(line("0", "99999999", "1", "[]").0, TooManyTokens);
-        assert_eq!(line("0", "-9", "1", "[]"), (Field, "input_length: invalid value: integer `-9`, expected u64".to_owned()));
+        assert_eq!(
+            line("0", "-9", "1", "[]"),
+            (Field, "input_length: found `-9`, expected a whole number of tokens, at least 1".to_owned())
+        );
         assert_eq!(line("-1", "9", "1", "[]").0, Field);
         assert_eq!(line("1e18", "9", "1", "[]").0, Field);
         assert_eq!(line("\"x\"", "9", "1", "[]").0, Field);
         let (reason, text) = line("0", "513", "1", "[1, 2, 3]");
         assert_eq!((reason, text.as_str()), (Field, "hash_ids: found 3 ids, expected at most 2, the blocks of 512 tokens in 513"));
-        assert!(line("0", "513", "1", "[1, -2]").1.starts_with("hash_ids[1]: "));
+        assert_eq!(line("0", "513", "1", "[1, -2]").1, "hash_ids[1]: found `-2`, expected a whole number, 0 or more");
+        assert_eq!(line("0", "513", "1", "7").1, "hash_ids: found `7`, expected a list of whole numbers");
+        assert_eq!(line("0", "600.5", "1", "[]").1, "input_length: found `600.5`, expected a whole number of tokens, at least 1");
+        assert_eq!(line("\"x\"", "9", "1", "[]").1, "timestamp: found `\"x\"`, expected milliseconds, 0 or more and below 9.2e12");
     }
 
     #[test]

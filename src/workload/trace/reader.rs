@@ -9,6 +9,10 @@ use super::lines::{Line, Lines, MAX_LINE};
 use super::parameters::ReadOptions;
 use super::skipped::{SkipReason, SkippedLines};
 use super::source::{Meter, TraceSource};
+use crate::units::grouped;
+
+/// So many requests in a row that come before one above them are not what is wrong: that one is, or the trace is in another order.
+const DISORDER: u64 = 100;
 
 /// Reads the records of a trace in order. Memory: one line.
 #[derive(Debug)]
@@ -22,7 +26,11 @@ pub struct TraceReader {
     skipped: SkippedLines,
     /// The first line has been read and holds a record.
     first: Option<Line>,
+    /// Time of the last record, and its line.
     last_ns: u64,
+    last_line: u64,
+    /// Lines since then that were left out because they come before it.
+    before_last: u64,
     ended: bool,
 }
 
@@ -44,10 +52,7 @@ impl TraceReader {
         let mut lines = Lines::new(text, MAX_LINE);
         let first = match lines.read() {
             Ok(line) => line,
-            Err(error) => {
-                let problem = damage(error).map_err(|source| WorkloadError::Io { file: file.clone(), source })?;
-                return Err(bad_start(&file, problem.text, &[]));
-            }
+            Err(error) => return Err(damage(error, &file, 0)),
         };
         match first {
             Line::End => {
@@ -80,6 +85,8 @@ impl TraceReader {
             skipped: SkippedLines::default(),
             first: (!is_header).then_some(first),
             last_ns: 0,
+            last_line: 0,
+            before_last: 0,
             ended: false,
         })
     }
@@ -96,19 +103,25 @@ impl TraceReader {
                 Ok(Ok(Outcome::End)) => break,
                 Ok(Err(problem)) => problem,
                 Err(error) => {
-                    // Nothing can be read beyond a damaged place.
                     self.ended = true;
-                    damage(error).map_err(|source| WorkloadError::Io { file: self.file.clone(), source })?
+                    return Err(damage(error, &self.file, self.lines.number() - 1));
                 }
             };
             if !self.skip_bad_lines {
                 self.ended = true;
                 let mut text = shown_line(self.lines.text());
-                // Of a line too long or damaged only a part has been read; a short one may be in the message already.
-                if matches!(problem.reason, SkipReason::TooLong | SkipReason::Compressed) || problem.text.contains(&text) {
+                // Of a line too long only a part has been read; a short one may be in the message already.
+                if problem.reason == SkipReason::TooLong || problem.text.contains(&text) {
                     text.clear();
                 }
                 return Err(WorkloadError::BadLine { file: self.file.clone(), line: self.lines.number(), problem: problem.text, text });
+            }
+            if problem.reason == SkipReason::OutOfOrder {
+                self.before_last += 1;
+                if self.before_last == DISORDER {
+                    self.ended = true;
+                    return Err(self.disorder());
+                }
             }
             self.skipped.note(self.lines.number(), problem.reason, problem.text);
         }
@@ -145,11 +158,23 @@ impl TraceReader {
         let record = self.line_format.record(text)?;
         if record.at_ns < self.last_ns {
             let back = (self.last_ns - record.at_ns) as f64 / 1e9;
-            let text = format!("time: found an arrival {back} s before the one above, expected times in order");
+            let text = format!(
+                "time: found an arrival {} s before that of line {}, expected times in order: one of the two is wrong",
+                grouped(&back.to_string()),
+                self.last_line
+            );
             return Err(LineProblem::new(SkipReason::OutOfOrder, text));
         }
-        self.last_ns = record.at_ns;
+        (self.last_ns, self.last_line, self.before_last) = (record.at_ns, self.lines.number(), 0);
         Ok(Outcome::Record(record))
+    }
+
+    fn disorder(&self) -> WorkloadError {
+        let problem = format!(
+            "{DISORDER} requests in a row arrive before line {}, which stands above them: its time is wrong, or the trace is not in order",
+            self.last_line
+        );
+        WorkloadError::Damaged { file: self.file.clone(), problem, remedy: "mend the time of that line, or sort the trace by time" }
     }
 
     /// The trace's name, as in messages.
@@ -190,16 +215,16 @@ fn bad_start(file: &str, problem: String, formats: &[TraceFormat]) -> WorkloadEr
     WorkloadError::BadStart { file: file.to_owned(), problem, formats: formats.to_vec() }
 }
 
-/// Whether a failed read is the fault of the compressed data (a bad line) or of the system.
-fn damage(error: io::Error) -> Result<LineProblem, io::Error> {
+/// Why nothing can be read on: the compressed data are at fault, or the system. Before it, `lines` were read.
+fn damage(error: io::Error, file: &str, lines: u64) -> WorkloadError {
     let what = match error.kind() {
-        io::ErrorKind::UnexpectedEof => "the compressed data end in the middle of this line, expected a whole gzip file",
-        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
-            "the compressed data are damaged at this line, expected a whole gzip file"
-        }
-        _ => return Err(error),
+        io::ErrorKind::UnexpectedEof => "end",
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => "are damaged",
+        _ => return WorkloadError::Io { file: file.to_owned(), source: error },
     };
-    Ok(LineProblem::new(SkipReason::Compressed, what))
+    let place = if lines == 0 { "before the end of line 1".to_owned() } else { format!("after line {}", grouped(&lines.to_string())) };
+    let problem = format!("the compressed data {what} {place}; all that follows is missing");
+    WorkloadError::Damaged { file: file.to_owned(), problem, remedy: "fetch the file again: a whole gzip file is needed" }
 }
 
 fn too_long() -> String {

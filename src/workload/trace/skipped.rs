@@ -27,8 +27,6 @@ pub enum SkipReason {
     Torn,
     /// Longer than is read.
     TooLong,
-    /// The compressed data end early or are damaged; nothing after it is read.
-    Compressed,
 }
 
 impl fmt::Display for SkipReason {
@@ -41,7 +39,6 @@ impl fmt::Display for SkipReason {
             Self::OutOfOrder => "out of order",
             Self::Torn => "torn last line",
             Self::TooLong => "line too long",
-            Self::Compressed => "damaged compression",
         })
     }
 }

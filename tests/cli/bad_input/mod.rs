@@ -2,6 +2,7 @@
 //!
 //! Commands run in their folder and name files relative to it, so that no path of the machine is in a message.
 
+mod advice;
 mod meaning;
 
 use super::{Place, TINY};
@@ -172,8 +173,8 @@ fn bounds_are_told_on_the_side_that_was_left() {
         ("workload.chat.synthetic.arrivals.poisson.rate=-5 /s", "a rate of at least 0.000001 /s, such as"),
         ("workload.chat.synthetic.arrivals.poisson.rate=1e10 /s", "a rate from 0.000001 /s to 1,000,000,000 /s, such as"),
         ("workload.chat.synthetic.prompt_tokens.uniform.max=100M", "a whole number above 0 and at most 16,777,216, such as"),
-        ("workload.chat.trace={format: plain, path: x, rate_scale: 1e12}", "a number above 0 and at most 1,000,000,000, such as"),
-        ("workload.chat.trace={format: plain, path: x, rate_scale: -10 %}", "a number above 0, such as"),
+        ("workload.chat.trace={format: plain, path: x, rate_scale: 1e12}", "a number from 0.000001 to 1,000,000, such as"),
+        ("workload.chat.trace={format: plain, path: x, rate_scale: -10 %}", "a number from 0.000001 to 1,000,000, such as"),
         ("cluster.network.kv.overrides={bandwidth: 1e20 B/s}", "a bandwidth above 0 and at most 1,000 PB/s, such as"),
     ] {
         let said = of_sets(&[set]);
