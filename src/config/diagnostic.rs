@@ -163,6 +163,13 @@ impl ConfigErrors {
         Self { diagnostics: kept.into_iter().map(|f| Diagnostic::of(f, sources, &lines)).collect(), more }
     }
 
+    /// These problems and those of `other` whose paths are wanted.
+    pub(super) fn and(mut self, other: Self, wanted: impl Fn(&str) -> bool) -> Self {
+        self.diagnostics.extend(other.diagnostics.into_iter().filter(|diagnostic| wanted(&diagnostic.path)));
+        self.diagnostics.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+        self
+    }
+
     /// A single problem with a file as a whole.
     pub(super) fn file(name: &str, problem: &str, hint: Option<String>) -> Self {
         let mut sources = Sources::default();

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::check::{check, found};
 use super::diagnostic::ConfigErrors;
+use super::mend::{mended, part};
 use super::merge::{canonical, drop_nulls, overlay};
 use super::parse::parse;
 use super::path::follow;
@@ -62,31 +63,58 @@ pub struct Problems<'d> {
     faults: Vec<Fault>,
 }
 
+/// What is wrong with the form of a document.
+#[derive(Debug)]
+pub(super) struct Refused<T> {
+    errors: ConfigErrors,
+    /// Where numbers alone are wrong: the document with others in their places, and their paths.
+    rest: Option<(Loaded<T>, Vec<String>)>,
+}
+
+impl<T> Refused<T> {
+    /// These problems, and those that `meaning` finds in the rest, but for what may follow from the numbers that stand in.
+    pub(super) fn with_meaning(self, meaning: impl FnOnce(Loaded<T>) -> Option<ConfigErrors>) -> ConfigErrors {
+        let Some((rest, paths)) = self.rest else { return self.errors };
+        let independent = |path: &str| !path.is_empty() && paths.iter().all(|wrong| part(wrong) != part(path));
+        meaning(rest).into_iter().fold(self.errors, |all, more| all.and(more, independent))
+    }
+}
+
 /// Reads a scenario and applies `--set` options.
 pub fn load_scenario(input: Input<'_>, sets: &[String]) -> Result<Loaded<ScenarioFile>, ConfigErrors> {
-    let loaded = load(input, sets);
+    try_load_scenario(input, sets).map_err(|refused| refused.errors)
+}
+
+/// The same, with what the problems leave of it.
+pub(super) fn try_load_scenario(input: Input<'_>, sets: &[String]) -> Result<Loaded<ScenarioFile>, Box<Refused<ScenarioFile>>> {
+    let loaded = try_load(input, sets);
     match input {
         // A word alone is the name of a scenario that is not shipped.
-        Input::File(path) if !path.exists() && path.extension().is_none() && path.components().count() == 1 => {
-            loaded.map_err(|errors| errors.hinted("`tokenmill list scenarios` shows those that are shipped"))
-        }
+        Input::File(path) if !path.exists() && path.extension().is_none() && path.components().count() == 1 => loaded.map_err(|refused| {
+            Box::new(Refused { errors: refused.errors.hinted("`tokenmill list scenarios` shows those that are shipped"), rest: None })
+        }),
         _ => loaded,
     }
 }
 
 /// Reads a document of any type that has a schema.
 pub fn load<T: DeserializeOwned + JsonSchema>(input: Input<'_>, sets: &[String]) -> Result<Loaded<T>, ConfigErrors> {
+    try_load(input, sets).map_err(|refused| refused.errors)
+}
+
+fn try_load<T: DeserializeOwned + JsonSchema>(input: Input<'_>, sets: &[String]) -> Result<Loaded<T>, Box<Refused<T>>> {
+    let refuse = |errors| Box::new(Refused { errors, rest: None });
     let schema = schema::of::<T>();
     let mut loader = Loader { sources: Sources::default(), faults: Vec::new(), schema: &schema };
     let root = match input {
         Input::File(path) => {
             let name = path.display().to_string();
-            let text = read(path, DOCUMENT).map_err(|e| ConfigErrors::file(&name, &e.problem, e.hint))?;
+            let text = read(path, DOCUMENT).map_err(|e| refuse(ConfigErrors::file(&name, &e.problem, e.hint)))?;
             loader.document(&name, Some(path), &text, &mut Vec::new())
         }
         Input::Text { name, text } => loader.document(name, None, text, &mut Vec::new()),
     };
-    let Some(mut root) = root else { return Err(ConfigErrors::new(loader.faults, &loader.sources)) };
+    let Some(mut root) = root else { return Err(refuse(ConfigErrors::new(loader.faults, &loader.sources))) };
     loader.overrides(&mut root, sets);
     drop_nulls(&mut root, At::root(&schema));
     let Loader { sources, mut faults, .. } = loader;
@@ -94,10 +122,17 @@ pub fn load<T: DeserializeOwned + JsonSchema>(input: Input<'_>, sets: &[String])
     // What a broken include would have brought is not missing.
     let whole = faults.iter().all(|f| f.path != "include" && f.span.file == FileId::default());
     faults.extend(found.into_iter().filter(|f| whole || !f.problem.starts_with("missing ")));
-    if !faults.is_empty() {
-        return Err(ConfigErrors::new(faults, &sources));
+    if faults.is_empty() {
+        return typed(Document { root, sources }).map_err(refuse);
     }
-    let document = Document { root, sources };
+    let rest = mended(&root, At::root(&schema), &faults).filter(|root| check(root, &schema, &sources).is_empty());
+    let rest = rest.and_then(|root| typed(Document { root, sources: sources.clone() }).ok());
+    let paths = faults.iter().map(|fault| fault.path.clone()).collect();
+    Err(Box::new(Refused { errors: ConfigErrors::new(faults, &sources), rest: rest.map(|rest| (rest, paths)) }))
+}
+
+/// The value of a checked document.
+fn typed<T: DeserializeOwned>(document: Document) -> Result<Loaded<T>, ConfigErrors> {
     match serde_path_to_error::deserialize(document.root.to_json()) {
         Ok(value) => Ok(Loaded { value, document }),
         Err(error) => {

@@ -15,6 +15,7 @@ mod diagnostic;
 mod excerpt;
 mod load;
 mod meaning;
+mod mend;
 mod merge;
 mod overrides;
 mod parse;

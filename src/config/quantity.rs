@@ -102,6 +102,13 @@ fn what_words(name: &str, at: At<'_>, range: Option<String>) -> String {
     }
 }
 
+/// A value that would be right here.
+pub(super) fn right_value(name: &str, at: At<'_>) -> Option<String> {
+    let (_, examples) = describe(name);
+    let right = examples.split('`').skip(1).step_by(2).find(|example| !out_of_range(name, example, at));
+    right.map(str::to_owned).or_else(|| Some(example(name, at)?.trim_matches('`').to_owned()))
+}
+
 /// A value a little above the lower bound, where none of the usual examples would be right.
 fn example(name: &str, at: At<'_>) -> Option<String> {
     let least = at.keyword("x-least").or_else(|| at.keyword("x-above")).and_then(Value::as_f64)?;

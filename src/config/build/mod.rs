@@ -26,8 +26,9 @@ use crate::workload::{ClassId, LimitedWorkload, MergedWorkload, Workload, Worklo
 
 use super::assertion::Assertion;
 use super::diagnostic::ConfigErrors;
-use super::load::{Input, load_scenario};
+use super::load::{Input, Loaded, try_load_scenario};
 use super::meaning::{assertions, check_meaning};
+use super::scenario::ScenarioFile;
 
 /// Most pools, models and workloads: they are numbered in 16 bits. The schema refuses more.
 const MOST_NUMBERED: u16 = u16::MAX;
@@ -79,7 +80,11 @@ impl Scenario {
     /// # Errors
     /// All problems at once, each with its place.
     pub fn load(input: Input<'_>, sets: &[String], library: &Library) -> Result<Self, ConfigErrors> {
-        let loaded = load_scenario(input, sets)?;
+        let built = |loaded| Self::build(loaded, library);
+        try_load_scenario(input, sets).map_err(|refused| refused.with_meaning(|rest| built(rest).err())).and_then(built)
+    }
+
+    fn build(loaded: Loaded<ScenarioFile>, library: &Library) -> Result<Self, ConfigErrors> {
         let (file, document) = (loaded.value, loaded.document);
         let mut problems = document.problems();
         check_meaning(&file, &mut problems);

@@ -109,3 +109,24 @@ fn files_that_are_not_what_is_needed() {
     hint: name another file: `tokenmill init FILE`
     ");
 }
+
+/// A number that is wrong in form does not hide what is wrong with the meaning of the rest; what may follow from it is not told.
+#[test]
+fn numbers_without_units_do_not_hide_what_is_wrong_elsewhere() {
+    let place = Place::tiny();
+    let wrong = ["workload.chat.slo={ttft: 600}", "run.warmup=60 GB", "workload.chat.synthetic.arrivals.poisson.rate=5"];
+    let pool = "cluster.pools.decode.parallelism.tp=3";
+    let said = place.refused(&["validate", "quickstart", "--set", wrong[0], "--set", wrong[1], "--set", wrong[2], "--set", pool]);
+    assert!(said.contains("4 problems found"), "{said}");
+    for path in
+        ["workload[0].slo.ttft: ", "run.warmup: ", "workload[0].synthetic.arrivals.poisson.rate: ", "cluster.pools[1].parallelism.tp: "]
+    {
+        assert!(said.contains(path), "{path}: {said}");
+    }
+    // Three chips per instance is one problem, and what the memory of such an instance holds is not known.
+    let said = place.refused(&["validate", "quickstart", "--set", "cluster.pools.decode.instances=two", "--set", pool]);
+    assert!(!said.contains("problems found"), "{said}");
+    // Without its number format a model may not fit.
+    let said = place.refused(&["validate", "quickstart", "--set", "models.chat.weights=fp7", "--set", pool]);
+    assert!(!said.contains("problems found"), "{said}");
+}
