@@ -59,6 +59,21 @@ fn share(a: f64, b: f64) -> f64 {
     if b > 0.0 { a / b } else { 0.0 }
 }
 
+/// How uneven the gaps are, and by `spread`, the standard deviations of requests, those within one.
+fn jitter(gaps: &Values, spread: &Values) -> Jitter {
+    let request_itl_std_ms =
+        (spread.count() > 0).then(|| MeanAndP99 { mean: spread.mean() / 1e6, p99: spread.percentiles([0.99])[0] / 1e6 });
+    let Some(itl) = gaps.distribution_ms() else { return Jitter { request_itl_std_ms, ..Jitter::default() } };
+    Jitter {
+        itl_std_ms: Some(itl.std),
+        itl_cov: ratio(itl.std, itl.mean),
+        itl_p99_minus_p50_ms: Some(itl.p99 - itl.p50),
+        itl_p99_over_p50: ratio(itl.p99, itl.p50),
+        longest_stall_ms: Some(gaps.max() as f64 / 1e6),
+        request_itl_std_ms,
+    }
+}
+
 impl<S: RequestSink> Recorder<S> {
     /// The result of the run but for money, provenance and warnings, which others add.
     pub fn result(&self, facts: &RunFacts) -> RunResult {
@@ -83,7 +98,7 @@ impl<S: RequestSink> Recorder<S> {
             },
             throughput: self.throughput(measured_s),
             latency: self.latency(),
-            jitter: self.jitter(),
+            jitter: jitter(&self.pooled(|class| &class.itl), &self.pooled(|class| &class.request_std)),
             goodput: self.goodput(measured_s),
             lifecycle: self.lifecycle(),
             energy,
@@ -160,22 +175,6 @@ impl<S: RequestSink> Recorder<S> {
             tpot_ms: self.pooled(|class| &class.tpot).distribution_ms(),
             itl_ms: self.pooled(|class| &class.itl).distribution_ms(),
             e2e_ms: self.pooled(|class| &class.e2e).distribution_ms(),
-        }
-    }
-
-    fn jitter(&self) -> Jitter {
-        let gaps = self.pooled(|class| &class.itl);
-        let spread = self.pooled(|class| &class.request_std);
-        let request_itl_std_ms =
-            (spread.count() > 0).then(|| MeanAndP99 { mean: spread.mean() / 1e6, p99: spread.percentiles([0.99])[0] / 1e6 });
-        let Some(itl) = gaps.distribution_ms() else { return Jitter { request_itl_std_ms, ..Jitter::default() } };
-        Jitter {
-            itl_std_ms: Some(itl.std),
-            itl_cov: ratio(itl.std, itl.mean),
-            itl_p99_minus_p50_ms: Some(itl.p99 - itl.p50),
-            itl_p99_over_p50: ratio(itl.p99, itl.p50),
-            longest_stall_ms: Some(gaps.max() as f64 / 1e6),
-            request_itl_std_ms,
         }
     }
 
@@ -301,6 +300,7 @@ impl<S: RequestSink> Recorder<S> {
                     itl_ms: record.itl.distribution_ms(),
                     e2e_ms: record.e2e.distribution_ms(),
                 },
+                jitter: jitter(&record.itl, &record.request_std),
             }
         });
         summaries.collect()

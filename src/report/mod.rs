@@ -7,6 +7,7 @@ mod assertion;
 mod csv;
 #[cfg(test)]
 mod fixture;
+mod jitter;
 mod json;
 pub mod number;
 mod page;

@@ -5,6 +5,7 @@
 use anstyle::AnsiColor;
 
 use super::answer::{Verdict, answer, arrived, binding_pool, checks};
+use super::jitter::{Shown, shown};
 use super::number::{count, duration_ms, gauge, limit_ms, number, or_none, percent, share, si, usd};
 use super::text::{shortened, wrapped};
 use crate::metrics::{ClassSummary, Distribution, PoolSummary, RunResult, SloLimits, Summary};
@@ -239,11 +240,13 @@ impl Screen {
 
     fn lines(&mut self, summary: &Summary) {
         self.requests(summary);
-        let (t, j, e, c) = (&summary.throughput, &summary.jitter, &summary.energy, &summary.cost);
+        let (t, e, c) = (&summary.throughput, &summary.energy, &summary.cost);
+        let Shown { class, jitter: j, .. } = shown(summary);
+        let of = class.map_or_else(String::new, |class| format!("{}: ", clean(&class)));
         self.labelled(
             "jitter",
             &[
-                format!("ITL p99-p50 {}", or_none(j.itl_p99_minus_p50_ms, duration_ms)),
+                format!("{of}ITL p99-p50 {}", or_none(j.itl_p99_minus_p50_ms, duration_ms)),
                 format!("request std p99 {}", or_none(j.request_itl_std_ms.map(|std| std.p99), duration_ms)),
                 format!("longest stall {}", or_none(j.longest_stall_ms, duration_ms)),
             ],

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::super::number::{NONE, count, duration_ms, duration_s, gauge, grams, limit_ms, number, or_none, percent, share, si, usd};
-use crate::metrics::{ClassSummary, Distribution, PoolSummary, Summary};
+use crate::metrics::{ClassSummary, Distribution, Jitter, PoolSummary, Summary};
 
 /// A heading of a row or column and the definition it links to.
 #[derive(Debug, Serialize)]
@@ -269,22 +269,29 @@ fn network(summary: &Summary) -> Table {
     )
 }
 
+/// Of each class and of all gaps together; of the only class one figure a line.
 fn jitter(summary: &Summary) -> Table {
-    let j = &summary.jitter;
-    let request = j.request_itl_std_ms;
-    pairs(
-        "jitter",
-        "Jitter",
-        vec![
-            ("ITL p99 − p50", "jitter", or_none(j.itl_p99_minus_p50_ms, duration_ms)),
-            ("ITL p99 / p50", "jitter", or_none(j.itl_p99_over_p50, number)),
-            ("ITL standard deviation", "jitter", or_none(j.itl_std_ms, duration_ms)),
-            ("ITL coefficient of variation", "jitter", or_none(j.itl_cov, gauge)),
-            ("longest stall", "jitter", or_none(j.longest_stall_ms, duration_ms)),
-            ("std within a request, mean", "jitter", or_none(request.map(|r| r.mean), duration_ms)),
-            ("std within a request, p99", "jitter", or_none(request.map(|r| r.p99), duration_ms)),
-        ],
-    )
+    let of = |j: &Jitter| {
+        let request = j.request_itl_std_ms;
+        [
+            ("ITL p99 − p50", or_none(j.itl_p99_minus_p50_ms, duration_ms)),
+            ("ITL p99 / p50", or_none(j.itl_p99_over_p50, number)),
+            ("ITL standard deviation", or_none(j.itl_std_ms, duration_ms)),
+            ("ITL coefficient of variation", or_none(j.itl_cov, gauge)),
+            ("longest stall", or_none(j.longest_stall_ms, duration_ms)),
+            ("std within a request, mean", or_none(request.map(|r| r.mean), duration_ms)),
+            ("std within a request, p99", or_none(request.map(|r| r.p99), duration_ms)),
+        ]
+    };
+    let all = of(&summary.jitter);
+    if summary.classes.len() < 2 {
+        return pairs("jitter", "Jitter", all.into_iter().map(|(text, v)| (text, "jitter", v)).collect());
+    }
+    let columns = std::iter::once(name("class")).chain(all.iter().map(|(text, _)| heading(text, "jitter"))).collect();
+    let row = |text: &str, cells: [(&str, String); 7]| Row { heading: name(text), cells: cells.map(|(_, v)| value(v)).into() };
+    let mut rows: Vec<Row> = summary.classes.iter().map(|class| row(&class.name, of(&class.jitter))).collect();
+    rows.push(row("all gaps together", all));
+    Table { id: "jitter", title: "Jitter by class", small: false, columns, rows }
 }
 
 fn flow(summary: &Summary) -> Table {

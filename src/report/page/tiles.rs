@@ -5,9 +5,10 @@
 use serde::Serialize;
 
 use super::super::answer::{Check, checks};
+use super::super::jitter::{Shown, shown};
 use super::super::number::{duration_ms, duration_s, limit_ms, number, or_none, percent, si, usd};
 use super::super::text::{glue, shortened};
-use crate::metrics::{Distribution, Summary};
+use crate::metrics::Summary;
 
 /// One tile.
 #[derive(Debug, Serialize)]
@@ -73,22 +74,14 @@ fn latency(summary: &Summary) -> Tile {
     tile
 }
 
-/// Of all gaps; with several classes, of the one whose gaps spread most.
+/// With several classes all lines are of the one whose gaps spread most.
 fn jitter(summary: &Summary) -> Tile {
-    let spread = |d: &Distribution| d.p99 - d.p50;
-    let several = summary.classes.len() > 1;
-    let gaps = summary.classes.iter().filter_map(|class| Some((class, class.latency.itl_ms?)));
-    let worst = gaps.filter(|_| several).max_by(|a, b| spread(&a.1).total_cmp(&spread(&b.1)));
-    let itl = worst.as_ref().map_or(summary.latency.itl_ms, |(_, itl)| Some(*itl));
-    let mut tile = Tile::new("Jitter: ITL p99 − p50", "jitter", or_none(itl.as_ref().map(spread), duration_ms));
-    if let Some(itl) = itl {
-        let class = worst.map(|(class, _)| format!(" ({})", shortened(&class.name, 24))).unwrap_or_default();
-        tile.beside.push(format!("median gap {}{class}", duration_ms(itl.p50)));
-    } else {
-        tile.beside.push("no gap between tokens".to_owned());
-    }
-    tile.beside.extend(summary.jitter.longest_stall_ms.map(|ms| format!("longest stall {}", duration_ms(ms))));
-    tile.beside.extend(summary.jitter.request_itl_std_ms.map(|std| format!("within a request, p99 {} std", duration_ms(std.p99))));
+    let Shown { class, itl_ms, jitter } = shown(summary);
+    let mut tile = Tile::new("Jitter: ITL p99 − p50", "jitter", or_none(jitter.itl_p99_minus_p50_ms, duration_ms));
+    tile.beside.extend(class.map(|class| format!("of {class}, the most uneven class")));
+    tile.beside.push(itl_ms.map_or_else(|| "no gap between tokens".to_owned(), |itl| format!("median gap {}", duration_ms(itl.p50))));
+    tile.beside.extend(jitter.longest_stall_ms.map(|ms| format!("longest stall {}", duration_ms(ms))));
+    tile.beside.extend(jitter.request_itl_std_ms.map(|std| format!("within a request, p99 {} std", duration_ms(std.p99))));
     tile
 }
 
