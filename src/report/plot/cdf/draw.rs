@@ -11,7 +11,7 @@ use super::super::axis::{Nines, Scale, Tick, inner_durations, log_durations, sha
 use super::super::canvas::{BODY, Canvas, Drawing, Layer, Look, TICK, TITLE};
 use super::super::palette::Colour;
 use super::flags::{self, Flag, flags};
-use super::{Kind, Line, MARKS};
+use super::{Kind, Line, MARKS, over};
 
 /// A form of the chart.
 pub(super) struct Form {
@@ -80,14 +80,14 @@ impl<'a> Frame<'a> {
     }
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few hundred pixels")]
-    pub(super) fn draw(&self, kind: &Kind, title: &str, of: &str) -> Result<Drawing, PlotError> {
+    pub(super) fn draw(&self, kind: &Kind, title: &str, part: Option<f64>) -> Result<Drawing, PlotError> {
         let mut canvas = Canvas::new(self.form.width, (self.bottom + 46.0) as u32);
         canvas.group("", |layer| {
             layer.text((0.0, 12.0), title, TITLE);
             for (i, (_, name)) in MARKS.iter().enumerate() {
                 layer.text((self.form.mark_at(i), 36.0), name, TICK.right());
             }
-            self.axes(layer, kind, of);
+            self.axes(layer, kind, part);
         });
         for flag in &self.flags {
             let series = flag.of.map_or_else(String::new, |i| format!(" data-series=\"{i}\""));
@@ -104,7 +104,7 @@ impl<'a> Frame<'a> {
         canvas.finish()
     }
 
-    fn axes(&self, layer: &mut Layer<'_, '_>, kind: &Kind, of: &str) {
+    fn axes(&self, layer: &mut Layer<'_, '_>, kind: &Kind, part: Option<f64>) {
         let (left, right) = (self.form.left, self.form.right);
         let head = self.top - 22.0 - FLAG_ROW * self.flags.iter().map(|flag| flag.row + 1).max().unwrap_or(0) as f64;
         if self.more > 0 {
@@ -123,6 +123,7 @@ impl<'a> Frame<'a> {
             layer.line(&[(x, self.top), (x, self.bottom + 4.0)], Colour::Grid, 1.0);
             layer.text((x, self.bottom + 14.0), &label, TICK.centre());
         }
+        let of = part.map_or_else(|| kind.of().to_owned(), |part| format!("the {} that have one", over(part)));
         let (long, short) = (format!("share of {of}, tail stretched"), format!("share of {of}"));
         layer.text((0.0, head), if TICK.width(&long) < right { &long } else { &short }, TICK);
         let unit = unit.map_or_else(String::new, |unit| format!(" in {unit}"));
