@@ -249,6 +249,8 @@ impl<S: RequestSink> Recorder<S> {
         let summaries = self.pools.iter().zip(&self.parameters.pools).map(|(record, pool)| {
             let provided_s = f64::from(pool.instances) * measured_s;
             let busy_s = seconds(record.busy_ns);
+            // A model of steps that gives a duration alone says nothing about what they do meanwhile.
+            let known = record.compute_ns > 0 || record.memory_ns > 0;
             let blocks = pool.kv_blocks as f64;
             let energy_j = record.energy.total().it_j();
             PoolSummary {
@@ -260,8 +262,8 @@ impl<S: RequestSink> Recorder<S> {
                 chips: pool.instances * pool.chips_per_instance,
                 // Every nanosecond is booked once, busy or idle: the ratio of whole numbers never exceeds 1.
                 utilization: share(record.busy_ns as f64, (record.busy_ns + record.idle_ns) as f64),
-                mfu: ratio(seconds(record.compute_ns), busy_s),
-                mbu: ratio(seconds(record.memory_ns), busy_s),
+                mfu: ratio(seconds(record.compute_ns), if known { busy_s } else { 0.0 }),
+                mbu: ratio(seconds(record.memory_ns), if known { busy_s } else { 0.0 }),
                 iterations: record.iterations,
                 iteration_ms_mean: ratio(seconds(record.iteration_ns) * 1e3, record.iterations as f64),
                 batch_mean: share(seconds(record.running), provided_s),

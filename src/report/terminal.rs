@@ -4,7 +4,7 @@
 
 use anstyle::AnsiColor;
 
-use super::answer::{Verdict, answer, arrived, binding_pool, checks};
+use super::answer::{Check, Standing, Verdict, answer, arrived, binding_pool, checks};
 use super::jitter::{Shown, shown};
 use super::number::{count, duration_ms, gauge, limit_ms, number, or_none, percent, share, si, usd};
 use super::text::{shortened, wrapped};
@@ -147,7 +147,11 @@ impl Screen {
             ("ITL", l.itl_ms, None),
             ("E2E", l.e2e_ms, limit(|slo| slo.e2e_ms)),
         ];
-        let missed = |metric: &str| checks(&summary.classes).iter().any(|check| check.metric == metric && check.missed());
+        let all = checks(&summary.classes);
+        let standing = |metric: &str| {
+            let of_metric = || all.iter().filter(|check| check.metric == metric).map(Check::standing);
+            [Standing::Missed, Standing::Unsure].into_iter().find(|standing| of_metric().any(|of| of == *standing))
+        };
         let column = ((self.width - 4) / 6).clamp(6, 10);
         let cell = |text: &str| format!("{text:>column$}");
         let names: String = ["mean", "p50", "p90", "p99", "SLO"].into_iter().map(cell).collect();
@@ -157,9 +161,10 @@ impl Screen {
             let (mean, p50, p90, p99) = (value(|d| d.mean), value(|d| d.p50), value(|d| d.p90), value(|d| d.p99));
             let slo = slo.unwrap_or_else(|| super::number::NONE.to_owned());
             let label = painted(self.style.strong, &format!("{name:<5}"));
-            if missed(name) {
-                let p99 = painted(self.style.bad, &p99);
-                self.line(&format!("{label}{mean}{p50}{p90}{p99}{} {}", cell(&slo), painted(self.style.bad, "missed")));
+            if let Some(standing) = standing(name) {
+                let paint = if standing == Standing::Missed { self.style.bad } else { self.style.caution };
+                let p99 = painted(paint, &p99);
+                self.line(&format!("{label}{mean}{p50}{p90}{p99}{} {}", cell(&slo), painted(paint, standing.name())));
             } else {
                 self.line(&format!("{label}{mean}{p50}{p90}{p99}{}", cell(&slo)));
             }
@@ -184,7 +189,7 @@ impl Screen {
                 None => format!("{name} has no SLO"),
             }];
             parts.extend(all.iter().filter(|check| check.class == class.name).enumerate().map(|(k, check)| {
-                let against = if check.missed() { "exceeds" } else { "of" };
+                let against = check.against();
                 let percentile = if k == 0 { "p99 " } else { "" };
                 format!("{percentile}{} {} {against} {}", check.metric, or_none(check.p99_ms, duration_ms), limit_ms(check.limit_ms))
             }));
@@ -341,6 +346,15 @@ mod tests {
                 assert!(line.chars().count() <= 80 || name == "hostile-names", "{name}: {line}");
             }
         }
+    }
+
+    #[test]
+    fn a_percentile_that_is_too_close_to_call_is_not_called_missed() {
+        let mut result = fixture::missed();
+        let class = &mut result.summary.classes[0];
+        (class.slo_attainment, class.slo_attainment_95) = (Some(0.986), Some(crate::metrics::ShareInterval { low: 0.981, high: 0.991 }));
+        let text = plain(&result, 80);
+        assert!(text.starts_with("Too close to call") && text.contains(" 2 s unsure\n") && !text.contains("missed"), "{text}");
     }
 
     #[test]

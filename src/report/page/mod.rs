@@ -288,6 +288,17 @@ mod tests {
     }
 
     #[test]
+    fn where_it_is_too_close_nothing_on_the_page_says_missed() {
+        let mut result = fixture::missed();
+        let class = &mut result.summary.classes[0];
+        (class.slo_attainment, class.slo_attainment_95) = (Some(0.986), Some(crate::metrics::ShareInterval { low: 0.981, high: 0.991 }));
+        let html = render(&result);
+        let (_, main) = html.split_once("<main>").unwrap();
+        assert!(main.contains("<span class=\"state\">unsure</span>") && main.contains("class=\"number unsure\""));
+        assert!(!main.contains("number missed") && !main.contains(">missed<"));
+    }
+
+    #[test]
     fn markup_in_names_stays_text() {
         let html = render(&fixture::hostile_names());
         assert!(!html.contains("<script>alert"));

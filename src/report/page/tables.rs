@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 
+use super::super::answer::{Check, Standing, checks};
 use super::super::number::{NONE, count, duration_ms, duration_s, gauge, grams, limit_ms, number, or_none, percent, share, si, usd};
 use crate::metrics::{ClassSummary, Distribution, Jitter, PoolSummary, Summary};
 
@@ -23,8 +24,8 @@ struct Heading {
 struct Cell {
     text: String,
     number: bool,
-    /// A limit was missed.
-    missed: bool,
+    /// `missed` or `unsure` where a limit is.
+    state: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -58,11 +59,11 @@ fn name(text: &str) -> Heading {
 }
 
 fn value(text: String) -> Cell {
-    Cell { text, number: true, missed: false }
+    Cell { text, number: true, state: None }
 }
 
 fn word(text: &str) -> Cell {
-    Cell { text: text.to_owned(), number: false, missed: false }
+    Cell { text: text.to_owned(), number: false, state: None }
 }
 
 fn headings(columns: &[(&str, &'static str)]) -> Vec<Heading> {
@@ -112,22 +113,23 @@ fn classes(classes: &[ClassSummary]) -> Table {
         ("TPOT p99 / limit", "tpot"),
         ("E2E p99 / limit", "e2e"),
     ]);
-    let against = |distribution: Option<Distribution>, limit: Option<f64>| Cell {
-        text: match limit {
-            Some(limit) => format!("{} / {}", or_none(distribution.map(|d| d.p99), duration_ms), limit_ms(limit)),
+    let against = |distribution: Option<Distribution>, check: Option<&Check>| Cell {
+        text: match check {
+            Some(check) => format!("{} / {}", or_none(check.p99_ms, duration_ms), limit_ms(check.limit_ms)),
             None => or_none(distribution.map(|d| d.p99), duration_ms),
         },
         number: true,
-        missed: distribution.is_some_and(|d| limit.is_some_and(|limit| d.p99 > limit)),
+        state: check.map(Check::standing).filter(|standing| *standing != Standing::Met).map(Standing::name),
     };
     let rows = classes.iter().map(|class| {
         let shares = [class.slo_attainment, class.ttft_attainment, class.tpot_attainment];
         let mut cells: Vec<Cell> = shares.map(|share| value(or_none(share, percent))).into();
         let interval = class.slo_attainment_95.map_or_else(|| NONE.to_owned(), |i| format!("{} to {}", percent(i.low), percent(i.high)));
         cells.insert(1, value(interval));
-        cells.push(against(class.latency.ttft_ms, class.slo.ttft_ms));
-        cells.push(against(class.latency.tpot_ms, class.slo.tpot_ms));
-        cells.push(against(class.latency.e2e_ms, class.slo.e2e_ms));
+        let checks = checks(std::slice::from_ref(class));
+        for (metric, seen) in [("TTFT", class.latency.ttft_ms), ("TPOT", class.latency.tpot_ms), ("E2E", class.latency.e2e_ms)] {
+            cells.push(against(seen, checks.iter().find(|check| check.metric == metric)));
+        }
         Row { heading: name(&class.name), cells }
     });
     Table { id: "classes", title: "Classes against their limits", small: false, columns, rows: rows.collect() }

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::super::answer::{Check, checks};
+use super::super::answer::{Check, Standing, checks};
 use super::super::jitter::{Shown, shown};
 use super::super::number::{duration_ms, duration_s, limit_ms, number, or_none, percent, si, usd};
 use super::super::text::{glue, shortened};
@@ -20,7 +20,7 @@ pub(super) struct Tile {
     unit: &'static str,
     /// Lines beside the value.
     beside: Vec<String>,
-    /// `met` or `missed` where there is a limit.
+    /// `met`, `missed` or `unsure` where there is a limit.
     state: Option<&'static str>,
     /// Share of the limit in percent, at most 100, for the bar.
     share: Option<String>,
@@ -45,7 +45,7 @@ fn latency(summary: &Summary) -> Tile {
     let ratio = |check: &&Check| check.ratio().unwrap_or(f64::INFINITY);
     let worst = |wanted: &dyn Fn(&&Check) -> bool| checks.iter().filter(wanted).max_by(|a, b| ratio(a).total_cmp(&ratio(b)));
     let ttft = worst(&|check| check.metric == "TTFT");
-    let check = worst(&|_| true).filter(|check| check.missed() || ttft.is_none()).or(ttft);
+    let check = worst(&|_| true).filter(|check| check.standing() != Standing::Met || ttft.is_none()).or(ttft);
     let several = summary.classes.len() > 1;
     let seen = match check.filter(|_| several) {
         Some(check) => summary.classes.iter().find(|class| class.name == check.class).map(|class| class.latency),
@@ -62,14 +62,18 @@ fn latency(summary: &Summary) -> Tile {
         tile.beside.push(format!("SLO {}{class}", limit_ms(check.limit_ms)));
     }
     tile.beside.push(distribution.map_or_else(|| "no request got that far".to_owned(), |d| format!("median {}", duration_ms(d.p50))));
-    if let Some(ratio) = check.and_then(Check::ratio) {
-        tile.state = Some(if ratio > 1.0 { "missed" } else { "met" });
+    if let Some((check, ratio)) = check.and_then(|check| Some((check, check.ratio()?))) {
+        tile.state = Some(check.standing().name());
         tile.share = Some(format!("{:.1}", ratio.clamp(0.0, 1.0) * 100.0));
         tile.beside.push(if ratio < 2.0 {
             format!("{} of the limit", percent(ratio))
         } else {
             format!("{} times the limit", number(ratio))
         });
+        if check.standing() == Standing::Unsure {
+            let side = if ratio > 1.0 { "above" } else { "below" };
+            tile.beside.push(format!("too few or too near to say that it is {side}"));
+        }
     }
     tile
 }
