@@ -38,6 +38,11 @@ impl Terminal {
         }
     }
 
+    pub(super) fn note(self, text: &str) {
+        let cyan = self.style(AnsiColor::Cyan.on_default());
+        message(&format!("{cyan}note:{cyan:#} {}", printable(text)));
+    }
+
     pub(super) fn config_errors(self, errors: &ConfigErrors) {
         let mut text = String::new();
         for segment in errors.segments() {

@@ -90,7 +90,7 @@ pub fn answer(summary: &Summary) -> Answer {
     let headline = match verdict {
         Verdict::Held => "Holds the SLO".to_owned(),
         Verdict::Missed => format!("Misses the SLO{}", missed_metrics(&checks)),
-        Verdict::TooClose if judged(summary) < ENOUGH => "Too few requests to judge".to_owned(),
+        Verdict::TooClose if requests_judged(summary) < ENOUGH => "Too few requests to judge".to_owned(),
         Verdict::TooClose => "Too close to call".to_owned(),
         Verdict::NoSlo => "No SLO set".to_owned(),
         Verdict::Overloaded => "Overloaded".to_owned(),
@@ -147,12 +147,17 @@ pub(super) fn arrived(summary: &Summary, requests: &str) -> String {
 }
 
 /// Requests of all classes with limits.
-fn judged(summary: &Summary) -> u64 {
-    summary.classes.iter().filter(|class| class.slo.any()).map(|class| class.requests.arrived).sum()
+fn requests_judged(summary: &Summary) -> u64 {
+    judged(&summary.classes.iter().filter(|class| class.slo.any()).collect::<Vec<_>>())
+}
+
+/// Requests of these classes.
+pub(super) fn judged(classes: &[&ClassSummary]) -> u64 {
+    classes.iter().map(|class| class.requests.arrived).sum()
 }
 
 /// Without a single miss, this many show that 99 % meet a limit (the rule of three).
-const ENOUGH: u64 = 300;
+pub(super) const ENOUGH: u64 = 300;
 
 fn unmeasured(summary: &Summary) -> String {
     let (n, warmup) = (summary.warmup.requests, duration_s(summary.warmup.s));
