@@ -26,9 +26,7 @@ pub(super) fn shown(summary: &Summary) -> Shown {
     let uneven = summary.classes.iter().filter(|class| spread(&class.jitter).is_some());
     let worst = uneven.max_by(|a, b| spread(&a.jitter).unwrap_or_default().total_cmp(&spread(&b.jitter).unwrap_or_default()));
     match worst.filter(|_| summary.classes.len() > 1) {
-        Some(class) => {
-            Shown { class: Some(shortened(&class.name, NAME)), itl_ms: class.latency.itl_ms, jitter: class.jitter }
-        }
+        Some(class) => Shown { class: Some(shortened(&class.name, NAME)), itl_ms: class.latency.itl_ms, jitter: class.jitter },
         None => Shown { class: None, itl_ms: summary.latency.itl_ms, jitter: summary.jitter },
     }
 }

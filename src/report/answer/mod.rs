@@ -140,6 +140,10 @@ fn clauses(summary: &Summary, verdict: Verdict, checks: &[Check]) -> Vec<String>
 pub(super) fn arrived(summary: &Summary, requests: &str) -> String {
     let (n, arriving, measured) = (count(summary.requests.arrived), summary.arriving_s, summary.measured_s);
     let space = if requests.is_empty() { "" } else { " " };
+    if summary.requests.arrived == 0 {
+        let none = if requests.is_empty() { "none" } else { "no" };
+        return format!("{none}{space}{requests} arrived{}", if summary.warmup.requests > 0 { " after the warm-up" } else { "" });
+    }
     if arriving >= 0.95 * measured {
         return format!("{n}{space}{requests} arrived in {}", duration_s(measured));
     }

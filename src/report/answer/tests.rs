@@ -158,7 +158,9 @@ fn where_it_is_too_close_one_sentence_says_why_and_no_percentile_is_called_misse
     // Above its limits, 98.6 % of requests good: both percentiles are as uncertain as the share.
     let above = attained(0.986, 0.981, 0.991);
     let sentence = answer(&above).sentence();
-    assert!(sentence.contains("to 99.1 %), so the p99s of TTFT and TPOT may lie on either side of their limits; p99 TTFT 2.96 s against 2 s"));
+    assert!(
+        sentence.contains("to 99.1 %), so the p99s of TTFT and TPOT may lie on either side of their limits; p99 TTFT 2.96 s against 2 s")
+    );
     assert!(!sentence.contains("exceeds"), "{sentence}");
     // Below them, 99.4 % good: the tightest is uncertain, the other is met.
     let mut below = attained(0.994, 0.988, 0.998);
@@ -166,7 +168,9 @@ fn where_it_is_too_close_one_sentence_says_why_and_no_percentile_is_called_misse
     below.classes[0].slo.tpot_ms = Some(500.0);
     let standings = |summary: &Summary| checks(&summary.classes).iter().map(Check::standing).collect::<Vec<_>>();
     assert_eq!(standings(&below), [Standing::Unsure, Standing::Met]);
-    assert!(answer(&below).sentence().contains("so the p99 of TTFT may lie on either side of its limit; p99 TTFT 2.96 s against 3 s, p99 TPOT"));
+    assert!(
+        answer(&below).sentence().contains("so the p99 of TTFT may lie on either side of its limit; p99 TTFT 2.96 s against 3 s, p99 TPOT")
+    );
     // Requests that were refused are short without any percentile.
     below.classes[0].requests.rejected = 9;
     assert_eq!(standings(&below), [Standing::Met, Standing::Met]);

@@ -337,7 +337,11 @@ fn energy(summary: &Summary) -> Table {
         row("output tokens/J", "tokens-per-joule", [output.chip, output.it, output.facility].map(|v| or_none(v, number))),
         row("all tokens/J", "tokens-per-joule", [total.chip, total.it, total.facility].map(|v| or_none(v, number))),
         row("mean power", "power", [none(), none(), or_none(e.mean_power_w, |w| si(w, "W"))]),
-        row(&format!("peak, mean of {}", duration_s(e.peak_power_window_s)), "power", [none(), none(), si(e.peak_power_w, "W")]),
+        row(
+            &format!("peak, mean of {}", duration_s(e.peak_power_window_s)),
+            "power",
+            [none(), none(), or_none(e.mean_power_w.map(|_| e.peak_power_w), |w| si(w, "W"))],
+        ),
         row("carbon", "carbon", [none(), none(), grams(e.carbon_g)]),
     ];
     Table { id: "energy-table", title: "Energy", small: true, columns, rows }

@@ -97,8 +97,14 @@ fn tokens_per_watt(summary: &Summary) -> Tile {
         beside.push(format!("facility; {} IT, {} chips", or_none(per_joule.it, number), or_none(per_joule.chip, number)));
     }
     beside.extend(energy.output_tokens_per_s_per_mw.map(|rate| format!("{} output tokens/s per MW", number(rate))));
-    let (mean, peak) = (or_none(energy.mean_power_w, |w| si(w, "W")), si(energy.peak_power_w, "W"));
-    beside.push(format!("{mean} mean, {peak} peak over {}", duration_s(energy.peak_power_window_s)));
+    // Without measured time the peak is of the warm-up.
+    beside.push(energy.mean_power_w.map_or_else(
+        || "no time was measured".to_owned(),
+        |mean| {
+            let (mean, peak) = (si(mean, "W"), si(energy.peak_power_w, "W"));
+            format!("{mean} mean, {peak} peak over {}", duration_s(energy.peak_power_window_s))
+        },
+    ));
     let unit = if per_joule.facility.is_some() { "output tokens/J" } else { "" };
     Tile { unit, beside, ..Tile::new("Tokens per watt", "tokens-per-joule", or_none(per_joule.facility, number)) }
 }
@@ -107,7 +113,7 @@ fn cost(summary: &Summary) -> Tile {
     let cost = &summary.cost;
     let per_token = cost.usd_per_m_output_tokens;
     let mut beside: Vec<String> = cost.usd_per_m_total_tokens.map(|v| format!("{} per M tokens in all", usd(v))).into_iter().collect();
-    beside.push(format!("cluster {} per hour", or_none(cost.usd_per_hour, usd)));
+    beside.push(cost.usd_per_hour.map_or_else(|| "no time was measured".to_owned(), |rate| format!("cluster {} per hour", usd(rate))));
     let unit = if per_token.is_some() { "per M output tokens" } else { "" };
     Tile { unit, beside, ..Tile::new("Cost per token", "cost-per-token", or_none(per_token, usd)) }
 }

@@ -29,31 +29,10 @@ struct Kind {
 }
 
 const KINDS: [Kind; 4] = [
-    Kind {
-        id: "ttft",
-        title: "Time to first token",
-        short: "TTFT",
-        of_requests: true,
-        latency: |l| l.ttft_ms,
-        limit: |s| s.ttft_ms,
-    },
+    Kind { id: "ttft", title: "Time to first token", short: "TTFT", of_requests: true, latency: |l| l.ttft_ms, limit: |s| s.ttft_ms },
     Kind { id: "itl", title: "Gap between tokens", short: "ITL", of_requests: false, latency: |l| l.itl_ms, limit: |_| None },
-    Kind {
-        id: "tpot",
-        title: "Time per output token",
-        short: "TPOT",
-        of_requests: true,
-        latency: |l| l.tpot_ms,
-        limit: |s| s.tpot_ms,
-    },
-    Kind {
-        id: "e2e",
-        title: "End to end",
-        short: "E2E",
-        of_requests: true,
-        latency: |l| l.e2e_ms,
-        limit: |s| s.e2e_ms,
-    },
+    Kind { id: "tpot", title: "Time per output token", short: "TPOT", of_requests: true, latency: |l| l.tpot_ms, limit: |s| s.tpot_ms },
+    Kind { id: "e2e", title: "End to end", short: "E2E", of_requests: true, latency: |l| l.e2e_ms, limit: |s| s.e2e_ms },
 ];
 
 /// A line before it is drawn.
