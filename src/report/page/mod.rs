@@ -186,7 +186,7 @@ fn run_line(summary: &Summary) -> String {
     } else {
         String::new()
     };
-    glue(&format!("{}{completed}{left_out}; seed {}", arrived(summary, requests_word(r.arrived)), summary.seed))
+    glue(&format!("{}{completed}{left_out}; seed {}", capital(&arrived(summary, requests_word(r.arrived))), summary.seed))
 }
 
 const fn requests_word(n: u64) -> &'static str {
@@ -304,10 +304,10 @@ mod tests {
         (summary.requests, summary.measured_s, summary.arriving_s) = (crate::metrics::RequestCounts::default(), 0.0, 0.0);
         summary.warmup = crate::metrics::Warmup { s: 60.0, requests: 3 };
         summary.energy = crate::metrics::Energy { peak_power_w: 7500.0, ..Default::default() };
-        (summary.cost.usd_per_hour, summary.cost.breakdown) = (None, Default::default());
+        (summary.cost.usd_per_hour, summary.cost.breakdown) = (None, crate::metrics::CostBreakdown::default());
         let html = render(&result);
         let text = html.split_once("<main>").unwrap().1.split_once("id=\"tables\"").unwrap().0;
-        assert!(text.contains("no requests arrived after the warm-up; 3 requests of a warm-up"), "{text}");
+        assert!(text.contains("No requests arrived after the warm-up; 3 requests of a warm-up"), "{text}");
         for said in ["peak", "–\u{a0}mean", "0\u{a0}ms", "per hour", "figures behind this result"] {
             assert!(!text.contains(said), "{said}");
         }

@@ -71,8 +71,8 @@ fn latency(summary: &Summary) -> Tile {
             format!("{} times the limit", number(ratio))
         });
         if check.standing() == Standing::Unsure {
-            let side = if ratio > 1.0 { "above" } else { "below" };
-            tile.beside.push(format!("too few or too near to say that it is {side}"));
+            let side = if ratio > 1.0 { "below" } else { "above" };
+            tile.beside.push(format!("an estimate: it may be {side} the limit"));
         }
     }
     tile

@@ -66,7 +66,8 @@ impl Screen {
             }
             line += &cell(&slo.unwrap_or_else(|| NONE.to_owned()));
             if let Some(standing) = standing {
-                line += &format!(" {}", painted(paint, standing.name()));
+                line.push(' ');
+                line += &painted(paint, standing.name());
             }
             self.line(&line);
         }
