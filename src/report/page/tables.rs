@@ -289,11 +289,13 @@ fn jitter(summary: &Summary) -> Table {
     if summary.classes.len() < 2 {
         return pairs("jitter", "Jitter", all.into_iter().map(|(text, v)| (text, "jitter", v)).collect());
     }
-    let columns = std::iter::once(name("class")).chain(all.iter().map(|(text, _)| heading(text, "jitter"))).collect();
+    // Seven columns have no room for the full names.
+    let short = ["p99 − p50", "p99 / p50", "std", "variation", "longest stall", "request std, mean", "request std, p99"];
+    let columns = std::iter::once(name("class")).chain(short.map(|text| heading(text, "jitter"))).collect();
     let row = |text: &str, cells: [(&str, String); 7]| Row { heading: name(text), cells: cells.map(|(_, v)| value(v)).into() };
     let mut rows: Vec<Row> = summary.classes.iter().map(|class| row(&class.name, of(&class.jitter))).collect();
     rows.push(row("all gaps together", all));
-    Table { id: "jitter", title: "Jitter by class", small: false, columns, rows }
+    Table { id: "jitter", title: "Jitter by class, gaps between tokens", small: false, columns, rows }
 }
 
 fn flow(summary: &Summary) -> Table {
