@@ -17,6 +17,7 @@ use crate::hardware::{self, Kind};
 use crate::metrics::{Definition, definition, definitions};
 use crate::model::ModelProfile;
 use crate::policy::RouterKind;
+use crate::report::number::count;
 
 /// Names of the shipped scenarios.
 pub(super) fn scenario_names() -> Vec<String> {
@@ -140,15 +141,17 @@ fn show_model(library: &Library, options: &ShowOptions) -> Result<String, Failur
     let (shape, parameters) = (model.architecture(), model.parameters());
     let mut lines = vec![
         ("layers", shape.layers.to_string()),
-        ("hidden", shape.hidden.to_string()),
-        ("context", format!("{} tokens", shape.max_context)),
+        ("hidden", count(shape.hidden.into())),
+        ("context", format!("{} tokens", count(shape.max_context.into()))),
         ("parameters", format!("{:.2} B", parameters.total() as f64 / 1e9)),
         ("active per token", format!("{:.2} B", parameters.active() as f64 / 1e9)),
         ("weights", format!("{:.1} GB in {}", model.weight_bytes() as f64 / 1e9, model.precision().weights.name())),
-        ("KV cache", format!("{} B per token in {}", model.kv_bytes_per_token(), model.precision().kv.name())),
+        ("KV cache", format!("{} B per token in {}", count(model.kv_bytes_per_token()), model.precision().kv.name())),
     ];
     lines.extend(shape.experts.map(|e| ("experts", format!("{} routed, {} active, {} shared", e.routed, e.active, e.shared))));
-    lines.extend(shape.window.map(|w| ("sliding window", format!("{} tokens in {} of {} layers", w.tokens, w.layers, shape.layers))));
+    lines.extend(
+        shape.window.map(|w| ("sliding window", format!("{} tokens in {} of {} layers", count(w.tokens.into()), w.layers, shape.layers))),
+    );
     lines.extend(profile.sources.values().map(|source| ("source", format!("{} ({})", source.title, source.date))));
     let body: Vec<String> = lines.iter().map(|(name, value)| format!("{name:18}{value}\n")).collect();
     Ok(format!("model {}: {}\n\n{}", profile.name, profile.description, body.concat()))

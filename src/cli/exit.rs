@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use super::terminal::Terminal;
 use crate::config::{ConfigErrors, LibraryError, Scenario, nearest};
+use crate::report::number::duration_s;
 use crate::study::StudyError;
 use crate::workload::{TraceFormat, WorkloadError};
 
@@ -138,7 +139,10 @@ impl From<StudyError> for Failure {
                 Self::hinted(message, hint)
             }
             StudyError::BeyondTime(_) => Self::input(error.to_string()),
-            StudyError::Interrupted(_) => Self::Interrupted(error.to_string()),
+            StudyError::Interrupted(at) => {
+                let at = duration_s(at.as_secs_f64());
+                Self::Interrupted(format!("the run was interrupted at {at} of simulated time"))
+            }
             StudyError::Internal(_) | StudyError::Summary(_) => Self::Internal(error.to_string()),
         }
     }

@@ -44,7 +44,7 @@ pub(super) fn run(options: &RunOptions, terminal: Terminal) -> Result<ExitCode, 
         let page = place.join("report.html").display().to_string();
         print(&report::terminal(TerminalInput { result: &result, report_path: Some(&page), width: terminal::width() }, style))?;
     }
-    check_assertions(&scenario, &summary, terminal)
+    check_assertions(&scenario, &result, &summary, terminal)
 }
 
 /// Results never depend on the number of threads; a single run has use for one.
@@ -172,7 +172,7 @@ fn write_manifest(scenario: &Scenario, options: &RunOptions, folder: &Folder, wa
 }
 
 /// The name of this machine, if the system tells it without being asked in a way of its own.
-fn check_assertions(scenario: &Scenario, summary: &str, terminal: Terminal) -> Result<ExitCode, Failure> {
+fn check_assertions(scenario: &Scenario, result: &RunResult, summary: &str, terminal: Terminal) -> Result<ExitCode, Failure> {
     let value = serde_json::from_str(summary).map_err(|error| Failure::Internal(error.to_string()))?;
     let mut failed = false;
     for assertion in &scenario.assertions {
@@ -180,6 +180,9 @@ fn check_assertions(scenario: &Scenario, summary: &str, terminal: Terminal) -> R
         if !outcome.holds {
             failed = true;
             terminal.error(&format!("assertion failed: {}", report::outcome(assertion, &outcome)), None);
+        }
+        if let Some(doubt) = report::doubt(assertion, &outcome, &result.summary) {
+            terminal.note(&doubt);
         }
     }
     Ok(if failed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })

@@ -38,6 +38,11 @@ impl Terminal {
         }
     }
 
+    pub(super) fn note(self, text: &str) {
+        let cyan = self.style(AnsiColor::Cyan.on_default());
+        message(&format!("{cyan}note:{cyan:#} {}", printable(text)));
+    }
+
     pub(super) fn config_errors(self, errors: &ConfigErrors) {
         let mut text = String::new();
         for segment in errors.segments() {
@@ -76,6 +81,9 @@ pub(super) fn progress() -> bool {
     std::io::stderr().is_terminal()
 }
 
+/// Columns that all can be written in.
+const FEWEST: usize = 40;
+
 /// Columns of stdout: those of its terminal, else what `COLUMNS` says, else 80.
 pub(super) fn width() -> usize {
     let terminal = terminal_size::terminal_size_of(std::io::stdout()).map(|(terminal_size::Width(columns), _)| usize::from(columns));
@@ -88,9 +96,10 @@ pub(super) fn stderr_width() -> usize {
     columns(terminal, std::env::var_os("COLUMNS"))
 }
 
-/// A terminal knows its own width. A `COLUMNS` that is no number, or one that nothing fits in, counts as not set.
+/// A terminal knows its own width. A `COLUMNS` that is no number counts as not set, and so few that nothing fits in as the fewest that do.
 fn columns(terminal: Option<usize>, variable: Option<OsString>) -> usize {
-    let said = || variable?.to_str()?.trim().parse().ok().filter(|columns| (40..=1000).contains(columns));
+    let said =
+        || variable?.to_str()?.trim().parse().ok().filter(|columns| (1..=1000).contains(columns)).map(|columns: usize| columns.max(FEWEST));
     terminal.or_else(said).unwrap_or(80)
 }
 
@@ -132,7 +141,8 @@ mod tests {
     fn columns_is_honoured_where_there_is_no_terminal() {
         let of = |terminal, said: &str| columns(terminal, Some(OsString::from(said)));
         assert_eq!([of(None, "120"), of(None, " 60 "), of(Some(100), "120")], [120, 60, 100]);
-        assert_eq!(["", "wide", "-5", "12", "39", "99999999999"].map(|said| of(None, said)), [80; 6]);
+        assert_eq!(["", "wide", "-5", "0", "99999999999"].map(|said| of(None, said)), [80; 5]);
+        assert_eq!(["1", "12", "39", "40"].map(|said| of(None, said)), [40; 4]);
         assert_eq!(columns(None, None), 80);
     }
 }

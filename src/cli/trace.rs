@@ -14,6 +14,7 @@ use crate::config::{Scenario, WorkloadSource, check_input};
 use crate::report::number;
 use crate::sim::Streams;
 use crate::study::StudyError;
+use crate::units::nearest;
 use crate::workload::{self, ClassId, LengthStatistics, ReadOptions, TraceSource, TraceStatistics, WorkloadError};
 
 pub(super) fn trace(options: &TraceOptions, terminal: Terminal) -> Result<ExitCode, Failure> {
@@ -69,7 +70,9 @@ fn describe(s: &TraceStatistics) -> String {
     let lengths = |name: &str, l: &LengthStatistics| {
         let percentiles = [("p50", l.p50), ("p90", l.p90), ("p99", l.p99), ("max", l.max)];
         let percentiles = percentiles.map(|(name, value)| format!(" {:>8} {name}", number::count(value.into())));
-        format!("{name:16}{:>9} mean{}\n", number::number(l.mean), percentiles.concat())
+        // To the token, as the percentiles beside it; of short lengths with decimals.
+        let mean = if l.mean < 100.0 { number::number(l.mean) } else { number::count(nearest(l.mean)) };
+        format!("{name:16}{mean:>9} mean{}\n", percentiles.concat())
     };
     let rate = |r: f64| format!("{}/s", number::number(r));
     let rates = [

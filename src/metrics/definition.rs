@@ -78,8 +78,18 @@ const DEFINITIONS: &[Definition] = &[
         "share",
         "Share of instance time spent computing. A decode pool can be busy all the time with small batches; look at its batch and its memory bandwidth as well.",
     ),
-    def("mfu", "MFU", "share", "Arithmetic done / peak arithmetic of the chips, while computing."),
-    def("mbu", "MBU", "share", "Bytes moved / peak memory bandwidth of the chips, while computing."),
+    def(
+        "mfu",
+        "MFU",
+        "share",
+        "Arithmetic done / peak arithmetic of the chips, while computing. None where the steps are given as durations alone.",
+    ),
+    def(
+        "mbu",
+        "MBU",
+        "share",
+        "Bytes moved / peak memory bandwidth of the chips, while computing. None where the steps are given as durations alone.",
+    ),
     def(
         "batch",
         "Batch",

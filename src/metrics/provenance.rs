@@ -7,15 +7,17 @@ use super::summary::ProvenanceEntry;
 pub enum Headline {
     /// How long things take, and so what is served.
     Latency,
-    /// Joules and grams.
+    /// Joules.
     Energy,
     /// Dollars.
     Cost,
+    /// Grams of CO2 equivalent.
+    Carbon,
 }
 
 impl Headline {
     /// In the order of the report.
-    pub const ALL: [Self; 3] = [Self::Latency, Self::Energy, Self::Cost];
+    pub const ALL: [Self; 4] = [Self::Latency, Self::Energy, Self::Cost, Self::Carbon];
 
     /// As a sentence names it.
     pub const fn name(self) -> &'static str {
@@ -23,24 +25,27 @@ impl Headline {
             Self::Latency => "latency",
             Self::Energy => "energy",
             Self::Cost => "cost",
+            Self::Carbon => "carbon",
         }
     }
 }
 
-const ENERGY: [&str; 4] = ["power", "overhead", "pue", "carbon"];
+const ENERGY: [&str; 3] = ["power", "overhead", "pue"];
 const COST: [&str; 7] = ["price", "rent", "life", "residual", "hosting", "electricity", "maintenance"];
 
 /// Levels of confidence, weakest first.
 pub const CONFIDENCE: [&str; 6] = ["assumed", "estimate", "press", "official", "measured", "given"];
 
 impl ProvenanceEntry {
-    /// The headline that this figure moves first. Everything that is neither energy nor money sets how long a step takes.
+    /// The headline that this figure moves first. Everything that is neither energy nor money nor carbon sets how long a step takes.
     pub fn bears_on(&self) -> Headline {
         let family = self.figure.split('.').next().unwrap_or_default();
         if ENERGY.contains(&family) {
             Headline::Energy
         } else if COST.contains(&family) {
             Headline::Cost
+        } else if family == "carbon" {
+            Headline::Carbon
         } else {
             Headline::Latency
         }
@@ -69,7 +74,7 @@ mod tests {
     #[test]
     fn a_figure_bears_on_the_headline_it_moves_first() {
         let of = |figure: &str| entry(figure, "assumed").bears_on().name();
-        assert_eq!(["power.tdp", "pue", "price.rent", "hosting"].map(of), ["energy", "energy", "cost", "cost"]);
+        assert_eq!(["power.tdp", "pue", "price.rent", "hosting", "carbon"].map(of), ["energy", "energy", "cost", "cost", "carbon"]);
         assert_eq!(["efficiency.gemm_memory.fp8", "memory.bandwidth", "latency", "power_of_two"].map(of), ["latency"; 4]);
     }
 

@@ -59,6 +59,21 @@ fn share(a: f64, b: f64) -> f64 {
     if b > 0.0 { a / b } else { 0.0 }
 }
 
+/// How uneven the gaps are, and by `spread`, the standard deviations of requests, those within one.
+fn jitter(gaps: &Values, spread: &Values) -> Jitter {
+    let request_itl_std_ms =
+        (spread.count() > 0).then(|| MeanAndP99 { mean: spread.mean() / 1e6, p99: spread.percentiles([0.99])[0] / 1e6 });
+    let Some(itl) = gaps.distribution_ms() else { return Jitter { request_itl_std_ms, ..Jitter::default() } };
+    Jitter {
+        itl_std_ms: Some(itl.std),
+        itl_cov: ratio(itl.std, itl.mean),
+        itl_p99_minus_p50_ms: Some(itl.p99 - itl.p50),
+        itl_p99_over_p50: ratio(itl.p99, itl.p50),
+        longest_stall_ms: Some(gaps.max() as f64 / 1e6),
+        request_itl_std_ms,
+    }
+}
+
 impl<S: RequestSink> Recorder<S> {
     /// The result of the run but for money, provenance and warnings, which others add.
     pub fn result(&self, facts: &RunFacts) -> RunResult {
@@ -83,7 +98,7 @@ impl<S: RequestSink> Recorder<S> {
             },
             throughput: self.throughput(measured_s),
             latency: self.latency(),
-            jitter: self.jitter(),
+            jitter: jitter(&self.pooled(|class| &class.itl), &self.pooled(|class| &class.request_std)),
             goodput: self.goodput(measured_s),
             lifecycle: self.lifecycle(),
             energy,
@@ -163,22 +178,6 @@ impl<S: RequestSink> Recorder<S> {
         }
     }
 
-    fn jitter(&self) -> Jitter {
-        let gaps = self.pooled(|class| &class.itl);
-        let spread = self.pooled(|class| &class.request_std);
-        let request_itl_std_ms =
-            (spread.count() > 0).then(|| MeanAndP99 { mean: spread.mean() / 1e6, p99: spread.percentiles([0.99])[0] / 1e6 });
-        let Some(itl) = gaps.distribution_ms() else { return Jitter { request_itl_std_ms, ..Jitter::default() } };
-        Jitter {
-            itl_std_ms: Some(itl.std),
-            itl_cov: ratio(itl.std, itl.mean),
-            itl_p99_minus_p50_ms: Some(itl.p99 - itl.p50),
-            itl_p99_over_p50: ratio(itl.p99, itl.p50),
-            longest_stall_ms: Some(gaps.max() as f64 / 1e6),
-            request_itl_std_ms,
-        }
-    }
-
     fn goodput(&self, measured_s: f64) -> Option<Goodput> {
         let with_limits =
             || self.classes.iter().zip(&self.parameters.classes).filter(|(_, class)| class.slo.any()).map(|(record, _)| record);
@@ -250,6 +249,8 @@ impl<S: RequestSink> Recorder<S> {
         let summaries = self.pools.iter().zip(&self.parameters.pools).map(|(record, pool)| {
             let provided_s = f64::from(pool.instances) * measured_s;
             let busy_s = seconds(record.busy_ns);
+            // A model of steps that gives a duration alone says nothing about what they do meanwhile.
+            let known = record.compute_ns > 0 || record.memory_ns > 0;
             let blocks = pool.kv_blocks as f64;
             let energy_j = record.energy.total().it_j();
             PoolSummary {
@@ -261,8 +262,8 @@ impl<S: RequestSink> Recorder<S> {
                 chips: pool.instances * pool.chips_per_instance,
                 // Every nanosecond is booked once, busy or idle: the ratio of whole numbers never exceeds 1.
                 utilization: share(record.busy_ns as f64, (record.busy_ns + record.idle_ns) as f64),
-                mfu: ratio(seconds(record.compute_ns), busy_s),
-                mbu: ratio(seconds(record.memory_ns), busy_s),
+                mfu: ratio(seconds(record.compute_ns), if known { busy_s } else { 0.0 }),
+                mbu: ratio(seconds(record.memory_ns), if known { busy_s } else { 0.0 }),
                 iterations: record.iterations,
                 iteration_ms_mean: ratio(seconds(record.iteration_ns) * 1e3, record.iterations as f64),
                 batch_mean: share(seconds(record.running), provided_s),
@@ -302,6 +303,7 @@ impl<S: RequestSink> Recorder<S> {
                     itl_ms: record.itl.distribution_ms(),
                     e2e_ms: record.e2e.distribution_ms(),
                 },
+                jitter: jitter(&record.itl, &record.request_std),
             }
         });
         summaries.collect()

@@ -2,8 +2,10 @@
 //!
 //! Owns: its words, and how many digits its number needs. Must not know: how it was found out.
 
-use super::number::{number, telling_number};
+use super::answer::{ENOUGH, judged};
+use super::number::{number, percent, telling_number};
 use crate::config::{Assertion, Op, Outcome};
+use crate::metrics::{ClassSummary, ShareInterval, Summary};
 
 /// One line that says whether a condition holds and why: `latency.ttft_ms.p99 < 2000 fails: it is 2,310`.
 pub fn outcome(assertion: &Assertion, outcome: &Outcome) -> String {
@@ -29,6 +31,47 @@ pub(super) fn it_is(text: &str, value: f64) -> String {
         Err(_) => number(value),
     };
     format!("it is {number}")
+}
+
+/// What to say about a condition on the share of requests that met their limits if it holds, yet might not with as many other requests.
+pub fn doubt(assertion: &Assertion, outcome: &Outcome, summary: &Summary) -> Option<String> {
+    let value = outcome.value.filter(|_| outcome.holds && assertion.op != Op::Equal)?;
+    let classes = classes_of(&assertion.path, summary)?;
+    let ShareInterval { low, high } = together(&classes)?;
+    if assertion.is_met_by(low) && assertion.is_met_by(high) {
+        return None;
+    }
+    let why = if judged(&classes) < ENOUGH { "too few requests to judge" } else { "too close to call" };
+    let found = it_is(&assertion.text, value);
+    Some(format!("assertion holds, but {why}: {}: {found}, 95 % interval {} to {}", assertion.text, percent(low), percent(high)))
+}
+
+/// The classes with limits that the share at `path` is of; `None` if there is another number.
+fn classes_of<'s>(path: &str, summary: &'s Summary) -> Option<Vec<&'s ClassSummary>> {
+    let steps: Vec<&str> = path.split(['.', '[', ']']).filter(|step| !step.is_empty()).collect();
+    let limited = |class: &&ClassSummary| class.slo.any();
+    match steps[..] {
+        ["goodput", "slo_attainment"] => Some(summary.classes.iter().filter(limited).collect()),
+        ["classes", class, "slo_attainment"] => {
+            let by_place = class.parse::<usize>().ok().and_then(|place| summary.classes.get(place));
+            Some(by_place.or_else(|| summary.classes.iter().find(|c| c.name == class)).filter(limited).into_iter().collect())
+        }
+        _ => None,
+    }
+}
+
+/// The interval of the share of all these classes together, which come independently: their errors add up in squares.
+fn together(classes: &[&ClassSummary]) -> Option<ShareInterval> {
+    let all = judged(classes) as f64;
+    let (mut share, mut below, mut above) = (0.0, 0.0, 0.0);
+    for class in classes {
+        let (Some(of_class), Some(interval)) = (class.slo_attainment, class.slo_attainment_95) else { continue };
+        let weight = class.requests.arrived as f64 / all;
+        share += weight * of_class;
+        below += (weight * (of_class - interval.low)).powi(2);
+        above += (weight * (interval.high - of_class)).powi(2);
+    }
+    (all > 0.0).then(|| ShareInterval { low: (share - below.sqrt()).max(0.0), high: (share + above.sqrt()).min(1.0) })
 }
 
 #[cfg(test)]
@@ -62,6 +105,45 @@ mod tests {
         assert_eq!(told("a <= 1M", 1_000_400.0), "a <= 1M fails: it is 1,000,400");
         assert_eq!(told("a == 450", 450.2), "a == 450 fails: it is 450.2");
         assert_eq!(told("a < 0.00001", 0.000_010_004), "a < 0.00001 fails: it is 1.0004e-5");
+    }
+
+    fn doubted(text: &str, share: f64, (low, high): (f64, f64), arrived: u64) -> Option<String> {
+        let mut summary = super::super::fixture::missed().summary;
+        let class = &mut summary.classes[0];
+        (class.slo_attainment, class.slo_attainment_95) = (Some(share), Some(ShareInterval { low, high }));
+        class.requests.arrived = arrived;
+        summary.goodput.as_mut().unwrap().slo_attainment = Some(share);
+        let assertion: Assertion = text.parse().unwrap();
+        doubt(&assertion, &assertion.evaluate(&serde_json::to_value(&summary).unwrap()), &summary)
+    }
+
+    #[test]
+    fn a_condition_that_holds_by_chance_is_told() {
+        let over = "goodput.slo_attainment > 99 %";
+        assert_eq!(
+            doubted(over, 1.0, (0.4, 1.0), 5).unwrap(),
+            "assertion holds, but too few requests to judge: goodput.slo_attainment > 99 %: it is 1.00, 95 % interval 40.0 % to 100 %"
+        );
+        for path in ["goodput.slo_attainment", "classes.chat.slo_attainment", "classes[0].slo_attainment"] {
+            let told = doubted(&format!("{path} >= 0.99"), 0.993, (0.988, 0.997), 4_684).unwrap();
+            assert!(told.starts_with("assertion holds, but too close to call: ") && told.ends_with("98.8 % to 99.7 %"), "{told}");
+        }
+        // Sure, failed anyway, or about something else.
+        assert_eq!(doubted(over, 0.998, (0.995, 0.999), 4_684), None);
+        assert_eq!(doubted(over, 0.98, (0.97, 0.995), 4_684), None);
+        assert_eq!(doubted("latency.ttft_ms.p99 < 1M", 0.993, (0.988, 0.997), 4_684), None);
+    }
+
+    #[test]
+    fn classes_share_their_errors() {
+        let mut summary = super::super::fixture::twelve_pools().summary;
+        for class in &mut summary.classes {
+            (class.slo_attainment, class.slo_attainment_95) = (Some(0.99), Some(ShareInterval { low: 0.98, high: 1.0 }));
+        }
+        // Five classes alike: ± 0.01 / √5.
+        let all: Vec<&ClassSummary> = summary.classes.iter().collect();
+        approx::assert_relative_eq!(together(&all).unwrap().low, 0.99 - 0.01 / 5f64.sqrt(), max_relative = 1e-12);
+        assert_eq!(together(&[]), None);
     }
 
     proptest! {

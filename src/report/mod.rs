@@ -7,6 +7,7 @@ mod assertion;
 mod csv;
 #[cfg(test)]
 mod fixture;
+mod jitter;
 mod json;
 pub mod number;
 mod page;
@@ -21,7 +22,7 @@ mod trust;
 use crate::metrics;
 
 pub use answer::{ATTAINMENT_TARGET, Answer, Check, Verdict, answer, checks};
-pub use assertion::outcome;
+pub use assertion::{doubt, outcome};
 pub use csv::timeline_csv;
 pub use json::summary_json;
 pub use page::{PageError, ReportInput, page};

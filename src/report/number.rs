@@ -3,6 +3,7 @@
 //! Owns: rounding, prefixes, separators, the sign for "no value". Must not know: what a number means.
 
 use crate::units::grouped;
+pub use crate::units::percent;
 
 /// What stands where there is no value.
 pub const NONE: &str = "–";
@@ -133,18 +134,6 @@ pub fn usd(value: f64) -> String {
     let (sign, size) = if r < 0.0 { ("-", -value) } else { ("", value) };
     // Between ten and a hundred dollars cents are written out, as on any bill.
     if exponent == 1 { format!("{sign}${size:.2}") } else { format!("{sign}${}", number(size)) }
-}
-
-/// A fraction in percent: `99.7 %`. What is not quite everything never reads `100 %`.
-pub fn percent(fraction: f64) -> String {
-    let percent = fraction * 100.0;
-    match rounded(percent) {
-        None => NONE.to_owned(),
-        Some((r, _)) if r.abs() < f64::MIN_POSITIVE => "0 %".to_owned(),
-        Some((r, e)) if e == 2 && r <= 100.0 => (if fraction < 1.0 { "> 99.9 %" } else { "100 %" }).to_owned(),
-        Some((r, e)) if e < -4 => (if r > 0.0 { "< 0.0001 %" } else { "> -0.0001 %" }).to_owned(),
-        Some((r, e)) => format!("{} %", plain(r, e)),
-    }
 }
 
 /// A gauge such as the length of a queue: below one two decimals are enough, for nobody acts on the third.

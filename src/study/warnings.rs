@@ -2,7 +2,7 @@
 
 use crate::config::Scenario;
 use crate::metrics::{Headline, RunResult, Summary, Timeline, Warning};
-use crate::units::grouped;
+use crate::units::{grouped, percent};
 
 /// Requests inside must grow by this factor over the second half of the arrivals to count as overload …
 const OVERLOAD_GROWTH: f64 = 1.5;
@@ -91,8 +91,7 @@ fn growth(timeline: &Timeline) -> Option<(f64, f64)> {
 
 /// `2,471 requests (52.8 %)`.
 fn requests_of(n: u64, summary: &Summary) -> String {
-    let share = 100.0 * n as f64 / summary.requests.arrived as f64;
-    format!("{} ({share:.1} %)", requests(n))
+    format!("{} ({})", requests(n), percent(n as f64 / summary.requests.arrived as f64))
 }
 
 fn requests(n: u64) -> String {
@@ -124,11 +123,11 @@ fn kv_saturation(summary: &Summary) -> Option<String> {
     let full: Vec<&str> = summary.pools.iter().filter(|pool| pool.kv_utilization_peak > 0.99).map(|pool| pool.name.as_str()).collect();
     let preemptions: u64 = summary.pools.iter().map(|pool| pool.preemptions).sum();
     if full.is_empty() && preemptions == 0 {
-        return held_up.then(|| format!("requests waited {} of the time for KV memory on the decode side", share(blocked)));
+        return held_up.then(|| format!("requests waited {} of the time for KV memory on the decode side", percent(blocked)));
     }
     let pools = if full.is_empty() { String::new() } else { format!(" of `{}`", full.join("`, `")) };
     let what = match preemptions {
-        0 if held_up => format!("requests waited {} of the time for it", share(blocked)),
+        0 if held_up => format!("requests waited {} of the time for it", percent(blocked)),
         0 => "requests waited for it".to_owned(),
         n => {
             let (times, tokens) = (grouped(&n.to_string()), grouped(&summary.tokens.recomputed.to_string()));
@@ -144,15 +143,10 @@ fn batch_limit(summary: &Summary) -> Option<String> {
     let pool = summary.pools.iter().find(|pool| pool.role == "decode" && pool.is_batch_full()).filter(|_| blocked >= HELD_UP)?;
     Some(format!(
         "requests waited {} of the time for a place in the batch of `{}`, which runs at most {} sequences (`max_num_seqs`)",
-        share(blocked),
+        percent(blocked),
         pool.name,
         pool.max_num_seqs
     ))
-}
-
-/// `52.8 %`; what is not quite everything never reads `100.0 %`.
-fn share(part: f64) -> String {
-    if part < 1.0 && part > 0.9995 { "> 99.9 %".to_owned() } else { format!("{:.1} %", 100.0 * part) }
 }
 
 fn truncated(summary: &Summary) -> Option<String> {
@@ -187,6 +181,9 @@ fn few(summary: &Summary) -> Option<String> {
 
 /// Which headlines rest on figures that nobody measured or published.
 fn assumed(summary: &Summary) -> Option<String> {
+    if summary.measured_s <= 0.0 {
+        return None;
+    }
     let soft = || summary.provenance.iter().filter(|entry| entry.is_soft());
     let named: Vec<&str> =
         Headline::ALL.iter().filter(|headline| soft().any(|entry| entry.bears_on() == **headline)).map(|h| h.name()).collect();

@@ -10,6 +10,7 @@
 mod dtype;
 mod grouping;
 mod parse;
+mod percent;
 mod provenance;
 mod quantity;
 mod rounding;
@@ -17,6 +18,7 @@ mod rounding;
 pub use dtype::Dtype;
 pub use grouping::grouped;
 pub use parse::{QuantityError, Unit};
+pub use percent::percent;
 pub use provenance::{Confidence, Figure, Source, Sources};
 pub use quantity::{
     Bytes, BytesPerSecond, Count, Duration, FlopsPerSecond, GramsPerKwh, PerSecond, Ratio, Usd, UsdPerHour, UsdPerKwMonth, UsdPerKwh,

@@ -148,7 +148,7 @@ impl Kind {
         candidates.extend(self.units.iter().filter(|u| u.factor.to_bits() == 1.0f64.to_bits()));
         let mut written = format!("{value}");
         for unit in candidates {
-            let text = in_unit(&(value / unit.factor).to_string(), unit);
+            let text = in_unit(&per(value, unit.factor), unit);
             let exact = times(split(&text).0, unit.factor).is_some_and(|back| back.to_bits() == value.to_bits());
             if exact && text.len() <= 14 {
                 return text;
@@ -179,6 +179,16 @@ fn times(number: &str, factor: f64) -> Option<f64> {
         Some(exponent) if !number.contains(['e', 'E']) => format!("{number}e{exponent}").parse().ok(),
         _ => number.parse::<f64>().ok().map(|number| number * factor),
     }
+}
+
+/// `value` over `factor`, in digits. Powers of ten move the decimal point: 15e-9 over 1e-9 is 15, the quotient of the two floats is not.
+fn per(value: f64, factor: f64) -> String {
+    let (number, power) = (format!("{value:e}"), format!("{factor:e}"));
+    let moved = number.split_once('e').zip(power.strip_prefix("1e")).and_then(|((digits, exponent), power)| {
+        let exponent = exponent.parse::<i32>().ok()? - power.parse::<i32>().ok()?;
+        format!("{digits}e{exponent}").parse::<f64>().ok()
+    });
+    moved.unwrap_or(value / factor).to_string()
 }
 
 /// Splits `$3.50/h` into (`3.50`, `$/h`) and `4.8 TB/s` into (`4.8`, `TB/s`).

@@ -310,6 +310,17 @@ mod tests {
         assert_eq!(said, "`-1 W` is out of range for a power, expected one from 0 to 1,000 GW");
     }
 
+    #[test]
+    fn what_is_printed_is_what_people_would_write() {
+        for text in ["15 ns", "17.5 ns", "25 ns", "2.5 ns", "1.5 us", "3 us", "14 us", "250 us", "0.3 ns", "1.2 ms", "90 s", "5 y"] {
+            let printed = text.parse::<Duration>().unwrap().to_string();
+            assert_eq!(printed, text.replace("90 s", "1.5 min").replace("0.3 ns", "0.0000000003 s"));
+        }
+        for text in ["3.35 TB/s", "8.2 GB/s", "0.9 B/s", "15 GB/s"] {
+            assert_eq!(text.parse::<BytesPerSecond>().unwrap().to_string(), text);
+        }
+    }
+
     proptest! {
         #[test]
         fn printing_then_parsing_gives_the_same_bits(v in 0.0f64..9.0e14) {

@@ -146,7 +146,9 @@ fn a_run_that_is_asked_to_end_leaves_nothing() {
         let output = child.wait_with_output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(3), "{signal}: {said}");
-        assert!(said.starts_with("error: the run was interrupted at "), "{said}");
+        let at = said.strip_prefix("error: the run was interrupted at ").and_then(|rest| rest.split_once(" of simulated time\n"));
+        // As people write durations: three digits and a unit that suits.
+        assert!(at.is_some_and(|(at, _)| at.chars().filter(char::is_ascii_digit).count() <= 3 || at.starts_with("1,")), "{said}");
         assert!(!begun(), "{signal}");
     }
 }
@@ -353,6 +355,29 @@ fn the_same_run_may_be_made_several_times_at_once() {
         }
     });
     assert!(place.results("crowd") == alone);
+}
+
+/// Steps of given durations say nothing about arithmetic and bytes; a zero would look measured.
+#[test]
+fn what_a_step_model_does_not_know_is_no_zero() {
+    let place = Place::tiny();
+    let (_, files) = place.results_of("out", &["tiny.yaml"]);
+    let summary: serde_json::Value = serde_json::from_slice(&files["summary.json"]).unwrap();
+    for pool in summary["pools"].as_array().unwrap() {
+        assert!(pool["utilization"].as_f64().unwrap() > 0.0 && pool["mfu"].is_null() && pool["mbu"].is_null(), "{pool}");
+    }
+    let said = place.good(&["run", "tiny.yaml"]);
+    assert!(said.contains("of the time") && !said.contains("bandwidth") && !said.contains("arithmetic"), "{said}");
+}
+
+#[test]
+fn an_assertion_that_holds_by_chance_is_noted_even_where_nothing_else_is_said() {
+    let place = Place::tiny();
+    let few = ["--set", "run={requests: 5}", "--set", "assert=[goodput.slo_attainment > 99 %]"];
+    let done = place.run(&[&["run", "tiny.yaml", "--quiet"], &few[..]].concat());
+    assert_eq!((done.code, done.stdout.as_str()), (Some(0), ""));
+    assert!(done.stderr.starts_with("note: assertion holds, but too few requests to judge: goodput.slo_attainment"), "{}", done.stderr);
+    assert!(done.stderr.ends_with("95 % interval 40.0 % to 100 %\n"), "{}", done.stderr);
 }
 
 /// The whole folder of a real trace: twice, with one and two jobs, stepped and passed over.

@@ -235,3 +235,13 @@ fn a_trace_that_is_not_there_is_told_with_what_is() {
     assert!(said.contains("no such file: `sub/../trace/chat.csv`"), "{said}");
     assert!(said.contains("there is no folder `sub/../trace`; did you mean `sub/../traces`?"), "{said}");
 }
+
+#[test]
+fn a_mean_length_is_told_to_the_token_as_the_percentiles_beside_it() {
+    let place = Place::new();
+    place.write("chat.csv", "arrival_s,prompt_tokens,output_tokens\n0,1000,2\n1,1474,3\n2,1237,2\n");
+    let said = place.good(&["trace", "inspect", "chat.csv"]);
+    let row = |name: &str| said.lines().find(|line| line.starts_with(name)).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(row("prompt tokens"), "prompt tokens 1,237 mean 1,237 p50 1,474 p90 1,474 p99 1,474 max");
+    assert!(row("output tokens").starts_with("output tokens 2.33 mean 2 p50"), "{said}");
+}

@@ -14,7 +14,7 @@ use crate::perf::{
 };
 use crate::power::{ChipPowerModel, InstancePower, NodePower};
 use crate::sim::SimDuration;
-use crate::units::Count;
+use crate::units::{Count, grouped};
 
 /// One pool and all that it is built from.
 pub(super) struct PoolBuilder<'a> {
@@ -177,7 +177,7 @@ impl PoolBuilder<'_> {
                         problems.at(
                             &path,
                             format!("`{given}`"),
-                            &format!("at most {fitting} blocks, which the memory of one instance holds"),
+                            &format!("at most {} blocks, which the memory of one instance holds", grouped(&fitting.to_string())),
                             None,
                         );
                         return None;

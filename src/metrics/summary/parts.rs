@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::super::attainment::ShareInterval;
-use super::{EnergyByPhase, Latency, RequestCounts};
+use super::{EnergyByPhase, Jitter, Latency, RequestCounts};
 
 /// One pool over the measured time.
 #[derive(Debug, Clone, Serialize)]
@@ -79,6 +79,8 @@ pub struct ClassSummary {
     pub tpot_attainment: Option<f64>,
     /// Latency of this class.
     pub latency: Latency,
+    /// Jitter of its gaps.
+    pub jitter: Jitter,
 }
 
 /// Latency limits in milliseconds.

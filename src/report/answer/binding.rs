@@ -56,10 +56,11 @@ pub(super) fn loads(pools: &[PoolSummary]) -> Option<String> {
 fn load(pool: &PoolSummary) -> String {
     match pool.batch_while_computing() {
         Some(batch) if pool.role != "prefill" => {
-            let sequences = if batch > 1.0 { "sequences" } else { "sequence" };
+            let batch = gauge(batch);
+            let sequences = if batch == "1.00" { "sequence" } else { "sequences" };
             let kv = share(pool.kv_utilization_mean);
             let most = if pool.is_batch_full() { " (no more by `max_num_seqs`)" } else { "" };
-            format!("runs {} {sequences} at a time{most}{} in {kv} of its KV memory", gauge(batch), reached(pool))
+            format!("runs {batch} {sequences} at a time{most}{} in {kv} of its KV memory", reached(pool))
         }
         _ => format!("computes {} of the time{}", percent(pool.utilization), reached(pool)),
     }

@@ -3,11 +3,14 @@
 //! Owns: the wording that terminal and page share. Must not know: colours, markup, width.
 
 mod binding;
+mod check;
 
 pub(super) use binding::binding_pool;
+pub(super) use check::Standing;
+pub use check::{Check, checks};
 
 use self::binding::{bottleneck, loads};
-use super::number::{count, duration_ms, duration_s, limit_ms, number, percent, usd};
+use super::number::{count, duration_ms, duration_s, number, percent, usd};
 use super::text::shortened;
 use crate::metrics::{ClassSummary, ShareInterval, Summary};
 
@@ -80,53 +83,6 @@ impl Answer {
     }
 }
 
-/// One limit of one class against what was seen.
-#[derive(Debug, Clone)]
-pub struct Check {
-    /// Name of the class.
-    pub class: String,
-    /// `TTFT`, `TPOT` or `E2E`.
-    pub metric: &'static str,
-    /// The limit, ms.
-    pub limit_ms: f64,
-    /// The 99th percentile, ms; `None` if no request of the class has a value.
-    pub p99_ms: Option<f64>,
-}
-
-impl Check {
-    /// p99 / limit; above one the limit is missed.
-    pub fn ratio(&self) -> Option<f64> {
-        self.p99_ms.map(|p99| p99 / self.limit_ms)
-    }
-
-    fn clause(&self, several: bool) -> Option<String> {
-        let class = if several { format!(" ({})", shortened(&self.class, NAME)) } else { String::new() };
-        let against = if self.missed() { "exceeds" } else { "of" };
-        Some(format!("p99 {} {} {against} {}{class}", self.metric, duration_ms(self.p99_ms?), limit_ms(self.limit_ms)))
-    }
-
-    /// True if the 99th percentile is above the limit.
-    pub fn missed(&self) -> bool {
-        self.ratio().is_some_and(|ratio| ratio > 1.0)
-    }
-}
-
-/// All limits of all classes in the order of the scenario.
-pub fn checks(classes: &[ClassSummary]) -> Vec<Check> {
-    let mut out = Vec::new();
-    for class in classes {
-        let (slo, seen) = (class.slo, class.latency);
-        for (metric, limit, distribution) in
-            [("TTFT", slo.ttft_ms, seen.ttft_ms), ("TPOT", slo.tpot_ms, seen.tpot_ms), ("E2E", slo.e2e_ms, seen.e2e_ms)]
-        {
-            if let Some(limit_ms) = limit {
-                out.push(Check { class: class.name.clone(), metric, limit_ms, p99_ms: distribution.map(|d| d.p99) });
-            }
-        }
-    }
-    out
-}
-
 /// The answer of a run.
 pub fn answer(summary: &Summary) -> Answer {
     let checks = checks(&summary.classes);
@@ -134,7 +90,7 @@ pub fn answer(summary: &Summary) -> Answer {
     let headline = match verdict {
         Verdict::Held => "Holds the SLO".to_owned(),
         Verdict::Missed => format!("Misses the SLO{}", missed_metrics(&checks)),
-        Verdict::TooClose if judged(summary) < ENOUGH => "Too few requests to judge".to_owned(),
+        Verdict::TooClose if requests_judged(summary) < ENOUGH => "Too few requests to judge".to_owned(),
         Verdict::TooClose => "Too close to call".to_owned(),
         Verdict::NoSlo => "No SLO set".to_owned(),
         Verdict::Overloaded => "Overloaded".to_owned(),
@@ -184,6 +140,10 @@ fn clauses(summary: &Summary, verdict: Verdict, checks: &[Check]) -> Vec<String>
 pub(super) fn arrived(summary: &Summary, requests: &str) -> String {
     let (n, arriving, measured) = (count(summary.requests.arrived), summary.arriving_s, summary.measured_s);
     let space = if requests.is_empty() { "" } else { " " };
+    if summary.requests.arrived == 0 {
+        let none = if requests.is_empty() { "none" } else { "no" };
+        return format!("{none}{space}{requests} arrived{}", if summary.warmup.requests > 0 { " after the warm-up" } else { "" });
+    }
     if arriving >= 0.95 * measured {
         return format!("{n}{space}{requests} arrived in {}", duration_s(measured));
     }
@@ -191,12 +151,17 @@ pub(super) fn arrived(summary: &Summary, requests: &str) -> String {
 }
 
 /// Requests of all classes with limits.
-fn judged(summary: &Summary) -> u64 {
-    summary.classes.iter().filter(|class| class.slo.any()).map(|class| class.requests.arrived).sum()
+fn requests_judged(summary: &Summary) -> u64 {
+    judged(&summary.classes.iter().filter(|class| class.slo.any()).collect::<Vec<_>>())
+}
+
+/// Requests of these classes.
+pub(super) fn judged(classes: &[&ClassSummary]) -> u64 {
+    classes.iter().map(|class| class.requests.arrived).sum()
 }
 
 /// Without a single miss, this many show that 99 % meet a limit (the rule of three).
-const ENOUGH: u64 = 300;
+pub(super) const ENOUGH: u64 = 300;
 
 fn unmeasured(summary: &Summary) -> String {
     let (n, warmup) = (summary.warmup.requests, duration_s(summary.warmup.s));
@@ -227,7 +192,15 @@ fn undecided(summary: &Summary) -> Option<String> {
     let of = if summary.classes.len() > 1 { format!(" of {}", shortened(&class.name, NAME)) } else { String::new() };
     let wanted = percent(ATTAINMENT_TARGET).replace(".0", "");
     let (low, high) = (percent(interval.low), percent(interval.high));
-    Some(format!("{} of requests{of} met every limit, {wanted} wanted (95 % interval {low} to {high})", percent(share)))
+    let share = percent(share);
+    let told = format!("{share} of requests{of} met every limit, {wanted} wanted (95 % interval {low} to {high})");
+    let checks = check::of_class(class);
+    let unsure: Vec<&str> = checks.iter().filter(|check| check.standing() == Standing::Unsure).map(|check| check.metric).collect();
+    Some(match &unsure[..] {
+        [] => told,
+        [metric] => format!("{told}, so the p99 of {metric} may lie on either side of its limit"),
+        several => format!("{told}, so the p99s of {} may lie on either side of their limits", joined(several)),
+    })
 }
 
 fn straddles(interval: &ShareInterval) -> bool {
@@ -237,10 +210,15 @@ fn straddles(interval: &ShareInterval) -> bool {
 /// ` on TTFT and TPOT`; empty if all percentiles hold and the share of requests alone is short.
 fn missed_metrics(checks: &[Check]) -> String {
     let missed: Vec<&str> = METRICS.into_iter().filter(|metric| checks.iter().any(|c| c.metric == *metric && c.missed())).collect();
-    match missed.split_last() {
+    if missed.is_empty() { String::new() } else { format!(" on {}", joined(&missed)) }
+}
+
+/// `TTFT, TPOT and E2E`.
+fn joined(words: &[&str]) -> String {
+    match words.split_last() {
         None => String::new(),
-        Some((only, [])) => format!(" on {only}"),
-        Some((last, others)) => format!(" on {} and {last}", others.join(", ")),
+        Some((only, [])) => (*only).to_owned(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
     }
 }
 
@@ -257,13 +235,12 @@ fn verdict(summary: &Summary, checks: &[Check]) -> Verdict {
     if checks.is_empty() {
         return Verdict::NoSlo;
     }
-    // A class is lost where its share is short beyond doubt, or where a percentile is missed although the share is not short: the
-    // percentile is then over fewer requests, such as those with two tokens.
+    // A class is lost where its share is short beyond doubt, or where a percentile is missed.
     let lost = |class: &ClassSummary| {
         let short = class.slo_attainment.is_some_and(|share| share < ATTAINMENT_TARGET);
         let misses = checks.iter().any(|check| check.class == class.name && check.missed());
         match class.slo_attainment_95 {
-            Some(interval) if straddles(&interval) => !short && misses,
+            Some(interval) if straddles(&interval) => misses,
             _ => short || misses,
         }
     };
@@ -308,9 +285,10 @@ fn limits(summary: &Summary, checks: &[Check], verdict: Verdict) -> Vec<String> 
     let mut worst: Vec<&Check> = Vec::new();
     for metric in METRICS {
         let of_metric = checks.iter().filter(|check| check.metric == metric && check.p99_ms.is_some());
-        worst.extend(of_metric.max_by(|a, b| a.ratio().unwrap_or_default().total_cmp(&b.ratio().unwrap_or_default())));
+        let ratio = |check: &Check| check.ratio().unwrap_or_default();
+        worst.extend(of_metric.max_by(|a, b| a.missed().cmp(&b.missed()).then(ratio(a).total_cmp(&ratio(b)))));
     }
-    worst.sort_by_key(|check| !check.missed());
+    worst.sort_by_key(|check| check.standing() == Standing::Met);
     let mut out = Vec::new();
     let clauses: Vec<String> = worst.iter().filter_map(|check| check.clause(several)).collect();
     if !clauses.is_empty() {

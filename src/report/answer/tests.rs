@@ -167,3 +167,28 @@ fn requests_that_wait_for_a_place_in_a_batch_do_not_wait_for_memory() {
     let sentence = answer(&summary).sentence();
     assert!(sentence.contains(&named), "{sentence}");
 }
+
+#[test]
+fn where_it_is_too_close_one_sentence_says_why_and_no_percentile_is_called_missed() {
+    // Above its limits, 98.6 % of requests good: both percentiles are as uncertain as the share.
+    let above = attained(0.986, 0.981, 0.991);
+    let sentence = answer(&above).sentence();
+    assert!(
+        sentence.contains("to 99.1 %), so the p99s of TTFT and TPOT may lie on either side of their limits; p99 TTFT 2.96 s against 2 s")
+    );
+    assert!(!sentence.contains("exceeds"), "{sentence}");
+    // Below them, 99.4 % good: the tightest is uncertain, the other is met.
+    let mut below = attained(0.994, 0.988, 0.998);
+    below.classes[0].slo.ttft_ms = Some(3_000.0);
+    below.classes[0].slo.tpot_ms = Some(500.0);
+    let standings = |summary: &Summary| checks(&summary.classes).iter().map(Check::standing).collect::<Vec<_>>();
+    assert_eq!(standings(&below), [Standing::Unsure, Standing::Met]);
+    assert!(
+        answer(&below).sentence().contains("so the p99 of TTFT may lie on either side of its limit; p99 TTFT 2.96 s against 3 s, p99 TPOT")
+    );
+    // Requests that were refused are short without any percentile.
+    below.classes[0].requests.rejected = 9;
+    assert_eq!(standings(&below), [Standing::Met, Standing::Met]);
+    // No doubt about the share, none about the percentiles.
+    assert_eq!(standings(&attained(0.931, 0.914, 0.948)), [Standing::Missed, Standing::Missed]);
+}

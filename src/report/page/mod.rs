@@ -109,7 +109,7 @@ pub fn page(input: ReportInput<'_>) -> Result<String, PageError> {
         clauses: answer.clauses.iter().map(|clause| capital(&glue(clause))).collect(),
         warnings: summary.warnings.iter().map(|w| (w.code.replace('-', " "), code_parts(&sentence(&w.message)))).collect(),
         assertions: summary.assertions.iter().map(assertion).collect(),
-        trust: trust.sentence().map(|s| glue(&s)),
+        trust: trust.sentence().filter(|_| summary.measured_s > 0.0).map(|s| glue(&s)),
         // A link into a closed list opens it.
         trust_target: if trust.assumed + trust.estimated > 0 { "provenance-soft" } else { "provenance" },
         tiles: tiles::tiles(summary),
@@ -181,13 +181,12 @@ fn run_line(summary: &Summary) -> String {
     } else {
         String::new()
     };
-    let share = if r.arrived > 0 { format!(" ({})", percent(r.completed as f64 / r.arrived as f64)) } else { String::new() };
-    glue(&format!(
-        "{}, {} completed{share}{left_out}; seed {}",
-        arrived(summary, requests_word(r.arrived)),
-        count(r.completed),
-        summary.seed
-    ))
+    let completed = if r.arrived > 0 {
+        format!(", {} completed ({})", count(r.completed), percent(r.completed as f64 / r.arrived as f64))
+    } else {
+        String::new()
+    };
+    glue(&format!("{}{completed}{left_out}; seed {}", capital(&arrived(summary, requests_word(r.arrived))), summary.seed))
 }
 
 const fn requests_word(n: u64) -> &'static str {
@@ -285,6 +284,34 @@ mod tests {
         for word in ["src=", "url(http", "@import", "fetch(", "XMLHttpRequest", "<link rel=\"stylesheet\""] {
             assert!(!html.contains(word), "{word}");
         }
+    }
+
+    #[test]
+    fn where_it_is_too_close_nothing_on_the_page_says_missed() {
+        let mut result = fixture::missed();
+        let class = &mut result.summary.classes[0];
+        (class.slo_attainment, class.slo_attainment_95) = (Some(0.986), Some(crate::metrics::ShareInterval { low: 0.981, high: 0.991 }));
+        let html = render(&result);
+        let (_, main) = html.split_once("<main>").unwrap();
+        assert!(main.contains("<span class=\"state\">unsure</span>") && main.contains("class=\"number unsure\""));
+        assert!(!main.contains("number missed") && !main.contains(">missed<"));
+    }
+
+    #[test]
+    fn where_nothing_was_measured_the_page_does_not_contradict_itself() {
+        let mut result = fixture::nothing_completed();
+        let summary = &mut result.summary;
+        (summary.requests, summary.measured_s, summary.arriving_s) = (crate::metrics::RequestCounts::default(), 0.0, 0.0);
+        summary.warmup = crate::metrics::Warmup { s: 60.0, requests: 3 };
+        summary.energy = crate::metrics::Energy { peak_power_w: 7500.0, ..Default::default() };
+        (summary.cost.usd_per_hour, summary.cost.breakdown) = (None, crate::metrics::CostBreakdown::default());
+        let html = render(&result);
+        let text = html.split_once("<main>").unwrap().1.split_once("id=\"tables\"").unwrap().0;
+        assert!(text.contains("No requests arrived after the warm-up; 3 requests of a warm-up"), "{text}");
+        for said in ["peak", "–\u{a0}mean", "0\u{a0}ms", "per hour", "figures behind this result"] {
+            assert!(!text.contains(said), "{said}");
+        }
+        assert!(!html.contains("7.50 kW"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::metrics::{PoolSummary, ProvenanceEntry};
 struct Row<'a> {
     profile: &'a str,
     figure: &'a str,
-    value: &'a str,
+    value: String,
     confidence: &'a str,
     soft: bool,
     bears_on: &'static str,
@@ -44,7 +44,8 @@ fn row(entry: &ProvenanceEntry) -> Row<'_> {
     Row {
         profile: &entry.profile,
         figure: &entry.figure,
-        value: &entry.value,
+        // YAML has `us`, which every keyboard has.
+        value: entry.value.strip_suffix(" us").map_or_else(|| entry.value.clone(), |number| format!("{number} µs")),
         confidence: &entry.confidence,
         soft: entry.is_soft(),
         bears_on: entry.bears_on().name(),

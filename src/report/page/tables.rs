@@ -4,8 +4,9 @@
 
 use serde::Serialize;
 
+use super::super::answer::{Check, Standing, checks};
 use super::super::number::{NONE, count, duration_ms, duration_s, gauge, grams, limit_ms, number, or_none, percent, share, si, usd};
-use crate::metrics::{ClassSummary, Distribution, PoolSummary, Summary};
+use crate::metrics::{ClassSummary, Distribution, Jitter, PoolSummary, Summary};
 
 /// A heading of a row or column and the definition it links to.
 #[derive(Debug, Serialize)]
@@ -23,8 +24,8 @@ struct Heading {
 struct Cell {
     text: String,
     number: bool,
-    /// A limit was missed.
-    missed: bool,
+    /// `missed` or `unsure` where a limit is.
+    state: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -58,11 +59,11 @@ fn name(text: &str) -> Heading {
 }
 
 fn value(text: String) -> Cell {
-    Cell { text, number: true, missed: false }
+    Cell { text, number: true, state: None }
 }
 
 fn word(text: &str) -> Cell {
-    Cell { text: text.to_owned(), number: false, missed: false }
+    Cell { text: text.to_owned(), number: false, state: None }
 }
 
 fn headings(columns: &[(&str, &'static str)]) -> Vec<Heading> {
@@ -112,22 +113,23 @@ fn classes(classes: &[ClassSummary]) -> Table {
         ("TPOT p99 / limit", "tpot"),
         ("E2E p99 / limit", "e2e"),
     ]);
-    let against = |distribution: Option<Distribution>, limit: Option<f64>| Cell {
-        text: match limit {
-            Some(limit) => format!("{} / {}", or_none(distribution.map(|d| d.p99), duration_ms), limit_ms(limit)),
+    let against = |distribution: Option<Distribution>, check: Option<&Check>| Cell {
+        text: match check {
+            Some(check) => format!("{} / {}", or_none(check.p99_ms, duration_ms), limit_ms(check.limit_ms)),
             None => or_none(distribution.map(|d| d.p99), duration_ms),
         },
         number: true,
-        missed: distribution.is_some_and(|d| limit.is_some_and(|limit| d.p99 > limit)),
+        state: check.map(Check::standing).filter(|standing| *standing != Standing::Met).map(Standing::name),
     };
     let rows = classes.iter().map(|class| {
         let shares = [class.slo_attainment, class.ttft_attainment, class.tpot_attainment];
         let mut cells: Vec<Cell> = shares.map(|share| value(or_none(share, percent))).into();
         let interval = class.slo_attainment_95.map_or_else(|| NONE.to_owned(), |i| format!("{} to {}", percent(i.low), percent(i.high)));
         cells.insert(1, value(interval));
-        cells.push(against(class.latency.ttft_ms, class.slo.ttft_ms));
-        cells.push(against(class.latency.tpot_ms, class.slo.tpot_ms));
-        cells.push(against(class.latency.e2e_ms, class.slo.e2e_ms));
+        let checks = checks(std::slice::from_ref(class));
+        for (metric, seen) in [("TTFT", class.latency.ttft_ms), ("TPOT", class.latency.tpot_ms), ("E2E", class.latency.e2e_ms)] {
+            cells.push(against(seen, checks.iter().find(|check| check.metric == metric)));
+        }
         Row { heading: name(&class.name), cells }
     });
     Table { id: "classes", title: "Classes against their limits", small: false, columns, rows: rows.collect() }
@@ -269,22 +271,31 @@ fn network(summary: &Summary) -> Table {
     )
 }
 
+/// Of each class and of all gaps together; of the only class one figure a line.
 fn jitter(summary: &Summary) -> Table {
-    let j = &summary.jitter;
-    let request = j.request_itl_std_ms;
-    pairs(
-        "jitter",
-        "Jitter",
-        vec![
-            ("ITL p99 − p50", "jitter", or_none(j.itl_p99_minus_p50_ms, duration_ms)),
-            ("ITL p99 / p50", "jitter", or_none(j.itl_p99_over_p50, number)),
-            ("ITL standard deviation", "jitter", or_none(j.itl_std_ms, duration_ms)),
-            ("ITL coefficient of variation", "jitter", or_none(j.itl_cov, gauge)),
-            ("longest stall", "jitter", or_none(j.longest_stall_ms, duration_ms)),
-            ("std within a request, mean", "jitter", or_none(request.map(|r| r.mean), duration_ms)),
-            ("std within a request, p99", "jitter", or_none(request.map(|r| r.p99), duration_ms)),
-        ],
-    )
+    let of = |j: &Jitter| {
+        let request = j.request_itl_std_ms;
+        [
+            ("ITL p99 − p50", or_none(j.itl_p99_minus_p50_ms, duration_ms)),
+            ("ITL p99 / p50", or_none(j.itl_p99_over_p50, number)),
+            ("ITL standard deviation", or_none(j.itl_std_ms, duration_ms)),
+            ("ITL coefficient of variation", or_none(j.itl_cov, gauge)),
+            ("longest stall", or_none(j.longest_stall_ms, duration_ms)),
+            ("std within a request, mean", or_none(request.map(|r| r.mean), duration_ms)),
+            ("std within a request, p99", or_none(request.map(|r| r.p99), duration_ms)),
+        ]
+    };
+    let all = of(&summary.jitter);
+    if summary.classes.len() < 2 {
+        return pairs("jitter", "Jitter", all.into_iter().map(|(text, v)| (text, "jitter", v)).collect());
+    }
+    // Seven columns have no room for the full names.
+    let short = ["p99 − p50", "p99 / p50", "std", "variation", "longest stall", "request std, mean", "request std, p99"];
+    let columns = std::iter::once(name("class")).chain(short.map(|text| heading(text, "jitter"))).collect();
+    let row = |text: &str, cells: [(&str, String); 7]| Row { heading: name(text), cells: cells.map(|(_, v)| value(v)).into() };
+    let mut rows: Vec<Row> = summary.classes.iter().map(|class| row(&class.name, of(&class.jitter))).collect();
+    rows.push(row("all gaps together", all));
+    Table { id: "jitter", title: "Jitter by class, gaps between tokens", small: false, columns, rows }
 }
 
 fn flow(summary: &Summary) -> Table {
@@ -328,7 +339,11 @@ fn energy(summary: &Summary) -> Table {
         row("output tokens/J", "tokens-per-joule", [output.chip, output.it, output.facility].map(|v| or_none(v, number))),
         row("all tokens/J", "tokens-per-joule", [total.chip, total.it, total.facility].map(|v| or_none(v, number))),
         row("mean power", "power", [none(), none(), or_none(e.mean_power_w, |w| si(w, "W"))]),
-        row(&format!("peak, mean of {}", duration_s(e.peak_power_window_s)), "power", [none(), none(), si(e.peak_power_w, "W")]),
+        row(
+            &format!("peak, mean of {}", duration_s(e.peak_power_window_s)),
+            "power",
+            [none(), none(), or_none(e.mean_power_w.map(|_| e.peak_power_w), |w| si(w, "W"))],
+        ),
         row("carbon", "carbon", [none(), none(), grams(e.carbon_g)]),
     ];
     Table { id: "energy-table", title: "Energy", small: true, columns, rows }

@@ -4,10 +4,11 @@
 
 use serde::Serialize;
 
-use super::super::answer::{Check, checks};
+use super::super::answer::{Check, Standing, checks};
+use super::super::jitter::{Shown, shown};
 use super::super::number::{duration_ms, duration_s, limit_ms, number, or_none, percent, si, usd};
 use super::super::text::{glue, shortened};
-use crate::metrics::{Distribution, Summary};
+use crate::metrics::Summary;
 
 /// One tile.
 #[derive(Debug, Serialize)]
@@ -19,7 +20,7 @@ pub(super) struct Tile {
     unit: &'static str,
     /// Lines beside the value.
     beside: Vec<String>,
-    /// `met` or `missed` where there is a limit.
+    /// `met`, `missed` or `unsure` where there is a limit.
     state: Option<&'static str>,
     /// Share of the limit in percent, at most 100, for the bar.
     share: Option<String>,
@@ -44,7 +45,7 @@ fn latency(summary: &Summary) -> Tile {
     let ratio = |check: &&Check| check.ratio().unwrap_or(f64::INFINITY);
     let worst = |wanted: &dyn Fn(&&Check) -> bool| checks.iter().filter(wanted).max_by(|a, b| ratio(a).total_cmp(&ratio(b)));
     let ttft = worst(&|check| check.metric == "TTFT");
-    let check = worst(&|_| true).filter(|check| check.missed() || ttft.is_none()).or(ttft);
+    let check = worst(&|_| true).filter(|check| check.standing() != Standing::Met || ttft.is_none()).or(ttft);
     let several = summary.classes.len() > 1;
     let seen = match check.filter(|_| several) {
         Some(check) => summary.classes.iter().find(|class| class.name == check.class).map(|class| class.latency),
@@ -61,34 +62,30 @@ fn latency(summary: &Summary) -> Tile {
         tile.beside.push(format!("SLO {}{class}", limit_ms(check.limit_ms)));
     }
     tile.beside.push(distribution.map_or_else(|| "no request got that far".to_owned(), |d| format!("median {}", duration_ms(d.p50))));
-    if let Some(ratio) = check.and_then(Check::ratio) {
-        tile.state = Some(if ratio > 1.0 { "missed" } else { "met" });
+    if let Some((check, ratio)) = check.and_then(|check| Some((check, check.ratio()?))) {
+        tile.state = Some(check.standing().name());
         tile.share = Some(format!("{:.1}", ratio.clamp(0.0, 1.0) * 100.0));
         tile.beside.push(if ratio < 2.0 {
             format!("{} of the limit", percent(ratio))
         } else {
             format!("{} times the limit", number(ratio))
         });
+        if check.standing() == Standing::Unsure {
+            let side = if ratio > 1.0 { "below" } else { "above" };
+            tile.beside.push(format!("an estimate: it may be {side} the limit"));
+        }
     }
     tile
 }
 
-/// Of all gaps; with several classes, of the one whose gaps spread most.
+/// With several classes all lines are of the one whose gaps spread most.
 fn jitter(summary: &Summary) -> Tile {
-    let spread = |d: &Distribution| d.p99 - d.p50;
-    let several = summary.classes.len() > 1;
-    let gaps = summary.classes.iter().filter_map(|class| Some((class, class.latency.itl_ms?)));
-    let worst = gaps.filter(|_| several).max_by(|a, b| spread(&a.1).total_cmp(&spread(&b.1)));
-    let itl = worst.as_ref().map_or(summary.latency.itl_ms, |(_, itl)| Some(*itl));
-    let mut tile = Tile::new("Jitter: ITL p99 − p50", "jitter", or_none(itl.as_ref().map(spread), duration_ms));
-    if let Some(itl) = itl {
-        let class = worst.map(|(class, _)| format!(" ({})", shortened(&class.name, 24))).unwrap_or_default();
-        tile.beside.push(format!("median gap {}{class}", duration_ms(itl.p50)));
-    } else {
-        tile.beside.push("no gap between tokens".to_owned());
-    }
-    tile.beside.extend(summary.jitter.longest_stall_ms.map(|ms| format!("longest stall {}", duration_ms(ms))));
-    tile.beside.extend(summary.jitter.request_itl_std_ms.map(|std| format!("within a request, p99 {} std", duration_ms(std.p99))));
+    let Shown { class, itl_ms, jitter } = shown(summary);
+    let mut tile = Tile::new("Jitter: ITL p99 − p50", "jitter", or_none(jitter.itl_p99_minus_p50_ms, duration_ms));
+    tile.beside.extend(class.map(|class| format!("of {class}, the most uneven class")));
+    tile.beside.push(itl_ms.map_or_else(|| "no gap between tokens".to_owned(), |itl| format!("median gap {}", duration_ms(itl.p50))));
+    tile.beside.extend(jitter.longest_stall_ms.map(|ms| format!("longest stall {}", duration_ms(ms))));
+    tile.beside.extend(jitter.request_itl_std_ms.map(|std| format!("within a request, p99 {} std", duration_ms(std.p99))));
     tile
 }
 
@@ -100,8 +97,14 @@ fn tokens_per_watt(summary: &Summary) -> Tile {
         beside.push(format!("facility; {} IT, {} chips", or_none(per_joule.it, number), or_none(per_joule.chip, number)));
     }
     beside.extend(energy.output_tokens_per_s_per_mw.map(|rate| format!("{} output tokens/s per MW", number(rate))));
-    let (mean, peak) = (or_none(energy.mean_power_w, |w| si(w, "W")), si(energy.peak_power_w, "W"));
-    beside.push(format!("{mean} mean, {peak} peak over {}", duration_s(energy.peak_power_window_s)));
+    // Without measured time the peak is of the warm-up.
+    beside.push(energy.mean_power_w.map_or_else(
+        || "no time was measured".to_owned(),
+        |mean| {
+            let (mean, peak) = (si(mean, "W"), si(energy.peak_power_w, "W"));
+            format!("{mean} mean, {peak} peak over {}", duration_s(energy.peak_power_window_s))
+        },
+    ));
     let unit = if per_joule.facility.is_some() { "output tokens/J" } else { "" };
     Tile { unit, beside, ..Tile::new("Tokens per watt", "tokens-per-joule", or_none(per_joule.facility, number)) }
 }
@@ -110,7 +113,7 @@ fn cost(summary: &Summary) -> Tile {
     let cost = &summary.cost;
     let per_token = cost.usd_per_m_output_tokens;
     let mut beside: Vec<String> = cost.usd_per_m_total_tokens.map(|v| format!("{} per M tokens in all", usd(v))).into_iter().collect();
-    beside.push(format!("cluster {} per hour", or_none(cost.usd_per_hour, usd)));
+    beside.push(cost.usd_per_hour.map_or_else(|| "no time was measured".to_owned(), |rate| format!("cluster {} per hour", usd(rate))));
     let unit = if per_token.is_some() { "per M output tokens" } else { "" };
     Tile { unit, beside, ..Tile::new("Cost per token", "cost-per-token", or_none(per_token, usd)) }
 }

@@ -77,7 +77,7 @@ fn energy(summary: &Summary) -> Shares {
             part("cooling and supply (PUE)", e.facility_j - e.it_j, Colour::Overhead),
         ],
         write: |v| si(v, "J"),
-        absent: "No energy was used in the measured time.",
+        absent: "No time was measured, or nothing was used in it.",
     }
 }
 
@@ -94,7 +94,7 @@ fn cost(summary: &Summary) -> Shares {
             part("rent", b.rent, Colour::Rent),
         ],
         write: usd,
-        absent: "Nothing was paid in the measured time, or no price is known.",
+        absent: "No time was measured, nothing was paid in it, or no price is known.",
     }
 }
 

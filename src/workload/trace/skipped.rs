@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::units::grouped;
+
 /// How many examples are kept.
 const EXAMPLES: usize = 5;
 
@@ -81,9 +83,9 @@ impl SkippedLines {
 impl fmt::Display for SkippedLines {
     /// Such as `3 lines skipped: 2 zero tokens, 1 out of order`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} skipped", self.total, if self.total == 1 { "line" } else { "lines" })?;
+        write!(f, "{} {} skipped", grouped(&self.total.to_string()), if self.total == 1 { "line" } else { "lines" })?;
         for (i, (reason, count)) in self.by_reason.iter().enumerate() {
-            write!(f, "{} {count} {reason}", if i == 0 { ":" } else { "," })?;
+            write!(f, "{} {} {reason}", if i == 0 { ":" } else { "," }, grouped(&count.to_string()))?;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use super::super::axis::{Nines, Scale, Tick, inner_durations, log_durations, sha
 use super::super::canvas::{BODY, Canvas, Drawing, Layer, Look, TICK, TITLE};
 use super::super::palette::Colour;
 use super::flags::{self, Flag, flags};
-use super::{Kind, Line, MARKS};
+use super::{Kind, Line, MARKS, over};
 
 /// A form of the chart.
 pub(super) struct Form {
@@ -80,14 +80,14 @@ impl<'a> Frame<'a> {
     }
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few hundred pixels")]
-    pub(super) fn draw(&self, kind: &Kind, title: &str, of: &str) -> Result<Drawing, PlotError> {
+    pub(super) fn draw(&self, kind: &Kind, title: &str, part: Option<f64>) -> Result<Drawing, PlotError> {
         let mut canvas = Canvas::new(self.form.width, (self.bottom + 46.0) as u32);
         canvas.group("", |layer| {
             layer.text((0.0, 12.0), title, TITLE);
             for (i, (_, name)) in MARKS.iter().enumerate() {
                 layer.text((self.form.mark_at(i), 36.0), name, TICK.right());
             }
-            self.axes(layer, kind, of);
+            self.axes(layer, kind, part);
         });
         for flag in &self.flags {
             let series = flag.of.map_or_else(String::new, |i| format!(" data-series=\"{i}\""));
@@ -104,7 +104,7 @@ impl<'a> Frame<'a> {
         canvas.finish()
     }
 
-    fn axes(&self, layer: &mut Layer<'_, '_>, kind: &Kind, of: &str) {
+    fn axes(&self, layer: &mut Layer<'_, '_>, kind: &Kind, part: Option<f64>) {
         let (left, right) = (self.form.left, self.form.right);
         let head = self.top - 22.0 - FLAG_ROW * self.flags.iter().map(|flag| flag.row + 1).max().unwrap_or(0) as f64;
         if self.more > 0 {
@@ -123,6 +123,7 @@ impl<'a> Frame<'a> {
             layer.line(&[(x, self.top), (x, self.bottom + 4.0)], Colour::Grid, 1.0);
             layer.text((x, self.bottom + 14.0), &label, TICK.centre());
         }
+        let of = part.map_or_else(|| kind.of().to_owned(), |part| format!("the {} that have one", over(part)));
         let (long, short) = (format!("share of {of}, tail stretched"), format!("share of {of}"));
         layer.text((0.0, head), if TICK.width(&long) < right { &long } else { &short }, TICK);
         let unit = unit.map_or_else(String::new, |unit| format!(" in {unit}"));
@@ -149,23 +150,27 @@ impl<'a> Frame<'a> {
         if inside(&base) >= 2 {
             return dressed(base).unwrap_or_default();
         }
-        // Round steps between the percentiles, else a little beyond them, else the two ends of finer ones, else a single label.
+        // Round steps between the percentiles, else a little beyond them, else the two ends of finer ones, else a single label, else round
+        // steps around them with none between.
         let ends = |ticks: Vec<Tick>| ticks.first().into_iter().chain(ticks.last()).cloned().collect::<Vec<Tick>>();
-        let near = inner_durations((low * 0.95).max(self.domain.0), (high * 1.12).min(self.domain.1)).filter(|ticks| inside(ticks) > 0);
+        let around = || inner_durations((low * 0.95).max(self.domain.0), (high * 1.12).min(self.domain.1));
+        let near = around().filter(|ticks| inside(ticks) > 0);
         let one = inner_durations(low, high).filter_map(|ticks| ticks.get(ticks.len() / 2).cloned()).map(|tick| vec![tick]);
         let finer = inner_durations(low, high).chain(near).chain(inner_durations(low, high).map(ends)).chain(one);
-        let Some(mut ticks) = finer.into_iter().find(|ticks| dressed(ticks.clone()).is_some()) else {
-            return dressed(base).unwrap_or_default();
-        };
-        for other in base {
-            if ticks.iter().all(|(value, _)| (value - other.0).abs() > 1e-9 * value) {
-                ticks.push(other);
-                if dressed(ticks.clone()).is_none() {
-                    ticks.pop();
+        let wider = around().chain(around().map(ends)).chain(inner_durations(self.domain.0, self.domain.1).map(ends));
+        let with_base = |mut ticks: Vec<Tick>| {
+            for other in &base {
+                if ticks.iter().all(|(value, _)| (value - other.0).abs() > 1e-9 * value) {
+                    ticks.push(other.clone());
+                    if dressed(ticks.clone()).is_none() {
+                        ticks.pop();
+                    }
                 }
             }
-        }
-        dressed(ticks).unwrap_or_default()
+            dressed(ticks).unwrap_or_default()
+        };
+        let fitting = finer.chain(wider).filter(|ticks| dressed(ticks.clone()).is_some()).map(with_base);
+        fitting.into_iter().find(|(ticks, _)| ticks.len() >= 2).or_else(|| dressed(base.clone())).unwrap_or_default()
     }
 
     fn flag(&self, layer: &mut Layer<'_, '_>, flag: &Flag) {
@@ -262,6 +267,7 @@ mod tests {
     use super::super::KINDS;
     use super::*;
     use crate::metrics::{Cdf, RunResult};
+    use proptest::prelude::*;
 
     fn lines(result: &RunResult, kind: usize) -> Vec<Line> {
         let cdfs: [&[Cdf]; 2] = [&result.distributions.ttft_ms, &result.distributions.tpot_ms];
@@ -293,6 +299,44 @@ mod tests {
             assert!(ticks.iter().filter(|(value, _)| (11.9..=15.1).contains(value)).count() >= 2, "{ticks:?}");
             assert!(ticks.iter().any(|(value, _)| *value > 29.0), "{ticks:?}");
             assert_eq!(unit.as_deref(), Some("ms"));
+        }
+    }
+
+    proptest! {
+        /// Also where all values are one, and there is no limit to widen the axis.
+        #[test]
+        fn two_labels_stand_on_every_axis(exponent in -2.0f64..5.5, spread in prop::sample::select(vec![0.0, 1e-6, 0.001, 0.02, 0.1, 0.5, 3.0])) {
+            let lowest = libm::pow(10.0, exponent);
+            let points: Vec<(f64, f64)> = (1..=300).map(|i| (lowest * (1.0 + spread * f64::from(i) / 300.0), f64::from(i) / 300.0)).collect();
+            let marks = MARKS.map(|(share, _)| Line::value_at(&points, share));
+            let line = Line { name: "chat".to_owned(), colour: Colour::Magenta, points, marks, limit_ms: None, count: 300 };
+            let lines = [line];
+            for form in &FORMS {
+                let frame = Frame::new(form, &lines, 0);
+                let (ticks, _) = frame.ticks();
+                prop_assert!(ticks.iter().filter(|(value, _)| (frame.domain.0..=frame.domain.1).contains(value)).count() >= 2, "{:?}", ticks);
+                prop_assert!(ticks.windows(2).all(|pair| pair[0].1 != pair[1].1), "{:?}", ticks);
+            }
+        }
+    }
+
+    #[test]
+    fn a_curve_of_one_value_stands_among_labels() {
+        let line = Line {
+            name: "chat".to_owned(),
+            colour: Colour::Magenta,
+            points: vec![(11.8, 1.0)],
+            marks: [11.8; 3],
+            limit_ms: None,
+            count: 9,
+        };
+        let lines = [line];
+        for form in &FORMS {
+            let (ticks, unit) = Frame::new(form, &lines, 0).ticks();
+            assert_eq!(
+                (ticks.iter().map(|(_, label)| label.as_str()).collect::<Vec<_>>(), unit.as_deref()),
+                (vec!["10", "12", "13"], Some("ms"))
+            );
         }
     }
 

@@ -2,12 +2,15 @@
 //!
 //! Owns: layout in columns of characters, and which words stand out. Must not know: whether a terminal is there, how wide it is.
 
+mod latency;
+
 use anstyle::AnsiColor;
 
 use super::answer::{Verdict, answer, arrived, binding_pool, checks};
+use super::jitter::{Shown, shown};
 use super::number::{count, duration_ms, gauge, limit_ms, number, or_none, percent, share, si, usd};
 use super::text::{shortened, wrapped};
-use crate::metrics::{ClassSummary, Distribution, PoolSummary, RunResult, SloLimits, Summary};
+use crate::metrics::{ClassSummary, PoolSummary, RunResult, Summary};
 
 /// Column where the text of a labelled line begins.
 const INDENT: usize = 12;
@@ -53,7 +56,7 @@ pub struct TerminalInput<'a> {
     pub result: &'a RunResult,
     /// Where the page lies, as the user should read it; `None` if none was written.
     pub report_path: Option<&'a str>,
-    /// Columns of the terminal; 80 where unknown. Below 40 lines may run over.
+    /// Columns of the terminal; 80 where unknown. Below 40 lines run over.
     pub width: usize,
 }
 
@@ -63,10 +66,15 @@ pub fn terminal(input: TerminalInput<'_>, style: Style) -> String {
     let summary = &input.result.summary;
     screen.answer(summary);
     screen.warnings(summary);
-    screen.latency(summary);
-    screen.classes(&summary.classes);
-    screen.lines(summary);
-    screen.pools(&summary.pools);
+    if summary.measured_s > 0.0 {
+        screen.latency(summary);
+        screen.classes(&summary.classes);
+        screen.lines(summary);
+        screen.pools(&summary.pools);
+    } else {
+        // Without a moment of measured time there is no number to put anywhere.
+        screen.requests(summary);
+    }
     if let Some(path) = input.report_path {
         screen.labelled("report", &[clean(path)]);
     }
@@ -135,37 +143,6 @@ impl Screen {
         }
     }
 
-    fn latency(&mut self, summary: &Summary) {
-        let l = &summary.latency;
-        let slos: Vec<SloLimits> = summary.classes.iter().map(|class| class.slo).collect();
-        let limit = |of: fn(&SloLimits) -> Option<f64>| slo_column(slos.iter().filter_map(of));
-        let rows = [
-            ("TTFT", l.ttft_ms, limit(|slo| slo.ttft_ms)),
-            ("TTST", l.ttst_ms, None),
-            ("TPOT", l.tpot_ms, limit(|slo| slo.tpot_ms)),
-            ("ITL", l.itl_ms, None),
-            ("E2E", l.e2e_ms, limit(|slo| slo.e2e_ms)),
-        ];
-        let missed = |metric: &str| checks(&summary.classes).iter().any(|check| check.metric == metric && check.missed());
-        let column = ((self.width - 4) / 6).clamp(6, 10);
-        let cell = |text: &str| format!("{text:>column$}");
-        let names: String = ["mean", "p50", "p90", "p99", "SLO"].into_iter().map(cell).collect();
-        self.line(&painted(self.style.label, &format!("     {names}")));
-        for (name, distribution, slo) in rows {
-            let value = |of: fn(&Distribution) -> f64| cell(&or_none(distribution.as_ref().map(of), duration_ms));
-            let (mean, p50, p90, p99) = (value(|d| d.mean), value(|d| d.p50), value(|d| d.p90), value(|d| d.p99));
-            let slo = slo.unwrap_or_else(|| super::number::NONE.to_owned());
-            let label = painted(self.style.strong, &format!("{name:<5}"));
-            if missed(name) {
-                let p99 = painted(self.style.bad, &p99);
-                self.line(&format!("{label}{mean}{p50}{p90}{p99}{} {}", cell(&slo), painted(self.style.bad, "missed")));
-            } else {
-                self.line(&format!("{label}{mean}{p50}{p90}{p99}{}", cell(&slo)));
-            }
-        }
-        self.line("");
-    }
-
     /// Several classes have limits of their own, which the table over all of them does not show.
     fn classes(&mut self, classes: &[ClassSummary]) {
         if classes.len() < 2 {
@@ -183,7 +160,7 @@ impl Screen {
                 None => format!("{name} has no SLO"),
             }];
             parts.extend(all.iter().filter(|check| check.class == class.name).enumerate().map(|(k, check)| {
-                let against = if check.missed() { "exceeds" } else { "of" };
+                let against = check.against();
                 let percentile = if k == 0 { "p99 " } else { "" };
                 format!("{percentile}{} {} {against} {}", check.metric, or_none(check.p99_ms, duration_ms), limit_ms(check.limit_ms))
             }));
@@ -239,11 +216,13 @@ impl Screen {
 
     fn lines(&mut self, summary: &Summary) {
         self.requests(summary);
-        let (t, j, e, c) = (&summary.throughput, &summary.jitter, &summary.energy, &summary.cost);
+        let (t, e, c) = (&summary.throughput, &summary.energy, &summary.cost);
+        let Shown { class, jitter: j, .. } = shown(summary);
+        let of = class.map_or_else(String::new, |class| format!("{}: ", clean(&class)));
         self.labelled(
             "jitter",
             &[
-                format!("ITL p99-p50 {}", or_none(j.itl_p99_minus_p50_ms, duration_ms)),
+                format!("{of}ITL p99-p50 {}", or_none(j.itl_p99_minus_p50_ms, duration_ms)),
                 format!("request std p99 {}", or_none(j.request_itl_std_ms.map(|std| std.p99), duration_ms)),
                 format!("longest stall {}", or_none(j.longest_stall_ms, duration_ms)),
             ],
@@ -303,17 +282,10 @@ impl Screen {
     }
 }
 
-/// One limit if all classes agree, else that they do not.
-fn slo_column(limits: impl Iterator<Item = f64>) -> Option<String> {
-    let mut texts: Vec<String> = limits.map(limit_ms).collect();
-    texts.dedup();
-    if texts.len() > 1 { Some("by class".to_owned()) } else { texts.pop() }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::fixture;
     use super::*;
+    use crate::report::fixture;
 
     fn plain(result: &RunResult, width: usize) -> String {
         terminal(TerminalInput { result, report_path: Some("outputs/chat-7-5f1c3a9b/report.html"), width }, Style::plain())
@@ -341,13 +313,58 @@ mod tests {
     }
 
     #[test]
+    fn a_percentile_that_is_too_close_to_call_is_not_called_missed() {
+        let mut result = fixture::missed();
+        let class = &mut result.summary.classes[0];
+        (class.slo_attainment, class.slo_attainment_95) = (Some(0.986), Some(crate::metrics::ShareInterval { low: 0.981, high: 0.991 }));
+        let text = plain(&result, 80);
+        assert!(text.starts_with("Too close to call") && text.contains(" 2 s unsure\n") && !text.contains("missed"), "{text}");
+    }
+
+    #[test]
     fn a_narrow_terminal_wraps_instead_of_cutting() {
         let result = fixture::two_pools();
         let text = plain(&result, 46);
         assert!(text.lines().all(|line| line.chars().count() <= 50), "{text}");
-        for word in ["p99-p50 18.3 ms", "33.3 ms", "50 ms", "chips)"] {
+        for word in ["batch-summaries: ITL p99-p50", "33.3 ms", "50 ms", "chips)"] {
             assert!(text.contains(word), "{word} is gone:\n{text}");
         }
+    }
+
+    #[test]
+    fn no_cell_runs_into_the_next_on_a_narrow_terminal() {
+        let mut result = fixture::overloaded();
+        let l = &mut result.summary.latency;
+        for d in [&mut l.ttft_ms, &mut l.e2e_ms].into_iter().flatten() {
+            (d.mean, d.p50, d.p90, d.p99) = (107e3, 107e3, 146.4e3, 155.4e3);
+        }
+        let cells = |width: usize| {
+            let text = plain(&result, width);
+            assert!(text.lines().all(|line| line.chars().count() <= width || line.starts_with("report")), "{width}:\n{text}");
+            let row = text.lines().find(|line| line.starts_with("TTFT  ")).unwrap();
+            row.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        for width in 57..=100 {
+            assert_eq!(cells(width), "TTFT 107 s 107 s 2.44 min 2.59 min 2 s missed", "{width}");
+        }
+        for width in 48..57 {
+            assert_eq!(cells(width), "TTFT 107 s 2.44 min 2.59 min 2 s missed", "{width}");
+        }
+        for width in 40..48 {
+            assert_eq!(cells(width), "TTFT 107 s 2.59 min 2 s missed", "{width}");
+        }
+    }
+
+    #[test]
+    fn where_nothing_was_measured_no_line_of_dashes_stands() {
+        let mut result = fixture::nothing_completed();
+        let summary = &mut result.summary;
+        (summary.requests, summary.measured_s, summary.arriving_s) = (crate::metrics::RequestCounts::default(), 0.0, 0.0);
+        summary.warmup = crate::metrics::Warmup { s: 60.0, requests: 3 };
+        summary.goodput = None;
+        let text = plain(&result, 80);
+        assert!(text.starts_with("Nothing measured: all 3 requests arrived within the warm-up of 60.0 s;"), "{text}");
+        assert!(text.contains("requests    none arrived after the warm-up\n") && !text.contains('–'), "{text}");
     }
 
     #[test]

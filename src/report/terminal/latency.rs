@@ -1,0 +1,83 @@
+//! The table of latencies: as many percentiles as stand apart.
+//!
+//! Owns: its columns. Must not know: which percentiles a summary has beside these.
+
+use super::super::answer::{Check, Standing, checks};
+use super::super::number::{NONE, duration_ms, limit_ms, or_none};
+use super::{Screen, painted};
+use crate::metrics::{Distribution, SloLimits, Summary};
+
+/// Characters of the names of rows.
+const NAMES: usize = 5;
+/// Characters of the word behind the limit.
+const WORD: usize = 7;
+/// Fewest and most characters of a cell with the space before it: `2.44 min` is among the longest.
+const CELL: (usize, usize) = (9, 10);
+
+/// A column: its name and its value.
+type Column = (&'static str, fn(&Distribution) -> f64);
+
+/// Those that are left out first where there is no room stand first.
+const COLUMNS: [Column; 4] = [("mean", |d| d.mean), ("p90", |d| d.p90), ("p50", |d| d.p50), ("p99", |d| d.p99)];
+/// As they stand side by side.
+const ORDER: [&str; 4] = ["mean", "p50", "p90", "p99"];
+
+/// The columns that fit beside that of the limits, in order, and the width of each.
+fn columns(width: usize) -> (Vec<Column>, usize) {
+    let room = width.saturating_sub(NAMES + WORD) / CELL.0;
+    let kept = COLUMNS.iter().skip((COLUMNS.len() + 1).saturating_sub(room)).collect::<Vec<_>>();
+    let shown: Vec<Column> = ORDER.iter().filter_map(|name| kept.iter().find(|column| column.0 == *name).map(|column| **column)).collect();
+    let cell = (width.saturating_sub(NAMES + WORD) / (shown.len() + 1)).clamp(CELL.0, CELL.1);
+    (shown, cell)
+}
+
+impl Screen {
+    pub(super) fn latency(&mut self, summary: &Summary) {
+        let l = &summary.latency;
+        let slos: Vec<SloLimits> = summary.classes.iter().map(|class| class.slo).collect();
+        let limit = |of: fn(&SloLimits) -> Option<f64>| slo_column(slos.iter().filter_map(of));
+        let rows = [
+            ("TTFT", l.ttft_ms, limit(|slo| slo.ttft_ms)),
+            ("TTST", l.ttst_ms, None),
+            ("TPOT", l.tpot_ms, limit(|slo| slo.tpot_ms)),
+            ("ITL", l.itl_ms, None),
+            ("E2E", l.e2e_ms, limit(|slo| slo.e2e_ms)),
+        ];
+        let all = checks(&summary.classes);
+        let standing = |metric: &str| {
+            let of_metric = || all.iter().filter(|check| check.metric == metric).map(Check::standing);
+            [Standing::Missed, Standing::Unsure].into_iter().find(|standing| of_metric().any(|of| of == *standing))
+        };
+        let (columns, width) = columns(self.width);
+        let cell = |text: &str| format!("{text:>width$}");
+        let names: String = columns.iter().map(|(name, _)| *name).chain(["SLO"]).map(cell).collect();
+        self.line(&painted(self.style.label, &format!("{:NAMES$}{names}", "")));
+        for (name, distribution, slo) in rows {
+            let standing = standing(name);
+            let paint = match standing {
+                Some(Standing::Missed) => self.style.bad,
+                Some(_) => self.style.caution,
+                None => anstyle::Style::new(),
+            };
+            let mut line = painted(self.style.strong, &format!("{name:<NAMES$}"));
+            for (column, value) in &columns {
+                let text = cell(&or_none(distribution.as_ref().map(value), duration_ms));
+                line += &if *column == "p99" && standing.is_some() { painted(paint, &text) } else { text };
+            }
+            line += &cell(&slo.unwrap_or_else(|| NONE.to_owned()));
+            if let Some(standing) = standing {
+                line.push(' ');
+                line += &painted(paint, standing.name());
+            }
+            self.line(&line);
+        }
+        self.line("");
+    }
+}
+
+/// One limit if all classes agree, else that they do not.
+fn slo_column(limits: impl Iterator<Item = f64>) -> Option<String> {
+    let mut texts: Vec<String> = limits.map(limit_ms).collect();
+    texts.dedup();
+    if texts.len() > 1 { Some("by class".to_owned()) } else { texts.pop() }
+}
