@@ -58,6 +58,9 @@ const _: () = assert!(size_of::<Event>() <= 16);
 /// | transfer finished, layer ready, delivered | KV that lands at a boundary takes part in the batch formed there |
 /// | iteration finished | forms the next batch from all that is known by then |
 /// | deadline | a token at the deadline is in time |
+///
+/// An idle instance begins with the first request that comes, as an engine does that waits for one: others of the same instant wait for
+/// its next boundary.
 mod class {
     pub(super) const ARRIVAL: u8 = 0;
     pub(super) const TRANSFER_FINISHED: u8 = 1;

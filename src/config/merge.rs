@@ -172,7 +172,8 @@ pub(super) fn drop_nulls(node: &mut Node, at: At<'_>) {
     }
 }
 
-/// Lays `over` on `base`: maps merge, everything else is replaced. A different variant replaces the whole choice.
+/// Lays `over` on `base`: maps merge, everything else is replaced. A different variant replaces the whole choice. Nothing laid on an entry of
+/// the user's own naming takes it away, as `models: {chat: ~}` does with an included model.
 pub(super) fn overlay(base: Node, over: Node, at: Option<At<'_>>) -> Node {
     let at = at.map(|at| match at.shape() {
         Shape::AnyOf(all) => best(&over, &all).unwrap_or(at),
@@ -188,6 +189,9 @@ pub(super) fn overlay(base: Node, over: Node, at: Option<At<'_>>) -> Node {
         match entries.iter().position(|e| e.key == entry.key) {
             Some(i) => {
                 let old = entries.remove(i);
+                if entry.value.kind == Kind::Null && at.is_some_and(|at| at.free_keys().is_some() && at.key(&entry.key).is_none()) {
+                    continue;
+                }
                 let value = overlay(old.value, entry.value, inner);
                 entries.insert(i, Entry { key: entry.key, key_span: entry.key_span, value });
             }

@@ -42,7 +42,8 @@ pub struct ScenarioFile {
     /// Seed of all random streams.
     #[serde(default)]
     pub seed: u64,
-    /// Files to start from, relative to this one. Later ones win over earlier ones, this file wins over all; maps merge, lists replace.
+    /// Files to start from, relative to this one. Later ones win over earlier ones, this file wins over all; maps merge, lists replace, `~` takes an
+    /// entry away.
     #[serde(default, skip_serializing)]
     pub include: Option<Include>,
     /// How long to run.

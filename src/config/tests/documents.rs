@@ -71,6 +71,26 @@ fn includes_lie_under_the_file_that_names_them() {
 }
 
 #[test]
+fn an_included_model_can_be_taken_away() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("all.yaml"), GOOD).unwrap();
+    let main = folder.path().join("main.yaml");
+    let names = |models: &str| {
+        fs::write(&main, format!("include: all.yaml\nmodels: {models}\n")).unwrap();
+        load_scenario(Input::File(&main), &[]).map(|loaded| loaded.value.models.into_keys().collect::<Vec<_>>())
+    };
+    let all = names("{}").unwrap();
+    let first = all.first().unwrap();
+    let mut wanted: Vec<String> = all.iter().skip(1).cloned().chain(["b".to_owned()]).collect();
+    wanted.sort();
+    let mut left = names(&format!("{{{first}: ~, b: {{profile: qwen3-8b}}}}")).unwrap();
+    left.sort();
+    assert_eq!(left, wanted);
+    // Nothing is no model.
+    assert!(messages(&names("{b: ~}").unwrap_err())[0].starts_with("models.b: found nothing"));
+}
+
+#[test]
 fn a_circle_of_includes_is_shown() {
     let folder = tempfile::tempdir().unwrap();
     for (name, next) in [("a", "b"), ("b", "c"), ("c", "./b")] {
