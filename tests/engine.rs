@@ -40,7 +40,7 @@ impl Observer for Peaks {
 }
 
 fn peaks(spec: tokenmill::cluster::ClusterSpec, mut workload: Listed) -> Peaks {
-    let mut cluster = Cluster::new(spec, Peaks::default());
+    let mut cluster = Cluster::new(spec, Peaks::default()).unwrap();
     cluster.run(&mut workload, |_, _| true).unwrap();
     cluster.into_observer()
 }

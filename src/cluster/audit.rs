@@ -27,7 +27,7 @@ use super::instance::Instance;
 use super::observe::Observer;
 use super::request::{Request, Stage};
 use super::state::Cluster;
-use crate::sim::SimTime;
+use crate::sim::{Arena, Id, SimTime};
 
 /// A broken invariant: our error, please report it. The run cannot be resumed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -47,7 +47,7 @@ fn ensure(number: u8, holds: bool, what: impl FnOnce() -> String) -> Result<(), 
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Rounds {
     /// The instance that is next.
-    instance: usize,
+    instance: Option<InstanceId>,
     /// Events since everything was audited.
     events: usize,
 }
@@ -68,9 +68,11 @@ impl<O: Observer> Cluster<O> {
             self.rounds.events = 0;
             return self.audit_everything();
         }
-        self.rounds.instance = (self.rounds.instance + 1) % self.instances.len().max(1);
-        if self.rounds.instance < self.instances.len() {
-            self.audit_instance(self.rounds.instance, None)?;
+        let next = self.rounds.instance.and_then(|last| InstanceId::from_index(last.index() + 1));
+        let next = next.filter(|&next| self.instances.get(next).is_some());
+        self.rounds.instance = next.or_else(|| self.instances.ids().next());
+        if let Some(id) = self.rounds.instance {
+            self.audit_instance(id, None)?;
         }
         ensure(9, self.fabric.is_last_change_within_capacity(), || "a port carries more than its capacity".into())
     }
@@ -86,27 +88,27 @@ impl<O: Observer> Cluster<O> {
                 if exhausted { "exhausted" } else { "waiting" }
             )
         })?;
-        for (index, instance) in self.instances.iter().enumerate() {
+        for (id, instance) in self.instances.iter() {
             let used = instance.kv.used();
-            ensure(4, used == 0, || format!("instance {index} still holds {used} blocks of nobody"))?;
+            ensure(4, used == 0, || format!("instance {} still holds {used} blocks of nobody", id.0))?;
         }
         self.audit_everything()
     }
 
     fn audit_everything(&mut self) -> Result<(), Violation> {
         let left_behind = self.audit_requests()?;
-        for (index, &blocks) in left_behind.iter().enumerate() {
-            self.audit_instance(index, Some(blocks))?;
+        for (id, &blocks) in left_behind.iter() {
+            self.audit_instance(id, Some(blocks))?;
         }
         self.audit_waiting()?;
         ensure(9, self.fabric.within_capacity(), || "a port carries more than its capacity".into())
     }
 
     /// One look at every request. Returns the blocks of prompts that are done and wait to be handed on, by instance.
-    fn audit_requests(&self) -> Result<Vec<u64>, Violation> {
+    fn audit_requests(&self) -> Result<Arena<InstanceId, u64>, Violation> {
         let (mut inside, mut transfers) = (0u64, 0usize);
         let (mut waiting, mut running, mut reserving, mut arrived, mut refused) = (0u64, 0u64, 0u64, 0u64, 0u64);
-        let mut left_behind = vec![0; self.instances.len()];
+        let mut left_behind = Arena::mirror(&self.instances, |_| 0);
         for (_, request) in self.requests.iter() {
             inside += u64::from(!request.reported);
             transfers += usize::from(request.transfer.is_some());
@@ -119,14 +121,14 @@ impl<O: Observer> Cluster<O> {
                 Stage::Transferring | Stage::Done => {}
             }
             let handed_on = matches!(request.stage, Stage::Reserving | Stage::Transferring) || (request.is_done() && request.generated > 0);
-            if handed_on && self.instances.get(request.instance.at()).is_some_and(|instance| self.pools[instance.pool.at()].hands_on) {
-                left_behind[request.instance.at()] += request.held.private;
+            if handed_on && self.instances.get(request.instance).is_some_and(|instance| self.pools[instance.pool].hands_on) {
+                left_behind[request.instance] += request.held.private;
             }
         }
         ensure(1, inside == self.in_flight(), || format!("{inside} requests are inside, {} should be", self.in_flight()))?;
-        let sum = |of: &dyn Fn(&Instance) -> u64| self.instances.iter().map(of).sum::<u64>();
-        let handoffs: u64 = self.routes.iter().map(|route| route.handoffs.len()).sum();
-        let short_of_memory: u64 = self.routes.iter().map(|route| route.short_of_memory).sum();
+        let sum = |of: &dyn Fn(&Instance) -> u64| self.instances.values().map(of).sum::<u64>();
+        let handoffs: u64 = self.routes.values().map(|route| route.handoffs.len()).sum();
+        let short_of_memory: u64 = self.routes.values().map(|route| route.short_of_memory).sum();
         let aborted = sum(&|instance| instance.aborted.len() as u64);
         for (what, found, expected) in [
             ("wait", waiting, sum(&|instance| instance.waiting.len())),
@@ -140,25 +142,24 @@ impl<O: Observer> Cluster<O> {
         ensure(9, transfers == self.fabric.in_flight(), || {
             format!("{transfers} requests are on the wire, the network has {}", self.fabric.in_flight())
         })?;
-        let ends: u32 = self.instances.iter().map(|instance| instance.transfers).sum();
+        let ends: u32 = self.instances.values().map(|instance| instance.transfers).sum();
         ensure(9, ends as usize == 2 * transfers, || format!("{transfers} transfers have {ends} ends"))?;
         Ok(left_behind)
     }
 
     /// Whoever is first in a row waits for a reason.
     fn audit_waiting(&mut self) -> Result<(), Violation> {
-        for index in 0..self.instances.len() {
-            let instance = &self.instances[index];
+        for id in self.instances.ids() {
+            let instance = &self.instances[id];
             let Some(slot) = instance.waiting.first().filter(|_| instance.current.is_none()) else { continue };
-            let id = instance.id;
             let fits = first_chunk(instance, &self.requests[slot], instance.engine.max_num_batched_tokens).fits;
             let needs_room = self.needs_room(id, slot);
             let in_line = self.routes[self.model_of(slot)].blocked.contains(&id);
             let waits = if needs_room { in_line } else { !fits };
-            ensure(7, waits, || format!("instance {index} is idle at {}, the first in its queue could start", self.now))?;
+            ensure(7, waits, || format!("instance {} is idle at {}, the first in its queue could start", id.0, self.now))?;
         }
-        for model in 0..self.routes.len() {
-            let next = self.routes[model].blocked.front().map(|id| self.instances[id.at()].waiting.first());
+        for model in self.routes.ids() {
+            let next = self.routes[model].blocked.front().map(|&id| self.instances[id].waiting.first());
             ensure(7, next != Some(None), || "an instance without requests waits for decode memory".into())?;
             for slot in [next.flatten(), self.routes[model].handoffs.first()].into_iter().flatten() {
                 let has_room = self.has_room(slot);
@@ -169,9 +170,8 @@ impl<O: Observer> Cluster<O> {
     }
 
     /// `left_behind`: blocks of prompts that are done here and wait to be handed on; `None`: not known, where there may be any.
-    fn audit_instance(&self, index: usize, left_behind: Option<u64>) -> Result<(), Violation> {
-        let instance = &self.instances[index];
-        let id = InstanceId(u32::try_from(index).unwrap_or(u32::MAX));
+    fn audit_instance(&self, id: InstanceId, left_behind: Option<u64>) -> Result<(), Violation> {
+        let (instance, index) = (&self.instances[id], id.0);
         if let Some(current) = instance.current {
             ensure(3, current.end > current.start, || format!("instance {index} has an iteration of no length at {}", current.start))?;
         }
@@ -201,16 +201,16 @@ impl<O: Observer> Cluster<O> {
         ensure(2, prefilling == instance.prefilling.len(), || format!("instance {index} has lost a prompt"))?;
         blocks += instance.resident.iter(&self.requests).map(|slot| self.requests[slot].held.private).sum::<u64>();
         blocks += left_behind.unwrap_or_default();
-        let known = left_behind.is_some() || !self.pools[instance.pool.at()].hands_on;
+        let known = left_behind.is_some() || !self.pools[instance.pool].hands_on;
         ensure(4, blocks == instance.kv.private() || !known, || {
             format!("instance {index} has {} blocks taken, its requests hold {blocks}", instance.kv.private())
         })?;
         ensure(4, instance.kv.used() <= instance.kv.total(), || format!("instance {index} uses more blocks than it has"))?;
-        self.audit_queues(index)
+        self.audit_queues(id)
     }
 
-    fn audit_queues(&self, index: usize) -> Result<(), Violation> {
-        let instance = &self.instances[index];
+    fn audit_queues(&self, id: InstanceId) -> Result<(), Violation> {
+        let (instance, index) = (&self.instances[id], id.0);
         let is_in = |slot: Slot, stage: Stage| self.requests[slot].stage == stage;
         ensure(2, instance.waiting.iter(&self.requests).all(|slot| is_in(slot, Stage::Waiting)), || {
             format!("instance {index} queues a request that does not wait")

@@ -27,21 +27,21 @@ impl<O: Observer> Cluster<O> {
     /// Forms the batch of the coming iteration and takes the blocks it needs.
     pub(super) fn form_batch(&mut self, id: InstanceId) -> Batch {
         let now = self.now;
-        settle_gauges(&mut self.instances[id.at()], &mut self.observer, now);
+        settle_gauges(id, &mut self.instances[id], &mut self.observer, now);
         self.drop_aborted(id);
         let mut preempted = self.take_decode_blocks(id);
-        let window = self.pools[self.instances[id.at()].pool.at()].spec.window;
-        let instance = &self.instances[id.at()];
+        let window = self.pools[self.instances[id].pool].spec.window;
+        let instance = &self.instances[id];
         let mut budget = instance.engine.max_num_batched_tokens.saturating_sub(instance.decode.count);
         let mut prefill = BatchShape::default();
         preempted |= self.continue_prompt(id, &mut budget, &mut prefill, window);
-        self.instances[id.at()].look_again = preempted;
-        let instance = &self.instances[id.at()];
+        self.instances[id].look_again = preempted;
+        let instance = &self.instances[id];
         if !preempted || instance.running() == 0 {
             self.admit_resident(id, &mut budget);
             self.admit_waiting(id, &mut budget, &mut prefill, window);
         }
-        let instance = &mut self.instances[id.at()];
+        let instance = &mut self.instances[id];
         let decode = instance.decode.shape();
         instance.ahead = true;
         Batch {
@@ -59,7 +59,7 @@ impl<O: Observer> Cluster<O> {
     fn take_decode_blocks(&mut self, id: InstanceId) -> bool {
         let mut preempted = false;
         loop {
-            let instance = &mut self.instances[id.at()];
+            let instance = &mut self.instances[id];
             let need = instance.decode.blocks_needed();
             if instance.kv.take(need) {
                 instance.ahead = true;
@@ -74,7 +74,7 @@ impl<O: Observer> Cluster<O> {
     /// Takes a running sequence's KV away and sends it to the front of the queue.
     fn preempt(&mut self, id: InstanceId, slot: Slot) {
         let Self { instances, loads, requests, observer, now, .. } = self;
-        let instance = &mut instances[id.at()];
+        let instance = &mut instances[id];
         if requests[slot].stage == Stage::Decoding {
             instance.leave_decode(requests, slot);
         } else {
@@ -92,7 +92,7 @@ impl<O: Observer> Cluster<O> {
         request.stage = Stage::Waiting;
         instance.kv.release(&request.prefix, &mut request.held);
         request.target = request.prompt + request.generated;
-        loads[id.at()].add_pending(request, request.target - to_come);
+        loads[id].add_pending(request, request.target - to_come);
         request.computed = 0;
         instance.waiting.push_front(requests, slot);
         instance.returning += 1;
@@ -108,7 +108,7 @@ impl<O: Observer> Cluster<O> {
     /// one token of it, and there are fewer of those than `max_num_seqs`.)
     fn continue_prompt(&mut self, id: InstanceId, budget: &mut u32, shape: &mut BatchShape, window: Option<u32>) -> bool {
         let Self { instances, requests, .. } = self;
-        let instance = &mut instances[id.at()];
+        let instance = &mut instances[id];
         let Some(&slot) = instance.prefilling.first() else { return false };
         debug_assert!(instance.prefilling.len() == 1 && instance.admitted.last() == Some(slot), "one prompt is partly computed, the last");
         let request = &mut requests[slot];
@@ -129,9 +129,9 @@ impl<O: Observer> Cluster<O> {
 
     /// Sequences whose KV has arrived join the decode batch; the block of their next token was reserved with the rest.
     fn admit_resident(&mut self, id: InstanceId, budget: &mut u32) {
-        while let Some(slot) = self.instances[id.at()].resident.first() {
+        while let Some(slot) = self.instances[id].resident.first() {
             let Self { instances, requests, .. } = self;
-            let instance = &mut instances[id.at()];
+            let instance = &mut instances[id];
             let request = &mut requests[slot];
             let stored = request.computed;
             if *budget == 0 || instance.running() >= u64::from(instance.engine.max_num_seqs) {
@@ -149,13 +149,13 @@ impl<O: Observer> Cluster<O> {
 
     /// New and preempted requests start to be computed.
     fn admit_waiting(&mut self, id: InstanceId, budget: &mut u32, shape: &mut BatchShape, window: Option<u32>) {
-        while let Some(slot) = self.instances[id.at()].waiting.first() {
-            let instance = &self.instances[id.at()];
+        while let Some(slot) = self.instances[id].waiting.first() {
+            let instance = &self.instances[id];
             if *budget == 0 || instance.running() >= u64::from(instance.engine.max_num_seqs) || !self.ready_to_start(id, slot) {
                 return;
             }
             let Self { instances, loads, requests, observer, now, .. } = self;
-            let instance = &mut instances[id.at()];
+            let instance = &mut instances[id];
             let request = &mut requests[slot];
             let FirstChunk { hit, cached, tokens, need, fits } = first_chunk(instance, request, *budget);
             if !fits {
@@ -179,7 +179,7 @@ impl<O: Observer> Cluster<O> {
                 instance.returning -= 1;
                 instance.returned = instance.returning == 0;
             }
-            loads[id.at()].computed(request, cached);
+            loads[id].computed(request, cached);
             request.stage = Stage::Prefilling;
             add_chunk(shape, cached, tokens, request.target, window);
             instance.chunks.push(Chunk { slot, tokens });

@@ -20,8 +20,8 @@ use crate::workload::ClassId;
 struct Deadline {
     at: SimTime,
     slot: Slot,
-    /// Low bits of the number of its request, for the place may have another tenant by then.
-    id: u32,
+    /// Number of its request, for the place may have another tenant by then.
+    id: u64,
 }
 
 /// The clients of one workload in the order of arrival; those who are gone are dropped when they come to the front.
@@ -36,10 +36,10 @@ impl<O: Observer> Cluster<O> {
     /// Notes how long the client of a new request will wait.
     pub(super) fn note_deadline(&mut self, slot: Slot) {
         let class = self.requests[slot].class;
-        let Some(patience) = self.spec.classes[usize::from(class.0)].timeout else { return };
-        let id = u32::try_from(self.requests[slot].id & u64::from(u32::MAX)).unwrap_or(u32::MAX);
+        let Some(patience) = self.classes[class].timeout else { return };
+        let id = self.requests[slot].id;
         self.first_deadline(class);
-        let deadlines = &mut self.deadlines[usize::from(class.0)];
+        let deadlines = &mut self.deadlines[class];
         deadlines.row.push_back(Deadline { at: self.now + patience, slot, id });
         if !deadlines.scheduled {
             self.schedule_deadline(class);
@@ -48,7 +48,7 @@ impl<O: Observer> Cluster<O> {
 
     /// When the first client of a workload who still waits leaves.
     pub(super) fn first_deadline(&mut self, class: ClassId) -> Option<SimTime> {
-        let row = &mut self.deadlines[usize::from(class.0)].row;
+        let row = &mut self.deadlines[class].row;
         while row.front().is_some_and(|first| !self.requests.is_waiting_for(first.slot, first.id)) {
             row.pop_front();
         }
@@ -58,7 +58,7 @@ impl<O: Observer> Cluster<O> {
     /// Schedules the first deadline of a workload. No other may be in the queue.
     pub(super) fn schedule_deadline(&mut self, class: ClassId) {
         let first = self.first_deadline(class);
-        self.deadlines[usize::from(class.0)].scheduled = first.is_some();
+        self.deadlines[class].scheduled = first.is_some();
         if let Some(at) = first {
             let event = Event::Deadline { class };
             self.queue.push(event.key(at), event);
@@ -67,7 +67,7 @@ impl<O: Observer> Cluster<O> {
 
     /// The first client of a workload leaves now.
     pub(super) fn on_deadline(&mut self, class: ClassId) {
-        if let Some(first) = self.deadlines[usize::from(class.0)].row.pop_front() {
+        if let Some(first) = self.deadlines[class].row.pop_front() {
             self.give_up(first.slot);
         }
         self.schedule_deadline(class);
@@ -83,7 +83,7 @@ impl<O: Observer> Cluster<O> {
             Stage::Waiting => self.leave_queue(id, slot),
             Stage::Prefilling | Stage::Decoding => {
                 self.touch(id);
-                self.instances[id.at()].aborted.push(slot);
+                self.instances[id].aborted.push(slot);
             }
             Stage::Reserving => self.abandon_handoff(slot),
             Stage::Transferring | Stage::Done => {}
@@ -93,16 +93,16 @@ impl<O: Observer> Cluster<O> {
 
     /// Out of the queue of an instance. Whoever stood behind the first in it may start at the next boundary, at once if it is idle.
     fn leave_queue(&mut self, id: InstanceId, slot: Slot) {
-        let was_first = self.instances[id.at()].waiting.first() == Some(slot);
+        let was_first = self.instances[id].waiting.first() == Some(slot);
         if was_first {
             self.touch(id);
         }
         let Self { instances, loads, requests, .. } = self;
-        let (instance, request) = (&mut instances[id.at()], &mut requests[slot]);
+        let (instance, request) = (&mut instances[id], &mut requests[slot]);
         let came_back = request.preemptions > 0;
         instance.returning -= u32::from(came_back);
         let reopens = came_back && instance.returning == 0;
-        loads[id.at()].unassign(request);
+        loads[id].unassign(request);
         instance.waiting.remove(requests, slot);
         let pool = instance.pool;
         self.change_queue(pool, -1);
@@ -112,7 +112,7 @@ impl<O: Observer> Cluster<O> {
             self.memory_freed(id);
         }
         if was_first {
-            let model = usize::from(self.pools[pool.at()].spec.model.0);
+            let model = self.pools[pool].spec.model;
             let blocked = &mut self.routes[model].blocked;
             let was_next = blocked.front() == Some(&id);
             blocked.retain(|&other| other != id);
@@ -129,9 +129,9 @@ impl<O: Observer> Cluster<O> {
         self.touch(id);
         self.settle(id);
         let Self { instances, loads, requests, .. } = self;
-        let (instance, request) = (&mut instances[id.at()], &mut requests[slot]);
+        let (instance, request) = (&mut instances[id], &mut requests[slot]);
         instance.kv.release(&request.prefix, &mut request.held);
-        loads[id.at()].unassign(request);
+        loads[id].unassign(request);
         instance.resident.remove(requests, slot);
         let pool = instance.pool;
         self.change_queue(pool, -1);
@@ -148,9 +148,9 @@ impl<O: Observer> Cluster<O> {
         let sender = self.requests[slot].instance;
         self.settle(sender);
         let Self { instances, loads, requests, .. } = self;
-        let (instance, request) = (&mut instances[sender.at()], &mut requests[slot]);
+        let (instance, request) = (&mut instances[sender], &mut requests[slot]);
         instance.kv.release(&request.prefix, &mut request.held);
-        loads[sender.at()].unassign(request);
+        loads[sender].unassign(request);
         self.requests.remove(slot);
         if was_first {
             self.try_handoffs(model);

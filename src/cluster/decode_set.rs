@@ -32,13 +32,14 @@ pub(super) struct DecodeSet {
     wraps: Vec<u32>,
     /// The coming iteration mod block size: the place in `wraps` that it needs blocks for.
     phase: usize,
-    by_class: Vec<u32>,
+    /// Members by class, those classes that have any, in order.
+    by_class: Vec<(ClassId, u32)>,
     finishes: BinaryHeap<Milestone>,
     fills: BinaryHeap<Milestone>,
 }
 
 impl DecodeSet {
-    pub(super) fn new(block_size: u32, window: Option<u32>, classes: usize) -> Self {
+    pub(super) fn new(block_size: u32, window: Option<u32>) -> Self {
         Self {
             step: 0,
             count: 0,
@@ -48,7 +49,7 @@ impl DecodeSet {
             growing: 0,
             wraps: vec![0; block_size as usize],
             phase: 0,
-            by_class: vec![0; classes],
+            by_class: Vec::new(),
             finishes: BinaryHeap::new(),
             fills: BinaryHeap::new(),
         }
@@ -67,7 +68,10 @@ impl DecodeSet {
         self.context += u64::from(stored);
         let wrap = self.wrap_of(stored);
         self.wraps[wrap] += 1;
-        self.by_class[usize::from(class.0)] += 1;
+        match self.by_class.binary_search_by_key(&class, |&(class, _)| class) {
+            Ok(place) => self.by_class[place].1 += 1,
+            Err(place) => self.by_class.insert(place, (class, 1)),
+        }
         self.finishes.push(Reverse((self.step + u64::from(remaining), slot, epoch)));
         if let Some(window) = self.window {
             let seen = stored.saturating_add(1).min(window);
@@ -85,7 +89,12 @@ impl DecodeSet {
         self.context -= u64::from(stored);
         let wrap = self.wrap_of(stored);
         self.wraps[wrap] -= 1;
-        self.by_class[usize::from(class.0)] -= 1;
+        if let Ok(place) = self.by_class.binary_search_by_key(&class, |&(class, _)| class) {
+            self.by_class[place].1 -= 1;
+            if self.by_class[place].1 == 0 {
+                self.by_class.remove(place);
+            }
+        }
         if let Some(window) = self.window {
             let seen = stored.saturating_add(1).min(window);
             self.windowed -= u64::from(seen);
@@ -193,8 +202,8 @@ impl DecodeSet {
         self.context
     }
 
-    /// Members by class.
-    pub(super) fn by_class(&self) -> &[u32] {
+    /// Members by class, those classes that have any, in order.
+    pub(super) fn by_class(&self) -> &[(ClassId, u32)] {
         &self.by_class
     }
 }
@@ -202,6 +211,7 @@ impl DecodeSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::Id;
     use proptest::prelude::*;
 
     const ALWAYS: fn(Slot, u32) -> bool = |_, _| true;
@@ -210,7 +220,7 @@ mod tests {
         /// The sums equal what a loop over the sequences gives, at every iteration.
         #[test]
         fn sums_agree_with_a_loop_over_the_batch(members in proptest::collection::vec((1u32..100, 1u32..60), 1..20), window in proptest::option::of(1u32..80)) {
-            let mut set = DecodeSet::new(16, window, 1);
+            let mut set = DecodeSet::new(16, window);
             let mut naive: Vec<(u32, u32)> = Vec::new();
             for (i, &(stored, remaining)) in members.iter().enumerate() {
                 set.join(Slot(u32::try_from(i).unwrap()), 0, ClassId(0), stored, remaining);
@@ -230,12 +240,12 @@ mod tests {
                         *remaining -= 1;
                     }
                 }
-                set.advance(|slot, _| !gone[slot.at()]);
+                set.advance(|slot, _| !gone[slot.index()]);
                 let snapshot = gone.clone();
-                while let Some(slot) = set.pop_finished(|slot, _| !snapshot[slot.at()]) {
-                    prop_assert_eq!(naive[slot.at()].1, 0);
-                    gone[slot.at()] = true;
-                    set.leave(ClassId(0), naive[slot.at()].0);
+                while let Some(slot) = set.pop_finished(|slot, _| !snapshot[slot.index()]) {
+                    prop_assert_eq!(naive[slot.index()].1, 0);
+                    gone[slot.index()] = true;
+                    set.leave(ClassId(0), naive[slot.index()].0);
                 }
             }
             prop_assert!(gone.iter().all(|&g| g));
@@ -245,7 +255,7 @@ mod tests {
         /// `iterations_within` is the largest number of further iterations whose blocks fit.
         #[test]
         fn the_block_horizon_is_exact(stored in proptest::collection::vec(1u32..100, 1..20), free in 0u64..60) {
-            let mut set = DecodeSet::new(16, None, 1);
+            let mut set = DecodeSet::new(16, None);
             for (i, &s) in stored.iter().enumerate() {
                 set.join(Slot(u32::try_from(i).unwrap()), 0, ClassId(0), s, 10_000);
             }

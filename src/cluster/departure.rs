@@ -13,9 +13,9 @@ impl<O: Observer> Cluster<O> {
     pub(super) fn complete_request(&mut self, slot: Slot) {
         let id = self.requests[slot].instance;
         let Self { instances, loads, requests, .. } = self;
-        let (instance, request) = (&mut instances[id.at()], &mut requests[slot]);
+        let (instance, request) = (&mut instances[id], &mut requests[slot]);
         instance.kv.release(&request.prefix, &mut request.held);
-        loads[id.at()].unassign(request);
+        loads[id].unassign(request);
         instance.aborted.retain(|&other| other != slot);
         self.report(slot, Outcome::Completed);
         self.requests[slot].stage = Stage::Done;
@@ -61,7 +61,7 @@ impl<O: Observer> Cluster<O> {
         }
         let id = self.requests[slot].instance;
         self.catch_up(id);
-        let (instance, request) = (&self.instances[id.at()], &mut self.requests[slot]);
+        let (instance, request) = (&self.instances[id], &mut self.requests[slot]);
         let iterations = instance.decode.step - request.joined.step;
         if iterations > 0 {
             let later = u32::try_from(iterations - 1).unwrap_or(u32::MAX);
@@ -78,12 +78,12 @@ impl<O: Observer> Cluster<O> {
 
     /// At a boundary: requests whose client has left while they ran give back what they hold.
     pub(super) fn drop_aborted(&mut self, id: InstanceId) {
-        if self.instances[id.at()].aborted.is_empty() {
+        if self.instances[id].aborted.is_empty() {
             return;
         }
-        for slot in std::mem::take(&mut self.instances[id.at()].aborted) {
+        for slot in std::mem::take(&mut self.instances[id].aborted) {
             let Self { instances, loads, requests, .. } = self;
-            let instance = &mut instances[id.at()];
+            let instance = &mut instances[id];
             if instance.prefilling.contains(&slot) {
                 instance.prefilling.retain(|&other| other != slot);
                 instance.admitted.remove(requests, slot);
@@ -92,7 +92,7 @@ impl<O: Observer> Cluster<O> {
             }
             let request = &mut requests[slot];
             instance.kv.release(&request.prefix, &mut request.held);
-            loads[id.at()].unassign(request);
+            loads[id].unassign(request);
             self.release_reservation_or_forget(slot);
         }
         self.memory_freed(id);

@@ -22,7 +22,7 @@ use crate::units::nearest;
 impl<O: Observer> Cluster<O> {
     /// Begins an iteration if the instance is idle and has work.
     pub(super) fn kick(&mut self, id: InstanceId) {
-        if self.instances[id.at()].current.is_none() {
+        if self.instances[id].current.is_none() {
             self.begin(id);
         }
     }
@@ -30,7 +30,7 @@ impl<O: Observer> Cluster<O> {
     /// Brings an instance to the present and makes it form a new batch at its next boundary.
     pub(super) fn touch(&mut self, id: InstanceId) {
         self.catch_up(id);
-        let instance = &mut self.instances[id.at()];
+        let instance = &mut self.instances[id];
         if instance.planned > 1
             && let Some(current) = instance.current
         {
@@ -44,7 +44,7 @@ impl<O: Observer> Cluster<O> {
     /// Completes the iterations of a run that end before the present place in the order of events.
     pub(super) fn catch_up(&mut self, id: InstanceId) {
         loop {
-            let instance = &self.instances[id.at()];
+            let instance = &self.instances[id];
             let Some(current) = instance.current.filter(|_| instance.planned > 1) else { return };
             if iteration_key(current.end, id) >= self.order {
                 return;
@@ -56,14 +56,14 @@ impl<O: Observer> Cluster<O> {
 
     /// The event of an instance: completes what was planned and goes on.
     pub(super) fn on_iteration_finished(&mut self, id: InstanceId) {
-        while self.instances[id.at()].planned > 1 {
+        while self.instances[id].planned > 1 {
             self.complete_iteration(id);
             self.advance_run(id);
         }
         let now = self.now;
-        debug_assert_eq!(self.instances[id.at()].current.map(|current| current.end), Some(now));
+        debug_assert_eq!(self.instances[id].current.map(|current| current.end), Some(now));
         self.complete_iteration(id);
-        self.instances[id.at()].planned = 0;
+        self.instances[id].planned = 0;
         self.finish_sequences(id);
         self.finish_prompts(id);
         self.begin(id);
@@ -74,7 +74,7 @@ impl<O: Observer> Cluster<O> {
         let batch = self.form_batch(id);
         let now = self.now;
         let fast_forward = self.spec.fast_forward;
-        let instance = &mut self.instances[id.at()];
+        let instance = &mut self.instances[id];
         if batch.shape.is_empty() {
             if instance.current.take().is_some() {
                 instance.idle_since = now;
@@ -82,9 +82,9 @@ impl<O: Observer> Cluster<O> {
             return;
         }
         if instance.current.is_none() {
-            settle_idle(instance, &self.pools[instance.pool.at()], &mut self.observer, now);
+            settle_idle(instance, &self.pools[instance.pool], &mut self.observer, now);
         }
-        let perf = &self.pools[instance.pool.at()].spec.perf;
+        let perf = &self.pools[instance.pool].spec.perf;
         if batch.shape.prefill_tokens > 0 {
             let cost = perf.iteration(&batch.shape);
             let end = now + SimDuration::from_ns(whole_ns(cost.duration_ns));
@@ -98,7 +98,7 @@ impl<O: Observer> Cluster<O> {
             }
             self.plan_run(id, fast_forward);
         }
-        let instance = &mut self.instances[id.at()];
+        let instance = &mut self.instances[id];
         let Some(current) = instance.current else { return };
         let last = instance.run.filter(|_| current.cost.is_none());
         let end = last.map_or(current.end, |run| boundary(&run, run.done + instance.planned));
@@ -106,7 +106,7 @@ impl<O: Observer> Cluster<O> {
         let event = Event::IterationFinished { instance: id, generation };
         self.queue.push(event.key(end), event);
         self.start_layer_wise_transfers(id);
-        if std::mem::take(&mut self.instances[id.at()].returned) {
+        if std::mem::take(&mut self.instances[id].returned) {
             self.memory_freed(id);
         }
     }
@@ -114,7 +114,7 @@ impl<O: Observer> Cluster<O> {
     /// Sets the next decode iteration of a run in flight and decides how many to run ahead.
     fn plan_run(&mut self, id: InstanceId, fast_forward: bool) {
         let Self { instances, requests, .. } = self;
-        let instance = &mut instances[id.at()];
+        let instance = &mut instances[id];
         let Some(run) = instance.run else { return };
         instance.current = Some(InFlight { start: self.now, end: boundary(&run, run.done + 1), cost: None });
         instance.planned = if fast_forward && !instance.look_again {
@@ -128,7 +128,7 @@ impl<O: Observer> Cluster<O> {
 
     /// Between two iterations of a run: what forming the same batch again would do.
     fn advance_run(&mut self, id: InstanceId) {
-        let instance = &mut self.instances[id.at()];
+        let instance = &mut self.instances[id];
         instance.planned -= 1;
         let blocks = instance.decode.blocks_needed();
         let taken = instance.kv.take(blocks);
@@ -142,10 +142,10 @@ impl<O: Observer> Cluster<O> {
     /// Phase 3, the part that every iteration has: time, energy, tokens of the decode batch.
     fn complete_iteration(&mut self, id: InstanceId) {
         let Self { instances, requests, observer, pools, events, .. } = self;
-        let instance = &mut instances[id.at()];
+        let instance = &mut instances[id];
         let Some(InFlight { start, end, cost }) = &instance.current else { return };
         let (start, end) = (*start, *end);
-        let pool = &pools[instance.pool.at()];
+        let pool = &pools[instance.pool];
         *events += 1;
         let cost = match (cost, instance.run.as_mut()) {
             (Some(cost), _) => *cost,
@@ -160,7 +160,7 @@ impl<O: Observer> Cluster<O> {
         let energy = pool.spec.power.busy_energy(span, cost.compute_ns, cost.memory_ns);
         let (prefill_energy, decode_energy) = energy.split(cost.prefill_share);
         let prefill_tokens: u64 = instance.chunks.iter().map(|chunk| u64::from(chunk.tokens)).sum();
-        settle_gauges(instance, observer, end);
+        settle_gauges(id, instance, observer, end);
         let sequences = instance.decode.count;
         let gone = gone_from_batch(instance).count();
         let first = instance.chunks.iter().filter(|chunk| completes(requests, **chunk)).count();
@@ -178,7 +178,7 @@ impl<O: Observer> Cluster<O> {
             memory_ns: cost.memory_ns,
             energy,
         });
-        book_prefill(instance, requests, &cost, prefill_energy, prefill_tokens, span);
+        book_prefill(id, instance, requests, &cost, prefill_energy, prefill_tokens, span);
         if sequences > 0 {
             book_decode(instance, requests, observer, &cost, decode_energy, (start, end));
         }
@@ -191,7 +191,7 @@ impl<O: Observer> Cluster<O> {
         let mut freed = false;
         loop {
             let Self { instances, requests, .. } = self;
-            let instance = &mut instances[id.at()];
+            let instance = &mut instances[id];
             let Some(slot) = instance.decode.pop_finished(|slot, epoch| requests.is_current(slot, epoch)) else { break };
             instance.leave_decode(requests, slot);
             requests[slot].last_token = now;
@@ -206,16 +206,16 @@ impl<O: Observer> Cluster<O> {
     /// Prompts that are done emit a token and go on: to the decode batch, to the handoff, or out.
     fn finish_prompts(&mut self, id: InstanceId) {
         let now = self.now;
-        let mut chunks = std::mem::take(&mut self.instances[id.at()].chunks);
+        let mut chunks = std::mem::take(&mut self.instances[id].chunks);
         let mut shared = false;
         for chunk in &chunks {
             let Self { instances, loads, requests, observer, .. } = self;
-            let instance = &mut instances[id.at()];
+            let instance = &mut instances[id];
             let request = &mut requests[chunk.slot];
             let computed = request.computed + chunk.tokens;
             request.recomputed += u64::from(request.lost.min(computed).saturating_sub(request.computed));
             request.computed = computed;
-            loads[id.at()].computed(request, chunk.tokens);
+            loads[id].computed(request, chunk.tokens);
             let computed = u64::from(request.computed.min(request.prompt));
             shared |= instance.kv.publish(&request.prefix, computed, &mut request.held);
             if request.computed < request.target || request.stage == Stage::Done {
@@ -235,7 +235,7 @@ impl<O: Observer> Cluster<O> {
             self.prompt_done(id, chunk.slot);
         }
         chunks.clear();
-        self.instances[id.at()].chunks = chunks;
+        self.instances[id].chunks = chunks;
         if shared {
             self.memory_freed(id);
         }
@@ -244,13 +244,13 @@ impl<O: Observer> Cluster<O> {
     /// A prompt is done and its token has left.
     fn prompt_done(&mut self, id: InstanceId, slot: Slot) {
         let Self { instances, requests, .. } = self;
-        let instance = &mut instances[id.at()];
+        let instance = &mut instances[id];
         let request = &mut requests[slot];
         if request.generated >= request.output {
             instance.admitted.remove(requests, slot);
             self.complete_request(slot);
             self.memory_freed(id);
-        } else if self.pools[instance.pool.at()].hands_on {
+        } else if self.pools[instance.pool].hands_on {
             instance.admitted.remove(requests, slot);
             self.hand_on(slot);
         } else {
@@ -302,12 +302,20 @@ fn completes(requests: &Requests, chunk: super::instance::Chunk) -> bool {
 }
 
 /// Books the prefill part of an iteration to the chunks, by tokens, and to the place: what a decode instance computes again is its own.
-fn book_prefill(instance: &Instance, requests: &mut Requests, cost: &IterationCost, energy: Energy, tokens: u64, span: SimDuration) {
+fn book_prefill(
+    id: InstanceId,
+    instance: &Instance,
+    requests: &mut Requests,
+    cost: &IterationCost,
+    energy: Energy,
+    tokens: u64,
+    span: SimDuration,
+) {
     for chunk in &instance.chunks {
         let share = f64::from(chunk.tokens) / tokens as f64;
         let request = &mut requests[chunk.slot];
         let (joules, seconds) = (share * energy.it_j(), share * cost.prefill_share * span.as_secs_f64());
-        if instance.id == request.prefill_instance {
+        if id == request.prefill_instance {
             request.prefill_energy_j += joules;
             request.prefill_s += seconds;
         } else {
@@ -344,13 +352,13 @@ fn book_decode<O: Observer>(
     }
     // The gap of a member that has just joined began when its last token left, not when this iteration started.
     let mut fresh = std::mem::take(&mut instance.fresh);
-    for (class, &members) in instance.decode.by_class().iter().enumerate() {
-        let of_class = |slot: &Slot| usize::from(requests[*slot].class.0) == class;
+    for &(class, members) in instance.decode.by_class() {
+        let of_class = |slot: &Slot| requests[*slot].class == class;
         let joined = fresh.iter().filter(|slot| of_class(slot)).count();
         let gone = gone_from_batch(instance).filter(|slot| of_class(slot) && !fresh.contains(slot)).count();
         let rest = u64::from(members) - joined as u64 - gone as u64;
         if rest > 0 {
-            observer.gaps(end, class_id(class), span.ns(), rest);
+            observer.gaps(end, class, span.ns(), rest);
         }
     }
     for &slot in &fresh {
@@ -369,14 +377,10 @@ fn book_decode<O: Observer>(
     instance.fresh = fresh;
 }
 
-fn class_id(index: usize) -> crate::workload::ClassId {
-    crate::workload::ClassId(u16::try_from(index).unwrap_or(u16::MAX))
-}
-
 /// Reports the gauges for the time since they last changed. To be called before they change.
-pub(super) fn settle_gauges<O: Observer>(instance: &mut Instance, observer: &mut O, now: SimTime) {
+pub(super) fn settle_gauges<O: Observer>(id: InstanceId, instance: &mut Instance, observer: &mut O, now: SimTime) {
     if now > instance.gauges_since {
-        observer.gauges(instance.pool, instance.id, instance.gauges_since, now, instance.running(), instance.kv.used());
+        observer.gauges(instance.pool, id, instance.gauges_since, now, instance.running(), instance.kv.used());
         instance.gauges_since = now;
     }
 }

@@ -1,37 +1,21 @@
 //! What can happen, and in which order at one instant.
 
-use crate::sim::{EventKey, Generation, SimTime};
+use crate::sim::{EventKey, Generation, SimTime, impl_id};
 use crate::workload::ClassId;
 
 /// Index of an instance, in the order of the scenario's pools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct InstanceId(pub u32);
 
-impl InstanceId {
-    pub(super) const fn at(self) -> usize {
-        self.0 as usize
-    }
-}
-
 /// Index of a pool, in the order of the scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PoolId(pub u16);
-
-impl PoolId {
-    pub(super) const fn at(self) -> usize {
-        self.0 as usize
-    }
-}
 
 /// Place of a live request in memory; reused once it is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Slot(pub(super) u32);
 
-impl Slot {
-    pub(super) const fn at(self) -> usize {
-        self.0 as usize
-    }
-}
+impl_id!(InstanceId(u32), PoolId(u16), Slot(u32));
 
 /// Everything that is scheduled. Arrivals are not here: they are streamed from the workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

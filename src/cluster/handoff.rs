@@ -40,16 +40,16 @@ impl<O: Observer> Cluster<O> {
 
     /// An iteration of a prefill instance begins: with layer-wise overlap, its chunks will have KV to send after their first layer.
     pub(super) fn start_layer_wise_transfers(&mut self, id: InstanceId) {
-        let pool_id = self.instances[id.at()].pool;
-        let pool = &self.pools[pool_id.at()];
+        let pool_id = self.instances[id].pool;
+        let pool = &self.pools[pool_id];
         if !pool.hands_on || !self.layer_wise() {
             return;
         }
         let layers = u64::from(pool.spec.layers);
-        let Some(current) = self.instances[id.at()].current else { return };
+        let Some(current) = self.instances[id].current else { return };
         let first_layer = SimDuration::from_ns(current.end.since(current.start).ns().div_ceil(layers));
-        for index in 0..self.instances[id.at()].chunks.len() {
-            let chunk = self.instances[id.at()].chunks[index];
+        for index in 0..self.instances[id].chunks.len() {
+            let chunk = self.instances[id].chunks[index];
             let request = &self.requests[chunk.slot];
             // What was found in the prefill side's cache can go at once.
             let (before, start) = (request.offered, request.offered.max(request.computed));
@@ -67,8 +67,8 @@ impl<O: Observer> Cluster<O> {
 
     /// The first layer of a chunk is done: all of its KV but the last layer's share is offered.
     pub(super) fn on_layer_ready(&mut self, slot: Slot) {
-        let pool = self.instances[self.requests[slot].instance.at()].pool;
-        let layers = f64::from(self.pools[pool.at()].spec.layers);
+        let pool = self.instances[self.requests[slot].instance].pool;
+        let layers = f64::from(self.pools[pool].spec.layers);
         let request = &mut self.requests[slot];
         if request.is_done() {
             return;
@@ -90,7 +90,7 @@ impl<O: Observer> Cluster<O> {
     /// Bytes on the wire of the KV of positions `from..to` of a prompt; none without a receiver.
     pub(super) fn wire_bytes(&self, slot: Slot, from: u32, to: u32) -> f64 {
         let request = &self.requests[slot];
-        let receiver = request.decode_instance.map(|id| &self.pools[self.instances[id.at()].pool.at()].spec);
+        let receiver = request.decode_instance.map(|id| &self.pools[self.instances[id].pool].spec);
         receiver.map_or(0.0, |spec| spec.kv_bytes(from, to, request.prompt))
     }
 
@@ -102,13 +102,13 @@ impl<O: Observer> Cluster<O> {
             return;
         }
         let now = self.now;
-        let [sender, receiver] = [from, to].map(|id| &self.pools[self.instances[id.at()].pool.at()].spec);
+        let [sender, receiver] = [from, to].map(|id| &self.pools[self.instances[id].pool].spec);
         let limit = sender.handoff_bytes_per_s().min(receiver.handoff_bytes_per_s());
         self.requests[slot].bytes += bytes;
         if let Some(transfer) = self.requests[slot].transfer {
             self.fabric.extend(now, transfer, bytes);
         } else {
-            let route = Route { from: self.instances[from.at()].egress, to: self.instances[to.at()].ingress, fabric: self.fabric_port };
+            let route = Route { from: self.instances[from].egress, to: self.instances[to].ingress, fabric: self.fabric_port };
             let transfer = self.fabric.start(now, route, limit, bytes);
             let index = transfer.0 as usize;
             if self.transfer_owner.len() <= index {
@@ -162,7 +162,7 @@ impl<O: Observer> Cluster<O> {
             self.requests.remove(slot);
         } else if request.stage == Stage::Transferring || (request.is_done() && request.generated > 0) {
             let epoch = request.epoch;
-            let overhead = self.pools[self.instances[request.instance.at()].pool.at()].spec.handoff_overhead;
+            let overhead = self.pools[self.instances[request.instance].pool].spec.handoff_overhead;
             self.schedule(overhead, Event::Delivered { slot, epoch });
         }
     }
@@ -175,8 +175,8 @@ impl<O: Observer> Cluster<O> {
         self.report_transfer(slot);
         let Self { instances, loads, requests, .. } = self;
         let request = &mut requests[slot];
-        instances[sender.at()].kv.release(&request.prefix, &mut request.held);
-        loads[sender.at()].unassign(request);
+        instances[sender].kv.release(&request.prefix, &mut request.held);
+        loads[sender].unassign(request);
         request.delivered = Some(now);
         let Some(receiver) = request.decode_instance else { return };
         if request.is_done() {
@@ -200,7 +200,7 @@ impl<O: Observer> Cluster<O> {
         self.touch(receiver);
         self.settle(receiver);
         let Self { instances, requests, .. } = self;
-        let (instance, request) = (&mut instances[receiver.at()], &mut requests[slot]);
+        let (instance, request) = (&mut instances[receiver], &mut requests[slot]);
         request.held = std::mem::take(&mut request.reserved);
         let taken = request.held.private;
         request.pending = u64::from(request.prompt) + 1;

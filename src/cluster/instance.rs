@@ -1,7 +1,7 @@
 //! One instance: its queues, its batch, its KV memory and the iteration in flight.
 
 use super::decode_set::DecodeSet;
-use super::event::{InstanceId, PoolId, Slot};
+use super::event::{PoolId, Slot};
 use super::list::List;
 use super::request::{Request, Requests, Snapshot};
 use super::spec::{EngineSpec, PoolSpec};
@@ -75,7 +75,6 @@ impl Load {
 /// Where an instance stands.
 #[derive(Debug, Clone)]
 pub(super) struct Instance {
-    pub(super) id: InstanceId,
     pub(super) pool: PoolId,
     pub(super) engine: EngineSpec,
     pub(super) kv: KvCache,
@@ -124,11 +123,10 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    pub(super) fn new(id: InstanceId, pool: PoolId, spec: &PoolSpec, classes: usize, group_tokens: u32, ports: (PortId, PortId)) -> Self {
+    pub(super) fn new(pool: PoolId, spec: &PoolSpec, group_tokens: u32, ports: (PortId, PortId)) -> Self {
         let engine = spec.engine;
         let group_tokens = if engine.prefix_caching { group_tokens } else { 0 };
         Self {
-            id,
             pool,
             engine,
             kv: KvCache::new(engine.kv_blocks, engine.block_size, group_tokens),
@@ -138,7 +136,7 @@ impl Instance {
             look_again: false,
             resident: List::default(),
             prefilling: Vec::new(),
-            decode: DecodeSet::new(engine.block_size, spec.window, classes),
+            decode: DecodeSet::new(engine.block_size, spec.window),
             fresh: Vec::new(),
             admitted: List::default(),
             chunks: Vec::new(),

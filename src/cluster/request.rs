@@ -4,7 +4,7 @@ use super::event::{InstanceId, Slot};
 use super::observe::Outcome;
 use crate::kv::Held;
 use crate::network::TransferId;
-use crate::sim::{SimDuration, SimTime};
+use crate::sim::{Arena, SimDuration, SimTime, TooMany};
 use crate::workload::{ClassId, RequestSpec};
 
 /// Where a request is. `Done` only while its resources wait for an iteration or a transfer to end.
@@ -206,12 +206,18 @@ impl Request {
     }
 }
 
+/// Room for a request.
+#[derive(Debug, Clone, Default)]
+struct Place {
+    request: Option<Request>,
+    /// Survives the request, so that stale events of an earlier tenant are recognised.
+    epoch: u32,
+}
+
 /// The live requests.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Requests {
-    slots: Vec<Option<Request>>,
-    /// Survives the request, so that stale events of an earlier tenant are recognised.
-    epochs: Vec<u32>,
+    places: Arena<Slot, Place>,
     vacant: Vec<Slot>,
     /// Requests by outcome, to check that none is lost.
     pub(super) arrived: u64,
@@ -219,45 +225,44 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    pub(super) fn insert(&mut self, mut request: Request) -> Slot {
+    pub(super) fn insert(&mut self, mut request: Request) -> Result<Slot, TooMany> {
         self.arrived += 1;
         if let Some(slot) = self.vacant.pop() {
-            request.epoch = self.epochs[slot.at()];
-            self.slots[slot.at()] = Some(request);
-            return slot;
+            let place = &mut self.places[slot];
+            request.epoch = place.epoch;
+            place.request = Some(request);
+            return Ok(slot);
         }
-        self.slots.push(Some(request));
-        self.epochs.push(0);
-        Slot(u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX))
+        self.places.push("requests inside at once", Place { request: Some(request), epoch: 0 })
     }
 
     pub(super) fn remove(&mut self, slot: Slot) {
         // Dropped in its place: a request is some hundred bytes to move.
-        let place = &mut self.slots[slot.at()];
-        if let Some(request) = place {
-            self.epochs[slot.at()] = request.epoch.wrapping_add(1);
-            *place = None;
+        let Place { request, epoch } = &mut self.places[slot];
+        if let Some(leaving) = request {
+            *epoch = leaving.epoch.wrapping_add(1);
+            *request = None;
             self.vacant.push(slot);
         }
     }
 
     /// True if `epoch` is still the request's own.
     pub(super) fn is_current(&self, slot: Slot, epoch: u32) -> bool {
-        self.slots[slot.at()].as_ref().is_some_and(|request| request.epoch == epoch)
+        self.places[slot].request.as_ref().is_some_and(|request| request.epoch == epoch)
     }
 
-    /// True if the client of the request with these low bits of its id still waits for it in this slot.
-    pub(super) fn is_waiting_for(&self, slot: Slot, id: u32) -> bool {
-        self.slots[slot.at()].as_ref().is_some_and(|request| !request.reported && request.id & u64::from(u32::MAX) == u64::from(id))
+    /// True if the client of the request with this number still waits for it in this slot.
+    pub(super) fn is_waiting_for(&self, slot: Slot, id: u64) -> bool {
+        self.places[slot].request.as_ref().is_some_and(|request| !request.reported && request.id == id)
     }
 
     /// Places for requests, live or vacant.
     pub(super) fn places(&self) -> usize {
-        self.slots.len()
+        self.places.len()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &Request)> {
-        self.slots.iter().enumerate().filter_map(|(i, request)| Some((Slot(u32::try_from(i).ok()?), request.as_ref()?)))
+        self.places.iter().filter_map(|(slot, place)| Some((slot, place.request.as_ref()?)))
     }
 }
 
@@ -265,13 +270,13 @@ impl std::ops::Index<Slot> for Requests {
     type Output = Request;
     #[expect(clippy::expect_used, reason = "a slot in a queue or list is live: invariant 1 of the audit")]
     fn index(&self, slot: Slot) -> &Request {
-        self.slots[slot.at()].as_ref().expect("live slot")
+        self.places[slot].request.as_ref().expect("live slot")
     }
 }
 
 impl std::ops::IndexMut<Slot> for Requests {
     #[expect(clippy::expect_used, reason = "a slot in a queue or list is live: invariant 1 of the audit")]
     fn index_mut(&mut self, slot: Slot) -> &mut Request {
-        self.slots[slot.at()].as_mut().expect("live slot")
+        self.places[slot].request.as_mut().expect("live slot")
     }
 }

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use super::event::{InstanceId, Slot};
 use super::observe::Observer;
 use super::request::{Request, Stage};
-use super::spec::Role;
+use super::spec::{ModelId, Role};
 use super::state::Cluster;
 use crate::kv::KvCache;
 use crate::policy::{Candidates, RequestView};
@@ -17,7 +17,7 @@ use crate::policy::{Candidates, RequestView};
 /// Decode instances as a router sees them. Only those that it asks about are brought to the present.
 struct Receivers<'a, O: Observer> {
     cluster: RefCell<&'a mut Cluster<O>>,
-    model: usize,
+    model: ModelId,
     slot: Slot,
 }
 
@@ -32,11 +32,11 @@ impl<O: Observer> Candidates for Receivers<'_, O> {
     }
     fn in_flight(&self, i: usize) -> u64 {
         let cluster = self.cluster.borrow();
-        cluster.loads[cluster.routes[self.model].decode[i].at()].in_flight
+        cluster.loads[cluster.routes[self.model].decode[i]].in_flight
     }
     fn pending_tokens(&self, i: usize) -> u64 {
         let cluster = self.cluster.borrow();
-        cluster.loads[cluster.routes[self.model].decode[i].at()].pending_tokens
+        cluster.loads[cluster.routes[self.model].decode[i]].pending_tokens
     }
 }
 
@@ -49,26 +49,26 @@ fn need(kv: &KvCache, request: &Request) -> (u32, u64) {
 impl<O: Observer> Cluster<O> {
     /// Memory or a sequence slot may have become free: those who waited for it try again.
     pub(super) fn memory_freed(&mut self, id: InstanceId) {
-        let pool = &self.pools[self.instances[id.at()].pool.at()];
+        let pool = &self.pools[self.instances[id].pool];
         if pool.spec.role != Role::Decode {
             return;
         }
-        let model = usize::from(pool.spec.model.0);
+        let model = pool.spec.model;
         self.try_handoffs(model);
         self.retry_blocked(model);
     }
 
     /// Prefill instances whose first request waits for room try again, first come, first served. The first that still finds none ends it, or
     /// short prompts would take for ever what a long one needs.
-    pub(super) fn retry_blocked(&mut self, model: usize) {
+    pub(super) fn retry_blocked(&mut self, model: ModelId) {
         while let Some(&id) = self.routes[model].blocked.front() {
-            let busy = self.instances[id.at()].current.is_some();
+            let busy = self.instances[id].current.is_some();
             if !busy {
                 self.kick(id);
                 if self.routes[model].blocked.front() != Some(&id) {
                     continue;
                 }
-                if !self.instances[id.at()].waiting.is_empty() {
+                if !self.instances[id].waiting.is_empty() {
                     return;
                 }
             }
@@ -77,7 +77,7 @@ impl<O: Observer> Cluster<O> {
         }
     }
 
-    pub(super) fn try_handoffs(&mut self, model: usize) {
+    pub(super) fn try_handoffs(&mut self, model: ModelId) {
         while let Some(slot) = self.routes[model].handoffs.first() {
             if !self.try_reserve(slot) {
                 return;
@@ -129,7 +129,7 @@ impl<O: Observer> Cluster<O> {
 
     /// True if a request must have room on the decode side before it may start its prefill here.
     pub(super) fn needs_room(&self, id: InstanceId, slot: Slot) -> bool {
-        let hands_on = self.pools[self.instances[id.at()].pool.at()].hands_on;
+        let hands_on = self.pools[self.instances[id].pool].hands_on;
         if !hands_on || !self.layer_wise() || self.requests[slot].reserved_at.is_some() {
             return false;
         }
@@ -146,7 +146,7 @@ impl<O: Observer> Cluster<O> {
 
     /// True if a decode instance can take a request now.
     fn could_receive(&mut self, id: InstanceId, slot: Slot) -> bool {
-        let (instance, request) = (&self.instances[id.at()], &self.requests[slot]);
+        let (instance, request) = (&self.instances[id], &self.requests[slot]);
         // It must hold a token more than the prompt and the first one, or it could not generate.
         let holds = instance.engine.max_model_len > request.prompt.saturating_add(1);
         if !holds || instance.returning > 0 || instance.committed() >= u64::from(instance.engine.max_num_seqs) {
@@ -154,7 +154,7 @@ impl<O: Observer> Cluster<O> {
         }
         // A run takes memory as it goes, and changes nothing else that is asked here.
         self.catch_up(id);
-        let (instance, request) = (&self.instances[id.at()], &self.requests[slot]);
+        let (instance, request) = (&self.instances[id], &self.requests[slot]);
         let (hit, need) = need(&instance.kv, request);
         instance.kv.fits(&request.prefix, hit, need + instance.running())
     }
@@ -171,7 +171,7 @@ impl<O: Observer> Cluster<O> {
         let id = self.routes[model].decode[chosen];
         self.settle(id);
         let Self { instances, loads, requests, now, .. } = self;
-        let (instance, request) = (&mut instances[id.at()], &mut requests[slot]);
+        let (instance, request) = (&mut instances[id], &mut requests[slot]);
         let (hit, need) = need(&instance.kv, request);
         request.reserved_at = Some(*now);
         request.decode_instance = Some(id);
@@ -184,8 +184,8 @@ impl<O: Observer> Cluster<O> {
         request.offered = request.decode_hit;
         instance.incoming += 1;
         instance.incoming_blocks += need;
-        loads[id.at()].in_flight += 1;
-        loads[id.at()].pending_tokens += u64::from(request.prompt) + 1;
+        loads[id].in_flight += 1;
+        loads[id].pending_tokens += u64::from(request.prompt) + 1;
         self.touch(id);
         true
     }
@@ -196,12 +196,12 @@ impl<O: Observer> Cluster<O> {
         self.touch(id);
         self.settle(id);
         let Self { instances, loads, requests, .. } = self;
-        let (instance, request) = (&mut instances[id.at()], &mut requests[slot]);
+        let (instance, request) = (&mut instances[id], &mut requests[slot]);
         instance.incoming_blocks -= request.reserved.private;
         instance.kv.release(&request.prefix, &mut request.reserved);
         instance.incoming -= 1;
-        loads[id.at()].in_flight -= 1;
-        loads[id.at()].pending_tokens -= u64::from(request.prompt) + 1;
+        loads[id].in_flight -= 1;
+        loads[id].pending_tokens -= u64::from(request.prompt) + 1;
         self.kick(id);
         self.memory_freed(id);
     }

@@ -6,7 +6,7 @@ use super::audit::Violation;
 use super::event::{Event, arrival_key};
 use super::observe::Observer;
 use super::state::Cluster;
-use crate::sim::{EventKey, Livelock, SimTime};
+use crate::sim::{EventKey, Livelock, SimTime, TooMany};
 use crate::workload::{Workload, WorkloadError};
 
 /// The latest time that a run may reach: later than any arrival, and early enough that no sum of times or of their squares overflows.
@@ -27,6 +27,9 @@ pub enum RunError {
         MAX_YEARS
     )]
     BeyondTime,
+    /// More requests are inside at once than can be numbered: user error.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
     /// The simulation stands still: our error.
     #[error(transparent)]
     Livelock(#[from] Livelock),
@@ -68,7 +71,7 @@ impl<O: Observer> Cluster<O> {
             if arrival == Some(key) {
                 if let Some((_, request)) = workload.next()? {
                     self.events += 1;
-                    self.on_arrival(request);
+                    self.on_arrival(request)?;
                 }
             } else if let Some((_, event)) = self.queue.pop() {
                 self.handle(event);
@@ -97,7 +100,7 @@ impl<O: Observer> Cluster<O> {
     fn next_event(&mut self) -> Option<EventKey> {
         while let Some((key, &event)) = self.queue.peek_event() {
             let live = match event {
-                Event::IterationFinished { instance, generation } => self.instances[instance.at()].generation == generation,
+                Event::IterationFinished { instance, generation } => self.instances[instance].generation == generation,
                 Event::TransferFinished { generation } => self.network_generation == generation,
                 Event::LayerReady { slot, epoch } | Event::Delivered { slot, epoch } => self.requests.is_current(slot, epoch),
                 Event::Deadline { class } => self.first_deadline(class) == Some(key.at()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::perf::PerfModel;
 use crate::policy::RouterKind;
 use crate::power::InstancePower;
-use crate::sim::SimDuration;
+use crate::sim::{SimDuration, impl_id};
 
 /// What the instances of a pool do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +32,8 @@ impl Role {
 /// Index of a served model, in the order of the scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ModelId(pub u16);
+
+impl_id!(ModelId(u16));
 
 /// Settings of the serving engine, with vLLM's names and meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,10 +10,11 @@ use super::instance::{Instance, Load};
 use super::list::List;
 use super::observe::{IterationRecord, Observer};
 use super::request::Requests;
-use super::spec::{ClusterSpec, ModelId, Overlap, PoolSpec, Role};
+use super::spec::{ClassSpec, ClusterSpec, ModelId, Overlap, PoolSpec, Role};
 use crate::network::{Fabric, PortId};
 use crate::policy::Router;
-use crate::sim::{EventKey, EventQueue, Generation, LivelockGuard, Purpose, SimDuration, SimTime, Streams};
+use crate::sim::{Arena, EventKey, EventQueue, Generation, LivelockGuard, Purpose, SimDuration, SimTime, Streams, TooMany};
+use crate::workload::ClassId;
 
 /// A pool and its gauges.
 #[derive(Debug)]
@@ -61,11 +62,12 @@ pub(super) struct ModelRoute {
 #[derive(Debug)]
 pub struct Cluster<O: Observer> {
     pub(super) spec: ClusterSpec,
-    pub(super) pools: Vec<PoolState>,
-    pub(super) instances: Vec<Instance>,
-    /// What routers ask of them, by instance.
-    pub(super) loads: Vec<Load>,
-    pub(super) routes: Vec<ModelRoute>,
+    pub(super) pools: Arena<PoolId, PoolState>,
+    pub(super) instances: Arena<InstanceId, Instance>,
+    /// What routers ask of them.
+    pub(super) loads: Arena<InstanceId, Load>,
+    pub(super) routes: Arena<ModelId, ModelRoute>,
+    pub(super) classes: Arena<ClassId, ClassSpec>,
     pub(super) requests: Requests,
     pub(super) fabric: Fabric,
     pub(super) fabric_port: Option<PortId>,
@@ -79,26 +81,30 @@ pub struct Cluster<O: Observer> {
     pub(super) guard: LivelockGuard,
     pub(super) observer: O,
     pub(super) events: u64,
+    /// Clients who will not wait for ever.
+    pub(super) deadlines: Arena<ClassId, Deadlines>,
     /// The first timestamp out of order, if the run is audited.
-    /// Clients who will not wait for ever, by workload.
-    pub(super) deadlines: Vec<Deadlines>,
     pub(super) violation: Option<Violation>,
     pub(super) rounds: Rounds,
-    pub(super) departed: Vec<(crate::workload::ClassId, SimTime)>,
+    pub(super) departed: Vec<(ClassId, SimTime)>,
 }
 
 /// Events at one instant beyond which the run is considered stuck: far more than instances and requests that can act at once.
 const LIVELOCK_LIMIT: u64 = 100_000_000;
 
 impl<O: Observer> Cluster<O> {
-    /// An empty cluster at time zero. `spec` has been validated.
-    pub fn new(spec: ClusterSpec, observer: O) -> Self {
+    /// An empty cluster at time zero.
+    ///
+    /// # Errors
+    /// [`TooMany`] pools, instances, models or classes to be numbered: user error.
+    pub fn new(spec: ClusterSpec, observer: O) -> Result<Self, TooMany> {
         let mut fabric = Fabric::default();
         let fabric_port = spec.network.fabric_bytes_per_s.map(|rate| fabric.add_port(rate));
-        let mut pools = Vec::new();
-        let mut instances = Vec::new();
-        for (index, pool) in spec.pools.iter().enumerate() {
-            let id = PoolId(u16::try_from(index).unwrap_or(u16::MAX));
+        let mut pools = Arena::default();
+        let mut instances = Arena::default();
+        for pool in &spec.pools {
+            let hands_on = pool.role == Role::Prefill;
+            let id = pools.push("pools", PoolState { spec: pool.clone(), hands_on, waiting: 0, waiting_since: SimTime::ZERO })?;
             let group = spec
                 .classes
                 .iter()
@@ -108,17 +114,15 @@ impl<O: Observer> Cluster<O> {
                 .unwrap_or_default();
             for _ in 0..pool.instances {
                 let ports = (fabric.add_port(pool.port_bytes_per_s), fabric.add_port(pool.port_bytes_per_s));
-                let instance = InstanceId(u32::try_from(instances.len()).unwrap_or(u32::MAX));
-                instances.push(Instance::new(instance, id, pool, spec.classes.len(), group, ports));
+                instances.push("instances", Instance::new(id, pool, group, ports))?;
             }
-            pools.push(PoolState { spec: pool.clone(), hands_on: pool.role == Role::Prefill, waiting: 0, waiting_since: SimTime::ZERO });
         }
-        let routes = build_routes(&spec, &instances);
-        Self {
+        let classes = Arena::from_items("workloads", spec.classes.iter().cloned())?;
+        Ok(Self {
+            routes: build_routes(&spec, &pools, &instances)?,
             pools,
-            loads: vec![Load::default(); instances.len()],
+            loads: Arena::mirror(&instances, |_| Load::default()),
             instances,
-            routes,
             requests: Requests::default(),
             fabric,
             fabric_port,
@@ -130,12 +134,13 @@ impl<O: Observer> Cluster<O> {
             guard: LivelockGuard::new(LIVELOCK_LIMIT),
             observer,
             events: 0,
-            deadlines: vec![Deadlines::default(); spec.classes.len()],
+            deadlines: Arena::mirror(&classes, |_| Deadlines::default()),
+            classes,
             violation: None,
             rounds: Rounds::default(),
             departed: Vec::new(),
             spec,
-        }
+        })
     }
 
     /// Time of the last event.
@@ -161,7 +166,7 @@ impl<O: Observer> Cluster<O> {
     /// Highest utilisation of any instance's port up to now: bytes carried / (capacity · time). `None` before anything was sent.
     pub fn peak_port_utilization(&self) -> Option<f64> {
         let time = self.now.as_secs_f64();
-        let ports = self.instances.iter().flat_map(|instance| [instance.egress, instance.ingress]).chain(self.fabric_port);
+        let ports = self.instances.values().flat_map(|instance| [instance.egress, instance.ingress]).chain(self.fabric_port);
         ports
             .map(|port| self.fabric.carried_bytes(port) / (self.fabric.capacity(port) * time))
             .filter(|u| u.is_finite() && *u > 0.0)
@@ -171,22 +176,22 @@ impl<O: Observer> Cluster<O> {
     /// Ends the run: reports what the gauges and idle times are up to now, and gives the observer back.
     pub fn into_observer(mut self) -> O {
         let now = self.now;
-        for index in 0..self.instances.len() {
-            self.catch_up(InstanceId(u32::try_from(index).unwrap_or(u32::MAX)));
-        }
-        for instance in &mut self.instances {
-            settle_gauges(instance, &mut self.observer, now);
+        for id in self.instances.ids() {
+            self.catch_up(id);
+            let instance = &mut self.instances[id];
+            let pool = &self.pools[instance.pool];
+            settle_gauges(id, instance, &mut self.observer, now);
             if instance.current.is_none() {
-                settle_idle(instance, &self.pools[instance.pool.at()], &mut self.observer, now);
+                settle_idle(instance, pool, &mut self.observer, now);
             } else {
-                settle_cut_off(instance, &self.pools[instance.pool.at()], &mut self.observer, now);
+                settle_cut_off(id, instance, pool, &mut self.observer, now);
             }
         }
         self.report_unfinished();
-        for index in 0..self.pools.len() {
-            self.change_queue(PoolId(u16::try_from(index).unwrap_or(u16::MAX)), 0);
+        for id in self.pools.ids() {
+            self.change_queue(id, 0);
         }
-        for model in 0..self.routes.len() {
+        for model in self.routes.ids() {
             self.change_handoff_queue(model, 0);
         }
         self.observer
@@ -199,7 +204,7 @@ impl<O: Observer> Cluster<O> {
 
     /// Changes the number of requests that wait in a pool.
     pub(super) fn change_queue(&mut self, id: PoolId, by: i64) {
-        let pool = &mut self.pools[id.at()];
+        let pool = &mut self.pools[id];
         if self.now > pool.waiting_since {
             self.observer.queue(id, pool.waiting_since, self.now, pool.waiting);
             pool.waiting_since = self.now;
@@ -208,11 +213,10 @@ impl<O: Observer> Cluster<O> {
     }
 
     /// Changes the number of requests of a model that wait for memory on the decode side.
-    pub(super) fn change_handoff_queue(&mut self, model: usize, by: i64) {
+    pub(super) fn change_handoff_queue(&mut self, model: ModelId, by: i64) {
         let route = &mut self.routes[model];
         if self.now > route.short_since && !route.decode.is_empty() {
-            let id = ModelId(u16::try_from(model).unwrap_or(u16::MAX));
-            self.observer.handoff_queue(id, route.short_since, self.now, route.short_of_memory);
+            self.observer.handoff_queue(model, route.short_since, self.now, route.short_of_memory);
             route.short_since = self.now;
         }
         route.short_of_memory = route.short_of_memory.saturating_add_signed(by);
@@ -222,15 +226,15 @@ impl<O: Observer> Cluster<O> {
     pub(super) fn settle(&mut self, id: InstanceId) {
         self.catch_up(id);
         let now = self.now;
-        settle_gauges(&mut self.instances[id.at()], &mut self.observer, now);
+        settle_gauges(id, &mut self.instances[id], &mut self.observer, now);
     }
 
     /// Changes the number of transfers that keep an instance waiting.
     pub(super) fn change_transfers(&mut self, id: InstanceId, by: i32) {
         let now = self.now;
-        let instance = &mut self.instances[id.at()];
+        let instance = &mut self.instances[id];
         if instance.current.is_none() {
-            settle_idle(instance, &self.pools[instance.pool.at()], &mut self.observer, now);
+            settle_idle(instance, &self.pools[instance.pool], &mut self.observer, now);
         }
         instance.transfers = instance.transfers.saturating_add_signed(by);
     }
@@ -240,13 +244,13 @@ impl<O: Observer> Cluster<O> {
     }
 
     /// The route of a request's model.
-    pub(super) fn model_of(&self, slot: Slot) -> usize {
-        usize::from(self.spec.classes[usize::from(self.requests[slot].class.0)].model.0)
+    pub(super) fn model_of(&self, slot: Slot) -> ModelId {
+        self.classes[self.requests[slot].class].model
     }
 }
 
 /// Reports the part of an iteration that had been run when the run ended. None of its tokens has left.
-fn settle_cut_off<O: Observer>(instance: &Instance, pool: &PoolState, observer: &mut O, now: SimTime) {
+fn settle_cut_off<O: Observer>(id: InstanceId, instance: &Instance, pool: &PoolState, observer: &mut O, now: SimTime) {
     let Some(current) = instance.current.filter(|current| current.start < now) else { return };
     let Some(cost) = current.cost.or_else(|| instance.run.as_ref().map(run_cost)) else { return };
     let span = now.since(current.start);
@@ -254,7 +258,7 @@ fn settle_cut_off<O: Observer>(instance: &Instance, pool: &PoolState, observer: 
     let (compute_ns, memory_ns) = (cost.compute_ns * part, cost.memory_ns * part);
     observer.iteration(&IterationRecord {
         pool: instance.pool,
-        instance: instance.id,
+        instance: id,
         start: current.start,
         end: now,
         prefill_tokens: 0,
@@ -267,49 +271,46 @@ fn settle_cut_off<O: Observer>(instance: &Instance, pool: &PoolState, observer: 
     });
 }
 
-fn build_routes(spec: &ClusterSpec, instances: &[Instance]) -> Vec<ModelRoute> {
-    let models = spec
-        .pools
-        .iter()
-        .map(|pool| pool.model)
-        .chain(spec.classes.iter().map(|class| class.model))
-        .max()
-        .map_or(0, |ModelId(last)| u32::from(last) + 1);
+fn build_routes(
+    spec: &ClusterSpec,
+    pools: &Arena<PoolId, PoolState>,
+    instances: &Arena<InstanceId, Instance>,
+) -> Result<Arena<ModelId, ModelRoute>, TooMany> {
+    let asked = spec.classes.iter().map(|class| class.model);
+    let models = spec.pools.iter().map(|pool| pool.model).chain(asked).max().map_or(0, |ModelId(last)| u32::from(last) + 1);
     let streams = Streams::new(spec.seed);
     let of = |model: u32, role: Role| {
-        let serves = move |instance: &&Instance| {
-            let pool = &spec.pools[instance.pool.at()];
+        instances.iter().filter(move |(_, instance)| {
+            let pool = &pools[instance.pool].spec;
             u32::from(pool.model.0) == model && pool.role == role
-        };
-        instances.iter().filter(serves)
-    };
-    (0..models)
-        .map(|model| {
-            let longest_decode = of(model, Role::Decode).map(|instance| instance.engine.max_model_len).max();
-            let mixed = of(model, Role::Mixed).map(|instance| {
-                let context = instance.engine.max_model_len;
-                Entry { id: instance.id, context, output_context: context }
-            });
-            let prefill = of(model, Role::Prefill).filter_map(|instance| {
-                let output_context = longest_decode?;
-                Some(Entry { id: instance.id, context: output_context.min(instance.engine.max_model_len), output_context })
-            });
-            let mut entry: Vec<Entry> = mixed.chain(prefill).collect();
-            entry.sort_unstable_by_key(|entry| entry.id);
-            let decode: Vec<InstanceId> = of(model, Role::Decode).map(|instance| instance.id).collect();
-            let split = of(model, Role::Prefill).next().is_some();
-            let entry_router = if split { spec.routers.prefill } else { spec.routers.mixed };
-            ModelRoute {
-                entry,
-                longest_decode,
-                short_of_memory: 0,
-                short_since: SimTime::ZERO,
-                decode,
-                entry_router: entry_router.build(streams.stream(Purpose::Routing, 2 * model)),
-                decode_router: Some(spec.routers.decode.build(streams.stream(Purpose::Routing, 2 * model + 1))),
-                handoffs: List::default(),
-                blocked: VecDeque::new(),
-            }
         })
-        .collect()
+    };
+    let route = |model: u32| {
+        let longest_decode = of(model, Role::Decode).map(|(_, instance)| instance.engine.max_model_len).max();
+        let mixed = of(model, Role::Mixed).map(|(id, instance)| {
+            let context = instance.engine.max_model_len;
+            Entry { id, context, output_context: context }
+        });
+        let prefill = of(model, Role::Prefill).filter_map(|(id, instance)| {
+            let output_context = longest_decode?;
+            Some(Entry { id, context: output_context.min(instance.engine.max_model_len), output_context })
+        });
+        let mut entry: Vec<Entry> = mixed.chain(prefill).collect();
+        entry.sort_unstable_by_key(|entry| entry.id);
+        let decode: Vec<InstanceId> = of(model, Role::Decode).map(|(id, _)| id).collect();
+        let split = of(model, Role::Prefill).next().is_some();
+        let entry_router = if split { spec.routers.prefill } else { spec.routers.mixed };
+        ModelRoute {
+            entry,
+            longest_decode,
+            short_of_memory: 0,
+            short_since: SimTime::ZERO,
+            decode,
+            entry_router: entry_router.build(streams.stream(Purpose::Routing, 2 * model)),
+            decode_router: Some(spec.routers.decode.build(streams.stream(Purpose::Routing, 2 * model + 1))),
+            handoffs: List::default(),
+            blocked: VecDeque::new(),
+        }
+    };
+    Arena::from_items("models", (0..models).map(route))
 }

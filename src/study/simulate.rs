@@ -6,7 +6,7 @@ use super::{money, warnings};
 use crate::cluster::{Both, Cluster, Observer, RunError};
 use crate::config::Scenario;
 use crate::metrics::{AssertionResult, Recorder, RequestSink, RunFacts, RunResult, Summary};
-use crate::sim::SimTime;
+use crate::sim::{SimTime, TooMany};
 use crate::workload::{Workload, WorkloadError};
 
 /// How to run; none of it changes a result.
@@ -59,6 +59,9 @@ pub enum StudyError {
     /// The clock runs out: user error.
     #[error("{0}")]
     BeyondTime(RunError),
+    /// The scenario is out of scale: user error.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
     /// Our own error; please report it.
     #[error(transparent)]
     Internal(RunError),
@@ -86,7 +89,7 @@ pub fn simulate<S: RequestSink, L: Observer>(
     spec.audit = options.audit;
     let mut workload = scenario.workload()?;
     let mut interrupted = false;
-    let mut cluster = Cluster::new(spec, Both(Recorder::new(scenario.recorder.clone(), sink), listener));
+    let mut cluster = Cluster::new(spec, Both(Recorder::new(scenario.recorder.clone(), sink), listener))?;
     let ran = cluster.run(&mut workload, |cluster, workload| {
         let arrivals = cluster.observer().0.arrivals();
         interrupted = !progress(Progress::of(cluster, arrivals, workload.handed_out()));
@@ -94,6 +97,7 @@ pub fn simulate<S: RequestSink, L: Observer>(
     });
     match ran {
         Err(RunError::Workload(error)) => return Err(error.into()),
+        Err(RunError::TooMany(error)) => return Err(error.into()),
         Err(error @ RunError::BeyondTime) => return Err(StudyError::BeyondTime(error)),
         _ if interrupted => return Err(StudyError::Interrupted(cluster.now())),
         Err(error) => return Err(StudyError::Internal(error)),

@@ -1,11 +1,13 @@
 //! What a workload hands to the cluster.
 
 use super::{SkippedLines, WorkloadError};
-use crate::sim::SimTime;
+use crate::sim::{SimTime, impl_id};
 
 /// Index of a workload of the scenario; its requests share one SLO.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClassId(pub u16);
+
+impl_id!(ClassId(u16));
 
 /// One request as it arrives.
 #[derive(Debug, Clone, PartialEq, Eq)]

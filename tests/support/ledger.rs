@@ -130,7 +130,7 @@ impl Observer for Ledger {
 
 /// Runs with the ledger alone.
 pub(crate) fn audited(spec: ClusterSpec, mut workload: impl Workload) -> Ledger {
-    let mut cluster = Cluster::new(spec, Ledger::default());
+    let mut cluster = Cluster::new(spec, Ledger::default()).unwrap();
     cluster.run(&mut workload, |_, _| true).unwrap();
     let (end, events) = (cluster.now(), cluster.events());
     let mut ledger = cluster.into_observer();
@@ -158,7 +158,7 @@ pub(crate) fn recorded(spec: ClusterSpec, mut workload: impl Workload) -> (RunRe
         warmup: SimDuration::ZERO,
         interval: SimDuration::from_ns(7_000_000),
     };
-    let mut cluster = Cluster::new(spec, Both(Recorder::new(parameters, NoRows), Ledger::default()));
+    let mut cluster = Cluster::new(spec, Both(Recorder::new(parameters, NoRows), Ledger::default())).unwrap();
     cluster.run(&mut workload, |_, _| true).unwrap();
     let facts = RunFacts {
         scenario: "test".into(),
