@@ -138,7 +138,7 @@ impl From<StudyError> for Failure {
                 };
                 Self::hinted(message, hint)
             }
-            StudyError::BeyondTime(_) | StudyError::TooMany(_) => Self::input(error.to_string()),
+            StudyError::BeyondTime(_) | StudyError::TooMany(_) | StudyError::Spec(_) => Self::input(error.to_string()),
             StudyError::Interrupted(at) => {
                 let at = duration_s(at.as_secs_f64());
                 Self::Interrupted(format!("the run was interrupted at {at} of simulated time"))

@@ -40,7 +40,7 @@ impl<O: Observer> Cluster<O> {
         let class = spec.class;
         self.observer.arrived(self.now, class);
         let request = Request::new(self.requests.arrived, self.now, spec);
-        let prompt = request.prompt;
+        let prompt = request.ask.prompt;
         let slot = self.requests.insert(request)?;
         self.note_deadline(slot);
         let model = self.model_of(slot);
@@ -70,8 +70,8 @@ impl<O: Observer> Cluster<O> {
         }
         let Self { instances, loads, requests, .. } = self;
         let request = &mut requests[slot];
-        request.instance = id;
-        let pending = u64::from(request.prompt) + 1;
+        request.progress.instance = id;
+        let pending = u64::from(request.ask.prompt) + 1;
         loads[id].assign(request, pending);
         instances[id].waiting.push_back(requests, slot);
         self.change_queue(pool, 1);

@@ -21,7 +21,7 @@
 
 use thiserror::Error;
 
-use super::batch::first_chunk;
+use super::batch::could_start;
 use super::event::{InstanceId, Slot};
 use super::instance::Instance;
 use super::observe::Observer;
@@ -80,7 +80,8 @@ impl<O: Observer> Cluster<O> {
     /// Checks the invariants when nothing is scheduled any more.
     pub(super) fn audit_end(&mut self, exhausted: bool) -> Result<(), Violation> {
         ensure(10, self.in_flight() == 0 && exhausted, || {
-            let stuck: Vec<String> = self.requests.iter().take(5).map(|(_, r)| format!("request {} {:?}", r.id, r.stage)).collect();
+            let stuck: Vec<String> =
+                self.requests.iter().take(5).map(|(_, r)| format!("request {} {:?}", r.ask.id, r.progress.stage)).collect();
             format!(
                 "nothing is scheduled, but {} requests are inside ({}) and the workload is {}",
                 self.in_flight(),
@@ -110,19 +111,20 @@ impl<O: Observer> Cluster<O> {
         let (mut waiting, mut running, mut reserving, mut arrived, mut refused) = (0u64, 0u64, 0u64, 0u64, 0u64);
         let mut left_behind = Arena::mirror(&self.instances, |_| 0);
         for (_, request) in self.requests.iter() {
-            inside += u64::from(!request.reported);
-            transfers += usize::from(request.transfer.is_some());
-            refused += u64::from(request.refused_at.is_some());
-            match request.stage {
+            inside += u64::from(!request.progress.reported);
+            transfers += usize::from(request.handoff.transfer.is_some());
+            refused += u64::from(request.timeline.refused_at.is_some());
+            match request.progress.stage {
                 Stage::Waiting => waiting += 1,
                 Stage::Prefilling | Stage::Decoding => running += 1,
                 Stage::Reserving => reserving += 1,
                 Stage::Resident => arrived += 1,
                 Stage::Transferring | Stage::Done => {}
             }
-            let handed_on = matches!(request.stage, Stage::Reserving | Stage::Transferring) || (request.is_done() && request.generated > 0);
-            if handed_on && self.instances.get(request.instance).is_some_and(|instance| self.pools[instance.pool].hands_on) {
-                left_behind[request.instance] += request.held.private;
+            let handed_on = matches!(request.progress.stage, Stage::Reserving | Stage::Transferring)
+                || (request.is_done() && request.progress.generated > 0);
+            if handed_on && self.instances.get(request.progress.instance).is_some_and(|instance| self.pools[instance.pool].hands_on) {
+                left_behind[request.progress.instance] += request.progress.held.own();
             }
         }
         ensure(1, inside == self.in_flight(), || format!("{inside} requests are inside, {} should be", self.in_flight()))?;
@@ -152,7 +154,7 @@ impl<O: Observer> Cluster<O> {
         for id in self.instances.ids() {
             let instance = &self.instances[id];
             let Some(slot) = instance.waiting.first().filter(|_| instance.current.is_none()) else { continue };
-            let fits = first_chunk(instance, &self.requests[slot], instance.engine.max_num_batched_tokens).fits;
+            let fits = could_start(instance, &self.requests[slot], instance.engine.max_num_batched_tokens);
             let needs_room = self.needs_room(id, slot);
             let in_line = self.routes[self.model_of(slot)].blocked.contains(&id);
             let waits = if needs_room { in_line } else { !fits };
@@ -163,7 +165,7 @@ impl<O: Observer> Cluster<O> {
             ensure(7, next != Some(None), || "an instance without requests waits for decode memory".into())?;
             for slot in [next.flatten(), self.routes[model].handoffs.first()].into_iter().flatten() {
                 let has_room = self.has_room(slot);
-                ensure(7, !has_room, || format!("request {} waits for decode memory that is there", self.requests[slot].id))?;
+                ensure(7, !has_room, || format!("request {} waits for decode memory that is there", self.requests[slot].ask.id))?;
             }
         }
         Ok(())
@@ -179,16 +181,15 @@ impl<O: Observer> Cluster<O> {
         let (mut decoding, mut context, mut prefilling) = (0u32, 0u64, 0usize);
         for slot in instance.admitted.iter(&self.requests) {
             let request = &self.requests[slot];
-            ensure(2, request.instance == id, || format!("request {} runs on instance {index}, not on its own", request.id))?;
+            ensure(2, request.progress.instance == id, || format!("request {} runs on instance {index}, not on its own", request.ask.id))?;
             if instance.prefilling.contains(&slot) {
                 prefilling += 1;
-                blocks += request.held.private;
+                blocks += request.progress.held.own();
             } else {
                 decoding += 1;
                 let stored = stored(instance, request);
                 context += stored;
-                blocks += instance.kv.blocks(stored + u64::from(instance.ahead))
-                    - instance.kv.blocks(instance.kv.group_tokens(request.held.groups));
+                blocks += instance.kv.own_blocks(stored + u64::from(instance.ahead), request.progress.held.groups());
             }
         }
         ensure(6, decoding == instance.decode.count && context == instance.decode.context(), || {
@@ -199,7 +200,7 @@ impl<O: Observer> Cluster<O> {
             )
         })?;
         ensure(2, prefilling == instance.prefilling.len(), || format!("instance {index} has lost a prompt"))?;
-        blocks += instance.resident.iter(&self.requests).map(|slot| self.requests[slot].held.private).sum::<u64>();
+        blocks += instance.resident.iter(&self.requests).map(|slot| self.requests[slot].progress.held.own()).sum::<u64>();
         blocks += left_behind.unwrap_or_default();
         let known = left_behind.is_some() || !self.pools[instance.pool].hands_on;
         ensure(4, blocks == instance.kv.private() || !known, || {
@@ -211,7 +212,7 @@ impl<O: Observer> Cluster<O> {
 
     fn audit_queues(&self, id: InstanceId) -> Result<(), Violation> {
         let (instance, index) = (&self.instances[id], id.0);
-        let is_in = |slot: Slot, stage: Stage| self.requests[slot].stage == stage;
+        let is_in = |slot: Slot, stage: Stage| self.requests[slot].progress.stage == stage;
         ensure(2, instance.waiting.iter(&self.requests).all(|slot| is_in(slot, Stage::Waiting)), || {
             format!("instance {index} queues a request that does not wait")
         })?;
@@ -225,17 +226,24 @@ impl<O: Observer> Cluster<O> {
 }
 
 fn stored(instance: &Instance, request: &Request) -> u64 {
-    u64::from(request.joined_context) + (instance.decode.step - request.joined.step)
+    u64::from(request.progress.joined_context) + (instance.decode.step - request.progress.joined.step)
 }
 
 /// Checks the order of a request's timestamps when it leaves.
 pub(super) fn causality(request: &Request) -> Result<(), Violation> {
-    let decoded = request.decode_start.map(|_| request.last_token);
-    let times = [Some(request.arrived), request.prefill_start, request.first_token, request.delivered, request.decode_start, decoded];
+    let decoded = request.timeline.decode_start.map(|_| request.timeline.last_token);
+    let times = [
+        Some(request.timeline.arrived),
+        request.timeline.prefill_start,
+        request.timeline.first_token,
+        request.timeline.delivered,
+        request.timeline.decode_start,
+        decoded,
+    ];
     // A request preempted before its first decode iteration gets its second token from the recomputation.
-    let last = request.first_token.map(|_| request.last_token);
-    let tokens = [request.prefill_start, request.first_token, request.second_token, last];
-    let wire = [request.reserved_at, request.transfer_start, request.delivered];
+    let last = request.timeline.first_token.map(|_| request.timeline.last_token);
+    let tokens = [request.timeline.prefill_start, request.timeline.first_token, request.timeline.second_token, last];
+    let wire = [request.timeline.reserved_at, request.timeline.transfer_start, request.timeline.delivered];
     let ordered = [&times[..], &tokens, &wire].iter().all(|times| times.iter().flatten().is_sorted());
-    ensure(5, ordered, || format!("request {} has timestamps out of order: {times:?}, {tokens:?}, {wire:?}", request.id))
+    ensure(5, ordered, || format!("request {} has timestamps out of order: {times:?}, {tokens:?}, {wire:?}", request.ask.id))
 }

@@ -61,7 +61,7 @@ impl<O: Observer> Cluster<O> {
         loop {
             let instance = &mut self.instances[id];
             let need = instance.decode.blocks_needed();
-            if instance.kv.take(need) {
+            if instance.kv.grow_pooled(need) {
                 instance.ahead = true;
                 return preempted;
             }
@@ -75,25 +75,25 @@ impl<O: Observer> Cluster<O> {
     fn preempt(&mut self, id: InstanceId, slot: Slot) {
         let Self { instances, loads, requests, observer, now, .. } = self;
         let instance = &mut instances[id];
-        if requests[slot].stage == Stage::Decoding {
+        if requests[slot].progress.stage == Stage::Decoding {
             instance.leave_decode(requests, slot);
         } else {
             instance.prefilling.retain(|&other| other != slot);
             instance.admitted.remove(requests, slot);
         }
         let request = &mut requests[slot];
-        if request.stage == Stage::Decoding && instance.decode.step > request.joined.step {
-            request.last_token = *now;
+        if request.progress.stage == Stage::Decoding && instance.decode.step > request.progress.joined.step {
+            request.timeline.last_token = *now;
         }
-        request.lost = request.lost.max(request.computed);
-        request.preemptions += 1;
+        request.progress.lost = request.progress.lost.max(request.progress.computed);
+        request.progress.preemptions += 1;
         // All that it had is to be computed again, besides what was still to come.
-        let to_come = if request.stage == Stage::Prefilling { request.target - request.computed } else { 0 };
-        request.stage = Stage::Waiting;
-        instance.kv.release(&request.prefix, &mut request.held);
-        request.target = request.prompt + request.generated;
-        loads[id].add_pending(request, request.target - to_come);
-        request.computed = 0;
+        let to_come = if request.progress.stage == Stage::Prefilling { request.progress.target - request.progress.computed } else { 0 };
+        request.progress.stage = Stage::Waiting;
+        request.give_back(&mut instance.kv);
+        request.progress.target = request.ask.prompt + request.progress.generated;
+        loads[id].add_pending(request, request.progress.target - to_come);
+        request.progress.computed = 0;
         instance.waiting.push_front(requests, slot);
         instance.returning += 1;
         observer.preempted(*now, instance.pool);
@@ -112,13 +112,12 @@ impl<O: Observer> Cluster<O> {
         let Some(&slot) = instance.prefilling.first() else { return false };
         debug_assert!(instance.prefilling.len() == 1 && instance.admitted.last() == Some(slot), "one prompt is partly computed, the last");
         let request = &mut requests[slot];
-        let tokens = (request.target - request.computed).min(*budget);
+        let tokens = (request.progress.target - request.progress.computed).min(*budget);
         debug_assert!(tokens > 0, "the budget covers every running sequence");
-        let have = instance.kv.blocks(u64::from(request.computed));
-        let need = instance.kv.blocks(u64::from(request.computed + tokens)) - have;
-        if instance.kv.take(need) {
-            request.held.private += need;
-            add_chunk(shape, request.computed, tokens, request.target, window);
+        let have = instance.kv.blocks(u64::from(request.progress.computed));
+        let need = instance.kv.blocks(u64::from(request.progress.computed + tokens)) - have;
+        if instance.kv.grow(&mut request.progress.held, need) {
+            add_chunk(shape, request.progress.computed, tokens, request.progress.target, window);
             instance.chunks.push(Chunk { slot, tokens });
             *budget -= tokens;
             return false;
@@ -133,12 +132,12 @@ impl<O: Observer> Cluster<O> {
             let Self { instances, requests, .. } = self;
             let instance = &mut instances[id];
             let request = &mut requests[slot];
-            let stored = request.computed;
+            let stored = request.progress.computed;
             if *budget == 0 || instance.running() >= u64::from(instance.engine.max_num_seqs) {
                 return;
             }
             *budget -= 1;
-            request.stage = Stage::Decoding;
+            request.progress.stage = Stage::Decoding;
             join_decode(instance, request, slot, stored);
             instance.resident.remove(requests, slot);
             instance.admitted.push_back(requests, slot);
@@ -157,31 +156,28 @@ impl<O: Observer> Cluster<O> {
             let Self { instances, loads, requests, observer, now, .. } = self;
             let instance = &mut instances[id];
             let request = &mut requests[slot];
-            let FirstChunk { hit, cached, tokens, need, fits } = first_chunk(instance, request, *budget);
-            if !fits {
+            let FirstChunk { hit, cached, tokens, need, whole } = first_chunk(instance, request, *budget);
+            let Some(lease) = whole.then(|| instance.kv.lease(&request.ask.prefix, hit, need)).flatten() else {
                 instance.look_again = hit > 0;
                 return;
-            }
-            instance.kv.hold(&request.prefix, hit, &mut request.held);
-            let taken = instance.kv.take(need);
-            debug_assert!(taken, "checked just now");
-            request.held.private = need;
-            request.computed = cached;
-            if request.prefill_start.is_none() {
-                request.prefill_start = Some(*now);
-                request.cached = cached;
-                request.prefill_instance = id;
-                if !request.prefix.is_empty() && instance.engine.prefix_caching {
-                    observer.prefix_lookup(*now, instance.pool, u64::from(cached), u64::from(request.prompt));
+            };
+            request.progress.held = lease;
+            request.progress.computed = cached;
+            if request.timeline.prefill_start.is_none() {
+                request.timeline.prefill_start = Some(*now);
+                request.progress.cached = cached;
+                request.progress.prefill_instance = id;
+                if !request.ask.prefix.is_empty() && instance.engine.prefix_caching {
+                    observer.prefix_lookup(*now, instance.pool, u64::from(cached), u64::from(request.ask.prompt));
                 }
             }
-            if request.preemptions > 0 {
+            if request.progress.preemptions > 0 {
                 instance.returning -= 1;
                 instance.returned = instance.returning == 0;
             }
             loads[id].computed(request, cached);
-            request.stage = Stage::Prefilling;
-            add_chunk(shape, cached, tokens, request.target, window);
+            request.progress.stage = Stage::Prefilling;
+            add_chunk(shape, cached, tokens, request.progress.target, window);
             instance.chunks.push(Chunk { slot, tokens });
             *budget -= tokens;
             instance.waiting.remove(requests, slot);
@@ -194,28 +190,34 @@ impl<O: Observer> Cluster<O> {
 }
 
 /// What a request would compute first.
-pub(super) struct FirstChunk {
+struct FirstChunk {
     /// Leading groups of its prompt that are cached, and the tokens they cover.
     hit: u32,
     cached: u32,
     tokens: u32,
     /// Blocks of its own that it needs.
     need: u64,
-    /// True if they can be had, and the tokens are as many as they must be.
-    pub(super) fits: bool,
+    /// True if the tokens are as many as they must be.
+    whole: bool,
+}
+
+/// True if the first in the queue could start with `budget` tokens.
+pub(super) fn could_start(instance: &Instance, request: &Request, budget: u32) -> bool {
+    let FirstChunk { hit, need, whole, .. } = first_chunk(instance, request, budget);
+    whole && instance.kv.fits(&request.ask.prefix, hit, need)
 }
 
 /// What the first in the queue would compute first, with `budget` tokens.
-pub(super) fn first_chunk(instance: &Instance, request: &Request, budget: u32) -> FirstChunk {
+fn first_chunk(instance: &Instance, request: &Request, budget: u32) -> FirstChunk {
     // At least one token must be computed, for its logits.
-    let most = instance.kv.whole_groups(u64::from(request.target.min(request.prompt)) - 1);
-    let hit = instance.kv.lookup(&request.prefix, most);
-    let cached = u32::try_from(instance.kv.group_tokens(hit)).unwrap_or(u32::MAX);
-    let left = request.target - cached;
+    let most = instance.kv.whole_groups(request.progress.target.min(request.ask.prompt) - 1);
+    let hit = instance.kv.lookup(&request.ask.prefix, most);
+    let cached = instance.kv.group_tokens(hit);
+    let left = request.progress.target - cached;
     let tokens = left.min(budget);
     let need = instance.kv.blocks(u64::from(cached + tokens)) - instance.kv.blocks(u64::from(cached));
     let whole = instance.engine.chunked_prefill || tokens == left || budget == instance.engine.max_num_batched_tokens;
-    FirstChunk { hit, cached, tokens, need, fits: whole && instance.kv.fits(&request.prefix, hit, need) }
+    FirstChunk { hit, cached, tokens, need, whole }
 }
 
 /// Adds a chunk of `tokens` new tokens after `done` computed ones to the sums of a batch.

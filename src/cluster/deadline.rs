@@ -35,9 +35,9 @@ pub(super) struct Deadlines {
 impl<O: Observer> Cluster<O> {
     /// Notes how long the client of a new request will wait.
     pub(super) fn note_deadline(&mut self, slot: Slot) {
-        let class = self.requests[slot].class;
+        let class = self.requests[slot].ask.class;
         let Some(patience) = self.classes[class].timeout else { return };
-        let id = self.requests[slot].id;
+        let id = self.requests[slot].ask.id;
         self.first_deadline(class);
         let deadlines = &mut self.deadlines[class];
         deadlines.row.push_back(Deadline { at: self.now + patience, slot, id });
@@ -75,10 +75,10 @@ impl<O: Observer> Cluster<O> {
 
     /// The client of a request leaves now.
     fn give_up(&mut self, slot: Slot) {
-        let (stage, id) = (self.requests[slot].stage, self.requests[slot].instance);
+        let (stage, id) = (self.requests[slot].progress.stage, self.requests[slot].progress.instance);
         self.book_running_share(slot);
         self.report(slot, Outcome::TimedOut);
-        self.requests[slot].stage = Stage::Done;
+        self.requests[slot].progress.stage = Stage::Done;
         match stage {
             Stage::Waiting => self.leave_queue(id, slot),
             Stage::Prefilling | Stage::Decoding => {
@@ -99,7 +99,7 @@ impl<O: Observer> Cluster<O> {
         }
         let Self { instances, loads, requests, .. } = self;
         let (instance, request) = (&mut instances[id], &mut requests[slot]);
-        let came_back = request.preemptions > 0;
+        let came_back = request.progress.preemptions > 0;
         instance.returning -= u32::from(came_back);
         let reopens = came_back && instance.returning == 0;
         loads[id].unassign(request);
@@ -130,7 +130,7 @@ impl<O: Observer> Cluster<O> {
         self.settle(id);
         let Self { instances, loads, requests, .. } = self;
         let (instance, request) = (&mut instances[id], &mut requests[slot]);
-        instance.kv.release(&request.prefix, &mut request.held);
+        request.give_back(&mut instance.kv);
         loads[id].unassign(request);
         instance.resident.remove(requests, slot);
         let pool = instance.pool;
@@ -145,11 +145,11 @@ impl<O: Observer> Cluster<O> {
         let was_first = self.routes[model].handoffs.first() == Some(slot);
         self.routes[model].handoffs.remove(&mut self.requests, slot);
         self.change_handoff_queue(model, -1);
-        let sender = self.requests[slot].instance;
+        let sender = self.requests[slot].progress.instance;
         self.settle(sender);
         let Self { instances, loads, requests, .. } = self;
         let (instance, request) = (&mut instances[sender], &mut requests[slot]);
-        instance.kv.release(&request.prefix, &mut request.held);
+        request.give_back(&mut instance.kv);
         loads[sender].unassign(request);
         self.requests.remove(slot);
         if was_first {

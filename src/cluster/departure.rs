@@ -5,20 +5,19 @@ use super::event::{InstanceId, Slot};
 use super::observe::{Observer, Outcome, RequestRecord};
 use super::request::{Request, Stage};
 use super::state::Cluster;
-use crate::kv::Held;
 use crate::sim::SimTime;
 
 impl<O: Observer> Cluster<O> {
     /// The last token of a request has left, and it is out of every batch: frees its memory and reports it.
     pub(super) fn complete_request(&mut self, slot: Slot) {
-        let id = self.requests[slot].instance;
+        let id = self.requests[slot].progress.instance;
         let Self { instances, loads, requests, .. } = self;
         let (instance, request) = (&mut instances[id], &mut requests[slot]);
-        instance.kv.release(&request.prefix, &mut request.held);
+        request.give_back(&mut instance.kv);
         loads[id].unassign(request);
         instance.aborted.retain(|&other| other != slot);
         self.report(slot, Outcome::Completed);
-        self.requests[slot].stage = Stage::Done;
+        self.requests[slot].progress.stage = Stage::Done;
         self.release_reservation_or_forget(slot);
     }
 
@@ -30,14 +29,14 @@ impl<O: Observer> Cluster<O> {
 
     pub(super) fn report(&mut self, slot: Slot, outcome: Outcome) {
         let request = &mut self.requests[slot];
-        if request.reported {
+        if request.progress.reported {
             return;
         }
-        request.reported = true;
+        request.progress.reported = true;
         if self.spec.audit && self.violation.is_none() {
             self.violation = causality(request).err();
         }
-        let done = if outcome == Outcome::Completed { request.last_token } else { self.now };
+        let done = if outcome == Outcome::Completed { request.timeline.last_token } else { self.now };
         let record = record(request, outcome, done, self.now);
         self.requests.outcomes[outcome.index()] += 1;
         self.departed.push((record.class, self.now));
@@ -46,7 +45,7 @@ impl<O: Observer> Cluster<O> {
 
     /// The run has ended: reports every request that is still inside.
     pub(super) fn report_unfinished(&mut self) {
-        let inside: Vec<Slot> = self.requests.iter().filter(|(_, request)| !request.reported).map(|(slot, _)| slot).collect();
+        let inside: Vec<Slot> = self.requests.iter().filter(|(_, request)| !request.progress.reported).map(|(slot, _)| slot).collect();
         for slot in inside {
             self.book_running_share(slot);
             let record = record(&self.requests[slot], Outcome::InFlight, self.now, self.now);
@@ -56,24 +55,24 @@ impl<O: Observer> Cluster<O> {
 
     /// A generating request that is about to be reported gets booked what it took part in so far.
     pub(super) fn book_running_share(&mut self, slot: Slot) {
-        if self.requests[slot].stage != Stage::Decoding {
+        if self.requests[slot].progress.stage != Stage::Decoding {
             return;
         }
-        let id = self.requests[slot].instance;
+        let id = self.requests[slot].progress.instance;
         self.catch_up(id);
         let (instance, request) = (&self.instances[id], &mut self.requests[slot]);
-        let iterations = instance.decode.step - request.joined.step;
+        let iterations = instance.decode.step - request.progress.joined.step;
         if iterations > 0 {
             let later = u32::try_from(iterations - 1).unwrap_or(u32::MAX);
-            request.generated += later;
-            request.add_gaps(
+            request.progress.generated += later;
+            request.usage.add_gaps(
                 u64::from(later),
-                instance.totals.gap_sum - request.joined.gap_sum,
-                instance.totals.gap_squares - request.joined.gap_squares,
+                instance.totals.gap_sum - request.progress.joined.gap_sum,
+                instance.totals.gap_squares - request.progress.joined.gap_squares,
             );
         }
-        request.decode_energy_j += instance.totals.energy_j - request.joined.energy_j;
-        request.decode_s += instance.totals.time_s - request.joined.time_s;
+        request.usage.decode_energy_j += instance.totals.energy_j - request.progress.joined.energy_j;
+        request.usage.decode_s += instance.totals.time_s - request.progress.joined.time_s;
     }
 
     /// At a boundary: requests whose client has left while they ran give back what they hold.
@@ -91,7 +90,7 @@ impl<O: Observer> Cluster<O> {
                 instance.leave_decode(requests, slot);
             }
             let request = &mut requests[slot];
-            instance.kv.release(&request.prefix, &mut request.held);
+            request.give_back(&mut instance.kv);
             loads[id].unassign(request);
             self.release_reservation_or_forget(slot);
         }
@@ -100,9 +99,9 @@ impl<O: Observer> Cluster<O> {
 
     /// Forgets a request unless the decode side still holds memory for it.
     pub(super) fn release_reservation_or_forget(&mut self, slot: Slot) {
-        if self.requests[slot].reserved == Held::default() && self.requests[slot].transfer.is_none() {
+        if self.requests[slot].handoff.reserved.is_empty() && self.requests[slot].handoff.transfer.is_none() {
             self.requests.remove(slot);
-        } else if self.requests[slot].transfer.is_none() {
+        } else if self.requests[slot].handoff.transfer.is_none() {
             self.report_transfer(slot);
             self.cancel_reservation(slot);
             self.requests.remove(slot);
@@ -111,35 +110,35 @@ impl<O: Observer> Cluster<O> {
 }
 
 fn record(request: &Request, outcome: Outcome, done: SimTime, now: SimTime) -> RequestRecord {
-    let started = request.prefill_start.is_some();
+    let started = request.timeline.prefill_start.is_some();
     RequestRecord {
-        id: request.id,
-        class: request.class,
+        id: request.ask.id,
+        class: request.ask.class,
         outcome,
-        truncated: request.truncated,
-        prompt_tokens: request.prompt,
-        cached_tokens: request.cached,
-        output_tokens: request.generated,
-        preemptions: request.preemptions,
-        recomputed_tokens: request.recomputed,
-        prefill_instance: started.then_some(request.prefill_instance),
-        decode_instance: request.decode_instance,
-        arrived: request.arrived,
-        prefill_start: request.prefill_start,
-        first_token: request.first_token,
-        second_token: request.second_token,
-        reserved: request.reserved_at,
-        memory_wait: request.refused_at.map_or(request.memory_wait, |since| now.since(since)),
-        transfer_start: request.transfer_start,
-        delivered: request.delivered,
-        decode_start: request.decode_start,
+        truncated: request.ask.truncated,
+        prompt_tokens: request.ask.prompt,
+        cached_tokens: request.progress.cached,
+        output_tokens: request.progress.generated,
+        preemptions: request.progress.preemptions,
+        recomputed_tokens: request.usage.recomputed,
+        prefill_instance: started.then_some(request.progress.prefill_instance),
+        decode_instance: request.progress.decode_instance,
+        arrived: request.timeline.arrived,
+        prefill_start: request.timeline.prefill_start,
+        first_token: request.timeline.first_token,
+        second_token: request.timeline.second_token,
+        reserved: request.timeline.reserved_at,
+        memory_wait: request.timeline.refused_at.map_or(request.timeline.memory_wait, |since| now.since(since)),
+        transfer_start: request.timeline.transfer_start,
+        delivered: request.timeline.delivered,
+        decode_start: request.timeline.decode_start,
         done,
-        gap_count: request.gap_count,
-        gap_sum_ns: request.gap_sum,
-        gap_squares_ns2: request.gap_squares,
-        prefill_energy_j: request.prefill_energy_j,
-        decode_energy_j: request.decode_energy_j,
-        prefill_s: request.prefill_s,
-        decode_s: request.decode_s,
+        gap_count: request.usage.gap_count,
+        gap_sum_ns: request.usage.gap_sum,
+        gap_squares_ns2: request.usage.gap_squares,
+        prefill_energy_j: request.usage.prefill_energy_j,
+        decode_energy_j: request.usage.decode_energy_j,
+        prefill_s: request.usage.prefill_s,
+        decode_s: request.usage.decode_s,
     }
 }

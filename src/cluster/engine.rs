@@ -131,7 +131,7 @@ impl<O: Observer> Cluster<O> {
         let instance = &mut self.instances[id];
         instance.planned -= 1;
         let blocks = instance.decode.blocks_needed();
-        let taken = instance.kv.take(blocks);
+        let taken = instance.kv.grow_pooled(blocks);
         debug_assert!(taken, "a run ends before its blocks run out");
         instance.ahead = true;
         if let (Some(run), Some(current)) = (&instance.run, &mut instance.current) {
@@ -194,7 +194,7 @@ impl<O: Observer> Cluster<O> {
             let instance = &mut instances[id];
             let Some(slot) = instance.decode.pop_finished(|slot, epoch| requests.is_current(slot, epoch)) else { break };
             instance.leave_decode(requests, slot);
-            requests[slot].last_token = now;
+            requests[slot].timeline.last_token = now;
             freed = true;
             self.complete_request(slot);
         }
@@ -212,18 +212,18 @@ impl<O: Observer> Cluster<O> {
             let Self { instances, loads, requests, observer, .. } = self;
             let instance = &mut instances[id];
             let request = &mut requests[chunk.slot];
-            let computed = request.computed + chunk.tokens;
-            request.recomputed += u64::from(request.lost.min(computed).saturating_sub(request.computed));
-            request.computed = computed;
+            let computed = request.progress.computed + chunk.tokens;
+            request.usage.recomputed += u64::from(request.progress.lost.min(computed).saturating_sub(request.progress.computed));
+            request.progress.computed = computed;
             loads[id].computed(request, chunk.tokens);
-            let computed = u64::from(request.computed.min(request.prompt));
-            shared |= instance.kv.publish(&request.prefix, computed, &mut request.held);
-            if request.computed < request.target || request.stage == Stage::Done {
+            let computed = request.progress.computed.min(request.ask.prompt);
+            shared |= instance.kv.publish(&request.ask.prefix, computed, &mut request.progress.held);
+            if request.progress.computed < request.progress.target || request.progress.stage == Stage::Done {
                 self.chunk_computed(chunk.slot);
                 continue;
             }
-            let first = request.first_token.is_none();
-            let (class, prompt, cached) = (request.class, request.prompt, request.cached);
+            let first = request.timeline.first_token.is_none();
+            let (class, prompt, cached) = (request.ask.class, request.ask.prompt, request.progress.cached);
             if let Some(gap) = request.emit(now) {
                 observer.gaps(now, class, gap.ns(), 1);
             }
@@ -246,7 +246,7 @@ impl<O: Observer> Cluster<O> {
         let Self { instances, requests, .. } = self;
         let instance = &mut instances[id];
         let request = &mut requests[slot];
-        if request.generated >= request.output {
+        if request.progress.generated >= request.ask.output {
             instance.admitted.remove(requests, slot);
             self.complete_request(slot);
             self.memory_freed(id);
@@ -254,8 +254,8 @@ impl<O: Observer> Cluster<O> {
             instance.admitted.remove(requests, slot);
             self.hand_on(slot);
         } else {
-            request.stage = Stage::Decoding;
-            let stored = request.computed;
+            request.progress.stage = Stage::Decoding;
+            let stored = request.progress.computed;
             join_decode(instance, request, slot, stored);
         }
     }
@@ -263,10 +263,10 @@ impl<O: Observer> Cluster<O> {
 
 /// Adds a running sequence to the decode batch.
 pub(super) fn join_decode(instance: &mut Instance, request: &mut super::request::Request, slot: Slot, stored: u32) {
-    request.joined_context = stored;
-    request.joined = instance.totals;
-    request.joined.step = instance.decode.step;
-    instance.decode.join(slot, request.epoch, request.class, stored, request.output - request.generated);
+    request.progress.joined_context = stored;
+    request.progress.joined = instance.totals;
+    request.progress.joined.step = instance.decode.step;
+    instance.decode.join(slot, request.progress.epoch, request.ask.class, stored, request.ask.output - request.progress.generated);
     instance.fresh.push(slot);
     instance.run = None;
 }
@@ -298,7 +298,7 @@ fn whole_ns(duration_ns: f64) -> u64 {
 
 fn completes(requests: &Requests, chunk: super::instance::Chunk) -> bool {
     let request = &requests[chunk.slot];
-    request.computed + chunk.tokens >= request.target && !request.is_done()
+    request.progress.computed + chunk.tokens >= request.progress.target && !request.is_done()
 }
 
 /// Books the prefill part of an iteration to the chunks, by tokens, and to the place: what a decode instance computes again is its own.
@@ -315,12 +315,12 @@ fn book_prefill(
         let share = f64::from(chunk.tokens) / tokens as f64;
         let request = &mut requests[chunk.slot];
         let (joules, seconds) = (share * energy.it_j(), share * cost.prefill_share * span.as_secs_f64());
-        if id == request.prefill_instance {
-            request.prefill_energy_j += joules;
-            request.prefill_s += seconds;
+        if id == request.progress.prefill_instance {
+            request.usage.prefill_energy_j += joules;
+            request.usage.prefill_s += seconds;
         } else {
-            request.decode_energy_j += joules;
-            request.decode_s += seconds;
+            request.usage.decode_energy_j += joules;
+            request.usage.decode_s += seconds;
         }
     }
 }
@@ -353,7 +353,7 @@ fn book_decode<O: Observer>(
     // The gap of a member that has just joined began when its last token left, not when this iteration started.
     let mut fresh = std::mem::take(&mut instance.fresh);
     for &(class, members) in instance.decode.by_class() {
-        let of_class = |slot: &Slot| requests[*slot].class == class;
+        let of_class = |slot: &Slot| requests[*slot].ask.class == class;
         let joined = fresh.iter().filter(|slot| of_class(slot)).count();
         let gone = gone_from_batch(instance).filter(|slot| of_class(slot) && !fresh.contains(slot)).count();
         let rest = u64::from(members) - joined as u64 - gone as u64;
@@ -366,12 +366,12 @@ fn book_decode<O: Observer>(
         if request.is_done() {
             continue;
         }
-        request.decode_start.get_or_insert(start);
+        request.timeline.decode_start.get_or_insert(start);
         if let Some(gap) = request.emit(end) {
-            observer.gaps(end, request.class, gap.ns(), 1);
+            observer.gaps(end, request.ask.class, gap.ns(), 1);
         }
-        request.joined.gap_sum = instance.totals.gap_sum;
-        request.joined.gap_squares = instance.totals.gap_squares;
+        request.progress.joined.gap_sum = instance.totals.gap_sum;
+        request.progress.joined.gap_squares = instance.totals.gap_squares;
     }
     fresh.clear();
     instance.fresh = fresh;

@@ -16,19 +16,18 @@ use super::event::{Event, InstanceId, Slot};
 use super::observe::Observer;
 use super::request::Stage;
 use super::state::Cluster;
-use crate::kv::Held;
 use crate::network::Route;
 use crate::sim::SimDuration;
 
 impl<O: Observer> Cluster<O> {
     /// A prompt is done on a prefill instance: its KV goes to the decode side.
     pub(super) fn hand_on(&mut self, slot: Slot) {
-        if self.requests[slot].reserved_at.is_some() {
-            self.requests[slot].stage = Stage::Transferring;
+        if self.requests[slot].timeline.reserved_at.is_some() {
+            self.requests[slot].progress.stage = Stage::Transferring;
             self.deliver_if_sent(slot);
             return;
         }
-        self.requests[slot].stage = Stage::Reserving;
+        self.requests[slot].progress.stage = Stage::Reserving;
         let model = self.model_of(slot);
         self.routes[model].handoffs.push_back(&mut self.requests, slot);
         self.change_handoff_queue(model, 1);
@@ -52,12 +51,12 @@ impl<O: Observer> Cluster<O> {
             let chunk = self.instances[id].chunks[index];
             let request = &self.requests[chunk.slot];
             // What was found in the prefill side's cache can go at once.
-            let (before, start) = (request.offered, request.offered.max(request.computed));
-            let end = start.max(request.computed + chunk.tokens);
+            let (before, start) = (request.handoff.offered, request.handoff.offered.max(request.progress.computed));
+            let end = start.max(request.progress.computed + chunk.tokens);
             let (cached, layer_bytes) = (self.wire_bytes(chunk.slot, before, start), self.wire_bytes(chunk.slot, start, end));
             let request = &mut self.requests[chunk.slot];
-            (request.layer_bytes, request.offered) = (layer_bytes, end);
-            let epoch = request.epoch;
+            (request.handoff.layer_bytes, request.handoff.offered) = (layer_bytes, end);
+            let epoch = request.progress.epoch;
             self.offer(chunk.slot, cached);
             if layers > 1 {
                 self.schedule(first_layer, Event::LayerReady { slot: chunk.slot, epoch });
@@ -67,21 +66,21 @@ impl<O: Observer> Cluster<O> {
 
     /// The first layer of a chunk is done: all of its KV but the last layer's share is offered.
     pub(super) fn on_layer_ready(&mut self, slot: Slot) {
-        let pool = self.instances[self.requests[slot].instance].pool;
+        let pool = self.instances[self.requests[slot].progress.instance].pool;
         let layers = f64::from(self.pools[pool].spec.layers);
         let request = &mut self.requests[slot];
         if request.is_done() {
             return;
         }
-        let last = request.layer_bytes / layers;
-        let now = request.layer_bytes - last;
-        request.layer_bytes = last;
+        let last = request.handoff.layer_bytes / layers;
+        let now = request.handoff.layer_bytes - last;
+        request.handoff.layer_bytes = last;
         self.offer(slot, now);
     }
 
     /// A chunk is computed: what its layers have not yet offered is offered.
     pub(super) fn chunk_computed(&mut self, slot: Slot) {
-        let rest = std::mem::take(&mut self.requests[slot].layer_bytes);
+        let rest = std::mem::take(&mut self.requests[slot].handoff.layer_bytes);
         if rest > 0.0 && !self.requests[slot].is_done() {
             self.offer(slot, rest);
         }
@@ -90,22 +89,22 @@ impl<O: Observer> Cluster<O> {
     /// Bytes on the wire of the KV of positions `from..to` of a prompt; none without a receiver.
     pub(super) fn wire_bytes(&self, slot: Slot, from: u32, to: u32) -> f64 {
         let request = &self.requests[slot];
-        let receiver = request.decode_instance.map(|id| &self.pools[self.instances[id].pool].spec);
-        receiver.map_or(0.0, |spec| spec.kv_bytes(from, to, request.prompt))
+        let receiver = request.progress.decode_instance.map(|id| &self.pools[self.instances[id].pool].spec);
+        receiver.map_or(0.0, |spec| spec.kv_bytes(from, to, request.ask.prompt))
     }
 
     /// Hands `bytes` of KV to the network, if there are any.
     pub(super) fn offer(&mut self, slot: Slot, bytes: f64) {
         let request = &self.requests[slot];
-        let (from, Some(to)) = (request.instance, request.decode_instance) else { return };
+        let (from, Some(to)) = (request.progress.instance, request.progress.decode_instance) else { return };
         if bytes <= 0.0 {
             return;
         }
         let now = self.now;
         let [sender, receiver] = [from, to].map(|id| &self.pools[self.instances[id].pool].spec);
         let limit = sender.handoff_bytes_per_s().min(receiver.handoff_bytes_per_s());
-        self.requests[slot].bytes += bytes;
-        if let Some(transfer) = self.requests[slot].transfer {
+        self.requests[slot].handoff.bytes += bytes;
+        if let Some(transfer) = self.requests[slot].handoff.transfer {
             self.fabric.extend(now, transfer, bytes);
         } else {
             let route = Route { from: self.instances[from].egress, to: self.instances[to].ingress, fabric: self.fabric_port };
@@ -116,8 +115,8 @@ impl<O: Observer> Cluster<O> {
             }
             self.transfer_owner[index] = slot;
             let request = &mut self.requests[slot];
-            request.transfer = Some(transfer);
-            request.transfer_start.get_or_insert(now);
+            request.handoff.transfer = Some(transfer);
+            request.timeline.transfer_start.get_or_insert(now);
             self.change_transfers(from, 1);
             self.change_transfers(to, 1);
         }
@@ -139,8 +138,8 @@ impl<O: Observer> Cluster<O> {
         self.fabric.finish(now, transfer);
         let slot = self.transfer_owner[transfer.0 as usize];
         let request = &mut self.requests[slot];
-        request.transfer = None;
-        let (from, to) = (request.instance, request.decode_instance);
+        request.handoff.transfer = None;
+        let (from, to) = (request.progress.instance, request.progress.decode_instance);
         self.change_transfers(from, -1);
         if let Some(to) = to {
             self.change_transfers(to, -1);
@@ -152,17 +151,17 @@ impl<O: Observer> Cluster<O> {
     /// Once the prompt is done and its last byte has left the wire, set-up and latency remain.
     fn deliver_if_sent(&mut self, slot: Slot) {
         let request = &self.requests[slot];
-        if request.transfer.is_some() {
+        if request.handoff.transfer.is_some() {
             return;
         }
-        if request.is_done() && request.held == Held::default() {
+        if request.is_done() && request.progress.held.is_empty() {
             // Its client left during a layer-wise prefill; only the decode side still holds memory for it.
             self.report_transfer(slot);
             self.cancel_reservation(slot);
             self.requests.remove(slot);
-        } else if request.stage == Stage::Transferring || (request.is_done() && request.generated > 0) {
-            let epoch = request.epoch;
-            let overhead = self.pools[self.instances[request.instance].pool].spec.handoff_overhead;
+        } else if request.progress.stage == Stage::Transferring || (request.is_done() && request.progress.generated > 0) {
+            let epoch = request.progress.epoch;
+            let overhead = self.pools[self.instances[request.progress.instance].pool].spec.handoff_overhead;
             self.schedule(overhead, Event::Delivered { slot, epoch });
         }
     }
@@ -170,15 +169,15 @@ impl<O: Observer> Cluster<O> {
     /// The KV is complete on the decode side: the sender frees its blocks, the sequence may join the batch.
     pub(super) fn on_delivered(&mut self, slot: Slot) {
         let now = self.now;
-        let sender = self.requests[slot].instance;
+        let sender = self.requests[slot].progress.instance;
         self.settle(sender);
         self.report_transfer(slot);
         let Self { instances, loads, requests, .. } = self;
         let request = &mut requests[slot];
-        instances[sender].kv.release(&request.prefix, &mut request.held);
+        request.give_back(&mut instances[sender].kv);
         loads[sender].unassign(request);
-        request.delivered = Some(now);
-        let Some(receiver) = request.decode_instance else { return };
+        request.timeline.delivered = Some(now);
+        let Some(receiver) = request.progress.decode_instance else { return };
         if request.is_done() {
             self.cancel_reservation(slot);
             self.requests.remove(slot);
@@ -191,8 +190,8 @@ impl<O: Observer> Cluster<O> {
     /// Nothing more will be sent for a request: tells what was, be it for nothing.
     pub(super) fn report_transfer(&mut self, slot: Slot) {
         let request = &self.requests[slot];
-        if let Some(start) = request.transfer_start {
-            self.observer.transfer(start, self.now, request.bytes);
+        if let Some(start) = request.timeline.transfer_start {
+            self.observer.transfer(start, self.now, request.handoff.bytes);
         }
     }
 
@@ -201,13 +200,13 @@ impl<O: Observer> Cluster<O> {
         self.settle(receiver);
         let Self { instances, requests, .. } = self;
         let (instance, request) = (&mut instances[receiver], &mut requests[slot]);
-        request.held = std::mem::take(&mut request.reserved);
-        let taken = request.held.private;
-        request.pending = u64::from(request.prompt) + 1;
-        request.instance = receiver;
-        request.stage = Stage::Resident;
-        request.computed = request.prompt;
-        let shared = instance.kv.publish(&request.prefix, u64::from(request.prompt), &mut request.held);
+        request.progress.held = std::mem::take(&mut request.handoff.reserved);
+        let taken = request.progress.held.own();
+        request.progress.pending = u64::from(request.ask.prompt) + 1;
+        request.progress.instance = receiver;
+        request.progress.stage = Stage::Resident;
+        request.progress.computed = request.ask.prompt;
+        let shared = instance.kv.publish(&request.ask.prefix, request.ask.prompt, &mut request.progress.held);
         instance.incoming -= 1;
         instance.incoming_blocks -= taken;
         let pool = instance.pool;

@@ -5,7 +5,7 @@ use super::event::{PoolId, Slot};
 use super::list::List;
 use super::request::{Request, Requests, Snapshot};
 use super::spec::{EngineSpec, PoolSpec};
-use crate::kv::KvCache;
+use crate::kv::{KvError, KvStore};
 use crate::network::PortId;
 use crate::perf::{DecodeRun, IterationCost};
 use crate::sim::{Generation, SimTime};
@@ -48,36 +48,36 @@ impl Load {
     pub(super) fn assign(&mut self, request: &mut Request, pending: u64) {
         self.in_flight += 1;
         self.pending_tokens += pending;
-        request.pending = pending;
+        request.progress.pending = pending;
     }
 
     /// Notes prompt tokens of a request as computed or found in the cache; the one token that every request counts for stays.
     pub(super) fn computed(&mut self, request: &mut Request, tokens: u32) {
-        let done = u64::from(tokens).min(request.pending.saturating_sub(1));
-        request.pending -= done;
+        let done = u64::from(tokens).min(request.progress.pending.saturating_sub(1));
+        request.progress.pending -= done;
         self.pending_tokens -= done;
     }
 
     /// A request that lost its KV has `tokens` more to go.
     pub(super) fn add_pending(&mut self, request: &mut Request, tokens: u32) {
-        request.pending += u64::from(tokens);
+        request.progress.pending += u64::from(tokens);
         self.pending_tokens += u64::from(tokens);
     }
 
     /// A request has left.
     pub(super) fn unassign(&mut self, request: &mut Request) {
         self.in_flight -= 1;
-        self.pending_tokens -= request.pending;
-        request.pending = 0;
+        self.pending_tokens -= request.progress.pending;
+        request.progress.pending = 0;
     }
 }
 
 /// Where an instance stands.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Instance {
     pub(super) pool: PoolId,
     pub(super) engine: EngineSpec,
-    pub(super) kv: KvCache,
+    pub(super) kv: KvStore,
     /// Requests whose prompt is to be computed, first come first served; preempted ones in front.
     pub(super) waiting: List,
     /// Of these, how many lost their KV and come back.
@@ -123,13 +123,17 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    pub(super) fn new(pool: PoolId, spec: &PoolSpec, group_tokens: u32, ports: (PortId, PortId)) -> Self {
+    /// An idle instance.
+    ///
+    /// # Errors
+    /// [`KvError`] if its block sizes do not fit together.
+    pub(super) fn new(pool: PoolId, spec: &PoolSpec, group_tokens: u32, ports: (PortId, PortId)) -> Result<Self, KvError> {
         let engine = spec.engine;
         let group_tokens = if engine.prefix_caching { group_tokens } else { 0 };
-        Self {
+        Ok(Self {
             pool,
             engine,
-            kv: KvCache::new(engine.kv_blocks, engine.block_size, group_tokens),
+            kv: KvStore::new(engine.kv_blocks, engine.block_size, group_tokens)?,
             waiting: List::default(),
             returning: 0,
             returned: false,
@@ -154,7 +158,7 @@ impl Instance {
             incoming_blocks: 0,
             egress: ports.0,
             ingress: ports.1,
-        }
+        })
     }
 
     /// Sequences in the batch.
@@ -170,23 +174,27 @@ impl Instance {
     /// Takes a sequence out of the decode batch and books to it what it took part in.
     pub(super) fn leave_decode(&mut self, requests: &mut Requests, slot: Slot) {
         let request = &mut requests[slot];
-        let stored = request.joined_context + u32::try_from(self.decode.step - request.joined.step).unwrap_or(u32::MAX);
-        self.decode.leave(request.class, stored);
+        let stored = request.progress.joined_context + u32::try_from(self.decode.step - request.progress.joined.step).unwrap_or(u32::MAX);
+        self.decode.leave(request.ask.class, stored);
         self.fresh.retain(|&other| other != slot);
-        request.epoch = request.epoch.wrapping_add(1);
+        request.progress.epoch = request.progress.epoch.wrapping_add(1);
         // The first iteration was booked by itself, for its gap began before it.
-        let iterations = self.decode.step - request.joined.step;
+        let iterations = self.decode.step - request.progress.joined.step;
         if iterations > 0 {
             let later = iterations - 1;
-            request.generated += u32::try_from(later).unwrap_or(u32::MAX);
-            request.add_gaps(later, self.totals.gap_sum - request.joined.gap_sum, self.totals.gap_squares - request.joined.gap_squares);
+            request.progress.generated += u32::try_from(later).unwrap_or(u32::MAX);
+            request.usage.add_gaps(
+                later,
+                self.totals.gap_sum - request.progress.joined.gap_sum,
+                self.totals.gap_squares - request.progress.joined.gap_squares,
+            );
         }
-        request.decode_energy_j += self.totals.energy_j - request.joined.energy_j;
-        request.decode_s += self.totals.time_s - request.joined.time_s;
+        request.usage.decode_energy_j += self.totals.energy_j - request.progress.joined.energy_j;
+        request.usage.decode_s += self.totals.time_s - request.progress.joined.time_s;
         // Blocks taken one by one while it ran; groups shared through the prefix cache are not among them.
-        let groups = self.kv.blocks(self.kv.group_tokens(request.held.groups));
-        request.held.private = self.kv.blocks(u64::from(stored) + u64::from(self.ahead)) - groups;
-        request.computed = stored;
+        let own = self.kv.own_blocks(u64::from(stored) + u64::from(self.ahead), request.progress.held.groups());
+        self.kv.settle(&mut request.progress.held, own);
+        request.progress.computed = stored;
         self.admitted.remove(requests, slot);
         self.run = None;
     }

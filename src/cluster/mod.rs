@@ -33,5 +33,5 @@ pub use audit::Violation;
 pub use event::{InstanceId, PoolId};
 pub use observe::{Both, IterationRecord, Observer, Outcome, RequestRecord, Silent};
 pub use run::RunError;
-pub use spec::{ClassSpec, ClusterSpec, EngineSpec, ModelId, NetworkSpec, Overlap, PoolSpec, Role, RouterSpec};
+pub use spec::{ClassSpec, ClusterSpec, EngineSpec, ModelId, NetworkSpec, Overlap, PoolSpec, Role, RouterSpec, SpecError};
 pub use state::Cluster;

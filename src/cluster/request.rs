@@ -2,7 +2,7 @@
 
 use super::event::{InstanceId, Slot};
 use super::observe::Outcome;
-use crate::kv::Held;
+use crate::kv::{KvStore, Lease};
 use crate::network::TransferId;
 use crate::sim::{Arena, SimDuration, SimTime, TooMany};
 use crate::workload::{ClassId, RequestSpec};
@@ -42,38 +42,52 @@ pub(super) struct Snapshot {
     pub(super) time_s: f64,
 }
 
-/// One live request.
-#[derive(Debug, Clone)]
-pub(super) struct Request {
+/// What was asked for.
+#[derive(Debug)]
+pub(super) struct Ask {
+    /// Number by arrival, from 0.
     pub(super) id: u64,
     pub(super) class: ClassId,
-    pub(super) stage: Stage,
-    /// Told to the outside while still holding memory.
-    pub(super) reported: bool,
     pub(super) prompt: u32,
     /// Tokens it will generate, cut at the context limit. Engine-side only: no policy reads it.
     pub(super) output: u32,
     pub(super) truncated: bool,
     pub(super) prefix: Box<[u64]>,
+}
+
+/// Where a request is, how far it has come, and what it holds there.
+#[derive(Debug)]
+pub(super) struct Progress {
+    pub(super) stage: Stage,
+    /// Told to the outside while still holding memory.
+    pub(super) reported: bool,
     /// Changes whenever scheduled events and heap entries about this request become void.
     pub(super) epoch: u32,
-
     pub(super) instance: InstanceId,
     pub(super) prefill_instance: InstanceId,
     pub(super) decode_instance: Option<InstanceId>,
-    /// Neighbours in the row that it stands in.
-    pub(super) before: Option<Slot>,
-    pub(super) after: Option<Slot>,
-
     /// Tokens whose KV is to be computed before the next token leaves, and how many are.
     pub(super) target: u32,
     pub(super) computed: u32,
     pub(super) cached: u32,
     /// What it adds to the pending tokens of its instance.
     pub(super) pending: u64,
-    pub(super) held: Held,
-    /// Held on the decode side before the KV is there.
-    pub(super) reserved: Held,
+    /// KV memory where it is.
+    pub(super) held: Lease,
+    pub(super) generated: u32,
+    /// Stored KV tokens when it joined the decode batch.
+    pub(super) joined_context: u32,
+    pub(super) joined: Snapshot,
+    pub(super) preemptions: u32,
+    /// Tokens whose KV it has had and lost.
+    pub(super) lost: u32,
+}
+
+/// The way of its KV to the decode side.
+#[derive(Debug, Default)]
+pub(super) struct Handoff {
+    /// Memory on the decode side before the KV is there.
+    pub(super) reserved: Lease,
     /// Leading prompt tokens that the decode side already had when it was reserved.
     pub(super) decode_hit: u32,
     pub(super) transfer: Option<TransferId>,
@@ -83,24 +97,11 @@ pub(super) struct Request {
     pub(super) offered: u32,
     /// Bytes offered to the network so far.
     pub(super) bytes: f64,
+}
 
-    pub(super) generated: u32,
-    /// Stored KV tokens when it joined the decode batch.
-    pub(super) joined_context: u32,
-    pub(super) joined: Snapshot,
-    pub(super) gap_count: u64,
-    pub(super) gap_sum: u64,
-    pub(super) gap_squares: u128,
-    /// Of what its prefill instance computes of its prompt, and of everything else, J.
-    pub(super) prefill_energy_j: f64,
-    pub(super) decode_energy_j: f64,
-    pub(super) prefill_s: f64,
-    pub(super) decode_s: f64,
-    pub(super) preemptions: u32,
-    /// Tokens whose KV it has had and lost, and how many of them it has computed again: what comes back from a cache is not computed.
-    pub(super) lost: u32,
-    pub(super) recomputed: u64,
-
+/// When what happened.
+#[derive(Debug)]
+pub(super) struct Timeline {
     pub(super) arrived: SimTime,
     pub(super) prefill_start: Option<SimTime>,
     pub(super) first_token: Option<SimTime>,
@@ -115,99 +116,123 @@ pub(super) struct Request {
     pub(super) last_token: SimTime,
 }
 
+/// What it cost and what its client saw of it.
+#[derive(Debug, Default)]
+pub(super) struct Usage {
+    pub(super) gap_count: u64,
+    pub(super) gap_sum: u64,
+    pub(super) gap_squares: u128,
+    /// Of what its prefill instance computes of its prompt, and of everything else, J.
+    pub(super) prefill_energy_j: f64,
+    pub(super) decode_energy_j: f64,
+    pub(super) prefill_s: f64,
+    pub(super) decode_s: f64,
+    /// Tokens computed again after their KV was lost: what comes back from a cache is not computed.
+    pub(super) recomputed: u64,
+}
+
+/// One live request.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) ask: Ask,
+    pub(super) progress: Progress,
+    pub(super) handoff: Handoff,
+    pub(super) timeline: Timeline,
+    pub(super) usage: Usage,
+    /// Neighbours in the row that it stands in.
+    pub(super) before: Option<Slot>,
+    pub(super) after: Option<Slot>,
+}
+
 impl Request {
     pub(super) fn new(id: u64, at: SimTime, spec: RequestSpec) -> Self {
+        let RequestSpec { class, prompt_tokens, output_tokens, prefix } = spec;
         Self {
-            id,
-            class: spec.class,
-            stage: Stage::Waiting,
-            reported: false,
-            prompt: spec.prompt_tokens,
-            output: spec.output_tokens,
-            truncated: false,
-            prefix: spec.prefix,
-            epoch: 0,
-            instance: InstanceId(u32::MAX),
-            prefill_instance: InstanceId(u32::MAX),
-            decode_instance: None,
+            ask: Ask { id, class, prompt: prompt_tokens, output: output_tokens, truncated: false, prefix },
+            progress: Progress {
+                stage: Stage::Waiting,
+                reported: false,
+                epoch: 0,
+                instance: InstanceId(u32::MAX),
+                prefill_instance: InstanceId(u32::MAX),
+                decode_instance: None,
+                target: prompt_tokens,
+                computed: 0,
+                cached: 0,
+                pending: 0,
+                held: Lease::default(),
+                generated: 0,
+                joined_context: 0,
+                joined: Snapshot::default(),
+                preemptions: 0,
+                lost: 0,
+            },
+            handoff: Handoff::default(),
+            timeline: Timeline {
+                arrived: at,
+                prefill_start: None,
+                first_token: None,
+                second_token: None,
+                refused_at: None,
+                memory_wait: SimDuration::ZERO,
+                reserved_at: None,
+                transfer_start: None,
+                delivered: None,
+                decode_start: None,
+                last_token: at,
+            },
+            usage: Usage::default(),
             before: None,
             after: None,
-            target: spec.prompt_tokens,
-            computed: 0,
-            cached: 0,
-            pending: 0,
-            held: Held::default(),
-            reserved: Held::default(),
-            decode_hit: 0,
-            transfer: None,
-            layer_bytes: 0.0,
-            offered: 0,
-            bytes: 0.0,
-            generated: 0,
-            joined_context: 0,
-            joined: Snapshot::default(),
-            gap_count: 0,
-            gap_sum: 0,
-            gap_squares: 0,
-            prefill_energy_j: 0.0,
-            decode_energy_j: 0.0,
-            prefill_s: 0.0,
-            decode_s: 0.0,
-            preemptions: 0,
-            lost: 0,
-            recomputed: 0,
-            arrived: at,
-            prefill_start: None,
-            first_token: None,
-            second_token: None,
-            refused_at: None,
-            memory_wait: SimDuration::ZERO,
-            reserved_at: None,
-            transfer_start: None,
-            delivered: None,
-            decode_start: None,
-            last_token: at,
         }
     }
 
     /// Cuts its output where `context` tokens, more than its prompt has, hold no more.
     pub(super) fn cut(&mut self, context: u32) {
-        let room = context.saturating_sub(self.prompt);
-        self.truncated |= self.output > room;
-        self.output = self.output.min(room);
+        let room = context.saturating_sub(self.ask.prompt);
+        self.ask.truncated |= self.ask.output > room;
+        self.ask.output = self.ask.output.min(room);
     }
 
     /// Notes a token that leaves at `now`; returns the gap since the one before, if there was one.
     pub(super) fn emit(&mut self, now: SimTime) -> Option<SimDuration> {
-        let gap = self.first_token.map(|_| now.since(self.last_token));
-        if self.first_token.is_none() {
-            self.first_token = Some(now);
-        } else if self.second_token.is_none() {
-            self.second_token = Some(now);
+        let timeline = &mut self.timeline;
+        let gap = timeline.first_token.map(|_| now.since(timeline.last_token));
+        if timeline.first_token.is_none() {
+            timeline.first_token = Some(now);
+        } else if timeline.second_token.is_none() {
+            timeline.second_token = Some(now);
         }
-        self.generated += 1;
-        self.last_token = now;
+        timeline.last_token = now;
+        self.progress.generated += 1;
         if let Some(gap) = gap {
-            self.add_gaps(1, gap.ns(), u128::from(gap.ns()) * u128::from(gap.ns()));
+            self.usage.add_gaps(1, gap.ns(), u128::from(gap.ns()) * u128::from(gap.ns()));
         }
         gap
     }
 
+    /// Gives back the KV memory that it holds on the instance where it is.
+    pub(super) fn give_back(&mut self, kv: &mut KvStore) {
+        kv.release(&self.ask.prefix, std::mem::take(&mut self.progress.held));
+    }
+
+    /// True once its client has been told the outcome.
+    pub(super) fn is_done(&self) -> bool {
+        self.progress.stage == Stage::Done
+    }
+}
+
+impl Usage {
     /// Adds gaps by their number, sum and sum of squares.
     pub(super) fn add_gaps(&mut self, count: u64, sum: u64, squares: u128) {
         self.gap_count += count;
         self.gap_sum += sum;
         self.gap_squares += squares;
     }
-
-    /// True once its client has been told the outcome.
-    pub(super) fn is_done(&self) -> bool {
-        self.stage == Stage::Done
-    }
 }
 
 /// Room for a request.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 struct Place {
     request: Option<Request>,
     /// Survives the request, so that stale events of an earlier tenant are recognised.
@@ -215,7 +240,7 @@ struct Place {
 }
 
 /// The live requests.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Requests {
     places: Arena<Slot, Place>,
     vacant: Vec<Slot>,
@@ -229,7 +254,7 @@ impl Requests {
         self.arrived += 1;
         if let Some(slot) = self.vacant.pop() {
             let place = &mut self.places[slot];
-            request.epoch = place.epoch;
+            request.progress.epoch = place.epoch;
             place.request = Some(request);
             return Ok(slot);
         }
@@ -240,7 +265,7 @@ impl Requests {
         // Dropped in its place: a request is some hundred bytes to move.
         let Place { request, epoch } = &mut self.places[slot];
         if let Some(leaving) = request {
-            *epoch = leaving.epoch.wrapping_add(1);
+            *epoch = leaving.progress.epoch.wrapping_add(1);
             *request = None;
             self.vacant.push(slot);
         }
@@ -248,12 +273,12 @@ impl Requests {
 
     /// True if `epoch` is still the request's own.
     pub(super) fn is_current(&self, slot: Slot, epoch: u32) -> bool {
-        self.places[slot].request.as_ref().is_some_and(|request| request.epoch == epoch)
+        self.places[slot].request.as_ref().is_some_and(|request| request.progress.epoch == epoch)
     }
 
     /// True if the client of the request with this number still waits for it in this slot.
     pub(super) fn is_waiting_for(&self, slot: Slot, id: u64) -> bool {
-        self.places[slot].request.as_ref().is_some_and(|request| !request.reported && request.id == id)
+        self.places[slot].request.as_ref().is_some_and(|request| !request.progress.reported && request.ask.id == id)
     }
 
     /// Places for requests, live or vacant.

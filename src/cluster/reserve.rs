@@ -11,7 +11,7 @@ use super::observe::Observer;
 use super::request::{Request, Stage};
 use super::spec::{ModelId, Role};
 use super::state::Cluster;
-use crate::kv::KvCache;
+use crate::kv::KvStore;
 use crate::policy::{Candidates, RequestView};
 
 /// Decode instances as a router sees them. Only those that it asks about are brought to the present.
@@ -41,9 +41,9 @@ impl<O: Observer> Candidates for Receivers<'_, O> {
 }
 
 /// Leading groups of a prompt that an instance already has, and the blocks it must find for the rest and the next token.
-fn need(kv: &KvCache, request: &Request) -> (u32, u64) {
-    let hit = kv.lookup(&request.prefix, kv.whole_groups(u64::from(request.prompt) - 1));
-    (hit, kv.blocks(u64::from(request.prompt) + 1) - kv.blocks(kv.group_tokens(hit)))
+fn need(kv: &KvStore, request: &Request) -> (u32, u64) {
+    let hit = kv.lookup(&request.ask.prefix, kv.whole_groups(request.ask.prompt - 1));
+    (hit, kv.own_blocks(u64::from(request.ask.prompt) + 1, hit))
 }
 
 impl<O: Observer> Cluster<O> {
@@ -85,9 +85,9 @@ impl<O: Observer> Cluster<O> {
             self.routes[model].handoffs.remove(&mut self.requests, slot);
             self.change_handoff_queue(model, -1);
             let request = &mut self.requests[slot];
-            request.stage = Stage::Transferring;
-            request.offered = request.prompt;
-            let (from, to) = (request.decode_hit, request.prompt);
+            request.progress.stage = Stage::Transferring;
+            request.handoff.offered = request.ask.prompt;
+            let (from, to) = (request.handoff.decode_hit, request.ask.prompt);
             let bytes = self.wire_bytes(slot, from, to);
             self.offer(slot, bytes);
         }
@@ -110,8 +110,8 @@ impl<O: Observer> Cluster<O> {
             if !blocked.contains(&id) {
                 blocked.push_back(id);
             }
-            if self.requests[slot].refused_at.is_none() {
-                self.requests[slot].refused_at = Some(self.now);
+            if self.requests[slot].timeline.refused_at.is_none() {
+                self.requests[slot].timeline.refused_at = Some(self.now);
                 self.change_handoff_queue(model, 1);
             }
         }
@@ -120,8 +120,8 @@ impl<O: Observer> Cluster<O> {
 
     /// A request that may have been refused room before its prefill has got it, or gives up.
     pub(super) fn end_refusal(&mut self, slot: Slot) {
-        if let Some(since) = self.requests[slot].refused_at.take() {
-            self.requests[slot].memory_wait = self.now.since(since);
+        if let Some(since) = self.requests[slot].timeline.refused_at.take() {
+            self.requests[slot].timeline.memory_wait = self.now.since(since);
             let model = self.model_of(slot);
             self.change_handoff_queue(model, -1);
         }
@@ -130,12 +130,12 @@ impl<O: Observer> Cluster<O> {
     /// True if a request must have room on the decode side before it may start its prefill here.
     pub(super) fn needs_room(&self, id: InstanceId, slot: Slot) -> bool {
         let hands_on = self.pools[self.instances[id].pool].hands_on;
-        if !hands_on || !self.layer_wise() || self.requests[slot].reserved_at.is_some() {
+        if !hands_on || !self.layer_wise() || self.requests[slot].timeline.reserved_at.is_some() {
             return false;
         }
         // Where no decode instance could add a token to the first one, the request ends with that, here.
         let longest = self.routes[self.model_of(slot)].longest_decode;
-        longest.is_some_and(|longest| longest > self.requests[slot].prompt.saturating_add(1))
+        longest.is_some_and(|longest| longest > self.requests[slot].ask.prompt.saturating_add(1))
     }
 
     /// True if a decode instance could take a request now. For the audit: looks at all of them.
@@ -148,7 +148,7 @@ impl<O: Observer> Cluster<O> {
     fn could_receive(&mut self, id: InstanceId, slot: Slot) -> bool {
         let (instance, request) = (&self.instances[id], &self.requests[slot]);
         // It must hold a token more than the prompt and the first one, or it could not generate.
-        let holds = instance.engine.max_model_len > request.prompt.saturating_add(1);
+        let holds = instance.engine.max_model_len > request.ask.prompt.saturating_add(1);
         if !holds || instance.returning > 0 || instance.committed() >= u64::from(instance.engine.max_num_seqs) {
             return false;
         }
@@ -156,14 +156,14 @@ impl<O: Observer> Cluster<O> {
         self.catch_up(id);
         let (instance, request) = (&self.instances[id], &self.requests[slot]);
         let (hit, need) = need(&instance.kv, request);
-        instance.kv.fits(&request.prefix, hit, need + instance.running())
+        instance.kv.fits(&request.ask.prefix, hit, need + instance.running())
     }
 
     /// Takes memory for a request on a decode instance of the router's choice.
     fn try_reserve(&mut self, slot: Slot) -> bool {
         let model = self.model_of(slot);
         let request = &self.requests[slot];
-        let view = RequestView { class: request.class, prompt_tokens: request.prompt };
+        let view = RequestView { class: request.ask.class, prompt_tokens: request.ask.prompt };
         let Some(mut router) = self.routes[model].decode_router.take() else { return false };
         let chosen = router.route(&view, &Receivers { cluster: RefCell::new(self), model, slot });
         self.routes[model].decode_router = Some(router);
@@ -173,35 +173,36 @@ impl<O: Observer> Cluster<O> {
         let Self { instances, loads, requests, now, .. } = self;
         let (instance, request) = (&mut instances[id], &mut requests[slot]);
         let (hit, need) = need(&instance.kv, request);
-        request.reserved_at = Some(*now);
-        request.decode_instance = Some(id);
-        instance.kv.hold(&request.prefix, hit, &mut request.reserved);
-        let taken = instance.kv.take(need);
-        debug_assert!(taken, "the router chose an eligible instance");
-        request.reserved.private = need;
+        let Some(lease) = instance.kv.lease(&request.ask.prefix, hit, need) else {
+            debug_assert!(false, "the router chose an eligible instance");
+            return false;
+        };
+        request.handoff.reserved = lease;
+        request.timeline.reserved_at = Some(*now);
+        request.progress.decode_instance = Some(id);
         request.cut(instance.engine.max_model_len);
-        request.decode_hit = u32::try_from(instance.kv.group_tokens(hit)).unwrap_or(u32::MAX);
-        request.offered = request.decode_hit;
+        request.handoff.decode_hit = instance.kv.group_tokens(hit);
+        request.handoff.offered = request.handoff.decode_hit;
         instance.incoming += 1;
         instance.incoming_blocks += need;
         loads[id].in_flight += 1;
-        loads[id].pending_tokens += u64::from(request.prompt) + 1;
+        loads[id].pending_tokens += u64::from(request.ask.prompt) + 1;
         self.touch(id);
         true
     }
 
     /// Gives back memory that was taken on the decode side for a request that will not come.
     pub(super) fn cancel_reservation(&mut self, slot: Slot) {
-        let Some(id) = self.requests[slot].decode_instance else { return };
+        let Some(id) = self.requests[slot].progress.decode_instance else { return };
         self.touch(id);
         self.settle(id);
         let Self { instances, loads, requests, .. } = self;
         let (instance, request) = (&mut instances[id], &mut requests[slot]);
-        instance.incoming_blocks -= request.reserved.private;
-        instance.kv.release(&request.prefix, &mut request.reserved);
+        instance.incoming_blocks -= request.handoff.reserved.own();
+        instance.kv.release(&request.ask.prefix, std::mem::take(&mut request.handoff.reserved));
         instance.incoming -= 1;
         loads[id].in_flight -= 1;
-        loads[id].pending_tokens -= u64::from(request.prompt) + 1;
+        loads[id].pending_tokens -= u64::from(request.ask.prompt) + 1;
         self.kick(id);
         self.memory_freed(id);
     }

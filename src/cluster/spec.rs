@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use thiserror::Error;
+
+use crate::kv::KvError;
 use crate::perf::PerfModel;
 use crate::policy::RouterKind;
 use crate::power::InstancePower;
-use crate::sim::{SimDuration, impl_id};
+use crate::sim::{SimDuration, TooMany, impl_id};
 
 /// What the instances of a pool do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +30,18 @@ impl Role {
             Self::Mixed => "mixed",
         }
     }
+}
+
+/// A cluster that cannot be built: user error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SpecError {
+    /// More of something than can be numbered.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
+    /// The KV memory of a pool cannot be.
+    #[error(transparent)]
+    Kv(#[from] KvError),
 }
 
 /// Index of a served model, in the order of the scenario.

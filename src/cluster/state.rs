@@ -10,7 +10,7 @@ use super::instance::{Instance, Load};
 use super::list::List;
 use super::observe::{IterationRecord, Observer};
 use super::request::Requests;
-use super::spec::{ClassSpec, ClusterSpec, ModelId, Overlap, PoolSpec, Role};
+use super::spec::{ClassSpec, ClusterSpec, ModelId, Overlap, PoolSpec, Role, SpecError};
 use crate::network::{Fabric, PortId};
 use crate::policy::Router;
 use crate::sim::{Arena, EventKey, EventQueue, Generation, LivelockGuard, Purpose, SimDuration, SimTime, Streams, TooMany};
@@ -96,8 +96,8 @@ impl<O: Observer> Cluster<O> {
     /// An empty cluster at time zero.
     ///
     /// # Errors
-    /// [`TooMany`] pools, instances, models or classes to be numbered: user error.
-    pub fn new(spec: ClusterSpec, observer: O) -> Result<Self, TooMany> {
+    /// [`SpecError`] if the parts do not fit together, or are too many to be numbered.
+    pub fn new(spec: ClusterSpec, observer: O) -> Result<Self, SpecError> {
         let mut fabric = Fabric::default();
         let fabric_port = spec.network.fabric_bytes_per_s.map(|rate| fabric.add_port(rate));
         let mut pools = Arena::default();
@@ -114,7 +114,7 @@ impl<O: Observer> Cluster<O> {
                 .unwrap_or_default();
             for _ in 0..pool.instances {
                 let ports = (fabric.add_port(pool.port_bytes_per_s), fabric.add_port(pool.port_bytes_per_s));
-                instances.push("instances", Instance::new(id, pool, group, ports))?;
+                instances.push("instances", Instance::new(id, pool, group, ports)?)?;
             }
         }
         let classes = Arena::from_items("workloads", spec.classes.iter().cloned())?;
@@ -245,7 +245,7 @@ impl<O: Observer> Cluster<O> {
 
     /// The route of a request's model.
     pub(super) fn model_of(&self, slot: Slot) -> ModelId {
-        self.classes[self.requests[slot].class].model
+        self.classes[self.requests[slot].ask.class].model
     }
 }
 

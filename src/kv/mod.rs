@@ -2,7 +2,7 @@
 //!
 //! Owns: who holds how many blocks and which cached prefixes may be evicted. Must not know: requests, time, the network.
 
-mod cache;
 mod prefix;
+mod store;
 
-pub use cache::{Held, KvCache};
+pub use store::{KvError, KvStore, Lease};

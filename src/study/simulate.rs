@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::{money, warnings};
-use crate::cluster::{Both, Cluster, Observer, RunError};
+use crate::cluster::{Both, Cluster, Observer, RunError, SpecError};
 use crate::config::Scenario;
 use crate::metrics::{AssertionResult, Recorder, RequestSink, RunFacts, RunResult, Summary};
 use crate::sim::{SimTime, TooMany};
@@ -62,6 +62,9 @@ pub enum StudyError {
     /// The scenario is out of scale: user error.
     #[error(transparent)]
     TooMany(#[from] TooMany),
+    /// The cluster cannot be built: user error.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
     /// Our own error; please report it.
     #[error(transparent)]
     Internal(RunError),

@@ -1,0 +1,325 @@
+//! Blocks of one instance: held by sequences, held through the prefix cache, evictable, free.
+//!
+//! What a sequence holds is a [`Lease`], which only the store makes and takes back. Sequences that decode together take their blocks
+//! together, so that an iteration costs the same whatever the batch: these are *pooled* until one of the sequences leaves and
+//! its part is put into its lease.
+//!
+//! Invariant: `leased + pooled + held groups + evictable groups ≤ total`. Memory that only holds evictable groups counts as free.
+
+use thiserror::Error;
+
+use super::prefix::PrefixCache;
+
+/// What a sequence holds of one store. Neither copied nor cloned: it goes back to the store that made it.
+#[derive(Debug, PartialEq, Eq, Default)]
+#[must_use]
+pub struct Lease {
+    /// Blocks of its own.
+    own: u64,
+    /// Leading groups of its prompt held in the prefix cache.
+    groups: u32,
+}
+
+impl Lease {
+    /// Blocks that nobody shares.
+    pub const fn own(&self) -> u64 {
+        self.own
+    }
+    /// Leading groups of the prompt held in the prefix cache.
+    pub const fn groups(&self) -> u32 {
+        self.groups
+    }
+    /// True if nothing is held.
+    pub const fn is_empty(&self) -> bool {
+        self.own == 0 && self.groups == 0
+    }
+}
+
+/// A store that cannot be: user error, found when the cluster is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum KvError {
+    /// A block holds no token.
+    #[error("found a KV block size of 0 tokens, expected at least 1")]
+    NoBlockSize,
+    /// The blocks of the prefix cache are not whole blocks of the store.
+    #[error("found prefixes in steps of {group_tokens} tokens, expected a multiple of the KV block size {block_size}")]
+    Group {
+        /// Tokens that one prefix identity covers.
+        group_tokens: u32,
+        /// Tokens per block.
+        block_size: u32,
+    },
+}
+
+/// The KV memory of one instance.
+#[derive(Debug)]
+pub struct KvStore {
+    total: u64,
+    block_size: u32,
+    /// Tokens and KV blocks per group of the prefix cache; 0 if there is no prefix cache.
+    group_tokens: u32,
+    group_blocks: u64,
+    leased: u64,
+    pooled: u64,
+    prefix: PrefixCache,
+}
+
+impl KvStore {
+    /// `total` blocks of `block_size` tokens (≥ 1). `group_tokens`: tokens that one prefix identity covers, a multiple of `block_size`, or
+    /// 0 for no prefix cache.
+    ///
+    /// # Errors
+    /// [`KvError`] if the sizes do not fit together.
+    pub fn new(total: u64, block_size: u32, group_tokens: u32) -> Result<Self, KvError> {
+        let group_blocks = group_tokens.checked_div(block_size).ok_or(KvError::NoBlockSize)?;
+        if !group_tokens.is_multiple_of(block_size) {
+            return Err(KvError::Group { group_tokens, block_size });
+        }
+        let group_blocks = u64::from(group_blocks);
+        Ok(Self { total, block_size, group_tokens, group_blocks, leased: 0, pooled: 0, prefix: PrefixCache::default() })
+    }
+
+    /// All blocks.
+    pub const fn total(&self) -> u64 {
+        self.total
+    }
+    /// Blocks held by sequences, alone or shared.
+    pub fn used(&self) -> u64 {
+        self.private() + (self.prefix.len() - self.prefix.evictable()) * self.group_blocks
+    }
+    /// Blocks held by sequences alone.
+    pub const fn private(&self) -> u64 {
+        self.leased + self.pooled
+    }
+    /// Of these, blocks in no lease.
+    pub const fn pooled(&self) -> u64 {
+        self.pooled
+    }
+    /// Blocks that can be had, by eviction if need be.
+    pub fn free(&self) -> u64 {
+        self.total - self.used()
+    }
+    /// Blocks that `tokens` occupy.
+    pub const fn blocks(&self, tokens: u64) -> u64 {
+        tokens.div_ceil(self.block_size as u64)
+    }
+    /// Tokens that `groups` identities cover.
+    pub const fn group_tokens(&self, groups: u32) -> u32 {
+        groups * self.group_tokens
+    }
+    /// Whole groups within `tokens`.
+    pub const fn whole_groups(&self, tokens: u32) -> u32 {
+        if self.group_tokens == 0 { 0 } else { tokens / self.group_tokens }
+    }
+    /// Blocks of its own that a sequence of `tokens` has beside its leading shared `groups`.
+    pub const fn own_blocks(&self, tokens: u64, groups: u32) -> u64 {
+        self.blocks(tokens) - groups as u64 * self.group_blocks
+    }
+
+    /// Leading groups of `ids` that are cached, at most `most`.
+    #[expect(clippy::cast_possible_truncation, reason = "at most `most`")]
+    pub fn lookup(&self, ids: &[u64], most: u32) -> u32 {
+        if self.group_blocks == 0 {
+            return 0;
+        }
+        self.prefix.lookup(&ids[..ids.len().min(most as usize)]) as u32
+    }
+
+    /// True if a sequence can take a hold on `hit` cached groups of `ids` and `own` blocks besides.
+    pub fn fits(&self, ids: &[u64], hit: u32, own: u64) -> bool {
+        own + self.prefix.evictable_among(&ids[..hit as usize]) * self.group_blocks <= self.free()
+    }
+
+    /// Takes a hold on the first `hit` groups of `ids`, which `lookup` has just found, and `own` blocks; `None`, and nothing taken, if there
+    /// are not enough.
+    pub fn lease(&mut self, ids: &[u64], hit: u32, own: u64) -> Option<Lease> {
+        if !self.fits(ids, hit, own) {
+            return None;
+        }
+        for &id in &ids[..hit as usize] {
+            let cached = self.prefix.hold(id);
+            debug_assert!(cached, "held a group that is not cached");
+        }
+        let mut lease = Lease { own: 0, groups: hit };
+        let grown = self.grow(&mut lease, own);
+        debug_assert!(grown, "it fits");
+        Some(lease)
+    }
+
+    /// Adds `blocks` to a lease, evicting what nobody holds. False, and nothing taken, if there are not enough.
+    #[must_use]
+    pub fn grow(&mut self, lease: &mut Lease, blocks: u64) -> bool {
+        if blocks > self.free() {
+            return false;
+        }
+        self.leased += blocks;
+        lease.own += blocks;
+        self.evict();
+        true
+    }
+
+    /// Takes `blocks` for the sequences that decode together. False, and nothing taken, if there are not enough.
+    #[must_use]
+    pub fn grow_pooled(&mut self, blocks: u64) -> bool {
+        if blocks > self.free() {
+            return false;
+        }
+        self.pooled += blocks;
+        self.evict();
+        true
+    }
+
+    /// Puts the part of the pooled blocks into a lease that makes its own blocks `own`, as a sequence leaves the decode batch.
+    pub fn settle(&mut self, lease: &mut Lease, own: u64) {
+        debug_assert!(own >= lease.own && own - lease.own <= self.pooled, "more blocks than the batch has taken");
+        self.pooled -= own - lease.own;
+        self.leased += own - lease.own;
+        lease.own = own;
+    }
+
+    /// Evicts what nobody holds until no more is taken than there is.
+    fn evict(&mut self) {
+        while self.private() + self.prefix.len() * self.group_blocks > self.total {
+            let evicted = self.prefix.evict_oldest();
+            debug_assert!(evicted, "free memory is evictable");
+        }
+    }
+
+    /// Publishes the groups of `ids` that the first `tokens` computed tokens cover: the sequence's own blocks become shared ones.
+    /// A group that somebody else published meanwhile is shared and the duplicate given back. True if there was any: those who wait for
+    /// memory may need less now, or find more.
+    pub fn publish(&mut self, ids: &[u64], tokens: u32, lease: &mut Lease) -> bool {
+        let whole = (self.whole_groups(tokens) as usize).min(ids.len());
+        let any = (lease.groups as usize) < whole;
+        while (lease.groups as usize) < whole {
+            let id = ids[lease.groups as usize];
+            if !self.prefix.hold(id) {
+                self.prefix.insert_held(id);
+            }
+            self.leased -= self.group_blocks;
+            lease.own -= self.group_blocks;
+            lease.groups += 1;
+        }
+        any
+    }
+
+    /// Takes back all that a sequence holds. Its last groups become evictable first, so that shared beginnings live longest.
+    pub fn release(&mut self, ids: &[u64], lease: Lease) {
+        debug_assert!(lease.own <= self.leased, "blocks that were not leased");
+        self.leased -= lease.own;
+        for &id in ids[..lease.groups as usize].iter().rev() {
+            self.prefix.release(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_second_request_with_the_same_prefix_shares_the_blocks() {
+        // 100 blocks of 16 tokens; identities cover 64 tokens = 4 blocks.
+        let mut kv = KvStore::new(100, 16, 64).unwrap();
+        let ids = [7, 8, 9];
+        let mut first = kv.lease(&ids, 0, kv.blocks(200)).unwrap();
+        assert_eq!(first.own(), 13);
+        kv.publish(&ids, 200, &mut first);
+        assert_eq!((first.groups(), first.own(), kv.used()), (3, 1, 13));
+        // The second finds 3 groups (192 tokens) and needs one block of its own.
+        let hit = kv.lookup(&ids, 3);
+        assert_eq!(hit, 3);
+        let second = kv.lease(&ids, hit, 1).unwrap();
+        assert_eq!((second.own(), kv.used()), (1, 14));
+        kv.release(&ids, first);
+        assert_eq!(kv.used(), 13);
+        kv.release(&ids, second);
+        assert_eq!((kv.used(), kv.free(), kv.lookup(&ids, 3)), (0, 100, 3));
+    }
+
+    #[test]
+    fn unheld_prefixes_give_way_and_the_end_of_a_prompt_goes_first() {
+        let mut kv = KvStore::new(10, 16, 64).unwrap();
+        let ids = [1, 2];
+        let mut lease = kv.lease(&ids, 0, 8).unwrap();
+        kv.publish(&ids, 128, &mut lease);
+        kv.release(&ids, lease);
+        assert_eq!(kv.lookup(&ids, 2), 2);
+        let mut lease = Lease::default();
+        assert!(kv.grow(&mut lease, 4), "two blocks are free, two come from eviction");
+        assert_eq!(kv.lookup(&ids, 2), 1, "the second group was evicted, the first kept");
+        assert!(!kv.grow(&mut lease, 7));
+        assert!(kv.grow(&mut lease, 6));
+        assert_eq!(kv.lookup(&ids, 2), 0);
+        assert_eq!(kv.lease(&ids, 0, 1), None);
+    }
+
+    #[test]
+    fn a_duplicate_computed_by_two_requests_is_kept_once() {
+        let mut kv = KvStore::new(20, 16, 16).unwrap();
+        let ids = [5];
+        let (mut a, mut b) = (kv.lease(&ids, 0, 1).unwrap(), kv.lease(&ids, 0, 1).unwrap());
+        kv.publish(&ids, 16, &mut a);
+        kv.publish(&ids, 16, &mut b);
+        assert_eq!(kv.used(), 1);
+        kv.release(&ids, a);
+        assert_eq!(kv.used(), 1, "b still holds it");
+        kv.release(&ids, b);
+        assert_eq!(kv.used(), 0);
+    }
+
+    #[test]
+    fn what_a_batch_takes_together_goes_to_the_leases_of_those_who_leave() {
+        let mut kv = KvStore::new(10, 16, 0).unwrap();
+        let (mut a, b) = (kv.lease(&[], 0, 2).unwrap(), kv.lease(&[], 0, 3).unwrap());
+        assert!(kv.grow_pooled(4));
+        assert!(!kv.grow_pooled(2));
+        kv.settle(&mut a, 5);
+        assert_eq!((a.own(), kv.pooled(), kv.private()), (5, 1, 9));
+        kv.release(&[], a);
+        kv.release(&[], b);
+        assert_eq!((kv.used(), kv.pooled()), (1, 1));
+    }
+
+    #[test]
+    fn sizes_that_do_not_fit_together_are_refused() {
+        assert_eq!(KvStore::new(10, 0, 0).unwrap_err(), KvError::NoBlockSize);
+        let error = KvStore::new(10, 16, 40).unwrap_err();
+        assert_eq!(error.to_string(), "found prefixes in steps of 40 tokens, expected a multiple of the KV block size 16");
+    }
+
+    proptest! {
+        /// Whatever the order of arrivals and departures: used + free = total, no more is taken than there is, and an empty house is empty.
+        #[test]
+        fn blocks_are_conserved(steps in proptest::collection::vec((0usize..6, 1u32..200, 0u64..4), 1..200)) {
+            let mut kv = KvStore::new(40, 16, 32).unwrap();
+            let mut guests: Vec<Option<(Vec<u64>, Lease)>> = (0..6).map(|_| None).collect();
+            for (who, tokens, family) in steps {
+                if let Some((ids, lease)) = guests[who].take() {
+                    kv.release(&ids, lease);
+                } else {
+                    let ids: Vec<u64> = (0..u64::from(tokens) / 32).map(|i| family * 1000 + i).collect();
+                    let most = kv.whole_groups(tokens - 1);
+                    let hit = kv.lookup(&ids, most);
+                    let need = kv.own_blocks(tokens.into(), hit);
+                    prop_assert_eq!(need, kv.blocks(tokens.into()) - kv.blocks(kv.group_tokens(hit).into()));
+                    if let Some(mut lease) = kv.lease(&ids, hit, need) {
+                        kv.publish(&ids, tokens, &mut lease);
+                        guests[who] = Some((ids, lease));
+                    }
+                }
+                prop_assert_eq!(kv.used() + kv.free(), kv.total());
+                let private: u64 = guests.iter().flatten().map(|(_, lease)| lease.own()).sum();
+                prop_assert_eq!(private, kv.private());
+            }
+            for guest in &mut guests {
+                if let Some((ids, lease)) = guest.take() {
+                    kv.release(&ids, lease);
+                }
+            }
+            prop_assert_eq!(kv.used(), 0);
+        }
+    }
+}
