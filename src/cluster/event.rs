@@ -1,25 +1,12 @@
 //! What can happen, and in which order at one instant.
 
-use crate::sim::{EventKey, Generation, SimTime, impl_id};
+use super::ids::{InstanceId, ModelId, Slot};
+use crate::sim::{EventKey, Generation, SimTime};
 use crate::workload::ClassId;
-
-/// Index of an instance, in the order of the scenario's pools.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct InstanceId(pub u32);
-
-/// Index of a pool, in the order of the scenario.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PoolId(pub u16);
-
-/// Place of a live request in memory; reused once it is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Slot(pub(super) u32);
-
-impl_id!(InstanceId(u32), PoolId(u16), Slot(u32));
 
 /// Everything that is scheduled. Arrivals are not here: they are streamed from the workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Event {
+pub(crate) enum Event {
     /// The last planned iteration of an instance ends.
     IterationFinished { instance: InstanceId, generation: Generation },
     /// Some transfer has moved its last byte.
@@ -28,11 +15,21 @@ pub(super) enum Event {
     LayerReady { slot: Slot, epoch: u32 },
     /// The last byte of a handoff has arrived and is registered on the decode side.
     Delivered { slot: Slot, epoch: u32 },
-    /// The patience of the first client of a workload ends, or would have.
+    /// The first timeout of a workload, or the one before it.
     Deadline { class: ClassId },
 }
 
 const _: () = assert!(size_of::<Event>() <= 16);
+
+/// What must look again at this instant, once every event of the instant has been handled. The order is that of the agenda: memory
+/// first, so that handoffs that were waiting take part in the batches formed after it; of equals, the lower index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wake {
+    /// Requests that wait for decode memory of a model, some of which may be free.
+    Memory(ModelId),
+    /// An instance that is idle, or at the end of an iteration: it forms a batch.
+    Instance(InstanceId),
+}
 
 /// The order of events at one instant, smallest first. This table is the only one.
 ///
@@ -40,11 +37,10 @@ const _: () = assert!(size_of::<Event>() <= 16);
 /// |---|---|
 /// | arrival | a request that arrives at a boundary is seen by the batch formed there |
 /// | transfer finished, layer ready, delivered | KV that lands at a boundary takes part in the batch formed there |
-/// | iteration finished | forms the next batch from all that is known by then |
+/// | iteration finished | its tokens leave and free memory before any batch is formed |
 /// | deadline | a token at the deadline is in time |
-///
-/// An idle instance begins with the first request that comes, as an engine does that waits for one: others of the same instant wait for
-/// its next boundary.
+/// | memory, formation | the agenda: batches are formed from all that is known of the instant; all arrivals of an instant are in before an idle instance starts, as an engine drains its input queue |
+/// | again | the agenda once more, for what formation has caused |
 mod class {
     pub(super) const ARRIVAL: u8 = 0;
     pub(super) const TRANSFER_FINISHED: u8 = 1;
@@ -52,11 +48,14 @@ mod class {
     pub(super) const DELIVERED: u8 = 3;
     pub(super) const ITERATION_FINISHED: u8 = 4;
     pub(super) const DEADLINE: u8 = 5;
+    pub(super) const MEMORY: u8 = 6;
+    pub(super) const FORMATION: u8 = 7;
+    pub(super) const AGAIN: u8 = 8;
 }
 
 impl Event {
     /// Where this event stands in the order when it happens at `at`.
-    pub(super) fn key(&self, at: SimTime) -> EventKey {
+    pub(crate) fn key(&self, at: SimTime) -> EventKey {
         match *self {
             Self::TransferFinished { .. } => EventKey::new(at, class::TRANSFER_FINISHED, 0),
             Self::LayerReady { slot, .. } => EventKey::new(at, class::LAYER_READY, slot.0),
@@ -67,14 +66,34 @@ impl Event {
     }
 }
 
+impl Wake {
+    /// Where a wake stands in the first round of an instant's agenda.
+    pub(crate) fn key(self, at: SimTime) -> EventKey {
+        match self {
+            Self::Memory(model) => EventKey::new(at, class::MEMORY, u32::from(model.0)),
+            Self::Instance(instance) => EventKey::new(at, class::FORMATION, instance.0),
+        }
+    }
+}
+
 /// Where an arrival stands.
-pub(super) fn arrival_key(at: SimTime) -> EventKey {
+pub(crate) fn arrival_key(at: SimTime) -> EventKey {
     EventKey::new(at, class::ARRIVAL, 0)
 }
 
 /// Where the end of an iteration stands, scheduled as an event or passed over in fast-forward.
-pub(super) fn iteration_key(at: SimTime, instance: InstanceId) -> EventKey {
+pub(crate) fn iteration_key(at: SimTime, instance: InstanceId) -> EventKey {
     EventKey::new(at, class::ITERATION_FINISHED, instance.0)
+}
+
+/// Where the further rounds of an instant's agenda stand: all first batches have been formed.
+pub(crate) fn again_key(at: SimTime) -> EventKey {
+    EventKey::new(at, class::AGAIN, 0)
+}
+
+/// After everything that can happen at `at`.
+pub(crate) fn end_key(at: SimTime) -> EventKey {
+    EventKey::new(at, u8::MAX, u32::MAX)
 }
 
 #[cfg(test)]
@@ -95,8 +114,14 @@ mod tests {
             Event::IterationFinished { instance: InstanceId(2), generation }.key(at),
             Event::IterationFinished { instance, generation }.key(at),
             Event::Deadline { class: ClassId(0) }.key(at),
+            Wake::Memory(ModelId(7)).key(at),
+            Wake::Instance(InstanceId(2)).key(at),
+            Wake::Instance(instance).key(at),
+            again_key(at),
+            end_key(at),
             arrival_key(SimTime::from_ns(6)),
         ];
         assert!(keys.is_sorted());
+        assert!(Wake::Memory(ModelId(7)) < Wake::Instance(InstanceId(0)));
     }
 }

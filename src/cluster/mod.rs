@@ -8,30 +8,21 @@
 //! arrival ─► queue ─► chunked prefill ─► first token ─► reserve ─► transfer ─► join batch ─► last token
 //! ```
 //!
-//! Start reading at `run.rs` (the loop), then `engine.rs` (an iteration), `batch.rs` (who is in it), `reserve.rs` and
-//! `handoff.rs`.
+//! Two storeys: *stores* (`state/`: requests, queues, batches, leases, the clock) and *processes* (`process/`: why anything moves). A store
+//! knows no process, and a process no other process: what one causes for another goes through the agenda of the instant.
+//!
+//! Start reading at `run.rs` (the loop), then `process/engine` (an iteration) and `process/handoff`; `state/moves.rs` has the moves.
 
-mod arrival;
-mod audit;
-mod batch;
-mod deadline;
-mod decode_set;
-mod departure;
-mod engine;
 mod event;
-mod handoff;
-mod instance;
-mod list;
+mod ids;
 mod observe;
-mod request;
-mod reserve;
+mod process;
 mod run;
 mod spec;
 mod state;
 
-pub use audit::Violation;
-pub use event::{InstanceId, PoolId};
+pub use ids::{InstanceId, ModelId, PoolId};
 pub use observe::{Both, IterationRecord, Observer, Outcome, RequestRecord, Silent};
-pub use run::RunError;
-pub use spec::{ClassSpec, ClusterSpec, EngineSpec, ModelId, NetworkSpec, Overlap, PoolSpec, Role, RouterSpec, SpecError};
-pub use state::Cluster;
+pub use run::{Cluster, RunError};
+pub use spec::{ClassSpec, ClusterSpec, EngineSpec, NetworkSpec, Overlap, PoolSpec, Role, RouterSpec, SpecError};
+pub use state::Violation;

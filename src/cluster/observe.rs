@@ -1,7 +1,6 @@
 //! What the cluster tells the outside. It does not know who listens, or what is computed from it.
 
-use super::event::{InstanceId, PoolId};
-use super::spec::ModelId;
+use super::ids::{InstanceId, ModelId, PoolId};
 use crate::power::{Energy, Phase};
 use crate::sim::{SimDuration, SimTime};
 use crate::workload::ClassId;

@@ -2,11 +2,14 @@
 
 use thiserror::Error;
 
-use super::audit::Violation;
-use super::event::{Event, arrival_key};
+use super::event::{Event, Wake, arrival_key};
 use super::observe::Observer;
-use super::state::Cluster;
-use crate::sim::{EventKey, Livelock, SimTime, TooMany};
+use super::process::arrive::Arrivals;
+use super::process::handoff::Handoffs;
+use super::process::{engine, timeout};
+use super::spec::{ClusterSpec, SpecError};
+use super::state::{Audit, Violation, World};
+use crate::sim::{EventKey, Livelock, LivelockGuard, SimDuration, SimTime, TooMany};
 use crate::workload::{Workload, WorkloadError};
 
 /// The latest time that a run may reach: later than any arrival, and early enough that no sum of times or of their squares overflows.
@@ -38,7 +41,71 @@ pub enum RunError {
     Violation(#[from] Violation),
 }
 
+/// Events at one instant beyond which the run is considered stuck: far more than instances and requests that can act at once.
+const LIVELOCK_LIMIT: u64 = 100_000_000;
+/// Events from one look at the progress to the next.
+const PROGRESS_INTERVAL: u32 = 4096;
+
+/// A cluster in the middle of a run.
+#[derive(Debug)]
+pub struct Cluster<O> {
+    world: World<O>,
+    arrivals: Arrivals,
+    handoffs: Handoffs,
+    guard: LivelockGuard,
+    /// `None`: the invariants are not checked.
+    audit: Option<Audit>,
+    /// Where the clock stops.
+    end: Option<SimDuration>,
+}
+
 impl<O: Observer> Cluster<O> {
+    /// An empty cluster at time zero.
+    ///
+    /// # Errors
+    /// [`SpecError`] if the parts do not fit together, or are too many to be numbered.
+    pub fn new(spec: ClusterSpec, observer: O) -> Result<Self, SpecError> {
+        let world = World::new(&spec, observer)?;
+        Ok(Self {
+            arrivals: Arrivals::new(&spec, &world),
+            handoffs: Handoffs::new(&spec, &world),
+            guard: LivelockGuard::new(LIVELOCK_LIMIT),
+            audit: spec.audit.then(Audit::default),
+            end: spec.end,
+            world,
+        })
+    }
+
+    /// Time of the last event.
+    pub fn now(&self) -> SimTime {
+        self.world.now()
+    }
+
+    /// Events handled so far; an iteration counts as one, whether stepped or run ahead.
+    pub fn events(&self) -> u64 {
+        self.world.events()
+    }
+
+    /// Requests inside.
+    pub fn in_flight(&self) -> u64 {
+        self.world.requests.in_flight()
+    }
+
+    /// What listens.
+    pub fn observer(&self) -> &O {
+        &self.world.observer
+    }
+
+    /// Highest utilisation of any instance's port up to now: bytes carried / (capacity · time). `None` before anything was sent.
+    pub fn peak_port_utilization(&self) -> Option<f64> {
+        self.world.wire.peak_utilization(&self.world.fleet, self.now())
+    }
+
+    /// Ends the run: reports what the gauges and idle times are up to now, and gives the observer back.
+    pub fn into_observer(self) -> O {
+        self.world.close()
+    }
+
     /// Runs until no request is left and none will come, or until the end of the scenario.
     ///
     /// `progress` is called now and then with the cluster and the workload; returning false ends the run as if the scenario ended there.
@@ -46,95 +113,111 @@ impl<O: Observer> Cluster<O> {
     /// # Errors
     /// A broken trace line, or an error of ours: see [`RunError`].
     pub fn run(&mut self, workload: &mut dyn Workload, mut progress: impl FnMut(&Self, &dyn Workload) -> bool) -> Result<(), RunError> {
-        let end = self.spec.end.map_or(SimTime::NEVER, |span| SimTime::ZERO + span);
-        let mut until_progress = 1u32;
+        let end = self.end.map_or(SimTime::NEVER, |span| SimTime::ZERO + span);
+        let mut until_progress = PROGRESS_INTERVAL;
         loop {
-            let arrival = workload.peek()?.map(|at| arrival_key(at.max(self.now)));
-            let event = self.next_event();
-            let Some(key) = arrival.into_iter().chain(event).min().filter(|key| key.at() <= end) else {
-                // The clock runs on to a given end, although nothing happens any more.
-                if self.spec.end.is_some() {
-                    self.now = end;
-                    self.order = EventKey::new(end, u8::MAX, u32::MAX);
-                }
-                break;
-            };
+            let now = self.now();
+            let arrival = workload.peek()?.map(|at| arrival_key(at.max(now)));
+            let next = arrival.into_iter().chain(self.next_event()).min();
+            // Once the instant has no events left, whatever was asked to look again does.
+            if next.is_none_or(|key| key.at() > now) && !self.world.agenda.is_empty() {
+                self.work_off_agenda()?;
+                self.tell(workload);
+                continue;
+            }
+            let Some(key) = next.filter(|key| key.at() <= end) else { break };
             if key.at() > LATEST {
                 return Err(RunError::BeyondTime);
             }
-            if self.spec.audit {
-                self.audit_clock(key.at())?;
+            if let Some(audit) = &self.audit {
+                audit.clock(&self.world, key.at())?;
             }
-            self.now = key.at();
-            self.order = self.order.max(key.without_sequence());
-            self.guard.note(self.now)?;
+            self.world.calendar.advance(key);
+            self.guard.note(key.at())?;
             if arrival == Some(key) {
                 if let Some((_, request)) = workload.next()? {
-                    self.events += 1;
-                    self.on_arrival(request)?;
+                    self.world.count_event();
+                    self.arrivals.arrive(&mut self.world, request)?;
                 }
-            } else if let Some((_, event)) = self.queue.pop() {
+            } else if let Some(event) = self.world.calendar.pop() {
                 self.handle(event);
             }
-            for (class, at) in self.departed.drain(..) {
-                workload.request_done(class, at);
-            }
-            if self.spec.audit {
-                self.audit()?;
+            self.tell(workload);
+            if let Some(audit) = &mut self.audit {
+                audit.event(&mut self.world)?;
             }
             until_progress -= 1;
             if until_progress == 0 {
-                until_progress = 4096;
+                until_progress = PROGRESS_INTERVAL;
                 if !progress(self, workload) {
-                    break;
+                    return Ok(());
                 }
             }
         }
-        if self.spec.end.is_none() {
-            self.audit_end(workload.is_exhausted())?;
+        if self.end.is_some() {
+            // The clock runs on to a given end, although nothing happens any more.
+            self.world.calendar.finish(end);
+        } else if let Some(audit) = &mut self.audit {
+            audit.end(&mut self.world, workload.is_exhausted())?;
         }
         Ok(())
     }
 
+    /// Tells the workload which requests have left.
+    fn tell(&mut self, workload: &mut dyn Workload) {
+        for (class, at) in self.world.take_departed() {
+            workload.request_done(class, at);
+        }
+    }
+
     /// The key of the earliest live event; stale ones are dropped.
     fn next_event(&mut self) -> Option<EventKey> {
-        while let Some((key, &event)) = self.queue.peek_event() {
+        let world = &mut self.world;
+        while let Some((key, event)) = world.calendar.peek() {
             let live = match event {
-                Event::IterationFinished { instance, generation } => self.instances[instance].generation == generation,
-                Event::TransferFinished { generation } => self.network_generation == generation,
-                Event::LayerReady { slot, epoch } | Event::Delivered { slot, epoch } => self.requests.is_current(slot, epoch),
-                Event::Deadline { class } => self.first_deadline(class) == Some(key.at()),
+                Event::IterationFinished { instance, generation } => world.fleet.instance(instance).is_current(generation),
+                Event::TransferFinished { generation } => world.wire.is_current(generation),
+                Event::LayerReady { slot, epoch } | Event::Delivered { slot, epoch } => world.requests.is_current(slot, epoch),
+                Event::Deadline { class } => world.first_deadline(class) == Some(key.at()),
             };
             if live {
                 return Some(key);
             }
-            self.queue.pop();
+            world.calendar.pop();
             if let Event::Deadline { class } = event {
-                self.schedule_deadline(class);
+                world.schedule_deadline(class);
             }
         }
         None
     }
 
     fn handle(&mut self, event: Event) {
+        let world = &mut self.world;
         match event {
-            Event::IterationFinished { instance, .. } => self.on_iteration_finished(instance),
-            Event::TransferFinished { .. } => {
-                self.events += 1;
-                self.on_transfer_finished();
-            }
-            Event::LayerReady { slot, .. } => {
-                self.events += 1;
-                self.on_layer_ready(slot);
-            }
-            Event::Delivered { slot, .. } => {
-                self.events += 1;
-                self.on_delivered(slot);
-            }
-            Event::Deadline { class } => {
-                self.events += 1;
-                self.on_deadline(class);
+            // Its iterations are counted one by one.
+            Event::IterationFinished { instance, .. } => return engine::finish(world, instance),
+            Event::TransferFinished { .. } => world.end_transfer(),
+            Event::LayerReady { slot, .. } => world.send_layers_of_chunk(slot),
+            Event::Delivered { slot, .. } => world.activate(slot),
+            Event::Deadline { class } => timeout::expire(world, class),
+        }
+        world.count_event();
+    }
+
+    /// The end of an instant: memory first, then batches, again until nothing asks any more.
+    fn work_off_agenda(&mut self) -> Result<(), RunError> {
+        let Self { world, handoffs, guard, .. } = self;
+        while let Some((wake, key)) = world.agenda.next(world.calendar.now()) {
+            world.calendar.advance(key);
+            guard.note(key.at())?;
+            match wake {
+                Wake::Memory(model) => handoffs.retry(world, model),
+                Wake::Instance(id) => engine::form(world, id, &mut |world, id, slot| handoffs.may_start(world, id, slot)),
             }
         }
+        if let Some(audit) = &mut self.audit {
+            audit.instant(&mut self.world)?;
+        }
+        Ok(())
     }
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::ids::ModelId;
 use crate::kv::KvError;
 use crate::perf::PerfModel;
 use crate::policy::RouterKind;
 use crate::power::InstancePower;
-use crate::sim::{SimDuration, TooMany, impl_id};
+use crate::sim::{SimDuration, TooMany};
 
 /// What the instances of a pool do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,12 +44,6 @@ pub enum SpecError {
     #[error(transparent)]
     Kv(#[from] KvError),
 }
-
-/// Index of a served model, in the order of the scenario.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ModelId(pub u16);
-
-impl_id!(ModelId(u16));
 
 /// Settings of the serving engine, with vLLM's names and meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,12 +103,12 @@ pub struct PoolSpec {
 
 impl PoolSpec {
     /// What one handoff can use of an instance's attachment, bytes per second.
-    pub(super) fn handoff_bytes_per_s(&self) -> f64 {
+    pub(crate) fn handoff_bytes_per_s(&self) -> f64 {
         self.port_bytes_per_s / f64::from(self.groups)
     }
 
     /// Bytes on the wire, to an instance of this pool, of the KV of positions `from..to` of a prompt of `prompt` tokens. Layers with a window keep, and send, only its end.
-    pub(super) fn kv_bytes(&self, from: u32, to: u32, prompt: u32) -> f64 {
+    pub(crate) fn kv_bytes(&self, from: u32, to: u32, prompt: u32) -> f64 {
         let kept_from = self.window.map_or(from, |window| prompt.saturating_sub(window).clamp(from, to.max(from)));
         let (all, kept) = (f64::from(to.saturating_sub(from)), f64::from(to.saturating_sub(kept_from)));
         all * (self.kv_bytes_per_token - self.kv_windowed_bytes_per_token) + kept * self.kv_windowed_bytes_per_token

@@ -88,8 +88,8 @@ impl<I: Id, T> Arena<I, T> {
         self.items.iter_mut()
     }
     /// One entry for each of another arena.
-    pub fn mirror<U>(other: &Arena<I, U>, make: impl FnMut(&U) -> T) -> Self {
-        Self { items: other.items.iter().map(make).collect(), id: PhantomData }
+    pub fn mirror<U>(other: &Arena<I, U>, mut make: impl FnMut(I, &U) -> T) -> Self {
+        Self { items: other.iter().map(|(id, entry)| make(id, entry)).collect(), id: PhantomData }
     }
     /// From the entries in order.
     ///

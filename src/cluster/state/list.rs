@@ -2,50 +2,50 @@
 //!
 //! A request is in at most one row at a time: it waits, has arrived, runs, or waits to be handed on.
 
-use super::event::Slot;
 use super::request::Requests;
+use crate::cluster::ids::Slot;
 
 /// A row of requests, first to last.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct List {
+pub(crate) struct List {
     first: Option<Slot>,
     last: Option<Slot>,
     len: u64,
 }
 
 impl List {
-    pub(super) const fn first(&self) -> Option<Slot> {
+    pub(crate) const fn first(&self) -> Option<Slot> {
         self.first
     }
 
-    pub(super) const fn last(&self) -> Option<Slot> {
+    pub(crate) const fn last(&self) -> Option<Slot> {
         self.last
     }
 
-    pub(super) const fn len(&self) -> u64 {
+    pub(crate) const fn len(&self) -> u64 {
         self.len
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    pub(super) fn push_back(&mut self, requests: &mut Requests, slot: Slot) {
-        requests[slot].before = self.last;
-        requests[slot].after = None;
+    pub(crate) fn push_back(&mut self, requests: &mut Requests, slot: Slot) {
+        requests[slot].links.before = self.last;
+        requests[slot].links.after = None;
         match self.last {
-            Some(previous) => requests[previous].after = Some(slot),
+            Some(previous) => requests[previous].links.after = Some(slot),
             None => self.first = Some(slot),
         }
         self.last = Some(slot);
         self.len += 1;
     }
 
-    pub(super) fn push_front(&mut self, requests: &mut Requests, slot: Slot) {
-        requests[slot].before = None;
-        requests[slot].after = self.first;
+    pub(crate) fn push_front(&mut self, requests: &mut Requests, slot: Slot) {
+        requests[slot].links.before = None;
+        requests[slot].links.after = self.first;
         match self.first {
-            Some(next) => requests[next].before = Some(slot),
+            Some(next) => requests[next].links.before = Some(slot),
             None => self.last = Some(slot),
         }
         self.first = Some(slot);
@@ -53,29 +53,29 @@ impl List {
     }
 
     /// Takes out a request that is in this row.
-    pub(super) fn remove(&mut self, requests: &mut Requests, slot: Slot) {
-        let (before, after) = (requests[slot].before.take(), requests[slot].after.take());
+    pub(crate) fn remove(&mut self, requests: &mut Requests, slot: Slot) {
+        let (before, after) = (requests[slot].links.before.take(), requests[slot].links.after.take());
         match before {
-            Some(previous) => requests[previous].after = after,
+            Some(previous) => requests[previous].links.after = after,
             None => self.first = after,
         }
         match after {
-            Some(next) => requests[next].before = before,
+            Some(next) => requests[next].links.before = before,
             None => self.last = before,
         }
         self.len -= 1;
     }
 
     /// The requests in order.
-    pub(super) fn iter<'a>(&self, requests: &'a Requests) -> impl Iterator<Item = Slot> + use<'a> {
-        std::iter::successors(self.first, |&slot| requests[slot].after)
+    pub(crate) fn iter<'a>(&self, requests: &'a Requests) -> impl Iterator<Item = Slot> + use<'a> {
+        std::iter::successors(self.first, |&slot| requests[slot].links.after)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::request::Request;
+    use crate::cluster::state::request::Request;
     use crate::sim::SimTime;
     use crate::workload::{ClassId, RequestSpec};
 

@@ -1,7 +1,8 @@
-//! A request on its way through the cluster, and the arena that holds the live ones.
+//! A request on its way through the cluster: what it asks for, how far it has come, when what happened, and what it used.
 
-use super::event::{InstanceId, Slot};
-use super::observe::Outcome;
+use super::instance::Snapshot;
+use crate::cluster::ids::{InstanceId, Slot};
+use crate::cluster::observe::{Outcome, RequestRecord};
 use crate::kv::{KvStore, Lease};
 use crate::network::TransferId;
 use crate::sim::{Arena, SimDuration, SimTime, TooMany};
@@ -10,12 +11,14 @@ use crate::workload::{ClassId, RequestSpec};
 /// Where a request is. `Done` only while its resources wait for an iteration or a transfer to end.
 ///
 /// ```text
-/// Waiting → Prefilling → [Reserving → Transferring → Resident →] Decoding → Done
-///    ↑           │                                                  │
-///    └───────────┴──────────── preempted ───────────────────────────┘
+/// Arrived → Waiting → Prefilling → [Reserving → Transferring → Resident →] Decoding → Done
+///              ↑           │                                                  │
+///              └───────────┴──────────── preempted ───────────────────────────┘
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(crate) enum Stage {
+    /// In no place yet.
+    Arrived,
     /// In the queue of an instance.
     Waiting,
     /// Its prompt (or, after preemption, prompt and output so far) is being computed.
@@ -32,19 +35,9 @@ pub(super) enum Stage {
     Done,
 }
 
-/// Cumulative sums of an instance at the moment a request joined its decode batch.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Snapshot {
-    pub(super) step: u64,
-    pub(super) gap_sum: u64,
-    pub(super) gap_squares: u128,
-    pub(super) energy_j: f64,
-    pub(super) time_s: f64,
-}
-
 /// What was asked for.
 #[derive(Debug)]
-pub(super) struct Ask {
+pub(crate) struct Ask {
     /// Number by arrival, from 0.
     pub(super) id: u64,
     pub(super) class: ClassId,
@@ -57,7 +50,7 @@ pub(super) struct Ask {
 
 /// Where a request is, how far it has come, and what it holds there.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     pub(super) stage: Stage,
     /// Told to the outside while still holding memory.
     pub(super) reported: bool,
@@ -85,7 +78,7 @@ pub(super) struct Progress {
 
 /// The way of its KV to the decode side.
 #[derive(Debug, Default)]
-pub(super) struct Handoff {
+pub(crate) struct Handoff {
     /// Memory on the decode side before the KV is there.
     pub(super) reserved: Lease,
     /// Leading prompt tokens that the decode side already had when it was reserved.
@@ -101,7 +94,7 @@ pub(super) struct Handoff {
 
 /// When what happened.
 #[derive(Debug)]
-pub(super) struct Timeline {
+pub(crate) struct Timeline {
     pub(super) arrived: SimTime,
     pub(super) prefill_start: Option<SimTime>,
     pub(super) first_token: Option<SimTime>,
@@ -118,7 +111,7 @@ pub(super) struct Timeline {
 
 /// What it cost and what its client saw of it.
 #[derive(Debug, Default)]
-pub(super) struct Usage {
+pub(crate) struct Usage {
     pub(super) gap_count: u64,
     pub(super) gap_sum: u64,
     pub(super) gap_squares: u128,
@@ -133,24 +126,29 @@ pub(super) struct Usage {
 
 /// One live request.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(crate) struct Request {
     pub(super) ask: Ask,
     pub(super) progress: Progress,
     pub(super) handoff: Handoff,
     pub(super) timeline: Timeline,
     pub(super) usage: Usage,
-    /// Neighbours in the row that it stands in.
+    pub(super) links: Links,
+}
+
+/// Neighbours in the row that a request stands in.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Links {
     pub(super) before: Option<Slot>,
     pub(super) after: Option<Slot>,
 }
 
 impl Request {
-    pub(super) fn new(id: u64, at: SimTime, spec: RequestSpec) -> Self {
+    pub(crate) fn new(id: u64, at: SimTime, spec: RequestSpec) -> Self {
         let RequestSpec { class, prompt_tokens, output_tokens, prefix } = spec;
         Self {
             ask: Ask { id, class, prompt: prompt_tokens, output: output_tokens, truncated: false, prefix },
             progress: Progress {
-                stage: Stage::Waiting,
+                stage: Stage::Arrived,
                 reported: false,
                 epoch: 0,
                 instance: InstanceId(u32::MAX),
@@ -182,20 +180,19 @@ impl Request {
                 last_token: at,
             },
             usage: Usage::default(),
-            before: None,
-            after: None,
+            links: Links::default(),
         }
     }
 
     /// Cuts its output where `context` tokens, more than its prompt has, hold no more.
-    pub(super) fn cut(&mut self, context: u32) {
+    pub(crate) fn cut(&mut self, context: u32) {
         let room = context.saturating_sub(self.ask.prompt);
         self.ask.truncated |= self.ask.output > room;
         self.ask.output = self.ask.output.min(room);
     }
 
     /// Notes a token that leaves at `now`; returns the gap since the one before, if there was one.
-    pub(super) fn emit(&mut self, now: SimTime) -> Option<SimDuration> {
+    pub(crate) fn emit(&mut self, now: SimTime) -> Option<SimDuration> {
         let timeline = &mut self.timeline;
         let gap = timeline.first_token.map(|_| now.since(timeline.last_token));
         if timeline.first_token.is_none() {
@@ -211,14 +208,96 @@ impl Request {
         gap
     }
 
+    /// Iterations of the decode batch that it has taken part in, given those of the instance so far. It ends before its output does, so
+    /// there are no more than tokens.
+    #[expect(clippy::cast_possible_truncation, reason = "at most its output, which is 32 bits")]
+    pub(super) const fn iterations(&self, step: u64) -> u32 {
+        (step - self.progress.joined.step) as u32
+    }
+
+    /// Books what it took part in as a member of a decode batch, up to the sums `totals` of the instance after `step` iterations.
+    pub(super) fn book_decode(&mut self, step: u64, totals: &Snapshot) {
+        let (iterations, joined) = (self.iterations(step), self.progress.joined);
+        // The first iteration was booked by itself, for its gap began before it.
+        if let Some(later) = iterations.checked_sub(1) {
+            self.progress.generated += later;
+            self.usage.add_gaps(u64::from(later), totals.gap_sum - joined.gap_sum, totals.gap_squares - joined.gap_squares);
+        }
+        self.usage.decode_energy_j += totals.energy_j - joined.energy_j;
+        self.usage.decode_s += totals.time_s - joined.time_s;
+    }
+
     /// Gives back the KV memory that it holds on the instance where it is.
     pub(super) fn give_back(&mut self, kv: &mut KvStore) {
         kv.release(&self.ask.prefix, std::mem::take(&mut self.progress.held));
     }
 
+    pub(crate) const fn class(&self) -> ClassId {
+        self.ask.class
+    }
+    pub(crate) const fn prompt(&self) -> u32 {
+        self.ask.prompt
+    }
+    pub(crate) const fn target(&self) -> u32 {
+        self.progress.target
+    }
+    pub(crate) const fn computed(&self) -> u32 {
+        self.progress.computed
+    }
+    /// True once memory on the decode side has been reserved for it.
+    pub(crate) const fn is_reserved(&self) -> bool {
+        self.timeline.reserved_at.is_some()
+    }
+    /// True if its last token has left.
+    pub(crate) const fn is_finished(&self) -> bool {
+        self.progress.generated >= self.ask.output
+    }
+
     /// True once its client has been told the outcome.
-    pub(super) fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.progress.stage == Stage::Done
+    }
+}
+
+impl Request {
+    /// True if `tokens` more complete its prompt for a client who is still there.
+    pub(super) fn completes(&self, tokens: u32) -> bool {
+        self.progress.computed + tokens >= self.progress.target && !self.is_done()
+    }
+
+    /// What is told of it when it has ended at `ended`, as seen at `now`.
+    pub(super) fn record(&self, outcome: Outcome, ended: SimTime, now: SimTime) -> RequestRecord {
+        let Self { ask, progress, timeline, usage, .. } = self;
+        RequestRecord {
+            id: ask.id,
+            class: ask.class,
+            outcome,
+            truncated: ask.truncated,
+            prompt_tokens: ask.prompt,
+            cached_tokens: progress.cached,
+            output_tokens: progress.generated,
+            preemptions: progress.preemptions,
+            recomputed_tokens: usage.recomputed,
+            prefill_instance: timeline.prefill_start.map(|_| progress.prefill_instance),
+            decode_instance: progress.decode_instance,
+            arrived: timeline.arrived,
+            prefill_start: timeline.prefill_start,
+            first_token: timeline.first_token,
+            second_token: timeline.second_token,
+            reserved: timeline.reserved_at,
+            memory_wait: timeline.refused_at.map_or(timeline.memory_wait, |since| now.since(since)),
+            transfer_start: timeline.transfer_start,
+            delivered: timeline.delivered,
+            decode_start: timeline.decode_start,
+            done: ended,
+            gap_count: usage.gap_count,
+            gap_sum_ns: usage.gap_sum,
+            gap_squares_ns2: usage.gap_squares,
+            prefill_energy_j: usage.prefill_energy_j,
+            decode_energy_j: usage.decode_energy_j,
+            prefill_s: usage.prefill_s,
+            decode_s: usage.decode_s,
+        }
     }
 }
 
@@ -241,16 +320,31 @@ struct Place {
 
 /// The live requests.
 #[derive(Debug, Default)]
-pub(super) struct Requests {
+pub(crate) struct Requests {
     places: Arena<Slot, Place>,
     vacant: Vec<Slot>,
     /// Requests by outcome, to check that none is lost.
-    pub(super) arrived: u64,
-    pub(super) outcomes: [u64; Outcome::COUNT],
+    arrived: u64,
+    outcomes: [u64; Outcome::COUNT],
 }
 
 impl Requests {
-    pub(super) fn insert(&mut self, mut request: Request) -> Result<Slot, TooMany> {
+    /// Requests that have ever come.
+    pub(crate) const fn arrived(&self) -> u64 {
+        self.arrived
+    }
+
+    /// Requests inside, told to the outside as not yet ended.
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.arrived - self.outcomes.iter().sum::<u64>()
+    }
+
+    /// Counts an end.
+    pub(super) fn count(&mut self, outcome: Outcome) {
+        self.outcomes[outcome.index()] += 1;
+    }
+
+    pub(crate) fn insert(&mut self, mut request: Request) -> Result<Slot, TooMany> {
         self.arrived += 1;
         if let Some(slot) = self.vacant.pop() {
             let place = &mut self.places[slot];
@@ -261,7 +355,7 @@ impl Requests {
         self.places.push("requests inside at once", Place { request: Some(request), epoch: 0 })
     }
 
-    pub(super) fn remove(&mut self, slot: Slot) {
+    pub(crate) fn remove(&mut self, slot: Slot) {
         // Dropped in its place: a request is some hundred bytes to move.
         let Place { request, epoch } = &mut self.places[slot];
         if let Some(leaving) = request {
@@ -272,21 +366,21 @@ impl Requests {
     }
 
     /// True if `epoch` is still the request's own.
-    pub(super) fn is_current(&self, slot: Slot, epoch: u32) -> bool {
+    pub(crate) fn is_current(&self, slot: Slot, epoch: u32) -> bool {
         self.places[slot].request.as_ref().is_some_and(|request| request.progress.epoch == epoch)
     }
 
     /// True if the client of the request with this number still waits for it in this slot.
-    pub(super) fn is_waiting_for(&self, slot: Slot, id: u64) -> bool {
+    pub(crate) fn is_waiting_for(&self, slot: Slot, id: u64) -> bool {
         self.places[slot].request.as_ref().is_some_and(|request| !request.progress.reported && request.ask.id == id)
     }
 
     /// Places for requests, live or vacant.
-    pub(super) fn places(&self) -> usize {
+    pub(crate) fn places(&self) -> usize {
         self.places.len()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &Request)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Slot, &Request)> {
         self.places.iter().filter_map(|(slot, place)| Some((slot, place.request.as_ref()?)))
     }
 }

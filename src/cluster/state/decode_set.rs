@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::event::Slot;
+use crate::cluster::ids::Slot;
 use crate::perf::BatchShape;
 use crate::workload::ClassId;
 
@@ -17,10 +17,10 @@ type Milestone = Reverse<(u64, Slot, u32)>;
 
 /// The generating sequences of one instance.
 #[derive(Debug, Clone)]
-pub(super) struct DecodeSet {
+pub(crate) struct DecodeSet {
     /// Decode iterations so far; every member generates one token in each.
-    pub(super) step: u64,
-    pub(super) count: u32,
+    step: u64,
+    count: u32,
     /// Σ stored tokens.
     context: u64,
     window: Option<u32>,
@@ -39,7 +39,7 @@ pub(super) struct DecodeSet {
 }
 
 impl DecodeSet {
-    pub(super) fn new(block_size: u32, window: Option<u32>) -> Self {
+    pub(crate) fn new(block_size: u32, window: Option<u32>) -> Self {
         Self {
             step: 0,
             count: 0,
@@ -55,6 +55,16 @@ impl DecodeSet {
         }
     }
 
+    /// Decode iterations so far.
+    pub(crate) const fn step(&self) -> u64 {
+        self.step
+    }
+
+    /// Members.
+    pub(crate) const fn count(&self) -> u32 {
+        self.count
+    }
+
     /// The iteration, mod block size, at which a sequence with `stored` tokens needs its next block.
     fn wrap_of(&self, stored: u32) -> usize {
         let size = self.wraps.len();
@@ -63,7 +73,7 @@ impl DecodeSet {
     }
 
     /// Adds a sequence with `stored` KV tokens that will generate `remaining` (≥ 1) more tokens.
-    pub(super) fn join(&mut self, slot: Slot, epoch: u32, class: ClassId, stored: u32, remaining: u32) {
+    pub(crate) fn join(&mut self, slot: Slot, epoch: u32, class: ClassId, stored: u32, remaining: u32) {
         self.count += 1;
         self.context += u64::from(stored);
         let wrap = self.wrap_of(stored);
@@ -84,7 +94,7 @@ impl DecodeSet {
     }
 
     /// Removes a sequence that now has `stored` KV tokens. Its epoch must change, which voids its milestones.
-    pub(super) fn leave(&mut self, class: ClassId, stored: u32) {
+    pub(crate) fn leave(&mut self, class: ClassId, stored: u32) {
         self.count -= 1;
         self.context -= u64::from(stored);
         let wrap = self.wrap_of(stored);
@@ -103,12 +113,12 @@ impl DecodeSet {
     }
 
     /// Blocks that the members need before the coming iteration.
-    pub(super) fn blocks_needed(&self) -> u64 {
+    pub(crate) fn blocks_needed(&self) -> u64 {
         u64::from(self.wraps[self.phase])
     }
 
     /// How many iterations after the coming one can be run with `free` blocks, or `most` if that is less.
-    pub(super) fn iterations_within(&self, free: u64, most: u64) -> u64 {
+    pub(crate) fn iterations_within(&self, free: u64, most: u64) -> u64 {
         if self.count == 0 {
             return most;
         }
@@ -133,7 +143,7 @@ impl DecodeSet {
     }
 
     /// One iteration has been done: every member has one token more. True if one of them now fills its window.
-    pub(super) fn advance(&mut self, is_current: impl Fn(Slot, u32) -> bool) -> bool {
+    pub(crate) fn advance(&mut self, is_current: impl Fn(Slot, u32) -> bool) -> bool {
         self.step += 1;
         self.phase = if self.phase + 1 == self.wraps.len() { 0 } else { self.phase + 1 };
         self.context += u64::from(self.count);
@@ -153,7 +163,7 @@ impl DecodeSet {
     }
 
     /// Takes a sequence that has generated its last token.
-    pub(super) fn pop_finished(&mut self, is_current: impl Fn(Slot, u32) -> bool) -> Option<Slot> {
+    pub(crate) fn pop_finished(&mut self, is_current: impl Fn(Slot, u32) -> bool) -> Option<Slot> {
         while let Some(&Reverse((at, slot, epoch))) = self.finishes.peek() {
             if !is_current(slot, epoch) {
                 self.finishes.pop();
@@ -168,7 +178,7 @@ impl DecodeSet {
     }
 
     /// Iterations, the coming one included, until a sequence finishes or fills its window.
-    pub(super) fn iterations_to_milestone(&mut self, is_current: impl Fn(Slot, u32) -> bool) -> u64 {
+    pub(crate) fn iterations_to_milestone(&mut self, is_current: impl Fn(Slot, u32) -> bool) -> u64 {
         let mut nearest = u64::MAX;
         for heap in [&mut self.finishes, &mut self.fills] {
             while heap.peek().is_some_and(|&Reverse((_, slot, epoch))| !is_current(slot, epoch)) {
@@ -182,7 +192,7 @@ impl DecodeSet {
     }
 
     /// The decode part of the coming iteration.
-    pub(super) fn shape(&self) -> BatchShape {
+    pub(crate) fn shape(&self) -> BatchShape {
         let context = self.context + u64::from(self.count);
         BatchShape {
             decode_sequences: self.count,
@@ -193,17 +203,17 @@ impl DecodeSet {
     }
 
     /// Tokens by which the windowed context grows from one iteration to the next.
-    pub(super) fn windowed_growth(&self) -> u32 {
+    pub(crate) fn windowed_growth(&self) -> u32 {
         if self.window.is_some() { self.growing } else { self.count }
     }
 
     /// Σ stored tokens.
-    pub(super) fn context(&self) -> u64 {
+    pub(crate) fn context(&self) -> u64 {
         self.context
     }
 
     /// Members by class, those classes that have any, in order.
-    pub(super) fn by_class(&self) -> &[(ClassId, u32)] {
+    pub(crate) fn by_class(&self) -> &[(ClassId, u32)] {
         &self.by_class
     }
 }

@@ -1,0 +1,21 @@
+//! Numbers that stand for instances, pools and live requests.
+
+use crate::sim::impl_id;
+
+/// Index of an instance, in the order of the scenario's pools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InstanceId(pub u32);
+
+/// Index of a pool, in the order of the scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PoolId(pub u16);
+
+/// Index of a served model, in the order of the scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ModelId(pub u16);
+
+/// Place of a live request in memory; reused once it has left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Slot(pub(crate) u32);
+
+impl_id!(InstanceId(u32), PoolId(u16), ModelId(u16), Slot(u32));

@@ -1,0 +1,160 @@
+//! Phase 1 of an iteration: which sequences compute how many tokens. The order is vLLM v1's:
+//!
+//! 1. Every generating sequence gets one token. If KV blocks run out, the sequence admitted last loses its KV and goes back to the
+//!    front of the queue, to be computed again (preemption by recompute), until the rest fits.
+//! 2. The prompt that is partly computed gets what is left of the token budget, or loses its KV if blocks run out.
+//! 3. Sequences whose KV has arrived by handoff join.
+//! 4. New prompts are admitted first come first served while budget, sequence slots and blocks last; cached prefixes are skipped. Nothing
+//!    is admitted in an iteration that preempted.
+
+use crate::cluster::ids::{InstanceId, Slot};
+use crate::cluster::observe::Observer;
+use crate::cluster::state::World;
+use crate::perf::BatchShape;
+
+/// A batch as it is formed.
+struct Forming {
+    /// Tokens that may still be added.
+    budget: u32,
+    /// The prefill part so far.
+    prefill: BatchShape,
+    window: Option<u32>,
+}
+
+/// Forms the batch of the coming iteration and takes the blocks it needs.
+pub(super) fn form<O: Observer>(
+    world: &mut World<O>,
+    id: InstanceId,
+    may_start: &mut dyn FnMut(&mut World<O>, InstanceId, Slot) -> bool,
+) -> BatchShape {
+    world.settle(id);
+    world.let_leaving_go(id);
+    let mut preempted = grow_decode(world, id);
+    let instance = world.fleet.instance(id);
+    let budget = instance.engine().max_num_batched_tokens.saturating_sub(instance.decode().count());
+    let mut forming = Forming { budget, prefill: BatchShape::default(), window: instance.window() };
+    preempted |= continue_prompt(world, id, &mut forming);
+    world.fleet.instance_mut(id).set_look_again(preempted);
+    if !preempted || world.fleet.instance(id).running() == 0 {
+        admit_resident(world, id, &mut forming);
+        admit_waiting(world, id, &mut forming, may_start);
+    }
+    let decode = world.fleet.instance_mut(id).close_batch();
+    BatchShape {
+        decode_sequences: decode.decode_sequences,
+        decode_context: decode.decode_context,
+        decode_windowed_context: decode.decode_windowed_context,
+        ..forming.prefill
+    }
+}
+
+/// Takes the blocks that the generating sequences need; true if some were preempted, the last admitted first, because there were too few.
+fn grow_decode<O: Observer>(world: &mut World<O>, id: InstanceId) -> bool {
+    let mut preempted = false;
+    while !world.fleet.instance_mut(id).grow_decode() {
+        let Some(victim) = world.fleet.instance(id).last_admitted() else { break };
+        world.preempt(id, victim);
+        preempted = true;
+    }
+    preempted
+}
+
+/// Gives the partly computed prompt its next chunk; true if it was preempted instead, for want of blocks. The budget of prompts is never
+/// zero before: every running sequence but this one takes one token of it, and there are fewer of those than `max_num_seqs`.
+fn continue_prompt<O: Observer>(world: &mut World<O>, id: InstanceId, forming: &mut Forming) -> bool {
+    let Some(slot) = world.fleet.instance(id).partly_computed() else { return false };
+    let request = &mut world.requests[slot];
+    let (computed, target) = (request.computed(), request.target());
+    let tokens = (target - computed).min(forming.budget);
+    debug_assert!(tokens > 0, "the budget covers every running sequence");
+    if world.fleet.instance_mut(id).add_chunk(request, slot, tokens) {
+        forming.add(computed, tokens, target);
+        return false;
+    }
+    world.preempt(id, slot);
+    true
+}
+
+/// Sequences whose KV has arrived join the decode batch.
+fn admit_resident<O: Observer>(world: &mut World<O>, id: InstanceId, forming: &mut Forming) {
+    while let Some(slot) = world.fleet.instance(id).first_resident() {
+        if forming.budget == 0 || !world.fleet.instance(id).has_seat() {
+            return;
+        }
+        forming.budget -= 1;
+        world.join(id, slot);
+    }
+}
+
+/// New and preempted requests start to be computed.
+fn admit_waiting<O: Observer>(
+    world: &mut World<O>,
+    id: InstanceId,
+    forming: &mut Forming,
+    may_start: &mut dyn FnMut(&mut World<O>, InstanceId, Slot) -> bool,
+) {
+    while let Some(slot) = world.fleet.instance(id).first_waiting() {
+        if forming.budget == 0 || !world.fleet.instance(id).has_seat() || !may_start(world, id, slot) {
+            return;
+        }
+        let first = world.fleet.instance(id).first_chunk(&world.requests[slot], forming.budget);
+        if !first.whole || !world.start(id, slot, first) {
+            world.fleet.instance_mut(id).set_look_again(first.hit > 0);
+            return;
+        }
+        forming.add(first.cached, first.tokens, world.requests[slot].target());
+    }
+}
+
+impl Forming {
+    /// Adds a chunk of `tokens` new tokens after `done` computed ones, of `target` in all.
+    fn add(&mut self, done: u32, tokens: u32, target: u32) {
+        add_chunk(&mut self.prefill, done, tokens, target, self.window);
+        self.budget -= tokens;
+    }
+}
+
+/// Adds a chunk of `tokens` new tokens after `done` computed ones to the sums of a batch.
+fn add_chunk(shape: &mut BatchShape, done: u32, tokens: u32, target: u32, window: Option<u32>) {
+    let (p, n) = (u64::from(done), u64::from(tokens));
+    shape.prefill_tokens += n;
+    shape.prefill_sequences += 1;
+    shape.prefill_completions += u32::from(done + tokens >= target);
+    shape.prefill_pairs += pairs(p, n);
+    shape.prefill_context += p + n;
+    let (windowed_pairs, windowed_context) = match window {
+        None => (pairs(p, n), p + n),
+        Some(w) => {
+            let w = u64::from(w);
+            // Queries whose view is not yet full see all before them; the rest see `w` keys each.
+            let growing = w.saturating_sub(p).min(n);
+            (pairs(p, growing) + (n - growing) * w, p.min(w) + n)
+        }
+    };
+    shape.prefill_windowed_pairs += windowed_pairs;
+    shape.prefill_windowed_context += windowed_context;
+}
+
+/// (query, key) pairs of `n` new tokens after `p` others under the causal mask.
+const fn pairs(p: u64, n: u64) -> u64 {
+    n * p + n * (n + 1) / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn pairs_agree_with_a_loop_over_queries(done in 0u32..300, tokens in 1u32..300, window in proptest::option::of(1u32..200)) {
+            let mut shape = BatchShape::default();
+            add_chunk(&mut shape, done, tokens, done + tokens, window);
+            let views = (done..done + tokens).map(|q| u64::from(q + 1));
+            prop_assert_eq!(shape.prefill_pairs, views.clone().sum::<u64>());
+            let cap = u64::from(window.unwrap_or(u32::MAX));
+            prop_assert_eq!(shape.prefill_windowed_pairs, views.map(|v| v.min(cap)).sum::<u64>());
+            prop_assert_eq!(shape.prefill_completions, 1);
+        }
+    }
+}

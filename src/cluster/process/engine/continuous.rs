@@ -1,0 +1,65 @@
+//! Continuous batching, after vLLM v1: four phases per iteration.
+//!
+//! 1. **Form batch** (`batch.rs`): running sequences first, then arrived KV, then new prompts.
+//! 2. **Execute**: the performance model says how long; the end is scheduled.
+//! 3. **Complete**: tokens leave, sequences finish, prompts are handed on.
+//! 4. **Schedule next**: a wake; the next batch is formed when the instant has no events left, or the instance falls idle.
+//!
+//! An undisturbed decode batch *runs ahead*: one event for many iterations. Whatever touches the instance from outside first
+//! completes the iterations that lie before the present place in the order of events (`World::catch_up`), and takes effect
+//! at the next boundary. Stepping and running ahead go through the same books, so they agree to the byte.
+
+use super::batch;
+use crate::cluster::ids::{InstanceId, Slot};
+use crate::cluster::observe::{Observer, Outcome};
+use crate::cluster::state::World;
+
+/// Phases 1, 2 and 4 for an instance that can form a batch now. `may_start` is asked before a prompt is started.
+pub(crate) fn form<O: Observer>(world: &mut World<O>, id: InstanceId, may_start: &mut dyn FnMut(&mut World<O>, InstanceId, Slot) -> bool) {
+    if !world.fleet.instance(id).is_free() {
+        return;
+    }
+    let shape = batch::form(world, id, may_start);
+    if shape.is_empty() {
+        return world.stop(id);
+    }
+    if shape.prefill_tokens > 0 {
+        let cost = world.fleet.pool_of(id).spec().perf.iteration(&shape);
+        world.begin_single(id, cost);
+    } else {
+        world.start_run_unless_one_goes_on(id);
+        world.begin_decode(id);
+    }
+    if world.layer_wise() && world.fleet.hands_on(id) {
+        world.send_cached_of_chunks(id);
+    }
+    if world.fleet.instance_mut(id).take_returned() {
+        world.memory_freed(id);
+    }
+}
+
+/// Phase 3, at the end of the last planned iteration.
+pub(crate) fn finish<O: Observer>(world: &mut World<O>, id: InstanceId) {
+    world.complete_plan(id);
+    while let Some(slot) = world.fleet.instance_mut(id).pop_finished(&world.requests) {
+        world.leave(slot, Outcome::Completed);
+    }
+    let chunks = world.fleet.instance_mut(id).take_chunks();
+    for &chunk in &chunks {
+        if world.chunk_computed(id, chunk) {
+            prompt_done(world, id, chunk.slot);
+        }
+    }
+    world.fleet.instance_mut(id).recycle_chunks(chunks);
+}
+
+/// A prompt is done and its token has left: to the decode batch, to the handoff, or out.
+fn prompt_done<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) {
+    if world.requests[slot].is_finished() {
+        world.leave(slot, Outcome::Completed);
+    } else if world.fleet.hands_on(id) {
+        world.hold(id, slot);
+    } else {
+        world.decode_here(id, slot);
+    }
+}

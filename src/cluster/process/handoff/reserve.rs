@@ -1,0 +1,108 @@
+//! Memory on the decode side: which request gets it, and which looks again when some comes free.
+//!
+//! Two kinds of request wait for it. With `after-prefill`, prompts that are done, in one row per model. With `layer-wise`, the first
+//! request of each prefill instance; instances get it first come, first served. Whenever a decode instance may have room again, the
+//! first of both try; whenever the first gives up, the next does.
+
+use std::cell::RefCell;
+
+use crate::cluster::event::Wake;
+use crate::cluster::ids::{InstanceId, ModelId, Slot};
+use crate::cluster::observe::Observer;
+use crate::cluster::spec::ClusterSpec;
+use crate::cluster::state::World;
+use crate::policy::{Candidates, RequestView, Router};
+use crate::sim::{Arena, Purpose, Streams};
+
+/// The routers of handoffs.
+#[derive(Debug)]
+pub(crate) struct Handoffs {
+    routers: Arena<ModelId, Box<dyn Router>>,
+}
+
+/// Decode instances as a router sees them. Only those that it asks about are brought to the present.
+struct Receivers<'a, O> {
+    world: RefCell<&'a mut World<O>>,
+    model: ModelId,
+    slot: Slot,
+}
+
+impl<O: Observer> Candidates for Receivers<'_, O> {
+    fn len(&self) -> usize {
+        self.world.borrow().fleet.route(self.model).decode().len()
+    }
+    fn eligible(&self, i: usize) -> bool {
+        let mut world = self.world.borrow_mut();
+        let id = world.fleet.route(self.model).decode()[i];
+        world.could_receive(id, self.slot)
+    }
+    fn in_flight(&self, i: usize) -> u64 {
+        let world = self.world.borrow();
+        world.fleet.loads()[world.fleet.route(self.model).decode()[i]].in_flight()
+    }
+    fn pending_tokens(&self, i: usize) -> u64 {
+        let world = self.world.borrow();
+        world.fleet.loads()[world.fleet.route(self.model).decode()[i]].pending_tokens()
+    }
+}
+
+impl Handoffs {
+    pub(crate) fn new<O: Observer>(spec: &ClusterSpec, world: &World<O>) -> Self {
+        let streams = Streams::new(spec.seed);
+        let build = |model: ModelId| spec.routers.decode.build(streams.stream(Purpose::Routing, 2 * u32::from(model.0) + 1));
+        let routers = Arena::mirror(world.fleet.routes(), |model, _| build(model));
+        Self { routers }
+    }
+
+    /// Memory of a model's decode instances may have become free: those that wait for it try again.
+    pub(crate) fn retry<O: Observer>(&mut self, world: &mut World<O>, model: ModelId) {
+        while let Some(slot) = world.fleet.route(model).handoffs().first() {
+            if !self.reserve(world, slot) {
+                break;
+            }
+            world.send_held(slot);
+        }
+        // Prefill instances whose first request waits, first come, first served. The first that still finds no room ends it, or short prompts
+        // would take for ever what a long one needs. One that is busy asks again at its next boundary, and lets others go first until then.
+        while let Some(&id) = world.fleet.route(model).blocked().front() {
+            if world.fleet.instance(id).is_free() {
+                world.agenda.post(Wake::Instance(id));
+                return;
+            }
+            world.fleet.route_mut(model).pass_over_blocked();
+        }
+    }
+
+    /// True if a request may start its prefill: always, but with layer-wise handoff only once the decode side has room for it. Instances
+    /// that wait for room get it first come, first served.
+    pub(crate) fn may_start<O: Observer>(&mut self, world: &mut World<O>, id: InstanceId, slot: Slot) -> bool {
+        if !world.needs_room(id, slot) {
+            return true;
+        }
+        let model = world.model_of(slot);
+        let is_next = world.fleet.route(model).blocked().front().is_none_or(|&first| first == id);
+        let reserved = is_next && self.reserve(world, slot);
+        if reserved {
+            world.end_refusal(slot);
+            if world.fleet.route_mut(model).unblock(id) {
+                world.agenda.post(Wake::Memory(model));
+            }
+        } else {
+            world.fleet.route_mut(model).block(id);
+            world.note_refusal(slot);
+        }
+        reserved
+    }
+
+    /// Takes memory for a request on a decode instance of the router's choice.
+    fn reserve<O: Observer>(&mut self, world: &mut World<O>, slot: Slot) -> bool {
+        let (request, model) = (&world.requests[slot], world.model_of(slot));
+        let view = RequestView { class: request.class(), prompt_tokens: request.prompt() };
+        let chosen = self.routers[model].route(&view, &Receivers { world: RefCell::new(world), model, slot });
+        let Some(chosen) = chosen else { return false };
+        let id = world.fleet.route(model).decode()[chosen];
+        let reserved = world.reserve(id, slot);
+        debug_assert!(reserved, "the router chose an eligible instance");
+        reserved
+    }
+}

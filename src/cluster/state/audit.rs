@@ -1,0 +1,240 @@
+//! The invariants, checked after every event in debug builds and with `--audit`.
+//!
+//! | | invariant |
+//! |---|---|
+//! | 1 | requests: arrived = completed + rejected + timed out + inside |
+//! | 2 | lifecycle: a request is in the queue, batch, row or transfer that its stage says, and every place holds as many as say so |
+//! | 3 | time: the clock never goes back, no iteration has zero length |
+//! | 4 | blocks: held by sequences + reserved + cached + free = all; nothing is held twice |
+//! | 5 | causality: arrival ≤ prefill start ≤ first token ≤ KV delivered ≤ decode start ≤ last token; reserved ≤ transfer start ≤ delivered |
+//! | 6 | the sums of a decode batch are those of its sequences |
+//! | 7 | work conservation: an idle instance has nothing it could run, and the first in its queue could not start; the first of those who wait for decode memory could not have it |
+//! | 8 | no oracle: policies get views, which have no output length (by construction) |
+//! | 9 | network: no port above its capacity, every transfer has a sender and a receiver |
+//! | 10 | liveness: when nothing is scheduled any more, no request is left inside (checked at the end of the run) |
+//! | 11 | energy: every nanosecond of every instance is booked once, busy or idle (checked by `tests/conservation.rs`) |
+//! | 12 | instances billed = instances provisioned (checked by `tests/conservation.rs`) |
+//!
+//! After each event: the clock, the timestamps of whoever left, the ports whose load changed last, and one instance in rotation (2, 3, 4, 6
+//! and the batch of 7). Everything at the end, and after as many events as there are instances and requests, so that an audited event
+//! costs the same in a large cluster as in a small one: broken sums stay broken.
+
+use thiserror::Error;
+
+use super::instance::Instance;
+use super::request::Stage;
+use super::world::World;
+use crate::cluster::ids::{InstanceId, Slot};
+use crate::cluster::observe::Observer;
+use crate::sim::{Arena, Id, SimTime};
+
+/// A broken invariant: our error, please report it. The run cannot be resumed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("invariant {number} broken: {what}")]
+pub struct Violation {
+    /// Its number in the table of `cluster/state/audit.rs`.
+    pub number: u8,
+    /// What was found.
+    pub what: String,
+}
+
+fn ensure(number: u8, holds: bool, what: impl FnOnce() -> String) -> Result<(), Violation> {
+    if holds { Ok(()) } else { Err(Violation { number, what: what() }) }
+}
+
+/// Checks the invariants of a run, and where it stands in its rounds.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Audit {
+    /// The instance that was looked at last.
+    instance: Option<InstanceId>,
+    /// Events since everything was audited.
+    events: usize,
+}
+
+impl Audit {
+    /// Checks that the clock does not go back.
+    pub(crate) fn clock<O: Observer>(&self, world: &World<O>, next: SimTime) -> Result<(), Violation> {
+        ensure(3, next >= world.now(), || format!("the clock goes back from {} to {next}", world.now()))
+    }
+
+    /// Checks after an event.
+    pub(crate) fn event<O: Observer>(&mut self, world: &mut World<O>) -> Result<(), Violation> {
+        self.events += 1;
+        if let Some(what) = world.disorder() {
+            return Err(Violation { number: 5, what: what.clone() });
+        }
+        let next = self.instance.and_then(|last| InstanceId::from_index(last.index() + 1));
+        let next = next.filter(|&next| world.fleet.instances.get(next).is_some());
+        self.instance = next.or_else(|| world.fleet.instances.ids().next());
+        if let Some(id) = self.instance {
+            world.audit_instance(id, None)?;
+        }
+        ensure(9, world.wire.fabric().is_last_change_within_capacity(), || "a port carries more than its capacity".into())
+    }
+
+    /// Checks when the agenda of an instant has been worked off; now and then everything.
+    pub(crate) fn instant<O: Observer>(&mut self, world: &mut World<O>) -> Result<(), Violation> {
+        if self.events < world.fleet.instances.len() + world.requests.places() {
+            return Ok(());
+        }
+        self.events = 0;
+        world.audit_everything()
+    }
+
+    /// Checks when nothing is scheduled any more.
+    pub(crate) fn end<O: Observer>(&mut self, world: &mut World<O>, exhausted: bool) -> Result<(), Violation> {
+        let inside = world.requests.in_flight();
+        ensure(10, inside == 0 && exhausted, || {
+            let stuck = world.requests.iter().take(5).map(|(_, r)| format!("request {} {:?}", r.ask.id, r.progress.stage));
+            let stuck = stuck.collect::<Vec<_>>().join(", ");
+            let state = if exhausted { "exhausted" } else { "waiting" };
+            format!("nothing is scheduled, but {inside} requests are inside ({stuck}) and the workload is {state}")
+        })?;
+        for (id, instance) in world.fleet.instances.iter() {
+            let used = instance.kv.used();
+            ensure(4, used == 0, || format!("instance {} still holds {used} blocks of nobody", id.0))?;
+        }
+        world.audit_everything()
+    }
+}
+
+impl<O: Observer> World<O> {
+    fn audit_everything(&mut self) -> Result<(), Violation> {
+        let left_behind = self.audit_requests()?;
+        for (id, &blocks) in left_behind.iter() {
+            self.audit_instance(id, Some(blocks))?;
+        }
+        self.audit_waiting()?;
+        ensure(9, self.wire.fabric().within_capacity(), || "a port carries more than its capacity".into())
+    }
+
+    /// One look at every request. Returns the blocks of prompts that are done and wait to be handed on, by instance.
+    fn audit_requests(&self) -> Result<Arena<InstanceId, u64>, Violation> {
+        let (mut inside, mut transfers) = (0u64, 0usize);
+        let (mut waiting, mut running, mut reserving, mut arrived, mut refused) = (0u64, 0u64, 0u64, 0u64, 0u64);
+        let mut left_behind = Arena::mirror(&self.fleet.instances, |_, _| 0);
+        for (_, request) in self.requests.iter() {
+            inside += u64::from(!request.progress.reported);
+            transfers += usize::from(request.handoff.transfer.is_some());
+            refused += u64::from(request.timeline.refused_at.is_some());
+            match request.progress.stage {
+                Stage::Waiting => waiting += 1,
+                Stage::Prefilling | Stage::Decoding => running += 1,
+                Stage::Reserving => reserving += 1,
+                Stage::Resident => arrived += 1,
+                Stage::Arrived | Stage::Transferring | Stage::Done => {}
+            }
+            let handed_on = matches!(request.progress.stage, Stage::Reserving | Stage::Transferring)
+                || (request.is_done() && request.progress.generated > 0);
+            if handed_on
+                && self.fleet.instances.get(request.progress.instance).is_some_and(|instance| self.fleet.pools[instance.pool].hands_on)
+            {
+                left_behind[request.progress.instance] += request.progress.held.own();
+            }
+        }
+        ensure(1, inside == self.requests.in_flight(), || {
+            format!("{inside} requests are inside, {} should be", self.requests.in_flight())
+        })?;
+        let sum = |of: &dyn Fn(&Instance) -> u64| self.fleet.instances.values().map(of).sum::<u64>();
+        let handoffs: u64 = self.fleet.routes.values().map(|route| route.handoffs.len()).sum();
+        let short_of_memory: u64 = self.fleet.routes.values().map(|route| route.short_of_memory).sum();
+        let aborted = sum(&|instance| instance.batch.leaving.len() as u64);
+        for (what, found, expected) in [
+            ("wait", waiting, sum(&|instance| instance.queue.waiting.len())),
+            ("run", running + aborted, sum(&|instance| instance.batch.admitted.len())),
+            ("wait to be handed on", reserving, handoffs),
+            ("wait for decode memory", reserving + refused, short_of_memory),
+            ("have arrived", arrived, sum(&|instance| instance.queue.resident.len())),
+        ] {
+            ensure(2, found == expected, || format!("{found} requests {what}, the rows of those have {expected}"))?;
+        }
+        ensure(9, transfers == self.wire.fabric().in_flight(), || {
+            format!("{transfers} requests are on the wire, the network has {}", self.wire.fabric().in_flight())
+        })?;
+        let ends: u32 = self.fleet.instances.values().map(|instance| instance.traffic.transfers).sum();
+        ensure(9, ends as usize == 2 * transfers, || format!("{transfers} transfers have {ends} ends"))?;
+        Ok(left_behind)
+    }
+
+    /// Whoever is first in a row waits for a reason.
+    fn audit_waiting(&mut self) -> Result<(), Violation> {
+        for id in self.fleet.instances.ids() {
+            let instance = &self.fleet.instances[id];
+            let Some(slot) = instance.queue.waiting.first().filter(|_| instance.flight.current.is_none()) else { continue };
+            let fits = instance.could_start(&self.requests[slot]);
+            let needs_room = self.needs_room(id, slot);
+            let in_line = self.fleet.routes[self.model_of(slot)].blocked.contains(&id);
+            let waits = if needs_room { in_line } else { !fits };
+            ensure(7, waits, || format!("instance {} is idle at {}, the first in its queue could start", id.0, self.now()))?;
+        }
+        for model in self.fleet.routes.ids() {
+            let next = self.fleet.routes[model].blocked.front().map(|&id| self.fleet.instances[id].queue.waiting.first());
+            ensure(7, next != Some(None), || "an instance without requests waits for decode memory".into())?;
+            for slot in [next.flatten(), self.fleet.routes[model].handoffs.first()].into_iter().flatten() {
+                let decode = self.fleet.routes[model].decode.clone();
+                let has_room = decode.into_iter().any(|id| self.could_receive(id, slot));
+                ensure(7, !has_room, || format!("request {} waits for decode memory that is there", self.requests[slot].ask.id))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `left_behind`: blocks of prompts that are done here and wait to be handed on; `None`: not known, where there may be any.
+    fn audit_instance(&self, id: InstanceId, left_behind: Option<u64>) -> Result<(), Violation> {
+        let (instance, index) = (&self.fleet.instances[id], id.0);
+        if let Some(current) = instance.flight.current {
+            ensure(3, current.end > current.start, || format!("instance {index} has an iteration of no length at {}", current.start))?;
+        }
+        let mut blocks = instance.traffic.incoming_blocks;
+        let (mut decoding, mut context, mut prefilling) = (0u32, 0u64, 0usize);
+        for slot in instance.batch.admitted.iter(&self.requests) {
+            let request = &self.requests[slot];
+            ensure(2, request.progress.instance == id, || format!("request {} runs on instance {index}, not on its own", request.ask.id))?;
+            if instance.batch.prefilling.contains(&slot) {
+                prefilling += 1;
+                blocks += request.progress.held.own();
+            } else {
+                decoding += 1;
+                let stored = u64::from(instance.stored(request));
+                context += stored;
+                blocks += instance.kv.own_blocks(stored + u64::from(instance.batch.ahead), request.progress.held.groups());
+            }
+        }
+        ensure(6, decoding == instance.batch.decode.count() && context == instance.batch.decode.context(), || {
+            format!(
+                "instance {index} counts {} sequences of {} tokens, has {decoding} of {context}",
+                instance.batch.decode.count(),
+                instance.batch.decode.context()
+            )
+        })?;
+        ensure(2, prefilling == instance.batch.prefilling.len(), || format!("instance {index} has lost a prompt"))?;
+        blocks += instance.queue.resident.iter(&self.requests).map(|slot| self.requests[slot].progress.held.own()).sum::<u64>();
+        blocks += left_behind.unwrap_or_default();
+        let known = left_behind.is_some() || !self.fleet.pools[instance.pool].hands_on;
+        ensure(4, blocks == instance.kv.private() || !known, || {
+            format!("instance {index} has {} blocks taken, its requests hold {blocks}", instance.kv.private())
+        })?;
+        ensure(4, instance.kv.used() <= instance.kv.total(), || format!("instance {index} uses more blocks than it has"))?;
+        self.audit_queues(id)
+    }
+
+    fn audit_queues(&self, id: InstanceId) -> Result<(), Violation> {
+        let (instance, index) = (&self.fleet.instances[id], id.0);
+        let is_in = |slot: Slot, stage: Stage| self.requests[slot].progress.stage == stage;
+        ensure(2, instance.queue.waiting.iter(&self.requests).all(|slot| is_in(slot, Stage::Waiting)), || {
+            format!("instance {index} queues a request that does not wait")
+        })?;
+        ensure(2, instance.queue.resident.iter(&self.requests).all(|slot| is_in(slot, Stage::Resident)), || {
+            format!("instance {index} holds KV of a request that has not arrived")
+        })?;
+        // Whoever is to be woken at this instant is not idle yet.
+        let settled = self.agenda.is_empty();
+        ensure(7, !settled || instance.flight.current.is_some() || (instance.queue.resident.is_empty() && instance.running() == 0), || {
+            format!(
+                "instance {index} is idle at {} with {} sequences to run",
+                self.now(),
+                instance.running() + instance.queue.resident.len()
+            )
+        })
+    }
+}

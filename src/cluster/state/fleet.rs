@@ -1,0 +1,188 @@
+//! The instances, the pools they belong to, and which of them serve which model.
+
+use std::collections::VecDeque;
+
+use super::instance::Instance;
+use super::list::List;
+use super::load::Load;
+use super::wire::Wire;
+use crate::cluster::ids::{InstanceId, ModelId, PoolId};
+use crate::cluster::spec::{ClusterSpec, PoolSpec, Role, SpecError};
+use crate::sim::{Arena, SimTime};
+
+/// A pool and its queue gauge.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    pub(super) spec: PoolSpec,
+    /// True if its prompts are handed on to decode instances.
+    pub(super) hands_on: bool,
+    pub(super) waiting: u64,
+    pub(super) waiting_since: SimTime,
+}
+
+impl Pool {
+    pub(crate) const fn spec(&self) -> &PoolSpec {
+        &self.spec
+    }
+}
+
+/// An instance where requests can begin.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry {
+    pub(crate) id: InstanceId,
+    /// Prompts must be shorter: its own limit; where it hands on, also that of the decode instance with the longest.
+    pub(crate) context: u32,
+    /// Prompt and output are at most this long: its own limit, or where it hands on, that of the decode instance with the longest. What
+    /// the one that is chosen in the end holds less is cut when it is chosen.
+    pub(crate) output_context: u32,
+}
+
+/// The instances that serve one model, by stage, and the requests between the stages.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(super) entry: Vec<Entry>,
+    pub(super) decode: Vec<InstanceId>,
+    pub(super) longest_decode: Option<u32>,
+    /// True if the model has prefill instances.
+    split: bool,
+    /// Prompts that are done and wait for memory on the decode side, first come first served.
+    pub(super) handoffs: List,
+    /// Prefill instances whose first request waits for memory on the decode side (`layer-wise`).
+    pub(super) blocked: VecDeque<InstanceId>,
+    /// Requests that wait for memory on the decode side, in either of these ways, and since when it is so many.
+    pub(super) short_of_memory: u64,
+    pub(super) short_since: SimTime,
+}
+
+impl Route {
+    /// Prefill and mixed instances in order of id, but for prefill instances that have nobody to hand on to.
+    pub(crate) fn entry(&self) -> &[Entry] {
+        &self.entry
+    }
+    pub(crate) fn decode(&self) -> &[InstanceId] {
+        &self.decode
+    }
+    pub(crate) const fn is_split(&self) -> bool {
+        self.split
+    }
+    /// Prefill instances whose first request waits for memory, and those whose turn comes first.
+    pub(crate) const fn blocked(&self) -> &VecDeque<InstanceId> {
+        &self.blocked
+    }
+    pub(crate) const fn handoffs(&self) -> &List {
+        &self.handoffs
+    }
+    /// Gives up the first place among the blocked: an instance that is busy asks again at its next boundary.
+    pub(crate) fn pass_over_blocked(&mut self) {
+        self.blocked.pop_front();
+    }
+    pub(crate) fn block(&mut self, id: InstanceId) {
+        if !self.blocked.contains(&id) {
+            self.blocked.push_back(id);
+        }
+    }
+    /// True if it was the first of several.
+    pub(crate) fn unblock(&mut self, id: InstanceId) -> bool {
+        let was_next = self.blocked.front() == Some(&id);
+        self.blocked.retain(|&other| other != id);
+        was_next && !self.blocked.is_empty()
+    }
+}
+
+/// Everything that serves.
+#[derive(Debug)]
+pub(crate) struct Fleet {
+    pub(super) pools: Arena<PoolId, Pool>,
+    pub(super) instances: Arena<InstanceId, Instance>,
+    /// What routers ask of the instances.
+    pub(super) loads: Arena<InstanceId, Load>,
+    pub(super) routes: Arena<ModelId, Route>,
+}
+
+impl Fleet {
+    /// The fleet of a scenario, idle, each instance with its ports on the wire.
+    ///
+    /// # Errors
+    /// [`SpecError`] if the parts do not fit together, or are too many to be numbered.
+    pub(super) fn new(spec: &ClusterSpec, wire: &mut Wire) -> Result<Self, SpecError> {
+        let mut pools = Arena::default();
+        let mut instances = Arena::default();
+        for pool in &spec.pools {
+            let hands_on = pool.role == Role::Prefill;
+            let id = pools.push("pools", Pool { spec: pool.clone(), hands_on, waiting: 0, waiting_since: SimTime::ZERO })?;
+            let of_model = spec.classes.iter().filter(|class| class.model == pool.model);
+            let group_tokens = of_model.map(|class| class.prefix_tokens).find(|&tokens| tokens > 0).unwrap_or_default();
+            for _ in 0..pool.instances {
+                let ports = (wire.add_port(pool.port_bytes_per_s), wire.add_port(pool.port_bytes_per_s));
+                instances.push("instances", Instance::new(id, pool, group_tokens, ports)?)?;
+            }
+        }
+        let loads = Arena::mirror(&instances, |_, _| Load::default());
+        let mut fleet = Self { pools, instances, loads, routes: Arena::default() };
+        let asked = spec.classes.iter().map(|class| class.model);
+        let models = spec.pools.iter().map(|pool| pool.model).chain(asked).max().map_or(0, |ModelId(last)| u32::from(last) + 1);
+        let routes: Vec<Route> = (0..models).map(|model| fleet.route_of(model)).collect();
+        fleet.routes = Arena::from_items("models", routes)?;
+        Ok(fleet)
+    }
+
+    fn route_of(&self, model: u32) -> Route {
+        let of = |role: Role| {
+            self.instances.iter().filter(move |(_, instance)| {
+                let pool = &self.pools[instance.pool].spec;
+                u32::from(pool.model.0) == model && pool.role == role
+            })
+        };
+        let longest_decode = of(Role::Decode).map(|(_, instance)| instance.engine.max_model_len).max();
+        let mixed = of(Role::Mixed).map(|(id, instance)| {
+            let context = instance.engine.max_model_len;
+            Entry { id, context, output_context: context }
+        });
+        let prefill = of(Role::Prefill).filter_map(|(id, instance)| {
+            let output_context = longest_decode?;
+            Some(Entry { id, context: output_context.min(instance.engine.max_model_len), output_context })
+        });
+        let mut entry: Vec<Entry> = mixed.chain(prefill).collect();
+        entry.sort_unstable_by_key(|entry| entry.id);
+        Route {
+            entry,
+            decode: of(Role::Decode).map(|(id, _)| id).collect(),
+            longest_decode,
+            split: of(Role::Prefill).next().is_some(),
+            handoffs: List::default(),
+            blocked: VecDeque::new(),
+            short_of_memory: 0,
+            short_since: SimTime::ZERO,
+        }
+    }
+
+    pub(crate) fn instance(&self, id: InstanceId) -> &Instance {
+        &self.instances[id]
+    }
+    pub(crate) fn instance_mut(&mut self, id: InstanceId) -> &mut Instance {
+        &mut self.instances[id]
+    }
+    pub(crate) const fn instances(&self) -> &Arena<InstanceId, Instance> {
+        &self.instances
+    }
+    pub(crate) const fn loads(&self) -> &Arena<InstanceId, Load> {
+        &self.loads
+    }
+    pub(crate) const fn routes(&self) -> &Arena<ModelId, Route> {
+        &self.routes
+    }
+    pub(crate) fn route(&self, model: ModelId) -> &Route {
+        &self.routes[model]
+    }
+    pub(crate) fn route_mut(&mut self, model: ModelId) -> &mut Route {
+        &mut self.routes[model]
+    }
+    /// The pool of an instance.
+    pub(crate) fn pool_of(&self, id: InstanceId) -> &Pool {
+        &self.pools[self.instances[id].pool]
+    }
+    /// True if prompts computed on an instance are handed on.
+    pub(crate) fn hands_on(&self, id: InstanceId) -> bool {
+        self.pool_of(id).hands_on
+    }
+}

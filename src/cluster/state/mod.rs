@@ -1,0 +1,28 @@
+//! The stores of a cluster: what is true now, and the moves that keep it consistent.
+//!
+//! Owns: requests, queues, batches, leases, the clock, the agenda, the books. Must not know: why anything moves. Policies, engines and
+//! handoffs are processes; a store names none of them, and only stores write the fields of stores.
+
+mod agenda;
+mod audit;
+mod calendar;
+mod deadlines;
+mod decode_set;
+mod fleet;
+mod flight;
+mod instance;
+mod leave;
+mod ledger;
+mod list;
+mod load;
+mod moves;
+mod request;
+mod send;
+mod wire;
+mod world;
+
+pub(crate) use audit::Audit;
+pub use audit::Violation;
+pub(crate) use fleet::Entry;
+pub(crate) use load::Load;
+pub(crate) use world::World;

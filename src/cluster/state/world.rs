@@ -1,0 +1,285 @@
+//! All stores of a cluster together, the clock among them, and what brings an instance to the present.
+
+use super::agenda::Agenda;
+use super::calendar::Calendar;
+use super::deadlines::Deadlines;
+use super::fleet::Fleet;
+use super::ledger::{book_iteration, settle_cut_off, settle_gauges, settle_idle};
+use super::request::{Request, Requests};
+use super::wire::Wire;
+use crate::cluster::event::{Event, Wake, iteration_key};
+use crate::cluster::ids::{InstanceId, ModelId, PoolId, Slot};
+use crate::cluster::observe::Observer;
+use crate::cluster::spec::{ClassSpec, ClusterSpec, Overlap, Role, SpecError};
+use crate::perf::IterationCost;
+use crate::sim::{Arena, SimTime, TooMany};
+use crate::workload::{ClassId, RequestSpec};
+
+/// The state of a cluster.
+#[derive(Debug)]
+pub(crate) struct World<O> {
+    pub(crate) fleet: Fleet,
+    pub(crate) requests: Requests,
+    pub(crate) wire: Wire,
+    pub(crate) calendar: Calendar,
+    pub(crate) agenda: Agenda,
+    pub(crate) deadlines: Arena<ClassId, Deadlines>,
+    pub(super) classes: Arena<ClassId, ClassSpec>,
+    pub(crate) observer: O,
+    /// Events handled so far; an iteration counts as one, whether stepped or passed over.
+    events: u64,
+    /// Requests that have left since the workload was told.
+    pub(super) departed: Vec<(ClassId, SimTime)>,
+    /// The first request with timestamps out of order, if the run is audited.
+    pub(super) disorder: Option<String>,
+    layer_wise: bool,
+    fast_forward: bool,
+    pub(super) audit: bool,
+}
+
+impl<O: Observer> World<O> {
+    /// An empty cluster at time zero.
+    ///
+    /// # Errors
+    /// [`SpecError`] if the parts do not fit together, or are too many to be numbered.
+    pub(crate) fn new(spec: &ClusterSpec, observer: O) -> Result<Self, SpecError> {
+        let mut wire = Wire::new(spec.network.fabric_bytes_per_s);
+        let fleet = Fleet::new(spec, &mut wire)?;
+        let classes = Arena::from_items("workloads", spec.classes.iter().cloned())?;
+        Ok(Self {
+            agenda: Agenda::new(Arena::mirror(fleet.routes(), |_, _| false), Arena::mirror(fleet.instances(), |_, _| false)),
+            fleet,
+            requests: Requests::default(),
+            wire,
+            calendar: Calendar::default(),
+            deadlines: Arena::mirror(&classes, |_, _| Deadlines::default()),
+            classes,
+            observer,
+            events: 0,
+            departed: Vec::new(),
+            disorder: None,
+            layer_wise: spec.network.overlap == Overlap::LayerWise,
+            fast_forward: spec.fast_forward,
+            audit: spec.audit,
+        })
+    }
+
+    pub(crate) const fn now(&self) -> SimTime {
+        self.calendar.now()
+    }
+    pub(crate) const fn events(&self) -> u64 {
+        self.events
+    }
+    pub(crate) const fn count_event(&mut self) {
+        self.events += 1;
+    }
+    /// True if KV moves layer by layer while later layers are computed.
+    pub(crate) const fn layer_wise(&self) -> bool {
+        self.layer_wise
+    }
+    pub(crate) fn class(&self, class: ClassId) -> &ClassSpec {
+        &self.classes[class]
+    }
+    pub(crate) const fn disorder(&self) -> Option<&String> {
+        self.disorder.as_ref()
+    }
+    /// Takes the requests that have left since the last call.
+    pub(crate) fn take_departed(&mut self) -> std::vec::Drain<'_, (ClassId, SimTime)> {
+        self.departed.drain(..)
+    }
+    /// The model that a request asks for.
+    pub(crate) fn model_of(&self, slot: Slot) -> ModelId {
+        self.classes[self.requests[slot].ask.class].model
+    }
+
+    /// A request comes in.
+    ///
+    /// # Errors
+    /// [`TooMany`] requests inside to be numbered.
+    pub(crate) fn arrive(&mut self, spec: RequestSpec) -> Result<Slot, TooMany> {
+        let now = self.now();
+        self.observer.arrived(now, spec.class);
+        let slot = self.requests.insert(Request::new(self.requests.arrived(), now, spec))?;
+        self.note_deadline(slot);
+        Ok(slot)
+    }
+
+    /// Brings an instance to the present and makes it form a new batch at its next boundary.
+    pub(crate) fn touch(&mut self, id: InstanceId) {
+        self.catch_up(id);
+        let flight = &mut self.fleet.instances[id].flight;
+        if flight.planned > 1
+            && let Some(current) = flight.current
+        {
+            flight.planned = 1;
+            let generation = flight.generation.bump();
+            self.calendar.schedule_at(current.end, Event::IterationFinished { instance: id, generation });
+        }
+    }
+
+    /// Completes the iterations of a run that end before the present place in the order of events. At each but one the same batch is formed
+    /// again; where the present lies between the end of an iteration and the formation at that instant, the formation is still to come.
+    pub(crate) fn catch_up(&mut self, id: InstanceId) {
+        loop {
+            let flight = &self.fleet.instances[id].flight;
+            let Some(current) = flight.current.filter(|_| flight.planned > 1) else { return };
+            if iteration_key(current.end, id) >= self.calendar.order() {
+                return;
+            }
+            self.complete_iteration(id);
+            if Wake::Instance(id).key(current.end) >= self.calendar.order() {
+                // The event at the end of the plan is void.
+                let _ = self.fleet.instances[id].flight.generation.bump();
+                return self.reach_boundary(id);
+            }
+            self.form_same_batch(id);
+        }
+    }
+
+    /// The scheduled end of a plan: completes all iterations of it.
+    pub(crate) fn complete_plan(&mut self, id: InstanceId) {
+        while self.fleet.instances[id].flight.planned > 1 {
+            self.complete_iteration(id);
+            self.form_same_batch(id);
+        }
+        debug_assert_eq!(self.fleet.instances[id].flight.current.map(|current| current.end), Some(self.now()));
+        self.complete_iteration(id);
+        self.reach_boundary(id);
+    }
+
+    fn reach_boundary(&mut self, id: InstanceId) {
+        self.fleet.instances[id].flight.reach_boundary();
+        self.agenda.post(Wake::Instance(id));
+    }
+
+    /// Between two iterations of a run: what forming the same batch again does.
+    fn form_same_batch(&mut self, id: InstanceId) {
+        let instance = &mut self.fleet.instances[id];
+        instance.flight.advance();
+        let grown = instance.grow_decode();
+        debug_assert!(grown, "a run ends before its blocks run out");
+    }
+
+    fn complete_iteration(&mut self, id: InstanceId) {
+        self.events += 1;
+        let Self { fleet, requests, observer, .. } = self;
+        let instance = &mut fleet.instances[id];
+        let pool = &fleet.pools[instance.pool].spec;
+        book_iteration(id, instance, requests, pool, observer);
+    }
+
+    /// Begins an iteration with prefill in it.
+    pub(crate) fn begin_single(&mut self, id: InstanceId, cost: IterationCost) {
+        self.settle_idle(id);
+        let now = self.now();
+        self.fleet.instances[id].flight.start_single(now, cost);
+        self.schedule_plan(id);
+    }
+
+    /// Begins the next iteration of a run of decode iterations that has been started, and plans as many as nothing disturbs.
+    pub(crate) fn begin_decode(&mut self, id: InstanceId) {
+        self.settle_idle(id);
+        let Self { fleet, requests, calendar, fast_forward, .. } = self;
+        let instance = &mut fleet.instances[id];
+        let planned = if *fast_forward && !instance.batch.look_again {
+            let milestone = instance.batch.decode.iterations_to_milestone(|slot, epoch| requests.is_current(slot, epoch));
+            let most = milestone.min(instance.flight.left());
+            instance.batch.decode.iterations_within(instance.kv.free(), most).saturating_add(1).min(most)
+        } else {
+            1
+        };
+        instance.flight.plan(calendar.now(), planned);
+        self.schedule_plan(id);
+    }
+
+    /// Starts a run with the batch of the coming iteration, unless that goes on with the run there is.
+    pub(crate) fn start_run_unless_one_goes_on(&mut self, id: InstanceId) {
+        let now = self.now();
+        let instance = &mut self.fleet.instances[id];
+        if !instance.run_goes_on() {
+            let decode = &instance.batch.decode;
+            let cost = self.fleet.pools[instance.pool].spec.perf.decode_run(&decode.shape(), decode.windowed_growth());
+            instance.flight.start_run(now, cost);
+        }
+    }
+
+    fn schedule_plan(&mut self, id: InstanceId) {
+        let flight = &mut self.fleet.instances[id].flight;
+        let Some(end) = flight.planned_end() else { return };
+        let generation = flight.generation.bump();
+        self.calendar.schedule_at(end, Event::IterationFinished { instance: id, generation });
+    }
+
+    /// An instance has nothing to compute.
+    pub(crate) fn stop(&mut self, id: InstanceId) {
+        let now = self.now();
+        let instance = &mut self.fleet.instances[id];
+        if instance.flight.stop() {
+            instance.idle_since = now;
+        }
+    }
+
+    /// Brings an instance to the present and reports its gauges, before its memory or its batch changes.
+    pub(crate) fn settle(&mut self, id: InstanceId) {
+        self.catch_up(id);
+        let now = self.now();
+        settle_gauges(id, &mut self.fleet.instances[id], &mut self.observer, now);
+    }
+
+    pub(super) fn settle_idle(&mut self, id: InstanceId) {
+        let now = self.now();
+        let instance = &mut self.fleet.instances[id];
+        if instance.is_idle() {
+            settle_idle(instance, &self.fleet.pools[instance.pool].spec, &mut self.observer, now);
+        }
+    }
+
+    /// Memory or a seat in the batch of an instance may have become free: those who wait for it look again.
+    pub(crate) fn memory_freed(&mut self, id: InstanceId) {
+        let pool = &self.fleet.pool_of(id).spec;
+        if pool.role == Role::Decode {
+            self.agenda.post(Wake::Memory(pool.model));
+        }
+    }
+
+    /// Changes the number of requests that wait in a pool.
+    pub(super) fn change_queue(&mut self, id: PoolId, by: i64) {
+        let now = self.now();
+        let pool = &mut self.fleet.pools[id];
+        if now > pool.waiting_since {
+            self.observer.queue(id, pool.waiting_since, now, pool.waiting);
+            pool.waiting_since = now;
+        }
+        pool.waiting = pool.waiting.saturating_add_signed(by);
+    }
+
+    /// Changes the number of requests of a model that wait for memory on the decode side.
+    pub(super) fn change_handoff_queue(&mut self, model: ModelId, by: i64) {
+        let now = self.now();
+        let route = &mut self.fleet.routes[model];
+        if now > route.short_since && !route.decode.is_empty() {
+            self.observer.handoff_queue(model, route.short_since, now, route.short_of_memory);
+            route.short_since = now;
+        }
+        route.short_of_memory = route.short_of_memory.saturating_add_signed(by);
+    }
+
+    /// The end of the run: reports what the gauges and idle times are up to now, and the requests that are still inside.
+    pub(crate) fn close(mut self) -> O {
+        let now = self.now();
+        for id in self.fleet.instances.ids() {
+            self.settle(id);
+            self.settle_idle(id);
+            let instance = &self.fleet.instances[id];
+            settle_cut_off(id, instance, &self.fleet.pools[instance.pool].spec, &mut self.observer, now);
+        }
+        self.report_unfinished();
+        for id in self.fleet.pools.ids() {
+            self.change_queue(id, 0);
+        }
+        for model in self.fleet.routes.ids() {
+            self.change_handoff_queue(model, 0);
+        }
+        self.observer
+    }
+}
