@@ -3,6 +3,8 @@
 use hdrhistogram::Histogram;
 
 use super::summary::Distribution;
+use crate::perf::Line;
+use crate::units::first_where;
 
 /// Values kept one by one before a collection turns into a histogram.
 pub const EXACT_LIMIT: usize = 262_144;
@@ -22,6 +24,16 @@ impl Spread {
         // The histogram resizes itself, so it takes every value; a failure would lose one.
         let recorded = self.0.record_n(ns, n);
         debug_assert!(recorded.is_ok());
+    }
+
+    /// The first iteration after `n` and before `to` whose value on `line` is too large for the bucket of `value`; `to` if there is none.
+    fn first_beyond(&self, value: u64, line: &Line, n: u64, to: u64) -> u64 {
+        let top = self.0.highest_equivalent(value);
+        if line.at(to - 1) <= top {
+            return to;
+        }
+        let guess = ((top as f64 + 0.5 - line.first) / line.step).ceil();
+        first_where(guess, n + 1, to - 1, |m| line.at(m) > top)
     }
 }
 
@@ -51,11 +63,26 @@ impl Values {
         if n == 0 {
             return;
         }
-        self.min = if self.count == 0 { ns } else { self.min.min(ns) };
-        self.max = self.max.max(ns);
-        self.count += n;
-        self.sum += u128::from(ns) * u128::from(n);
-        self.squares = self.squares.saturating_add((u128::from(ns) * u128::from(ns)).saturating_mul(n.into()));
+        // Of less than 4 s the square fits into 64 bits, and then nothing overflows.
+        let squares = match u32::try_from(ns) {
+            Ok(ns) => u128::from(u64::from(ns) * u64::from(ns)) * u128::from(n),
+            Err(_) => (u128::from(ns) * u128::from(ns)).saturating_mul(n.into()),
+        };
+        self.note(ns, ns, n, u128::from(ns) * u128::from(n), squares);
+        self.put(ns, n);
+    }
+
+    /// Adds values to all but their distribution.
+    fn note(&mut self, least: u64, most: u64, count: u64, sum: u128, squares: u128) {
+        self.min = if self.count == 0 { least } else { self.min.min(least) };
+        self.max = self.max.max(most);
+        self.count += count;
+        self.sum += sum;
+        self.squares = self.squares.saturating_add(squares);
+    }
+
+    /// Adds values to their distribution.
+    fn put(&mut self, ns: u64, n: u64) {
         if let Some(spread) = &mut self.spread {
             spread.record(ns, n);
             return;
@@ -63,6 +90,30 @@ impl Values {
         self.exact.extend(std::iter::repeat_n(ns, usize::try_from(n).unwrap_or(usize::MAX)));
         if self.exact.len() > EXACT_LIMIT {
             self.spill();
+        }
+    }
+
+    /// Records, for every `n` from `from` to before `to`, the value `line.at(n)` of `members` each. `sum_ns` and `squares` are those of all
+    /// values together. Values of one bucket are counted in one go, so that a run of iterations costs as much as it has buckets. The line
+    /// must not fall.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for run segments, which are to come"))]
+    pub(super) fn record_steps(&mut self, line: &Line, from: u64, to: u64, members: u64, sum_ns: u128, squares: u128) {
+        debug_assert!(line.step >= 0.0, "{line:?}");
+        if from >= to || members == 0 {
+            return;
+        }
+        let (least, most) = (line.at(from), line.at(to - 1));
+        self.note(least, most, members * (to - from), sum_ns, squares);
+        let mut n = from;
+        while n < to {
+            let value = line.at(n);
+            // Values beyond the histogram's reach of the present one begin here, if any do.
+            let next = match &self.spread {
+                Some(spread) => spread.first_beyond(value, line, n, to),
+                None => n + 1,
+            };
+            self.put(value, members * (next - n));
+            n = next;
         }
     }
 
@@ -196,6 +247,7 @@ fn nearest_rank(n: usize, fraction: f64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn percentiles_are_nearest_rank() {
@@ -242,5 +294,59 @@ mod tests {
         assert!(x.is_sorted() && y.is_sorted());
         assert_eq!((y.first(), y.last()), (Some(&0.0), Some(&1.0)));
         assert_eq!(x.last(), Some(&(999.0 / 1e6)));
+    }
+
+    /// Sum and sum of squares of the values that `record_steps` is to record.
+    fn sums(line: &Line, from: u64, to: u64, members: u64) -> (u128, u128) {
+        (from..to).map(|n| u128::from(line.at(n))).fold((0, 0), |(sum, squares), value| {
+            let of_all = |one: u128| one.saturating_mul(members.into());
+            (sum + of_all(value), squares.saturating_add(of_all(value * value)))
+        })
+    }
+
+    fn assert_steps_agree(line: Line, from: u64, length: u64, members: u64) {
+        let to = from + length;
+        let (sum, squares) = sums(&line, from, to, members);
+        let mut pair = [Values::histogram(), Values::histogram()];
+        for values in &mut pair {
+            values.record(1_000_000);
+        }
+        let [steps, naive] = &mut pair;
+        steps.record_steps(&line, from, to, members, sum, squares);
+        (from..to).for_each(|n| naive.record_n(line.at(n), members));
+        let all = |v: &Values| (v.count, v.sum, v.squares, v.min, v.max, v.exact.clone());
+        assert_eq!(all(steps), all(naive), "{line:?}");
+        assert_eq!(steps.spread.as_ref().map(|s| &s.0), naive.spread.as_ref().map(|s| &s.0), "{line:?}");
+    }
+
+    #[test]
+    fn steps_of_a_few_values_are_kept_one_by_one() {
+        let mut values = Values::default();
+        values.record_steps(&Line { first: 10.0, step: 1.5 }, 1, 4, 2, 78, 1022);
+        assert_eq!(values.exact, [12, 12, 13, 13, 15, 15]);
+        assert_eq!((values.count, values.sum, values.squares, values.min, values.max), (6, 78, 1022, 12, 15));
+        values.record_steps(&Line::default(), 5, 5, 1, 0, 0);
+        values.record_steps(&Line::default(), 5, 6, 0, 0, 0);
+        assert_eq!(values.count, 6);
+    }
+
+    proptest! {
+        #[test]
+        fn steps_equal_values_recorded_one_by_one(
+            first in prop_oneof![1.0f64..5000.0, 1e5f64..1e9, 1e9f64..1e19],
+            step in prop_oneof![Just(0.0), 1e-9f64..1e-3, 1e-3f64..1e3, 1e3f64..1e7, 1e12f64..1e16],
+            from in prop_oneof![Just(0u64), 0u64..1 << 24],
+            length in 0u64..3000,
+            members in 0u64..5000,
+        ) {
+            assert_steps_agree(Line { first, step }, from, length, members);
+        }
+
+        /// Far out on a slow line many iterations in a row have the same value to the last bit.
+        #[test]
+        fn steps_below_the_resolution_of_a_float_find_their_borders(bucket in 1u64 << 20..1 << 24, before in 0.0f64..1e-3, step in 1e-9f64..1e-5) {
+            let first = (bucket << 13) as f64 - 0.5 - before;
+            assert_steps_agree(Line { first, step }, 0, 20_000, 1);
+        }
     }
 }
