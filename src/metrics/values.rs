@@ -40,6 +40,8 @@ impl Spread {
 /// Nanosecond values of one metric.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Values {
+    /// A histogram from the first value on.
+    coarse: bool,
     exact: Vec<u64>,
     spread: Option<Spread>,
     count: u64,
@@ -50,9 +52,9 @@ pub(super) struct Values {
 }
 
 impl Values {
-    /// A collection that is a histogram from the start: for the gaps between tokens.
+    /// A collection that is a histogram from its first value on, and takes no memory before: for the gaps between tokens.
     pub(super) fn histogram() -> Self {
-        Self { spread: Spread::new(), ..Self::default() }
+        Self { coarse: true, ..Self::default() }
     }
 
     pub(super) fn record(&mut self, ns: u64) {
@@ -83,13 +85,12 @@ impl Values {
 
     /// Adds values to their distribution.
     fn put(&mut self, ns: u64, n: u64) {
-        if let Some(spread) = &mut self.spread {
-            spread.record(ns, n);
-            return;
-        }
-        self.exact.extend(std::iter::repeat_n(ns, usize::try_from(n).unwrap_or(usize::MAX)));
-        if self.exact.len() > EXACT_LIMIT {
+        if self.spread.is_none() && (self.coarse || self.exact.len() as u64 + n > EXACT_LIMIT as u64) {
             self.spill();
+        }
+        match &mut self.spread {
+            Some(spread) => spread.record(ns, n),
+            None => self.exact.extend((0..n).map(|_| ns)),
         }
     }
 
@@ -104,10 +105,12 @@ impl Values {
         }
         let (least, most) = (line.at(from), line.at(to - 1));
         self.note(least, most, members * (to - from), sum_ns, squares);
+        if self.coarse && self.spread.is_none() {
+            self.spill();
+        }
         let mut n = from;
         while n < to {
             let value = line.at(n);
-            // Values beyond the histogram's reach of the present one begin here, if any do.
             let next = match &self.spread {
                 Some(spread) => spread.first_beyond(value, line, n, to),
                 None => n + 1,
@@ -155,10 +158,6 @@ impl Values {
         self.count
     }
 
-    pub(super) fn max(&self) -> u64 {
-        self.max
-    }
-
     /// Mean, ns.
     pub(super) fn mean(&self) -> f64 {
         self.sum as f64 / self.count as f64
@@ -189,18 +188,28 @@ impl Values {
         })
     }
 
-    /// Nearest-rank percentiles in ns: the smallest value that at least the given fraction of all values do not exceed.
-    pub(super) fn percentiles<const N: usize>(&self, fractions: [f64; N]) -> [f64; N] {
-        let mut sorted = self.exact.clone();
-        sorted.sort_unstable();
-        fractions.map(|fraction| self.at_fraction(&sorted, fraction))
+    /// Nearest-rank percentiles in ns, by ascending fractions: the smallest value that at least the given fraction of all values do not
+    /// exceed.
+    pub(super) fn percentiles<const N: usize>(&self, mut fractions: [f64; N]) -> [f64; N] {
+        self.look_up(&mut fractions);
+        fractions
     }
 
-    fn at_fraction(&self, sorted: &[u64], fraction: f64) -> f64 {
-        match &self.spread {
-            // The upper edge of the bucket, but never beyond what was seen.
-            Some(spread) => (spread.0.value_at_quantile(fraction).min(self.max)) as f64,
-            None => sorted.get(nearest_rank(sorted.len(), fraction)).copied().map_or(f64::NAN, |ns| ns as f64),
+    /// Replaces ascending fractions by their percentiles, in one pass over the values.
+    fn look_up(&self, fractions: &mut [f64]) {
+        debug_assert!(fractions.is_sorted(), "{fractions:?}");
+        if let Some(spread) = &self.spread {
+            let asked = fractions.to_vec();
+            for (place, ns) in fractions.iter_mut().zip(spread.0.value_at_quantiles(asked)) {
+                // The upper edge of the bucket, but never beyond what was seen.
+                *place = ns.min(self.max) as f64;
+            }
+            return;
+        }
+        let mut sorted = self.exact.clone();
+        sorted.sort_unstable();
+        for place in fractions {
+            *place = sorted.get(nearest_rank(sorted.len(), *place)).copied().map_or(f64::NAN, |ns| ns as f64);
         }
     }
 
@@ -209,15 +218,19 @@ impl Values {
         if self.count == 0 {
             return (Vec::new(), Vec::new());
         }
-        let mut sorted = self.exact.clone();
-        sorted.sort_unstable();
-        let (mut values, mut fractions) = (vec![self.min as f64 / 1e6], vec![0.0]);
-        for i in 1..=points {
-            // Finer towards the tail, where SLOs live: the last tenth gets half of the points.
-            let x = f64::from(i) / f64::from(points);
-            let fraction = if x <= 0.5 { 1.8 * x } else { 0.9 + 0.2 * (x - 0.5) };
-            values.push(self.at_fraction(&sorted, fraction.min(1.0)) / 1e6);
-            fractions.push(fraction.min(1.0));
+        // Finer towards the tail, where SLOs live: the last tenth gets half of the points.
+        let fraction = |i: u32| {
+            let x = f64::from(i) / f64::from(points.max(1));
+            (if x <= 0.5 { 1.8 * x } else { 0.9 + 0.2 * (x - 0.5) }).min(1.0)
+        };
+        let fractions: Vec<f64> = (0..=points).map(fraction).collect();
+        let mut values = fractions.clone();
+        if let Some((first, others)) = values.split_first_mut() {
+            *first = self.min as f64;
+            self.look_up(others);
+        }
+        for ns in &mut values {
+            *ns /= 1e6;
         }
         (values, fractions)
     }
@@ -266,6 +279,24 @@ mod tests {
         assert_eq!(values.std().to_bits(), 0.0f64.to_bits());
         let d = values.distribution_ms().unwrap();
         assert_eq!((d.min, d.p50, d.p99, d.max), (20.123_457, 20.123_457, 20.123_457, 20.123_457));
+    }
+
+    #[test]
+    fn a_histogram_takes_no_memory_before_its_first_value() {
+        let mut values = Values::histogram();
+        assert!(values.spread.is_none() && values.distribution_ms().is_none());
+        values.record_n(5, 1 << 40);
+        assert!(values.spread.is_some() && values.exact.capacity() == 0);
+    }
+
+    #[test]
+    fn one_pass_finds_what_a_pass_for_each_fraction_finds() {
+        let mut values = Values::histogram();
+        (1..50_000u64).for_each(|i| values.record_n(i * i, 1 + i % 7));
+        let fractions = [0.0, 1e-9, 0.25, 0.25, 0.5, 0.999, 1.0];
+        let spread = values.spread.clone().unwrap().0;
+        let expected = fractions.map(|fraction| (spread.value_at_quantile(fraction).min(values.max) as f64).to_bits());
+        assert_eq!(values.percentiles(fractions).map(f64::to_bits), expected);
     }
 
     #[test]
