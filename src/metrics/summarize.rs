@@ -3,9 +3,9 @@
 use super::record::ClassRecord;
 use super::recorder::{Recorder, RequestSink};
 use super::summary::{
-    AtBoundary, Cdf, ClassSummary, Cost, Distributions, Energy, EnergyByPhase, Goodput, HandoffSummary, Jitter, Latency, Lengths,
-    Lifecycle, MeanAndP99, NetworkSummary, PoolSummary, PoolTimeline, RequestCounts, RunResult, SCHEMA_VERSION, Summary, Throughput,
-    Timeline, Warmup,
+    AtBoundary, Cdf, ClassSummary, Cost, Distribution, Distributions, Energy, EnergyByPhase, Goodput, HandoffSummary, Jitter, Latency,
+    Lengths, Lifecycle, MeanAndP99, NetworkSummary, PoolSummary, PoolTimeline, RequestCounts, RunResult, SCHEMA_VERSION, Summary,
+    Throughput, Timeline, Warmup,
 };
 use super::values::Values;
 use crate::power::{self, EnergyMeter, Phase, carbon_g, facility_j};
@@ -60,16 +60,16 @@ fn share(a: f64, b: f64) -> f64 {
 }
 
 /// How uneven the gaps are, and by `spread`, the standard deviations of requests, those within one.
-fn jitter(gaps: &Values, spread: &Values) -> Jitter {
+fn jitter(gaps: Option<Distribution>, spread: &Values) -> Jitter {
     let request_itl_std_ms =
         (spread.count() > 0).then(|| MeanAndP99 { mean: spread.mean() / 1e6, p99: spread.percentiles([0.99])[0] / 1e6 });
-    let Some(itl) = gaps.distribution_ms() else { return Jitter { request_itl_std_ms, ..Jitter::default() } };
+    let Some(itl) = gaps else { return Jitter { request_itl_std_ms, ..Jitter::default() } };
     Jitter {
         itl_std_ms: Some(itl.std),
         itl_cov: ratio(itl.std, itl.mean),
         itl_p99_minus_p50_ms: Some(itl.p99 - itl.p50),
         itl_p99_over_p50: ratio(itl.p99, itl.p50),
-        longest_stall_ms: Some(gaps.max() as f64 / 1e6),
+        longest_stall_ms: Some(itl.max),
         request_itl_std_ms,
     }
 }
@@ -80,6 +80,7 @@ impl<S: RequestSink> Recorder<S> {
         let measured_s = facts.end.since(self.warmup).as_secs_f64();
         let requests = self.counts();
         let energy = self.energy(facts, measured_s);
+        let latency = self.latency();
         let summary = Summary {
             schema_version: SCHEMA_VERSION,
             scenario: facts.scenario.clone(),
@@ -97,8 +98,8 @@ impl<S: RequestSink> Recorder<S> {
                 output_mean: ratio(self.asked[1] as f64, requests.completed as f64),
             },
             throughput: self.throughput(measured_s),
-            latency: self.latency(),
-            jitter: jitter(&self.pooled(|class| &class.itl), &self.pooled(|class| &class.request_std)),
+            latency,
+            jitter: jitter(latency.itl_ms, &self.pooled(|class| &class.request_std)),
             goodput: self.goodput(measured_s),
             lifecycle: self.lifecycle(),
             energy,
@@ -287,6 +288,13 @@ impl<S: RequestSink> Recorder<S> {
 
     fn class_summaries(&self) -> Vec<ClassSummary> {
         let summaries = self.classes.iter().zip(&self.parameters.classes).map(|(record, class)| {
+            let latency = Latency {
+                ttft_ms: record.ttft.distribution_ms(),
+                ttst_ms: record.ttst.distribution_ms(),
+                tpot_ms: record.tpot.distribution_ms(),
+                itl_ms: record.itl.distribution_ms(),
+                e2e_ms: record.e2e.distribution_ms(),
+            };
             let met = |asked: bool, met: u64| if asked { ratio(met as f64, record.attainment.judged() as f64) } else { None };
             ClassSummary {
                 name: class.name.clone(),
@@ -296,14 +304,8 @@ impl<S: RequestSink> Recorder<S> {
                 slo_attainment_95: record.attainment.interval().filter(|_| class.slo.any()),
                 ttft_attainment: met(class.slo.ttft_ms.is_some(), record.ttft_met),
                 tpot_attainment: met(class.slo.tpot_ms.is_some(), record.tpot_met),
-                latency: Latency {
-                    ttft_ms: record.ttft.distribution_ms(),
-                    ttst_ms: record.ttst.distribution_ms(),
-                    tpot_ms: record.tpot.distribution_ms(),
-                    itl_ms: record.itl.distribution_ms(),
-                    e2e_ms: record.e2e.distribution_ms(),
-                },
-                jitter: jitter(&record.itl, &record.request_std),
+                latency,
+                jitter: jitter(latency.itl_ms, &record.request_std),
             }
         });
         summaries.collect()

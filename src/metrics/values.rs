@@ -3,6 +3,8 @@
 use hdrhistogram::Histogram;
 
 use super::summary::Distribution;
+use crate::perf::Line;
+use crate::units::first_where;
 
 /// Values kept one by one before a collection turns into a histogram.
 pub const EXACT_LIMIT: usize = 262_144;
@@ -23,11 +25,23 @@ impl Spread {
         let recorded = self.0.record_n(ns, n);
         debug_assert!(recorded.is_ok());
     }
+
+    /// The first iteration after `n` and before `to` whose value on `line` is too large for the bucket of `value`; `to` if there is none.
+    fn first_beyond(&self, value: u64, line: &Line, n: u64, to: u64) -> u64 {
+        let top = self.0.highest_equivalent(value);
+        if line.at(to - 1) <= top {
+            return to;
+        }
+        let guess = ((top as f64 + 0.5 - line.first) / line.step).ceil();
+        first_where(guess, n + 1, to - 1, |m| line.at(m) > top)
+    }
 }
 
 /// Nanosecond values of one metric.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Values {
+    /// A histogram from the first value on.
+    coarse: bool,
     exact: Vec<u64>,
     spread: Option<Spread>,
     count: u64,
@@ -38,9 +52,9 @@ pub(super) struct Values {
 }
 
 impl Values {
-    /// A collection that is a histogram from the start: for the gaps between tokens.
+    /// A collection that is a histogram from its first value on, and takes no memory before: for the gaps between tokens.
     pub(super) fn histogram() -> Self {
-        Self { spread: Spread::new(), ..Self::default() }
+        Self { coarse: true, ..Self::default() }
     }
 
     pub(super) fn record(&mut self, ns: u64) {
@@ -51,18 +65,58 @@ impl Values {
         if n == 0 {
             return;
         }
-        self.min = if self.count == 0 { ns } else { self.min.min(ns) };
-        self.max = self.max.max(ns);
-        self.count += n;
-        self.sum += u128::from(ns) * u128::from(n);
-        self.squares = self.squares.saturating_add((u128::from(ns) * u128::from(ns)).saturating_mul(n.into()));
-        if let Some(spread) = &mut self.spread {
-            spread.record(ns, n);
+        // Of less than 4 s the square fits into 64 bits, and then nothing overflows.
+        let squares = match u32::try_from(ns) {
+            Ok(ns) => u128::from(u64::from(ns) * u64::from(ns)) * u128::from(n),
+            Err(_) => (u128::from(ns) * u128::from(ns)).saturating_mul(n.into()),
+        };
+        self.note(ns, ns, n, u128::from(ns) * u128::from(n), squares);
+        self.put(ns, n);
+    }
+
+    /// Adds values to all but their distribution.
+    fn note(&mut self, least: u64, most: u64, count: u64, sum: u128, squares: u128) {
+        self.min = if self.count == 0 { least } else { self.min.min(least) };
+        self.max = self.max.max(most);
+        self.count += count;
+        self.sum += sum;
+        self.squares = self.squares.saturating_add(squares);
+    }
+
+    /// Adds values to their distribution.
+    fn put(&mut self, ns: u64, n: u64) {
+        if self.spread.is_none() && (self.coarse || self.exact.len() as u64 + n > EXACT_LIMIT as u64) {
+            self.spill();
+        }
+        match &mut self.spread {
+            Some(spread) => spread.record(ns, n),
+            None => self.exact.extend((0..n).map(|_| ns)),
+        }
+    }
+
+    /// Records, for every `n` from `from` to before `to`, the value `line.at(n)` of `members` each. `sum_ns` and `squares` are those of all
+    /// values together. Values of one bucket are counted in one go, so that a run of iterations costs as much as it has buckets. The line
+    /// must not fall.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for run segments, which are to come"))]
+    pub(super) fn record_steps(&mut self, line: &Line, from: u64, to: u64, members: u64, sum_ns: u128, squares: u128) {
+        debug_assert!(line.step >= 0.0, "{line:?}");
+        if from >= to || members == 0 {
             return;
         }
-        self.exact.extend(std::iter::repeat_n(ns, usize::try_from(n).unwrap_or(usize::MAX)));
-        if self.exact.len() > EXACT_LIMIT {
+        let (least, most) = (line.at(from), line.at(to - 1));
+        self.note(least, most, members * (to - from), sum_ns, squares);
+        if self.coarse && self.spread.is_none() {
             self.spill();
+        }
+        let mut n = from;
+        while n < to {
+            let value = line.at(n);
+            let next = match &self.spread {
+                Some(spread) => spread.first_beyond(value, line, n, to),
+                None => n + 1,
+            };
+            self.put(value, members * (next - n));
+            n = next;
         }
     }
 
@@ -104,10 +158,6 @@ impl Values {
         self.count
     }
 
-    pub(super) fn max(&self) -> u64 {
-        self.max
-    }
-
     /// Mean, ns.
     pub(super) fn mean(&self) -> f64 {
         self.sum as f64 / self.count as f64
@@ -138,18 +188,28 @@ impl Values {
         })
     }
 
-    /// Nearest-rank percentiles in ns: the smallest value that at least the given fraction of all values do not exceed.
-    pub(super) fn percentiles<const N: usize>(&self, fractions: [f64; N]) -> [f64; N] {
-        let mut sorted = self.exact.clone();
-        sorted.sort_unstable();
-        fractions.map(|fraction| self.at_fraction(&sorted, fraction))
+    /// Nearest-rank percentiles in ns, by ascending fractions: the smallest value that at least the given fraction of all values do not
+    /// exceed.
+    pub(super) fn percentiles<const N: usize>(&self, mut fractions: [f64; N]) -> [f64; N] {
+        self.look_up(&mut fractions);
+        fractions
     }
 
-    fn at_fraction(&self, sorted: &[u64], fraction: f64) -> f64 {
-        match &self.spread {
-            // The upper edge of the bucket, but never beyond what was seen.
-            Some(spread) => (spread.0.value_at_quantile(fraction).min(self.max)) as f64,
-            None => sorted.get(nearest_rank(sorted.len(), fraction)).copied().map_or(f64::NAN, |ns| ns as f64),
+    /// Replaces ascending fractions by their percentiles, in one pass over the values.
+    fn look_up(&self, fractions: &mut [f64]) {
+        debug_assert!(fractions.is_sorted(), "{fractions:?}");
+        if let Some(spread) = &self.spread {
+            let asked = fractions.to_vec();
+            for (place, ns) in fractions.iter_mut().zip(spread.0.value_at_quantiles(asked)) {
+                // The upper edge of the bucket, but never beyond what was seen.
+                *place = ns.min(self.max) as f64;
+            }
+            return;
+        }
+        let mut sorted = self.exact.clone();
+        sorted.sort_unstable();
+        for place in fractions {
+            *place = sorted.get(nearest_rank(sorted.len(), *place)).copied().map_or(f64::NAN, |ns| ns as f64);
         }
     }
 
@@ -158,15 +218,19 @@ impl Values {
         if self.count == 0 {
             return (Vec::new(), Vec::new());
         }
-        let mut sorted = self.exact.clone();
-        sorted.sort_unstable();
-        let (mut values, mut fractions) = (vec![self.min as f64 / 1e6], vec![0.0]);
-        for i in 1..=points {
-            // Finer towards the tail, where SLOs live: the last tenth gets half of the points.
-            let x = f64::from(i) / f64::from(points);
-            let fraction = if x <= 0.5 { 1.8 * x } else { 0.9 + 0.2 * (x - 0.5) };
-            values.push(self.at_fraction(&sorted, fraction.min(1.0)) / 1e6);
-            fractions.push(fraction.min(1.0));
+        // Finer towards the tail, where SLOs live: the last tenth gets half of the points.
+        let fraction = |i: u32| {
+            let x = f64::from(i) / f64::from(points.max(1));
+            (if x <= 0.5 { 1.8 * x } else { 0.9 + 0.2 * (x - 0.5) }).min(1.0)
+        };
+        let fractions: Vec<f64> = (0..=points).map(fraction).collect();
+        let mut values = fractions.clone();
+        if let Some((first, others)) = values.split_first_mut() {
+            *first = self.min as f64;
+            self.look_up(others);
+        }
+        for ns in &mut values {
+            *ns /= 1e6;
         }
         (values, fractions)
     }
@@ -196,6 +260,7 @@ fn nearest_rank(n: usize, fraction: f64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn percentiles_are_nearest_rank() {
@@ -214,6 +279,24 @@ mod tests {
         assert_eq!(values.std().to_bits(), 0.0f64.to_bits());
         let d = values.distribution_ms().unwrap();
         assert_eq!((d.min, d.p50, d.p99, d.max), (20.123_457, 20.123_457, 20.123_457, 20.123_457));
+    }
+
+    #[test]
+    fn a_histogram_takes_no_memory_before_its_first_value() {
+        let mut values = Values::histogram();
+        assert!(values.spread.is_none() && values.distribution_ms().is_none());
+        values.record_n(5, 1 << 40);
+        assert!(values.spread.is_some() && values.exact.capacity() == 0);
+    }
+
+    #[test]
+    fn one_pass_finds_what_a_pass_for_each_fraction_finds() {
+        let mut values = Values::histogram();
+        (1..50_000u64).for_each(|i| values.record_n(i * i, 1 + i % 7));
+        let fractions = [0.0, 1e-9, 0.25, 0.25, 0.5, 0.999, 1.0];
+        let spread = values.spread.clone().unwrap().0;
+        let expected = fractions.map(|fraction| (spread.value_at_quantile(fraction).min(values.max) as f64).to_bits());
+        assert_eq!(values.percentiles(fractions).map(f64::to_bits), expected);
     }
 
     #[test]
@@ -242,5 +325,59 @@ mod tests {
         assert!(x.is_sorted() && y.is_sorted());
         assert_eq!((y.first(), y.last()), (Some(&0.0), Some(&1.0)));
         assert_eq!(x.last(), Some(&(999.0 / 1e6)));
+    }
+
+    /// Sum and sum of squares of the values that `record_steps` is to record.
+    fn sums(line: &Line, from: u64, to: u64, members: u64) -> (u128, u128) {
+        (from..to).map(|n| u128::from(line.at(n))).fold((0, 0), |(sum, squares), value| {
+            let of_all = |one: u128| one.saturating_mul(members.into());
+            (sum + of_all(value), squares.saturating_add(of_all(value * value)))
+        })
+    }
+
+    fn assert_steps_agree(line: Line, from: u64, length: u64, members: u64) {
+        let to = from + length;
+        let (sum, squares) = sums(&line, from, to, members);
+        let mut pair = [Values::histogram(), Values::histogram()];
+        for values in &mut pair {
+            values.record(1_000_000);
+        }
+        let [steps, naive] = &mut pair;
+        steps.record_steps(&line, from, to, members, sum, squares);
+        (from..to).for_each(|n| naive.record_n(line.at(n), members));
+        let all = |v: &Values| (v.count, v.sum, v.squares, v.min, v.max, v.exact.clone());
+        assert_eq!(all(steps), all(naive), "{line:?}");
+        assert_eq!(steps.spread.as_ref().map(|s| &s.0), naive.spread.as_ref().map(|s| &s.0), "{line:?}");
+    }
+
+    #[test]
+    fn steps_of_a_few_values_are_kept_one_by_one() {
+        let mut values = Values::default();
+        values.record_steps(&Line { first: 10.0, step: 1.5 }, 1, 4, 2, 78, 1022);
+        assert_eq!(values.exact, [12, 12, 13, 13, 15, 15]);
+        assert_eq!((values.count, values.sum, values.squares, values.min, values.max), (6, 78, 1022, 12, 15));
+        values.record_steps(&Line::default(), 5, 5, 1, 0, 0);
+        values.record_steps(&Line::default(), 5, 6, 0, 0, 0);
+        assert_eq!(values.count, 6);
+    }
+
+    proptest! {
+        #[test]
+        fn steps_equal_values_recorded_one_by_one(
+            first in prop_oneof![1.0f64..5000.0, 1e5f64..1e9, 1e9f64..1e19],
+            step in prop_oneof![Just(0.0), 1e-9f64..1e-3, 1e-3f64..1e3, 1e3f64..1e7, 1e12f64..1e16],
+            from in prop_oneof![Just(0u64), 0u64..1 << 24],
+            length in 0u64..3000,
+            members in 0u64..5000,
+        ) {
+            assert_steps_agree(Line { first, step }, from, length, members);
+        }
+
+        /// Far out on a slow line many iterations in a row have the same value to the last bit.
+        #[test]
+        fn steps_below_the_resolution_of_a_float_find_their_borders(bucket in 1u64 << 20..1 << 24, before in 0.0f64..1e-3, step in 1e-9f64..1e-5) {
+            let first = (bucket << 13) as f64 - 0.5 - before;
+            assert_steps_agree(Line { first, step }, 0, 20_000, 1);
+        }
     }
 }

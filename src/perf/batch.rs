@@ -1,6 +1,6 @@
 //! What an iteration computes, as sums only, so that its description costs O(1) whatever the batch.
 
-use crate::units::nearest;
+use crate::units::{nearest, nearest_wide};
 
 /// The work of one iteration of one instance. Sums over the sequences in the batch.
 ///
@@ -71,9 +71,44 @@ pub struct IterationCost {
     pub prefill_share: f64,
 }
 
-/// A run of decode iterations of one unchanged batch. Iteration `j` (from 0) costs `first + j · step`, for `j < iterations`.
+/// A quantity that changes by the same amount from one iteration to the next: `first + n · step` in iteration `n`, from 0.
 ///
-/// The end of iteration `n` lies at `start + round(F(n))` with `F(n) = n·first + n·(n−1)/2·step`.
+/// With `first` and `step` not negative, all three forms never decrease in `n`: each is a sum of products that grow with `n`, and rounding
+/// keeps an order.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Line {
+    /// Value in iteration 0.
+    pub first: f64,
+    /// Increase per iteration.
+    pub step: f64,
+}
+
+impl Line {
+    /// Value in iteration `n`.
+    #[inline]
+    pub fn value(&self, n: u64) -> f64 {
+        self.first + n as f64 * self.step
+    }
+
+    /// The same, to the nearest whole number.
+    #[inline]
+    pub fn at(&self, n: u64) -> u64 {
+        nearest(self.value(n))
+    }
+
+    /// Sum over the iterations before `n`: `n·first + n·(n−1)/2·step`.
+    #[inline]
+    pub fn sum(&self, n: u64) -> f64 {
+        let n = n as f64;
+        n * self.first + 0.5 * n * (n - 1.0) * self.step
+    }
+}
+
+/// A run of decode iterations of one unchanged batch. Iteration `j` (from 0) costs `first + j · step`, for `j < iterations`; neither is
+/// negative.
+///
+/// What the first `n` iterations add up to is a closed form of `n`, rounded once, 0 at `n = 0` and never decreasing. The amount between two
+/// boundaries is the difference of the two forms, so that amounts add up exactly however a run is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct DecodeRun {
     /// Cost of iteration 0.
@@ -85,9 +120,129 @@ pub struct DecodeRun {
 }
 
 impl DecodeRun {
-    /// Nanoseconds from the start of the run to the end of its iteration `n`: `round(F(n))`.
+    /// Durations of the iterations, nanoseconds.
+    pub const fn durations(&self) -> Line {
+        Line { first: self.first.duration_ns, step: self.step.duration_ns }
+    }
+
+    /// Their `compute_ns`.
+    pub const fn compute(&self) -> Line {
+        Line { first: self.first.compute_ns, step: self.step.compute_ns }
+    }
+
+    /// Their `memory_ns`.
+    pub const fn memory(&self) -> Line {
+        Line { first: self.first.memory_ns, step: self.step.memory_ns }
+    }
+
+    /// Nanoseconds from the start of the run to the end of its first `n` iterations: `round(F(n))` with
+    /// `F(n) = n·first + n·(n−1)/2·step`.
     pub fn elapsed_ns(&self, n: u64) -> u64 {
-        let n = n as f64;
-        nearest(n * self.first.duration_ns + 0.5 * n * (n - 1.0) * self.step.duration_ns)
+        nearest(self.durations().sum(n))
+    }
+
+    /// The gap between tokens that iteration `n` makes, to the nearest nanosecond. Differences of [`elapsed_ns`](Self::elapsed_ns)
+    /// alternate by one around it; this one never decreases, so that equal gaps follow each other.
+    pub fn gap_ns(&self, n: u64) -> u64 {
+        self.durations().at(n)
+    }
+
+    /// Arithmetic of the first `n` iterations, as time at the chips' peaks, nanoseconds: `round(n·first + n·(n−1)/2·step)`.
+    pub fn compute_ns(&self, n: u64) -> u128 {
+        nearest_wide(self.compute().sum(n))
+    }
+
+    /// The same of their memory traffic.
+    pub fn memory_ns(&self, n: u64) -> u128 {
+        nearest_wide(self.memory().sum(n))
+    }
+
+    /// Sum of the squares of the first `n` gaps, ns²: with `T = elapsed_ns(n)`, `round(T²/n + step²·n·(n²−1)/12)`.
+    ///
+    /// It is `Σ f(k)²` of gaps on a line of slope `step` that add up to `T`, not to `F(n)`. Squares and sum must be of the same gaps: half a
+    /// nanosecond more in the sum alone would give a hundred equal gaps of 20 ms a standard deviation of 450 ns.
+    pub fn squared_gaps(&self, n: u64) -> u128 {
+        let elapsed = self.elapsed_ns(n);
+        if n <= 1 {
+            return if n == 0 { 0 } else { u128::from(elapsed) * u128::from(elapsed) };
+        }
+        let (n, elapsed, step) = (n as f64, elapsed as f64, self.step.duration_ns);
+        nearest_wide(elapsed * elapsed / n + step * step * (n * (n * n - 1.0) / 12.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn run(first: f64, step: f64) -> DecodeRun {
+        let cost = |ns: f64| IterationCost { duration_ns: ns, compute_ns: 0.1 * ns, memory_ns: 0.7 * ns, ..IterationCost::default() };
+        DecodeRun { first: cost(first), step: cost(step), iterations: 1 << 24 }
+    }
+
+    /// Population standard deviation of `n` gaps, ns.
+    fn std(n: u64, sum: u64, squares: u128) -> f64 {
+        let (count, sum) = (u128::from(n), u128::from(sum));
+        ((squares * count).saturating_sub(sum * sum) as f64).sqrt() / n as f64
+    }
+
+    #[test]
+    fn sums_are_those_of_a_line_worked_by_hand() {
+        // 10, 13, 16, 19 ns: 58; squares 100 + 169 + 256 + 361 = 886; a tenth is 5.8, seven tenths 40.6.
+        let run = run(10.0, 3.0);
+        assert_eq!((run.elapsed_ns(4), run.squared_gaps(4), run.compute_ns(4), run.memory_ns(4)), (58, 886, 6, 41));
+        assert_eq!([0, 1, 2, 3].map(|n| run.gap_ns(n)), [10, 13, 16, 19]);
+        assert_eq!((run.elapsed_ns(0), run.squared_gaps(0), run.compute_ns(0), run.memory_ns(0)), (0, 0, 0, 0));
+    }
+
+    #[test]
+    fn one_gap_squares_exactly_and_squares_of_many_outgrow_64_bits() {
+        assert_eq!(run(3_000_000_001.4, 0.0).squared_gaps(1), 3_000_000_001 * 3_000_000_001);
+        // A million of a thousand seconds: 33 years.
+        approx::assert_relative_eq!(run(1e12, 1.0).squared_gaps(1 << 20) as f64, 1.048_576e30, max_relative = 1e-5);
+    }
+
+    #[test]
+    fn equal_gaps_that_are_not_whole_have_no_spread_to_speak_of() {
+        // A plain Σ f² beside a sum that is rounded would show 450 ns.
+        let run = run(20_000_000.005, 0.0);
+        assert!(std(100, run.elapsed_ns(100), run.squared_gaps(100)) < 1.0);
+    }
+
+    proptest! {
+        #[test]
+        fn forms_never_decrease_and_are_the_sums_they_stand_for(first in 1.0f64..1e9, step in prop_oneof![Just(0.0), 0.0f64..1e5], n in 0u64..5000) {
+            let run = run(first, step);
+            let forms = |n| [run.elapsed_ns(n).into(), run.compute_ns(n), run.memory_ns(n), run.squared_gaps(n)];
+            for (before, after) in forms(n).into_iter().zip(forms(n + 1)) {
+                prop_assert!(before <= after);
+            }
+            let sum = |of: &dyn Fn(f64) -> f64| (0..n).map(|k| of(run.durations().value(k))).sum::<f64>();
+            for (form, sum) in forms(n).into_iter().zip([sum(&|d| d), sum(&|d| 0.1 * d), sum(&|d| 0.7 * d)]) {
+                prop_assert!((form as f64 - sum).abs() <= 0.5 + 1e-11 * sum);
+            }
+            // Squares are of gaps that add up to whole nanoseconds: half of one more or less, times the mean gap, twice.
+            let squares = sum(&|d| d * d);
+            let mean = run.durations().value(n);
+            prop_assert!((run.squared_gaps(n) as f64 - squares).abs() <= 1.0 + mean + 1e-10 * squares);
+        }
+
+        #[test]
+        fn squares_grow_far_out_and_from_the_shortest_gaps(first in 1.0f64..4.0, step in prop_oneof![Just(0.0), 0.0f64..1e-3], n in 0u64..1 << 24) {
+            let run = run(first, step);
+            prop_assert!(run.squared_gaps(n) <= run.squared_gaps(n + 1));
+            prop_assert!(run.gap_ns(n) <= run.gap_ns(n + 1));
+        }
+
+        #[test]
+        fn a_part_of_a_run_has_the_spread_of_its_gaps(first in 1e5f64..1e8, step in 0.0f64..1e3, from in 0u64..2000, n in 2u64..500) {
+            let run = run(first, step);
+            let (sum, squares) =
+                (run.elapsed_ns(from + n) - run.elapsed_ns(from), run.squared_gaps(from + n) - run.squared_gaps(from));
+            let exact = step * ((n * n - 1) as f64 / 12.0).sqrt();
+            let off = step * (from + n) as f64;
+            prop_assert!((std(n, sum, squares) - exact).abs() <= 20.0 + off.sqrt() * 2.0 + 1e-3 * exact, "{} {}", std(n, sum, squares), exact);
+        }
     }
 }

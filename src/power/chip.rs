@@ -109,8 +109,17 @@ impl ChipPowerModel {
     /// `E = floor·T + (tdp − floor)·min(T, compute_ns / u_c* + w_m · memory_ns)`. Hence `floor·T ≤ E ≤ tdp·T`.
     pub fn iteration_nj(&self, duration_ns: u64, compute_ns: f64, memory_ns: f64) -> f64 {
         let duration = duration_ns as f64;
-        let activity = compute_ns / self.compute_saturation + self.memory_weight * memory_ns;
-        self.floor_w * duration + (self.tdp_w - self.floor_w) * duration.min(activity)
+        self.energy_nj(duration, duration.min(self.activity_ns(compute_ns, memory_ns)))
+    }
+
+    /// Activity times duration, as long as the board limit does not bind: `compute_ns / u_c* + w_m · memory_ns`, nanoseconds.
+    pub(super) fn activity_ns(&self, compute_ns: f64, memory_ns: f64) -> f64 {
+        compute_ns / self.compute_saturation + self.memory_weight * memory_ns
+    }
+
+    /// Energy of `busy_ns` at the floor, of which `active_ns` (at most as many) count as at the limit, watt-nanoseconds.
+    pub(super) fn energy_nj(&self, busy_ns: f64, active_ns: f64) -> f64 {
+        self.floor_w * busy_ns + (self.tdp_w - self.floor_w) * active_ns
     }
 }
 

@@ -98,8 +98,13 @@ impl InstancePower {
     /// Energy of one iteration; `compute_ns` and `memory_ns` as in [`ChipPowerModel::iteration_nj`]. The arguments are of the whole instance,
     /// whose chips run at the same activity. Rounded once, to the picojoule.
     pub fn busy_energy(&self, duration: SimDuration, compute_ns: f64, memory_ns: f64) -> Energy {
-        let chip_nj = f64::from(self.chips) * self.chip.iteration_nj(duration.ns(), compute_ns, memory_ns);
-        let it_nj = chip_nj * (1.0 + self.proportional) + self.fixed_w * duration.ns() as f64;
+        self.energy_of(self.chip.iteration_nj(duration.ns(), compute_ns, memory_ns), duration.ns())
+    }
+
+    /// Energy of the instance where one chip takes `nj` in `ns`.
+    pub(super) fn energy_of(&self, nj: f64, ns: u64) -> Energy {
+        let chip_nj = f64::from(self.chips) * nj;
+        let it_nj = chip_nj * (1.0 + self.proportional) + self.fixed_w * ns as f64;
         Energy { chip_pj: to_pj(chip_nj), it_pj: to_pj(it_nj) }
     }
 }

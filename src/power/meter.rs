@@ -2,10 +2,8 @@
 
 use std::ops::{Add, AddAssign, Sub};
 
-use crate::units::nearest;
+use crate::units::nearest_wide;
 
-/// Below this a whole number fits into 64 bits with room: 2⁶³.
-const FITS: f64 = 9_223_372_036_854_775_808.0;
 /// Picojoules per joule.
 const PJ_PER_J: f64 = 1e12;
 /// Picojoules per nanojoule, which is also milliwatts per watt.
@@ -14,13 +12,7 @@ const PJ_PER_NJ: f64 = 1e3;
 /// Rounds nanojoules to whole picojoules. Negative and NaN cannot come out of a valid power law and count as zero.
 pub(super) fn to_pj(nj: f64) -> u128 {
     debug_assert!(nj >= 0.0 && nj.is_finite(), "{nj} nJ");
-    whole(nj * PJ_PER_NJ)
-}
-
-/// The nearest whole number. Converting between `f64` and 128 bits is a library call, so what fits takes 64.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "powers, times and shares are not negative")]
-fn whole(value: f64) -> u128 {
-    if value < FITS { u128::from(nearest(value)) } else { value.round() as u128 }
+    nearest_wide(nj * PJ_PER_NJ)
 }
 
 fn joules(pj: u128) -> f64 {
@@ -64,7 +56,7 @@ impl Energy {
 fn portion(all: u128, share: f64) -> u128 {
     let float = u64::try_from(all).map_or(all as f64, |all| all as f64);
     // Rounding to f64 may have gone up.
-    whole(float * share.clamp(0.0, 1.0)).min(all)
+    nearest_wide(float * share.clamp(0.0, 1.0)).min(all)
 }
 
 impl Add for Energy {

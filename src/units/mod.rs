@@ -14,6 +14,7 @@ mod percent;
 mod provenance;
 mod quantity;
 mod rounding;
+mod search;
 
 pub use dtype::Dtype;
 pub use grouping::grouped;
@@ -24,4 +25,5 @@ pub use quantity::{
     Bytes, BytesPerSecond, Count, Duration, FlopsPerSecond, GramsPerKwh, PerSecond, Ratio, Usd, UsdPerHour, UsdPerKwMonth, UsdPerKwh,
     Watts, check_quantity, show_quantity,
 };
-pub use rounding::nearest;
+pub use rounding::{nearest, nearest_wide};
+pub use search::first_where;

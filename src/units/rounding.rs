@@ -16,9 +16,19 @@ pub fn nearest(value: f64) -> u64 {
     whole as u64 + u64::from(value - whole as f64 >= 0.5)
 }
 
+/// Below this a whole number fits into 64 bits with room: 2⁶³.
+const FITS: f64 = 9_223_372_036_854_775_808.0;
+
+/// The same for what may be larger. Converting between `f64` and 128 bits is a library call, so what fits takes 64.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturation is what is asked for")]
+#[inline]
+pub fn nearest_wide(value: f64) -> u128 {
+    if value < FITS { u128::from(nearest(value)) } else { value.round() as u128 }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::nearest;
+    use super::{nearest, nearest_wide};
     use proptest::prelude::*;
 
     #[test]
@@ -30,6 +40,8 @@ mod tests {
         }
         assert_eq!([-1.0, -0.4, f64::NAN, f64::NEG_INFINITY].map(nearest), [0; 4]);
         assert_eq!(nearest(f64::INFINITY), u64::MAX);
+        assert_eq!([-1.0, f64::NAN, 2.5, 9_223_372_036_854_775_808.0].map(nearest_wide), [0, 0, 3, 1 << 63]);
+        assert_eq!((nearest_wide(f64::INFINITY), nearest_wide(1e30)), (u128::MAX, 1_000_000_000_000_000_019_884_624_838_656));
     }
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the definition, saturation included")]

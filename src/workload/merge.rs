@@ -5,27 +5,56 @@ use super::error::{Problems, WorkloadError, refuse};
 use super::request::{ClassId, RequestSpec, Workload};
 use crate::sim::SimTime;
 
-/// What is known of a workload's next arrival.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Head {
-    /// It must be asked.
-    Unknown,
-    /// It has said so.
-    Known(Option<SimTime>),
-}
-
 #[derive(Debug)]
 struct Part {
     class: ClassId,
-    head: Head,
+    /// Its place in the order is what it last said.
+    known: bool,
     workload: Box<dyn Workload>,
 }
 
-/// Several workloads, merged by (time, class). Taking a request is linear in the number of workloads, not of requests.
+/// Several workloads, merged by (time, class). Taking a request costs the logarithm of their number: a workload is asked again only once it
+/// was taken from or told something.
 #[derive(Debug)]
 pub struct MergedWorkload {
     /// Ascending by class.
     parts: Vec<Part>,
+    /// The parts to ask, by index.
+    unknown: Vec<usize>,
+    order: Order,
+}
+
+/// The earliest of the next arrivals: a complete binary tree in which every node has the winner below it.
+#[derive(Debug)]
+struct Order {
+    /// A power of two.
+    size: usize,
+    /// (Time, part): the root at 1, the children of `n` at `2n` and `2n + 1`, the leaves from `size` on.
+    nodes: Vec<(SimTime, usize)>,
+}
+
+/// Later than every arrival: those at the end of the clock lose to none by index.
+const NOBODY: (SimTime, usize) = (SimTime::NEVER, usize::MAX);
+
+impl Order {
+    fn new(parts: usize) -> Self {
+        let size = parts.next_power_of_two();
+        Self { size, nodes: vec![NOBODY; 2 * size] }
+    }
+
+    /// The part with the earliest next arrival; of equals, the one with the lowest class.
+    fn first(&self) -> Option<(SimTime, usize)> {
+        self.nodes.get(1).copied().filter(|&winner| winner != NOBODY)
+    }
+
+    fn set(&mut self, part: usize, at: Option<SimTime>) {
+        let mut node = self.size + part;
+        self.nodes[node] = at.map_or(NOBODY, |at| (at, part));
+        while node > 1 {
+            node /= 2;
+            self.nodes[node] = self.nodes[2 * node].min(self.nodes[2 * node + 1]);
+        }
+    }
 }
 
 impl MergedWorkload {
@@ -36,33 +65,45 @@ impl MergedWorkload {
     pub fn new(workloads: Vec<(ClassId, Box<dyn Workload>)>) -> Result<Self, WorkloadError> {
         let mut problems = Problems::default();
         problems.require(!workloads.is_empty(), "", "no workload", "at least one");
-        let mut parts: Vec<Part> = workloads.into_iter().map(|(class, workload)| Part { class, head: Head::Unknown, workload }).collect();
+        let mut parts: Vec<Part> = workloads.into_iter().map(|(class, workload)| Part { class, known: false, workload }).collect();
         parts.sort_by_key(|part| part.class);
         for (one, other) in parts.iter().zip(parts.iter().skip(1)) {
             problems.require(one.class != other.class, "", format_args!("two workloads of class {}", one.class.0), "one class for each");
         }
         refuse(problems.into_vec())?;
-        Ok(Self { parts })
+        Ok(Self { unknown: (0..parts.len()).collect(), order: Order::new(parts.len()), parts })
     }
 
-    /// The part with the earliest next arrival; of equals, the one with the lowest class.
-    fn earliest(&mut self) -> Result<Option<(SimTime, &mut Part)>, WorkloadError> {
-        let mut earliest: Option<(SimTime, &mut Part)> = None;
-        for part in &mut self.parts {
-            if part.head == Head::Unknown {
-                part.head = Head::Known(part.workload.peek()?);
-            }
-            if let Head::Known(Some(at)) = part.head
-                && earliest.as_ref().is_none_or(|(best, _)| at < *best)
-            {
-                earliest = Some((at, part));
-            }
+    /// The earliest next arrival and whose it is.
+    fn earliest(&mut self) -> Result<Option<(SimTime, usize)>, WorkloadError> {
+        if !self.unknown.is_empty() {
+            self.ask()?;
         }
-        Ok(earliest)
+        Ok(self.order.first())
     }
 
-    fn part(&self, class: ClassId) -> Option<&Part> {
-        self.parts.binary_search_by_key(&class, |part| part.class).ok().and_then(|index| self.parts.get(index))
+    /// Asks those that must be asked, the lowest class first: where two have an error, the same one is reported whoever was told first.
+    fn ask(&mut self) -> Result<(), WorkloadError> {
+        self.unknown.sort_unstable_by(|one, other| other.cmp(one));
+        while let Some(&index) = self.unknown.last() {
+            let part = &mut self.parts[index];
+            self.order.set(index, part.workload.peek()?);
+            part.known = true;
+            self.unknown.pop();
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self, index: usize) -> &mut dyn Workload {
+        let part = &mut self.parts[index];
+        if std::mem::replace(&mut part.known, false) {
+            self.unknown.push(index);
+        }
+        &mut part.workload
+    }
+
+    fn index(&self, class: ClassId) -> Option<usize> {
+        self.parts.binary_search_by_key(&class, |part| part.class).ok()
     }
 }
 
@@ -72,17 +113,13 @@ impl Workload for MergedWorkload {
     }
 
     fn next(&mut self) -> Result<Option<(SimTime, RequestSpec)>, WorkloadError> {
-        let Some((_, part)) = self.earliest()? else { return Ok(None) };
-        part.head = Head::Unknown;
-        part.workload.next()
+        let Some((_, index)) = self.earliest()? else { return Ok(None) };
+        self.forget(index).next()
     }
 
     fn request_done(&mut self, class: ClassId, at: SimTime) {
-        if let Ok(index) = self.parts.binary_search_by_key(&class, |part| part.class)
-            && let Some(part) = self.parts.get_mut(index)
-        {
-            part.head = Head::Unknown;
-            part.workload.request_done(class, at);
+        if let Some(index) = self.index(class) {
+            self.forget(index).request_done(class, at);
         }
     }
 
@@ -96,7 +133,7 @@ impl Workload for MergedWorkload {
     }
 
     fn prefix_block_tokens(&self, class: ClassId) -> Option<u32> {
-        self.part(class).and_then(|part| part.workload.prefix_block_tokens(class))
+        self.index(class).and_then(|index| self.parts[index].workload.prefix_block_tokens(class))
     }
 
     fn skipped(&self) -> Vec<(ClassId, &SkippedLines)> {
@@ -113,6 +150,9 @@ mod tests {
     use super::super::synthetic::{SyntheticParameters, SyntheticWorkload};
     use super::*;
     use crate::sim::{SimDuration, Streams};
+    use proptest::prelude::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     fn shape() -> RequestShape {
         let tokens = LengthDistribution::Fixed { tokens: 100 };
@@ -185,5 +225,83 @@ mod tests {
         assert!(MergedWorkload::new(vec![]).is_err());
         let error = MergedWorkload::new(vec![closed(3, 1), closed(3, 1)]).unwrap_err();
         assert_eq!(error.to_string(), "found two workloads of class 3, expected one class for each");
+    }
+
+    /// Requests at given times, and with every answer one more; counts how often it is asked.
+    #[derive(Debug)]
+    struct Listed {
+        class: ClassId,
+        times: Vec<u64>,
+        asked: Arc<AtomicU64>,
+    }
+
+    impl Listed {
+        fn of(class: u16, mut times: Vec<u64>, asked: &Arc<AtomicU64>) -> (ClassId, Box<dyn Workload>) {
+            times.sort_unstable_by(|one, other| other.cmp(one));
+            (ClassId(class), Box::new(Self { class: ClassId(class), times, asked: Arc::clone(asked) }))
+        }
+    }
+
+    impl Workload for Listed {
+        fn peek(&mut self) -> Result<Option<SimTime>, WorkloadError> {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            Ok(self.times.last().map(|&at| SimTime::from_ns(at)))
+        }
+        fn next(&mut self) -> Result<Option<(SimTime, RequestSpec)>, WorkloadError> {
+            let request = RequestSpec { class: self.class, prompt_tokens: 1, output_tokens: 1, prefix: Box::default() };
+            Ok(self.times.pop().map(|at| (SimTime::from_ns(at), request)))
+        }
+        fn request_done(&mut self, _: ClassId, at: SimTime) {
+            self.times.push(at.ns());
+            self.times.sort_unstable_by(|one, other| other.cmp(one));
+        }
+        fn is_exhausted(&self) -> bool {
+            self.times.is_empty()
+        }
+    }
+
+    #[test]
+    fn a_request_asks_as_many_workloads_of_512_as_of_one() {
+        for classes in [1u16, 512] {
+            let asked = Arc::default();
+            let mut merged =
+                MergedWorkload::new((0..classes).map(|class| Listed::of(class, (0..10_000).collect(), &asked)).collect()).unwrap();
+            for n in 1..=5000u64 {
+                // The loop of a run looks more often than it takes.
+                for _ in 0..3 {
+                    merged.peek().unwrap();
+                }
+                let (at, request) = merged.next().unwrap().unwrap();
+                assert_eq!((at.ns(), u64::from(request.class.0)), ((n - 1) / u64::from(classes), (n - 1) % u64::from(classes)));
+                // At first all of them, then the one that was taken from.
+                assert_eq!(asked.load(Ordering::Relaxed), u64::from(classes) + n - 1);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_is_that_of_looking_at_all(
+            mut times in proptest::collection::vec(proptest::collection::vec(0u64..50, 0..10), 1..20),
+            turns in proptest::collection::vec((any::<bool>(), 0u16..25, 0u64..60), 0..200),
+        ) {
+            let asked = Arc::default();
+            let listed = (0u16..).zip(&times).map(|(class, times)| Listed::of(class, times.clone(), &asked)).collect();
+            let mut merged = MergedWorkload::new(listed).unwrap();
+            for (take, class, at) in turns {
+                let first = (0u16..).zip(&times).filter_map(|(class, times)| Some((*times.iter().min()?, class))).min();
+                prop_assert_eq!(merged.peek().unwrap().map(SimTime::ns), first.map(|(at, _)| at));
+                if take {
+                    prop_assert_eq!(merged.next().unwrap().map(|(at, request)| (at.ns(), request.class.0)), first);
+                    if let Some((at, class)) = first {
+                        let of = &mut times[usize::from(class)];
+                        of.swap_remove(of.iter().position(|&other| other == at).unwrap());
+                    }
+                } else {
+                    merged.request_done(ClassId(class), SimTime::from_ns(at));
+                    times.iter_mut().skip(usize::from(class)).take(1).for_each(|times| times.push(at));
+                }
+            }
+        }
     }
 }
