@@ -1,6 +1,6 @@
 //! What the serving engine does, case by case, with the arithmetic beside it.
 
-use tokenmill::cluster::{ClassSpec, Cluster, InstanceId, Observer, Outcome, Overlap, PoolId, RequestRecord, Role, RouterSpec};
+use tokenmill::cluster::{ClassSpec, Cluster, Observation, Observer, Outcome, Overlap, RequestRecord, Role, RouterSpec};
 use tokenmill::policy::RouterKind;
 use tokenmill::sim::{SimDuration, SimTime};
 use tokenmill::workload::{ClassId, RequestSpec};
@@ -30,12 +30,15 @@ struct Peaks {
 }
 
 impl Observer for Peaks {
-    fn gauges(&mut self, _: PoolId, _: InstanceId, _: SimTime, _: SimTime, running: u64, kv_blocks: u64) {
+    fn on(&mut self, _: SimTime, what: &Observation<'_>) {
+        let (running, blocks) = match *what {
+            Observation::Gauge { running, kv_blocks, .. } => (running, kv_blocks),
+            Observation::Run(run) => (run.running, run.kv_blocks(run.end() - 1)),
+            Observation::Ended(record) => return self.done.push(*record),
+            _ => return,
+        };
         self.running = self.running.max(running);
-        self.blocks = self.blocks.max(kv_blocks);
-    }
-    fn done(&mut self, record: &RequestRecord) {
-        self.done.push(*record);
+        self.blocks = self.blocks.max(blocks);
     }
 }
 
@@ -137,10 +140,10 @@ fn a_full_decode_pool_holds_prefill_back() {
     // 100 tokens = 7 blocks. Prefill holds two prompts, decode one.
     let records = run(spec, Listed::new((0..4).map(|_| (0, request(100, 20)))));
     let reserved: Vec<_> = records.iter().map(|record| record.reserved.unwrap()).collect();
-    assert_eq!(reserved[0], ms(10));
+    assert_eq!((reserved[0], records[1].first_token), (ms(10), Some(ms(10))));
     assert_eq!(reserved[1], records[0].done, "memory comes free when the first is done");
     assert_eq!(reserved[2], records[1].done);
-    assert_eq!(records[2].first_token, Some(ms(30)));
+    assert_eq!(records[2].prefill_start, records[0].delivered);
     assert_eq!(records[3].prefill_start, records[1].delivered, "the sender frees its blocks when the KV has arrived");
 }
 
@@ -247,11 +250,11 @@ fn behind_one_who_gives_up(mut spec: tokenmill::cluster::ClusterSpec) -> Vec<Req
     records
 }
 
-/// The token at 2 s is computed, then the client leaves; the next batch is formed at 2.01 s.
+/// The token at 2 s is computed, then the client leaves; the batch formed at that instant knows.
 #[test]
 fn who_stands_behind_a_client_that_gives_up_starts_at_the_next_boundary() {
     let records = behind_one_who_gives_up(cluster(vec![pool("m", Role::Mixed, 1, flat(10.0))]));
-    assert_eq!(records[2].prefill_start, Some(ms(2010)));
+    assert_eq!(records[2].prefill_start, Some(ms(2000)));
 }
 
 /// Its prompt is done at 1.51 s and needs 4 blocks, which are there; it gets them when the one before it gives up.

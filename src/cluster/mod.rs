@@ -17,12 +17,16 @@ mod event;
 mod ids;
 mod observe;
 mod process;
+mod relay;
 mod run;
+mod segment;
 mod spec;
 mod state;
 
 pub use ids::{InstanceId, ModelId, PoolId};
-pub use observe::{Both, IterationRecord, Observer, Outcome, RequestRecord, Silent};
+pub use observe::{Both, Observation, Observer, Outcome, RequestRecord, Silent};
+pub use relay::Relay;
 pub use run::{Cluster, RunError};
+pub use segment::{Members, RunSegment};
 pub use spec::{ClassSpec, ClusterSpec, EngineSpec, NetworkSpec, Overlap, PoolSpec, Role, RouterSpec, SpecError};
 pub use state::Violation;

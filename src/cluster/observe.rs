@@ -1,6 +1,7 @@
-//! What the cluster tells the outside. It does not know who listens, or what is computed from it.
+//! What the cluster tells the outside. It does not know what is computed from it.
 
 use super::ids::{InstanceId, ModelId, PoolId};
+use super::segment::RunSegment;
 use crate::power::{Energy, Phase};
 use crate::sim::{SimDuration, SimTime};
 use crate::workload::ClassId;
@@ -50,33 +51,6 @@ impl Outcome {
             Self::InFlight => "run_ended",
         }
     }
-}
-
-/// One iteration of one instance; or the part of one that the end of the run cuts off, of which no token has left.
-#[derive(Debug, Clone, Copy)]
-pub struct IterationRecord {
-    /// Whose.
-    pub pool: PoolId,
-    /// Whose.
-    pub instance: InstanceId,
-    /// Begin.
-    pub start: SimTime,
-    /// End.
-    pub end: SimTime,
-    /// Prompt tokens computed.
-    pub prefill_tokens: u64,
-    /// Sequences that generated a token.
-    pub decode_sequences: u32,
-    /// Tokens that left: those of the decode sequences and first tokens, but for clients who have left before the end.
-    pub tokens_out: u64,
-    /// Fraction of the duration that prefill caused.
-    pub prefill_share: f64,
-    /// Time at peak compute, ns.
-    pub compute_ns: f64,
-    /// Time at peak memory bandwidth, ns.
-    pub memory_ns: f64,
-    /// What it drew.
-    pub energy: Energy,
 }
 
 /// A request that has left the system, or is inside at the end.
@@ -142,97 +116,135 @@ pub struct RequestRecord {
     pub decode_s: f64,
 }
 
-/// Somebody who listens. All methods do nothing unless overridden.
-pub trait Observer {
+/// What happens in a cluster. Spans end at the time that the observation comes with.
+#[derive(Debug, Clone, Copy)]
+pub enum Observation<'a> {
     /// A request arrives.
-    fn arrived(&mut self, _at: SimTime, _class: ClassId) {}
-    /// An iteration ends.
-    fn iteration(&mut self, _record: &IterationRecord) {}
-    /// `n` gaps of `gap_ns` between tokens end at `at`.
-    fn gaps(&mut self, _at: SimTime, _class: ClassId, _gap_ns: u64, _n: u64) {}
+    Arrived {
+        /// Its workload.
+        class: ClassId,
+    },
     /// The first token of a prompt leaves.
-    fn first_token(&mut self, _at: SimTime, _class: ClassId, _prompt: u32, _cached: u32) {}
-    /// An instance had nothing to compute; `phase` is idle or transfer.
-    fn idle(&mut self, _pool: PoolId, _from: SimTime, _to: SimTime, _phase: Phase, _energy: Energy) {}
-    /// On one instance, `running` sequences ran and `kv_blocks` blocks were held all the time from `from` to `to`.
-    fn gauges(&mut self, _pool: PoolId, _instance: InstanceId, _from: SimTime, _to: SimTime, _running: u64, _kv_blocks: u64) {}
-    /// In the whole pool, `waiting` requests waited all the time from `from` to `to`: for their prompt to be computed, or on a decode
-    /// instance that has their KV, for a place in the batch.
-    fn queue(&mut self, _pool: PoolId, _from: SimTime, _to: SimTime, _waiting: u64) {}
-    /// `waiting` requests of a model that has decode instances waited for memory there all the time from `from` to `to`. With `after-prefill`
-    /// their prompts are done and they are in no queue. With `layer-wise` they are the first in the queues of prefill instances, and
-    /// counted there too.
-    fn handoff_queue(&mut self, _model: ModelId, _from: SimTime, _to: SimTime, _waiting: u64) {}
+    FirstToken {
+        /// Its workload.
+        class: ClassId,
+        /// Tokens of the prompt.
+        prompt: u32,
+        /// Of these, found in a prefix cache.
+        cached: u32,
+    },
+    /// Iterations end. The gaps between tokens that they make are part of it, but for those that are told one by one.
+    Run(&'a RunSegment<'a>),
+    /// A gap between two tokens of one request ends that is longer than an iteration: it waited, or its KV moved, in between.
+    Gap {
+        /// Its workload.
+        class: ClassId,
+        /// Its length.
+        ns: u64,
+    },
+    /// An instance has had nothing to compute.
+    Idle {
+        /// Its pool.
+        pool: PoolId,
+        /// Since when.
+        from: SimTime,
+        /// Idle or transfer.
+        phase: Phase,
+        /// What it drew.
+        energy: Energy,
+    },
+    /// On one instance, so many sequences ran and so many blocks were held all the time. Of iterations that end, [`RunSegment`] tells that.
+    Gauge {
+        /// Its pool.
+        pool: PoolId,
+        /// Whose.
+        instance: InstanceId,
+        /// Since when.
+        from: SimTime,
+        /// Sequences.
+        running: u64,
+        /// Blocks.
+        kv_blocks: u64,
+    },
+    /// In the whole pool, so many requests waited all the time: for their prompt to be computed, or on a decode instance that has their KV,
+    /// for a place in the batch.
+    Queue {
+        /// The pool.
+        pool: PoolId,
+        /// Since when.
+        from: SimTime,
+        /// Requests.
+        waiting: u64,
+    },
+    /// So many requests of a model that has decode instances waited for memory there all the time. With `after-prefill` their prompts are
+    /// done and they are in no queue. With `layer-wise` they are the first in the queues of prefill instances, and counted there too.
+    HandoffQueue {
+        /// The model.
+        model: ModelId,
+        /// Since when.
+        from: SimTime,
+        /// Requests.
+        waiting: u64,
+    },
     /// All KV of a request that will be sent has been delivered, or its client has left and nobody needs it.
-    fn transfer(&mut self, _from: SimTime, _to: SimTime, _bytes: f64) {}
+    Transfer {
+        /// First byte on the wire.
+        from: SimTime,
+        /// Moved, at least 0.
+        bytes: f64,
+    },
     /// A running request lost its KV.
-    fn preempted(&mut self, _at: SimTime, _pool: PoolId) {}
-    /// A prompt was looked up in a prefix cache: `hit` of `tokens` were there.
-    fn prefix_lookup(&mut self, _at: SimTime, _pool: PoolId, _hit: u64, _tokens: u64) {}
+    Preempted {
+        /// Where.
+        pool: PoolId,
+    },
+    /// A prompt was looked up in a prefix cache.
+    PrefixLookup {
+        /// Where.
+        pool: PoolId,
+        /// Tokens that were there.
+        hit: u64,
+        /// Tokens of the prompt.
+        tokens: u64,
+    },
     /// A request has left the system, or the run has ended with it inside.
-    fn done(&mut self, _record: &RequestRecord) {}
+    Ended(&'a RequestRecord),
 }
 
-/// Two listeners.
+/// Hears what happens. Times never go back for one instance, queue or request; among them they may, by less than a run of iterations that
+/// nothing disturbs.
+pub trait Observer {
+    /// Something has happened, at `at`.
+    fn on(&mut self, at: SimTime, what: &Observation<'_>);
+
+    /// True if it has lost what it was told: whoever runs the cluster should end the run.
+    fn failed(&self) -> bool {
+        false
+    }
+}
+
+/// Two observers.
 #[derive(Debug)]
 pub struct Both<A, B>(pub A, pub B);
 
 impl<A: Observer, B: Observer> Observer for Both<A, B> {
-    fn arrived(&mut self, at: SimTime, class: ClassId) {
-        self.0.arrived(at, class);
-        self.1.arrived(at, class);
+    fn on(&mut self, at: SimTime, what: &Observation<'_>) {
+        self.0.on(at, what);
+        self.1.on(at, what);
     }
-    fn iteration(&mut self, record: &IterationRecord) {
-        self.0.iteration(record);
-        self.1.iteration(record);
-    }
-    fn gaps(&mut self, at: SimTime, class: ClassId, gap_ns: u64, n: u64) {
-        self.0.gaps(at, class, gap_ns, n);
-        self.1.gaps(at, class, gap_ns, n);
-    }
-    fn first_token(&mut self, at: SimTime, class: ClassId, prompt: u32, cached: u32) {
-        self.0.first_token(at, class, prompt, cached);
-        self.1.first_token(at, class, prompt, cached);
-    }
-    fn idle(&mut self, pool: PoolId, from: SimTime, to: SimTime, phase: Phase, energy: Energy) {
-        self.0.idle(pool, from, to, phase, energy);
-        self.1.idle(pool, from, to, phase, energy);
-    }
-    fn gauges(&mut self, pool: PoolId, instance: InstanceId, from: SimTime, to: SimTime, running: u64, kv_blocks: u64) {
-        self.0.gauges(pool, instance, from, to, running, kv_blocks);
-        self.1.gauges(pool, instance, from, to, running, kv_blocks);
-    }
-    fn queue(&mut self, pool: PoolId, from: SimTime, to: SimTime, waiting: u64) {
-        self.0.queue(pool, from, to, waiting);
-        self.1.queue(pool, from, to, waiting);
-    }
-    fn handoff_queue(&mut self, model: ModelId, from: SimTime, to: SimTime, waiting: u64) {
-        self.0.handoff_queue(model, from, to, waiting);
-        self.1.handoff_queue(model, from, to, waiting);
-    }
-    fn transfer(&mut self, from: SimTime, to: SimTime, bytes: f64) {
-        self.0.transfer(from, to, bytes);
-        self.1.transfer(from, to, bytes);
-    }
-    fn preempted(&mut self, at: SimTime, pool: PoolId) {
-        self.0.preempted(at, pool);
-        self.1.preempted(at, pool);
-    }
-    fn prefix_lookup(&mut self, at: SimTime, pool: PoolId, hit: u64, tokens: u64) {
-        self.0.prefix_lookup(at, pool, hit, tokens);
-        self.1.prefix_lookup(at, pool, hit, tokens);
-    }
-    fn done(&mut self, record: &RequestRecord) {
-        self.0.done(record);
-        self.1.done(record);
+
+    fn failed(&self) -> bool {
+        self.0.failed() || self.1.failed()
     }
 }
 
-/// Nobody listens.
+/// Hears nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 
-impl Observer for Silent {}
+impl Observer for Silent {
+    fn on(&mut self, _: SimTime, _: &Observation<'_>) {}
+}
 
 impl RequestRecord {
     /// Its share of the IT energy of all iterations it took part in, J.

@@ -114,15 +114,13 @@ impl<O: Observer> Cluster<O> {
     /// A broken trace line, or an error of ours: see [`RunError`].
     pub fn run(&mut self, workload: &mut dyn Workload, mut progress: impl FnMut(&Self, &dyn Workload) -> bool) -> Result<(), RunError> {
         let end = self.end.map_or(SimTime::NEVER, |span| SimTime::ZERO + span);
-        let mut until_progress = PROGRESS_INTERVAL;
+        // The first event reports at once.
+        let mut until_progress = 1;
         loop {
             let now = self.now();
             let arrival = workload.peek()?.map(|at| arrival_key(at.max(now)));
             let next = arrival.into_iter().chain(self.next_event()).min();
-            // Once the instant has no events left, whatever was asked to look again does.
-            if next.is_none_or(|key| key.at() > now) && !self.world.agenda.is_empty() {
-                self.work_off_agenda()?;
-                self.tell(workload);
+            if next.is_none_or(|key| key.at() > now) && self.end_instant(workload)? {
                 continue;
             }
             let Some(key) = next.filter(|key| key.at() <= end) else { break };
@@ -142,7 +140,6 @@ impl<O: Observer> Cluster<O> {
             } else if let Some(event) = self.world.calendar.pop() {
                 self.handle(event);
             }
-            self.tell(workload);
             if let Some(audit) = &mut self.audit {
                 audit.event(&mut self.world)?;
             }
@@ -163,11 +160,20 @@ impl<O: Observer> Cluster<O> {
         Ok(())
     }
 
-    /// Tells the workload which requests have left.
-    fn tell(&mut self, workload: &mut dyn Workload) {
+    /// The instant has no events left: whatever was asked to look again does, then the workload hears which requests have left. A client
+    /// that asks again at once does so when the batches of the instant have been formed: no answer crosses a network in no time. False if
+    /// there was nothing to do.
+    fn end_instant(&mut self, workload: &mut dyn Workload) -> Result<bool, RunError> {
+        if !self.world.agenda.is_empty() {
+            self.work_off_agenda()?;
+            return Ok(true);
+        }
+        let mut any = false;
         for (class, at) in self.world.take_departed() {
             workload.request_done(class, at);
+            any = true;
         }
+        Ok(any)
     }
 
     /// The key of the earliest live event; stale ones are dropped.

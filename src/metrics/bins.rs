@@ -2,6 +2,7 @@
 //!
 //! All sums are integers: adding them in any order gives the same bits, so running ahead changes nothing.
 
+use crate::cluster::RunSegment;
 use crate::sim::SimTime;
 
 /// Intervals kept at most; reaching it halves their number.
@@ -30,6 +31,29 @@ pub(super) struct CountBin {
     /// Rejected or timed out.
     pub(super) lost: u64,
     pub(super) tokens: u64,
+}
+
+/// Makes an interval exist.
+fn grow<T: Clone + Default>(bins: &mut Vec<T>, index: usize) {
+    if bins.len() <= index {
+        bins.resize(index + 1, T::default());
+    }
+}
+
+/// Adds whole iterations to the interval that they lie in.
+fn add_iterations(bin: &mut PoolBin, count: &mut CountBin, run: &RunSegment<'_>, from: u64, to: u64) {
+    bin.it_pj += run.energy(from, to).it_pj;
+    count.tokens += run.tokens_out * (to - from);
+    let gauged = from.max(run.gauged_from());
+    if gauged < to {
+        bin.running += u128::from(run.running) * u128::from(run.span_ns(gauged, to));
+        bin.kv_blocks += run.kv_block_ns(gauged, to);
+    }
+}
+
+/// `whole · share / span` rounded down, for spans of at most 64 bits; the product may be larger than any integer.
+pub(super) fn part(whole: u128, share: u128, span: u128) -> u128 {
+    whole.checked_mul(share).map_or_else(|| whole / span * share + whole % span * share / span, |product| product / span)
 }
 
 /// All intervals of a run.
@@ -70,9 +94,7 @@ impl Bins {
             return add(bin);
         }
         let index = self.locate(at);
-        if self.counts.len() <= index {
-            self.counts.resize(index + 1, CountBin::default());
-        }
+        grow(&mut self.counts, index);
         add(&mut self.counts[index]);
     }
 
@@ -98,12 +120,64 @@ impl Bins {
             let index = self.locate(at);
             let until = end.min(self.last.2);
             let bins = &mut self.pools[pool];
-            if bins.len() <= index {
-                bins.resize(index + 1, PoolBin::default());
-            }
+            grow(bins, index);
             add(&mut bins[index], until - at, until - start);
             at = until;
         }
+    }
+
+    /// Adds iterations: each to the interval in which it lies, and where it lies in several, its part to each.
+    pub(super) fn iterations(&mut self, run: &RunSegment<'_>) {
+        let pool = usize::from(run.pool.0);
+        let [start, end] = [run.first(), run.end()].map(|n| run.boundary(n).ns());
+        if end <= start {
+            return;
+        }
+        let (last, begin, limit) = self.last;
+        if begin <= start
+            && end <= limit
+            && let (Some(bin), Some(count)) = (self.pools[pool].get_mut(last), self.counts.get_mut(last))
+        {
+            return add_iterations(bin, count, run, run.first(), run.end());
+        }
+        // May double the interval, so before anything else.
+        self.locate(end - 1);
+        let mut n = run.first();
+        while n < run.end() {
+            let index = self.locate(run.boundary(n).ns());
+            let ended = run.ended_by(SimTime::from_ns(self.last.2), n);
+            if ended == n {
+                self.split_iteration(pool, run, n);
+                n += 1;
+                continue;
+            }
+            grow(&mut self.pools[pool], index);
+            grow(&mut self.counts, index);
+            add_iterations(&mut self.pools[pool][index], &mut self.counts[index], run, n, ended);
+            n = ended;
+        }
+    }
+
+    /// Adds an iteration that lies in several intervals.
+    fn split_iteration(&mut self, pool: usize, run: &RunSegment<'_>, n: u64) {
+        let (from, to) = (run.boundary(n), run.boundary(n + 1));
+        let (span, energy) = (u128::from(run.span_ns(n, n + 1)), run.energy(n, n + 1));
+        let (kv_blocks, mut kv_left) = (u128::from(run.kv_blocks(n)), run.kv_block_ns(n, n + 1));
+        let gauged = n >= run.gauged_from();
+        let mut given = 0;
+        self.span(pool, from, to, |bin, ns, until| {
+            let so_far = if u128::from(until) == span { energy.it_pj } else { part(energy.it_pj, until.into(), span) };
+            bin.it_pj += so_far - given;
+            given = so_far;
+            if gauged {
+                bin.running += u128::from(run.running) * u128::from(ns);
+                // The whole is rounded by itself; the last part makes up for it.
+                let held = if u128::from(until) == span { kv_left } else { (kv_blocks * u128::from(ns)).min(kv_left) };
+                bin.kv_blocks += held;
+                kv_left -= held;
+            }
+        });
+        self.count(to, |bin| bin.tokens += run.tokens_out);
     }
 
     /// The interval that holds `ns`.

@@ -1,9 +1,13 @@
 //! What the recorder keeps: sums by class, by pool and of all.
 
 use super::attainment::Attainment;
+use super::bins::part;
 use super::summary::RequestCounts;
 use super::values::Values;
-use crate::power::EnergyMeter;
+use crate::cluster::RunSegment;
+use crate::power::{Energy, EnergyMeter};
+use crate::sim::SimTime;
+use crate::units::nearest_wide;
 
 /// What is kept of one workload.
 #[derive(Debug, Clone)]
@@ -59,6 +63,46 @@ pub(super) struct PoolRecord {
     pub(super) preemptions: u64,
     pub(super) lookup_tokens: u64,
     pub(super) hit_tokens: u64,
+}
+
+impl PoolRecord {
+    /// Adds the iterations of a segment from `from` on.
+    pub(super) fn add_iterations(&mut self, run: &RunSegment<'_>, from: u64) {
+        let end = run.end();
+        if from == end {
+            return;
+        }
+        let busy = run.span_ns(from, end);
+        self.busy_ns += u128::from(busy);
+        self.prefill_ns += nearest_wide(busy as f64 * run.prefill_share);
+        self.compute_ns += run.compute_ns(from, end);
+        self.memory_ns += run.memory_ns(from, end);
+        self.energy.add_iteration(run.energy(from, end), run.prefill_share);
+        let gauged = from.max(run.gauged_from());
+        if gauged < end {
+            self.running += u128::from(run.running) * u128::from(run.span_ns(gauged, end));
+            self.kv_blocks += run.kv_block_ns(gauged, end);
+            self.kv_peak = self.kv_peak.max(run.kv_blocks(end - 1));
+        }
+    }
+
+    /// Adds the part of iteration `n` that lies after `cut`, which is within it.
+    pub(super) fn add_cut_iteration(&mut self, run: &RunSegment<'_>, n: u64, cut: SimTime) {
+        let (busy, span) = (run.boundary(n + 1).since(cut).ns(), u128::from(run.span_ns(n, n + 1)));
+        let measured = |whole: u128| part(whole, busy.into(), span);
+        let Energy { chip_pj, it_pj } = run.energy(n, n + 1);
+        self.busy_ns += u128::from(busy);
+        self.prefill_ns += nearest_wide(busy as f64 * run.prefill_share);
+        self.compute_ns += measured(run.compute_ns(n, n + 1));
+        self.memory_ns += measured(run.memory_ns(n, n + 1));
+        self.energy.add_iteration(Energy { chip_pj: measured(chip_pj), it_pj: measured(it_pj) }, run.prefill_share);
+        if n >= run.gauged_from() {
+            let blocks = run.kv_blocks(n);
+            self.running += u128::from(run.running) * u128::from(busy);
+            self.kv_blocks += u128::from(blocks) * u128::from(busy);
+            self.kv_peak = self.kv_peak.max(blocks);
+        }
+    }
 }
 
 /// Requests that wait for memory on the decode side, of one model.

@@ -2,16 +2,15 @@
 //!
 //! Requests count if they arrived after the warm-up; gaps, tokens, energy and gauges count from the end of the warm-up on.
 
-use super::bins::Bins;
+use super::bins::{Bins, part};
 use super::parameters::RecorderParameters;
 use super::record::{ClassRecord, Flow, HandoffRecord, PoolRecord, StageTimes};
 use super::row::{RequestRow, Verdict};
 use super::summary::TokenCounts;
 use super::values::Values;
-use crate::cluster::{InstanceId, IterationRecord, ModelId, Observer, Outcome, PoolId, RequestRecord};
+use crate::cluster::{Members, ModelId, Observation, Observer, Outcome, PoolId, RequestRecord, RunSegment};
 use crate::power::{Energy, Phase};
 use crate::sim::SimTime;
-use crate::units::nearest;
 use crate::workload::ClassId;
 
 /// Takes one row per request as it leaves, in that order.
@@ -158,16 +157,7 @@ impl<S: RequestSink> Recorder<S> {
     }
 }
 
-/// `whole · share / span` rounded down, for spans of at most 64 bits; the product may be larger than any integer.
-fn part(whole: u128, share: u128, span: u128) -> u128 {
-    whole.checked_mul(share).map_or_else(|| whole / span * share + whole % span * share / span, |product| product / span)
-}
-
-fn whole(ns: f64) -> u128 {
-    u128::from(nearest(ns))
-}
-
-impl<S: RequestSink> Observer for Recorder<S> {
+impl<S: RequestSink> Recorder<S> {
     fn arrived(&mut self, at: SimTime, class: ClassId) {
         self.bins.count(at, |bin| bin.arrivals += 1);
         if at >= self.warmup {
@@ -183,39 +173,44 @@ impl<S: RequestSink> Observer for Recorder<S> {
         }
     }
 
-    fn iteration(&mut self, record: &IterationRecord) {
-        let (from, to) = (record.start, record.end);
-        self.add_energy_to_bins(record.pool, from, to, record.energy);
-        self.bins.count(to, |bin| bin.tokens += record.tokens_out);
-        if to <= self.warmup {
+    /// Iterations that end after the warm-up count, from its end on.
+    fn run(&mut self, run: &RunSegment<'_>) {
+        self.bins.iterations(run);
+        let from = if run.boundary(run.first()) >= self.warmup { run.first() } else { run.ended_by(self.warmup, run.first()) };
+        if from == run.end() {
             return;
         }
-        self.tokens.output += record.tokens_out;
-        let busy = self.measured_ns(from, to);
-        let energy = self.measured_energy(record.energy, from, to);
-        let pool = &mut self.pools[usize::from(record.pool.0)];
-        let span = to.since(from).ns();
-        pool.iterations += 1;
-        pool.iteration_ns += u128::from(span);
-        pool.busy_ns += u128::from(busy);
-        pool.prefill_ns += whole(busy as f64 * record.prefill_share);
-        // Of an iteration that the end of the warm-up cuts, its part.
-        let share = if busy == span { 1.0 } else { busy as f64 / span as f64 };
-        pool.compute_ns += whole(record.compute_ns * share);
-        pool.memory_ns += whole(record.memory_ns * share);
-        pool.energy.add_iteration(energy, record.prefill_share);
-    }
-
-    fn gaps(&mut self, at: SimTime, class: ClassId, gap_ns: u64, n: u64) {
-        if at > self.warmup {
-            self.classes[usize::from(class.0)].itl.record_n(gap_ns, n);
+        self.tokens.output += run.tokens_out * (run.end() - from);
+        let cut = run.boundary(from) < self.warmup;
+        let record = &mut self.pools[usize::from(run.pool.0)];
+        record.iterations += run.end() - from;
+        record.iteration_ns += u128::from(run.span_ns(from, run.end()));
+        if cut {
+            record.add_cut_iteration(run, from, self.warmup);
         }
+        record.add_iterations(run, from + u64::from(cut));
+        self.record_gaps(run, from);
     }
 
-    fn first_token(&mut self, at: SimTime, _: ClassId, prompt: u32, cached: u32) {
-        if at > self.warmup {
-            self.tokens.prompt += u64::from(prompt);
-            self.tokens.cached_prompt += u64::from(cached);
+    fn record_gaps(&mut self, run: &RunSegment<'_>, from: u64) {
+        if run.members.is_empty() {
+            return;
+        }
+        let gaps = run.gaps();
+        let sums = |from, to| (u128::from(run.span_ns(from, to)), run.squared_gaps(from, to));
+        let all = sums(from, run.end());
+        for &Members { class, count, on_time } in run.members {
+            let itl = &mut self.classes[usize::from(class.0)].itl;
+            let mut record = |from, to, members: u32, (sum, squares): (u128, u128)| {
+                itl.record_steps(&gaps, from, to, members.into(), sum * u128::from(members), squares.saturating_mul(members.into()));
+            };
+            if on_time == count || from > run.first() {
+                record(from, run.end(), count, all);
+            } else {
+                let second = from + 1;
+                record(from, second, on_time, sums(from, second));
+                record(second, run.end(), count, sums(second, run.end()));
+            }
         }
     }
 
@@ -228,7 +223,7 @@ impl<S: RequestSink> Observer for Recorder<S> {
         record.energy.add(phase, measured);
     }
 
-    fn gauges(&mut self, pool: PoolId, _: InstanceId, from: SimTime, to: SimTime, running: u64, kv_blocks: u64) {
+    fn gauge(&mut self, pool: PoolId, (from, to): (SimTime, SimTime), running: u64, kv_blocks: u64) {
         self.bins.span(usize::from(pool.0), from, to, |bin, ns, _| {
             bin.running += u128::from(running) * u128::from(ns);
             bin.kv_blocks += u128::from(kv_blocks) * u128::from(ns);
@@ -267,28 +262,7 @@ impl<S: RequestSink> Observer for Recorder<S> {
         record.blocked += if waiting > 0 { span } else { 0 };
     }
 
-    fn transfer(&mut self, from: SimTime, to: SimTime, bytes: f64) {
-        if to > self.warmup {
-            self.transfers.record(to.since(from).ns());
-            self.transfer_bytes += bytes;
-        }
-    }
-
-    fn preempted(&mut self, at: SimTime, pool: PoolId) {
-        if at >= self.warmup {
-            self.pools[usize::from(pool.0)].preemptions += 1;
-        }
-    }
-
-    fn prefix_lookup(&mut self, at: SimTime, pool: PoolId, hit: u64, tokens: u64) {
-        if at >= self.warmup {
-            let record = &mut self.pools[usize::from(pool.0)];
-            record.lookup_tokens += tokens;
-            record.hit_tokens += hit;
-        }
-    }
-
-    fn done(&mut self, record: &RequestRecord) {
+    fn ended(&mut self, record: &RequestRecord) {
         if record.outcome == Outcome::Completed {
             self.bins.count(record.done, |bin| bin.completions += 1);
             let flow = &mut self.flow;
@@ -316,9 +290,52 @@ impl<S: RequestSink> Observer for Recorder<S> {
     }
 }
 
+impl<S: RequestSink> Observer for Recorder<S> {
+    fn on(&mut self, at: SimTime, what: &Observation<'_>) {
+        match *what {
+            Observation::Arrived { class } => self.arrived(at, class),
+            Observation::FirstToken { prompt, cached, .. } => {
+                if at > self.warmup {
+                    self.tokens.prompt += u64::from(prompt);
+                    self.tokens.cached_prompt += u64::from(cached);
+                }
+            }
+            Observation::Run(run) => self.run(run),
+            Observation::Gap { class, ns } => {
+                if at > self.warmup {
+                    self.classes[usize::from(class.0)].itl.record(ns);
+                }
+            }
+            Observation::Idle { pool, from, phase, energy } => self.idle(pool, from, at, phase, energy),
+            Observation::Gauge { pool, from, running, kv_blocks, .. } => self.gauge(pool, (from, at), running, kv_blocks),
+            Observation::Queue { pool, from, waiting } => self.queue(pool, from, at, waiting),
+            Observation::HandoffQueue { model, from, waiting } => self.handoff_queue(model, from, at, waiting),
+            Observation::Transfer { from, bytes } => {
+                if at > self.warmup {
+                    self.transfers.record(at.since(from).ns());
+                    self.transfer_bytes += bytes;
+                }
+            }
+            Observation::Preempted { pool } => {
+                if at >= self.warmup {
+                    self.pools[usize::from(pool.0)].preemptions += 1;
+                }
+            }
+            Observation::PrefixLookup { pool, hit, tokens } => {
+                if at >= self.warmup {
+                    let record = &mut self.pools[usize::from(pool.0)];
+                    record.lookup_tokens += tokens;
+                    record.hit_tokens += hit;
+                }
+            }
+            Observation::Ended(record) => self.ended(record),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::part;
+    use super::super::bins::part;
 
     #[test]
     fn shares_of_huge_energies_are_exact() {

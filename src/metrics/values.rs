@@ -97,7 +97,6 @@ impl Values {
     /// Records, for every `n` from `from` to before `to`, the value `line.at(n)` of `members` each. `sum_ns` and `squares` are those of all
     /// values together. Values of one bucket are counted in one go, so that a run of iterations costs as much as it has buckets. The line
     /// must not fall.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for run segments, which are to come"))]
     pub(super) fn record_steps(&mut self, line: &Line, from: u64, to: u64, members: u64, sum_ns: u128, squares: u128) {
         debug_assert!(line.step >= 0.0, "{line:?}");
         if from >= to || members == 0 {

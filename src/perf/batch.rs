@@ -1,6 +1,6 @@
 //! What an iteration computes, as sums only, so that its description costs O(1) whatever the batch.
 
-use crate::units::{nearest, nearest_wide};
+use crate::units::{first_where, nearest, nearest_wide};
 
 /// The work of one iteration of one instance. Sums over the sequences in the batch.
 ///
@@ -141,6 +141,15 @@ impl DecodeRun {
         nearest(self.durations().sum(n))
     }
 
+    /// The largest `n` of `low..=high` with `elapsed_ns(n) ≤ ns`, which must hold at `low`.
+    pub fn iterations_within(&self, ns: u64, low: u64, high: u64) -> u64 {
+        // The positive root of step/2 · n² + (first − step/2) · n − ns, in the form that does not cancel.
+        let Line { first, step } = self.durations();
+        let linear = first - 0.5 * step;
+        let root = 2.0 * ns as f64 / (linear + (linear * linear + 2.0 * step * ns as f64).sqrt());
+        first_where(root + 1.0, low + 1, high + 1, |n| self.elapsed_ns(n) > ns) - 1
+    }
+
     /// The gap between tokens that iteration `n` makes, to the nearest nanosecond. Differences of [`elapsed_ns`](Self::elapsed_ns)
     /// alternate by one around it; this one never decreases, so that equal gaps follow each other.
     pub fn gap_ns(&self, n: u64) -> u64 {
@@ -226,6 +235,16 @@ mod tests {
             let squares = sum(&|d| d * d);
             let mean = run.durations().value(n);
             prop_assert!((run.squared_gaps(n) as f64 - squares).abs() <= 1.0 + mean + 1e-10 * squares);
+        }
+
+        #[test]
+        fn a_run_is_inverted_at_every_boundary(first in 1.0f64..1e6, step in prop_oneof![Just(0.0), 0.0f64..1e3], n in 1u64..5000, more in 0u64..100) {
+            let run = run(first, step);
+            let end = run.elapsed_ns(n);
+            prop_assert_eq!(run.iterations_within(end, 0, n + more).max(n), run.iterations_within(end, 0, n + more));
+            prop_assert!(run.elapsed_ns(run.iterations_within(end, 0, n + more)) <= end);
+            prop_assert!(run.iterations_within(end - 1, 0, n + more) < n || run.elapsed_ns(n - 1) == end);
+            prop_assert_eq!(run.iterations_within(u64::MAX / 4, 0, n), n);
         }
 
         #[test]

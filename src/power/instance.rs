@@ -33,13 +33,28 @@ impl NodePower {
 /// An instance on several nodes (`n > m`) takes as many fixed overheads as nodes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct InstancePower {
+    law: InstanceLaw,
+    idle: Milliwatts,
+    floor: Milliwatts,
+}
+
+/// What an instance draws while it computes, from what one of its chips does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct InstanceLaw {
     chips: u32,
-    chip: ChipPowerModel,
+    pub(super) chip: ChipPowerModel,
     proportional: f64,
     /// The instance's share of the fixed overhead, W.
     fixed_w: f64,
-    idle: Milliwatts,
-    floor: Milliwatts,
+}
+
+impl InstanceLaw {
+    /// Energy of the instance where one chip takes `nj` in `ns`, rounded once, to the picojoule.
+    pub(super) fn energy_of(&self, nj: f64, ns: u64) -> Energy {
+        let chip_nj = f64::from(self.chips) * nj;
+        let it_nj = chip_nj * (1.0 + self.proportional) + self.fixed_w * ns as f64;
+        Energy { chip_pj: to_pj(chip_nj), it_pj: to_pj(it_nj) }
+    }
 }
 
 /// Constant power in whole milliwatts: times whole nanoseconds it is whole picojoules.
@@ -62,17 +77,18 @@ impl InstancePower {
             // Picojoules of one nanosecond are milliwatts.
             Milliwatts { chip: to_pj(chip_w), it: to_pj(chip_w * (1.0 + proportional) + fixed_w) }
         };
-        Ok(Self { chips, chip, proportional, fixed_w, idle: constant(chip.idle_w()), floor: constant(chip.floor_w()) })
+        let law = InstanceLaw { chips, chip, proportional, fixed_w };
+        Ok(Self { law, idle: constant(chip.idle_w()), floor: constant(chip.floor_w()) })
     }
 
     /// Chips of the instance.
     pub const fn chips(&self) -> u32 {
-        self.chips
+        self.law.chips
     }
 
     /// The law of one chip.
     pub const fn chip(&self) -> &ChipPowerModel {
-        &self.chip
+        &self.law.chip
     }
 
     /// IT power with nothing to do, W.
@@ -82,7 +98,8 @@ impl InstancePower {
 
     /// Largest IT power, W.
     pub fn max_it_w(&self) -> f64 {
-        f64::from(self.chips) * self.chip.tdp_w() * (1.0 + self.proportional) + self.fixed_w
+        let InstanceLaw { chips, chip, proportional, fixed_w } = &self.law;
+        f64::from(*chips) * chip.tdp_w() * (1.0 + proportional) + fixed_w
     }
 
     /// Energy of waiting, or of transferring KV while nothing is computed. Adds up exactly however the span is cut.
@@ -98,14 +115,11 @@ impl InstancePower {
     /// Energy of one iteration; `compute_ns` and `memory_ns` as in [`ChipPowerModel::iteration_nj`]. The arguments are of the whole instance,
     /// whose chips run at the same activity. Rounded once, to the picojoule.
     pub fn busy_energy(&self, duration: SimDuration, compute_ns: f64, memory_ns: f64) -> Energy {
-        self.energy_of(self.chip.iteration_nj(duration.ns(), compute_ns, memory_ns), duration.ns())
+        self.law.energy_of(self.law.chip.iteration_nj(duration.ns(), compute_ns, memory_ns), duration.ns())
     }
 
-    /// Energy of the instance where one chip takes `nj` in `ns`.
-    pub(super) fn energy_of(&self, nj: f64, ns: u64) -> Energy {
-        let chip_nj = f64::from(self.chips) * nj;
-        let it_nj = chip_nj * (1.0 + self.proportional) + self.fixed_w * ns as f64;
-        Energy { chip_pj: to_pj(chip_nj), it_pj: to_pj(it_nj) }
+    pub(super) const fn law(&self) -> InstanceLaw {
+        self.law
     }
 }
 

@@ -1,6 +1,6 @@
 //! Energy of a run of decode iterations as a closed form of how many are done.
 
-use super::instance::InstancePower;
+use super::instance::{InstanceLaw, InstancePower};
 use super::meter::Energy;
 use crate::perf::{DecodeRun, Line};
 use crate::units::first_where;
@@ -19,6 +19,7 @@ pub struct RunPower {
     durations: Line,
     activity: Line,
     iterations: u64,
+    power: InstanceLaw,
 }
 
 impl RunPower {
@@ -28,7 +29,7 @@ impl RunPower {
         let activity = |compute_ns, memory_ns| power.chip().activity_ns(compute_ns, memory_ns);
         let activity = Line { first: activity(compute.first, memory.first), step: activity(compute.step, memory.step) };
         let durations = run.durations();
-        Self { durations, activity, iterations: same_side(&durations, &activity, run.iterations) }
+        Self { durations, activity, iterations: same_side(&durations, &activity, run.iterations), power: power.law() }
     }
 
     /// For how many iterations of the run, counted from its first, the form holds: at least 1, at most all of them. The next one is on the
@@ -36,16 +37,14 @@ impl RunPower {
     pub const fn iterations(&self) -> u64 {
         self.iterations
     }
-}
 
-impl InstancePower {
     /// Energy of the first `n` iterations of a run, rounded once, to the picojoule: nothing at `n = 0`, never decreasing, and for `n = 1`
-    /// what [`busy_energy`](Self::busy_energy) is. What lies between two boundaries is the difference, so a run costs the same however it
+    /// what [`InstancePower::busy_energy`] is. What lies between two boundaries is the difference, so a run costs the same however it
     /// is cut.
-    pub fn run_energy(&self, run: &RunPower, n: u64) -> Energy {
-        let elapsed = crate::units::nearest(run.durations.sum(n));
+    pub fn energy(&self, n: u64) -> Energy {
+        let elapsed = crate::units::nearest(self.durations.sum(n));
         let busy = elapsed as f64;
-        self.energy_of(self.chip().energy_nj(busy, busy.min(run.activity.sum(n))), elapsed)
+        self.power.energy_of(self.power.chip.energy_nj(busy, busy.min(self.activity.sum(n))), elapsed)
     }
 }
 
@@ -101,7 +100,7 @@ mod tests {
         // 10, 11 and 12 ms with 1 ms of arithmetic and 5, 6, 7 ms of traffic: activity 3 · 2 + 0.6 · 18 = 16.8 ms of 33 ms.
         // Four chips: 4 · (200 W · 33 ms + 500 W · 16.8 ms) = 60 J; IT 60 · 1.125 + 800 W · 33 ms = 93.9 J.
         let run = run([10e6, 1e6, 5e6], [1e6, 0.0, 1e6], 100);
-        let energy = power().run_energy(&RunPower::new(&power(), &run), 3);
+        let energy = RunPower::new(&power(), &run).energy(3);
         assert_eq!((energy.chip_pj, energy.it_pj), (60_000_000_000_000, 93_900_000_000_000));
     }
 
@@ -131,8 +130,8 @@ mod tests {
             let run = run(first, [0.0; 3], 1);
             let power = power();
             let span = SimDuration::from_ns(run.elapsed_ns(1));
-            prop_assert_eq!(power.run_energy(&RunPower::new(&power, &run), 1), power.busy_energy(span, first[1], first[2]));
-            prop_assert_eq!(power.run_energy(&RunPower::new(&power, &run), 0), Energy::ZERO);
+            prop_assert_eq!(RunPower::new(&power, &run).energy(1), power.busy_energy(span, first[1], first[2]));
+            prop_assert_eq!(RunPower::new(&power, &run).energy(0), Energy::ZERO);
         }
 
         #[test]
@@ -140,7 +139,7 @@ mod tests {
             let run = run(first, step, n);
             let of = RunPower::new(&power(), &run);
             let n = of.iterations();
-            let (whole, sum) = (power().run_energy(&of, n), one_by_one(&run, n));
+            let (whole, sum) = (of.energy(n), one_by_one(&run, n));
             assert_relative_eq!(whole.chip_j(), sum.chip_j(), max_relative = 1e-9);
             assert_relative_eq!(whole.it_j(), sum.it_j(), max_relative = 1e-9);
         }
@@ -149,7 +148,7 @@ mod tests {
         fn energy_never_decreases(first in costs(1e3), step in costs(1e1), from in 0u64..1 << 24) {
             let of = RunPower::new(&power(), &run(first, step, 1 << 24));
             for n in from..from + 100 {
-                let (before, after) = (power().run_energy(&of, n), power().run_energy(&of, n + 1));
+                let (before, after) = (of.energy(n), of.energy(n + 1));
                 prop_assert!(before.chip_pj <= after.chip_pj && before.it_pj <= after.it_pj);
             }
         }

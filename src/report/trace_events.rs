@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use crate::cluster::{IterationRecord, Observer, RequestRecord};
+use crate::cluster::{Observation, Observer, RequestRecord, RunSegment};
 use crate::metrics::stages;
 use crate::sim::SimTime;
 
@@ -64,22 +64,24 @@ fn us(at: SimTime) -> f64 {
     at.ns() as f64 / 1e3
 }
 
-impl<W: Write> Observer for TraceEvents<W> {
-    fn iteration(&mut self, record: &IterationRecord) {
-        let name = match (record.prefill_tokens, record.decode_sequences) {
+impl<W: Write> TraceEvents<W> {
+    fn iteration(&mut self, run: &RunSegment<'_>, n: u64) {
+        let name = match (run.prefill_tokens, run.decode_sequences) {
             (0, n) => format!("decode {n}"),
             (tokens, 0) => format!("prefill {tokens}"),
             (tokens, n) => format!("prefill {tokens} + decode {n}"),
         };
+        let (start, end) = (us(run.boundary(n)), us(run.boundary(n + 1)));
+        let it_joules = run.energy(n, n + 1).it_j();
         let event = json!({
-            "ph": "X", "name": name, "cat": "iteration", "pid": u32::from(record.pool.0) + 1, "tid": record.instance.0,
-            "ts": us(record.start), "dur": us(record.end) - us(record.start),
-            "args": {"prefill_tokens": record.prefill_tokens, "decode_sequences": record.decode_sequences, "it_joules": record.energy.it_j()},
+            "ph": "X", "name": name, "cat": "iteration", "pid": u32::from(run.pool.0) + 1, "tid": run.instance.0,
+            "ts": start, "dur": end - start,
+            "args": {"prefill_tokens": run.prefill_tokens, "decode_sequences": run.decode_sequences, "it_joules": it_joules},
         });
         self.put(&event, false);
     }
 
-    fn done(&mut self, record: &RequestRecord) {
+    fn request(&mut self, record: &RequestRecord) {
         let id = format!("{:#x}", record.id);
         let slice = |name: &str, ph: &str, at: SimTime, args: Value| json!({"ph": ph, "name": name, "cat": "request", "id": id, "pid": REQUESTS, "tid": 0, "ts": us(at), "args": args});
         let name = format!("request {}", record.id);
@@ -94,5 +96,15 @@ impl<W: Write> Observer for TraceEvents<W> {
             }
         }
         self.put(&slice(&name, "e", record.done, json!({})), false);
+    }
+}
+
+impl<W: Write> Observer for TraceEvents<W> {
+    fn on(&mut self, _: SimTime, what: &Observation<'_>) {
+        match what {
+            Observation::Run(run) => (run.first()..run.end()).for_each(|n| self.iteration(run, n)),
+            Observation::Ended(record) => self.request(record),
+            _ => {}
+        }
     }
 }

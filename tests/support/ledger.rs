@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use tokenmill::cluster::{Both, Cluster, ClusterSpec, InstanceId, IterationRecord, ModelId, Observer, Outcome, PoolId, RequestRecord};
+use tokenmill::cluster::{Both, Cluster, ClusterSpec, Observation, Observer, Outcome, RequestRecord, RunSegment};
 use tokenmill::metrics::{ClassParameters, NoRows, PoolParameters, Recorder, RecorderParameters, RunFacts, RunResult, SloLimits};
 use tokenmill::power::{Energy, Phase};
 use tokenmill::sim::{SimDuration, SimTime};
-use tokenmill::workload::{ClassId, Workload};
+use tokenmill::workload::Workload;
 
 /// What one pool adds up to.
 #[derive(Debug, Default, Clone)]
@@ -68,63 +68,76 @@ impl Ledger {
     }
 }
 
-impl Observer for Ledger {
-    fn arrived(&mut self, _: SimTime, _: ClassId) {
-        self.arrived += 1;
-    }
-
-    fn iteration(&mut self, record: &IterationRecord) {
-        assert!(record.end > record.start);
-        let last = self.ends.iteration.insert(record.instance.0, record.end).unwrap_or_default();
-        assert!(record.start >= last, "iterations of one instance overlap");
-        let pool = self.pools.entry(record.pool.0).or_default();
-        pool.busy_ns += u128::from(record.end.since(record.start).ns());
-        pool.energy += record.energy;
+impl Ledger {
+    /// Books the iterations of a segment one by one.
+    fn iteration(&mut self, run: &RunSegment<'_>, n: u64) {
+        let (start, end, energy) = (run.boundary(n), run.boundary(n + 1), run.energy(n, n + 1));
+        assert!(end > start);
+        let last = self.ends.iteration.insert(run.instance.0, end).unwrap_or_default();
+        assert!(start >= last, "iterations of one instance overlap");
+        let pool = self.pools.entry(run.pool.0).or_default();
+        pool.busy_ns += u128::from(end.since(start).ns());
+        pool.energy += energy;
         pool.iterations += 1;
-        self.iteration_energy += record.energy;
-        let (prefill, decode) = record.energy.split(record.prefill_share);
+        self.iteration_energy += energy;
+        let (prefill, decode) = energy.split(run.prefill_share);
         *self.phases.entry(Phase::Prefill).or_default() += prefill.it_pj;
         *self.phases.entry(Phase::Decode).or_default() += decode.it_pj;
-        self.tokens_out += record.tokens_out;
-        self.prefill_tokens += record.prefill_tokens;
+        self.tokens_out += run.tokens_out;
+        self.prefill_tokens += run.prefill_tokens;
+        if n >= run.gauged_from() {
+            self.gauge(run.pool.0, run.instance.0, (start, end), run.running);
+        }
+        for members in run.members {
+            let count = if n == run.first() { members.on_time } else { members.count };
+            self.gaps += u64::from(count);
+            self.gap_ns += u128::from(end.since(start).ns()) * u128::from(count);
+        }
     }
 
-    fn gaps(&mut self, _: SimTime, _: ClassId, gap_ns: u64, n: u64) {
-        self.gaps += n;
-        self.gap_ns += u128::from(gap_ns) * u128::from(n);
+    fn gauge(&mut self, pool: u16, instance: u32, (from, to): (SimTime, SimTime), running: u64) {
+        let last = self.ends.gauges.insert(instance, to).unwrap_or_default();
+        assert_eq!(last, from, "gauges of an instance leave no gap and do not overlap");
+        self.pools.entry(pool).or_default().running += u128::from(running) * u128::from(to.since(from).ns());
     }
 
-    fn idle(&mut self, pool: PoolId, from: SimTime, to: SimTime, phase: Phase, energy: Energy) {
-        let pool = self.pools.entry(pool.0).or_default();
-        pool.idle_ns += u128::from(to.since(from).ns());
+    fn idle(&mut self, pool: u16, span: SimDuration, phase: Phase, energy: Energy) {
+        let pool = self.pools.entry(pool).or_default();
+        pool.idle_ns += u128::from(span.ns());
         pool.energy += energy;
         *self.phases.entry(phase).or_default() += energy.it_pj;
     }
 
-    fn gauges(&mut self, pool: PoolId, instance: InstanceId, from: SimTime, to: SimTime, running: u64, _: u64) {
-        let last = self.ends.gauges.insert(instance.0, to).unwrap_or_default();
-        assert_eq!(last, from, "gauges of an instance leave no gap and do not overlap");
-        self.pools.entry(pool.0).or_default().running += u128::from(running) * u128::from(to.since(from).ns());
-    }
-
-    fn queue(&mut self, pool: PoolId, from: SimTime, to: SimTime, waiting: u64) {
-        let last = self.ends.queue.insert(pool.0, to).unwrap_or_default();
+    fn queue(&mut self, pool: u16, from: SimTime, to: SimTime, waiting: u64) {
+        let last = self.ends.queue.insert(pool, to).unwrap_or_default();
         assert_eq!(last, from, "the queue of a pool leaves no gap and does not overlap");
-        self.pools.entry(pool.0).or_default().waiting += u128::from(waiting) * u128::from(to.since(from).ns());
+        self.pools.entry(pool).or_default().waiting += u128::from(waiting) * u128::from(to.since(from).ns());
     }
 
-    fn handoff_queue(&mut self, model: ModelId, from: SimTime, to: SimTime, waiting: u64) {
-        let last = self.ends.handoff_queue.insert(model.0, to).unwrap_or_default();
+    fn handoff_queue(&mut self, model: u16, from: SimTime, to: SimTime, waiting: u64) {
+        let last = self.ends.handoff_queue.insert(model, to).unwrap_or_default();
         assert_eq!(last, from, "the handoffs of a model leave no gap and do not overlap");
-        *self.short_of_memory.entry(model.0).or_default() += u128::from(waiting) * u128::from(to.since(from).ns());
+        *self.short_of_memory.entry(model).or_default() += u128::from(waiting) * u128::from(to.since(from).ns());
     }
+}
 
-    fn transfer(&mut self, from: SimTime, to: SimTime, bytes: f64) {
-        self.transfers.push((from, to, bytes));
-    }
-
-    fn done(&mut self, record: &RequestRecord) {
-        self.records.push(*record);
+impl Observer for Ledger {
+    fn on(&mut self, at: SimTime, what: &Observation<'_>) {
+        match *what {
+            Observation::Arrived { .. } => self.arrived += 1,
+            Observation::Run(run) => (run.first()..run.end()).for_each(|n| self.iteration(run, n)),
+            Observation::Gap { ns, .. } => {
+                self.gaps += 1;
+                self.gap_ns += u128::from(ns);
+            }
+            Observation::Idle { pool, from, phase, energy } => self.idle(pool.0, at.since(from), phase, energy),
+            Observation::Gauge { pool, instance, from, running, .. } => self.gauge(pool.0, instance.0, (from, at), running),
+            Observation::Queue { pool, from, waiting } => self.queue(pool.0, from, at, waiting),
+            Observation::HandoffQueue { model, from, waiting } => self.handoff_queue(model.0, from, at, waiting),
+            Observation::Transfer { from, bytes } => self.transfers.push((from, at, bytes)),
+            Observation::Ended(record) => self.records.push(*record),
+            Observation::FirstToken { .. } | Observation::Preempted { .. } | Observation::PrefixLookup { .. } => {}
+        }
     }
 }
 

@@ -10,7 +10,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tokenmill::cluster::{
-    ClassSpec, Cluster, ClusterSpec, EngineSpec, ModelId, NetworkSpec, Observer, Overlap, PoolSpec, RequestRecord, Role, RouterSpec,
+    ClassSpec, Cluster, ClusterSpec, EngineSpec, ModelId, NetworkSpec, Observation, Observer, Overlap, PoolSpec, RequestRecord, Role,
+    RouterSpec,
 };
 use tokenmill::perf::{Activity, Affine, AffineParameters};
 use tokenmill::power::{ChipPowerModel, InstancePower, NodePower};
@@ -127,8 +128,10 @@ impl Workload for Listed {
 pub(crate) struct Records(pub(crate) Vec<RequestRecord>);
 
 impl Observer for Records {
-    fn done(&mut self, record: &RequestRecord) {
-        self.0.push(*record);
+    fn on(&mut self, _: SimTime, what: &Observation<'_>) {
+        if let Observation::Ended(record) = *what {
+            self.0.push(*record);
+        }
     }
 }
 

@@ -142,12 +142,24 @@ impl DecodeSet {
         iterations.min(most)
     }
 
-    /// One iteration has been done: every member has one token more. True if one of them now fills its window.
-    pub(crate) fn advance(&mut self, is_current: impl Fn(Slot, u32) -> bool) -> bool {
-        self.step += 1;
-        self.phase = if self.phase + 1 == self.wraps.len() { 0 } else { self.phase + 1 };
-        self.context += u64::from(self.count);
-        self.windowed += u64::from(self.growing);
+    /// Blocks that the members take between the coming iteration and the one after it, after that, …, over one turn of the block size.
+    pub(crate) fn blocks_to_come(&self, taken: &mut Vec<u32>) {
+        taken.clear();
+        let (later, sooner) = self.wraps.split_at(self.phase);
+        let coming = sooner.iter().chain(later).skip(1);
+        taken.extend(std::iter::once(0).chain(coming.scan(0, |sum, &wrap| {
+            *sum += wrap;
+            Some(*sum)
+        })));
+    }
+
+    /// So many iterations have been done: every member has as many tokens more. True if one of them now fills its window, which it does
+    /// in the last of these.
+    pub(crate) fn advance(&mut self, iterations: u64, is_current: impl Fn(Slot, u32) -> bool) -> bool {
+        self.step += iterations;
+        self.phase = turn(self.phase as u64 + iterations, self.wraps.len());
+        self.context += iterations * u64::from(self.count);
+        self.windowed += iterations * u64::from(self.growing);
         let mut filled = false;
         while let Some(&Reverse((at, slot, epoch))) = self.fills.peek() {
             if at > self.step {
@@ -218,6 +230,12 @@ impl DecodeSet {
     }
 }
 
+/// Position of `n` in turns of `length` (≥ 1).
+#[expect(clippy::cast_possible_truncation, reason = "less than a length in memory")]
+fn turn(n: u64, length: usize) -> usize {
+    (n % length as u64) as usize
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,7 +268,7 @@ mod tests {
                         *remaining -= 1;
                     }
                 }
-                set.advance(|slot, _| !gone[slot.index()]);
+                set.advance(1, |slot, _| !gone[slot.index()]);
                 let snapshot = gone.clone();
                 while let Some(slot) = set.pop_finished(|slot, _| !snapshot[slot.index()]) {
                     prop_assert_eq!(naive[slot.index()].1, 0);
@@ -272,11 +290,11 @@ mod tests {
             let horizon = set.iterations_within(free, u64::MAX);
             let mut left = i64::try_from(free).unwrap();
             for _ in 0..horizon {
-                set.advance(ALWAYS);
+                set.advance(1, ALWAYS);
                 left -= i64::try_from(set.blocks_needed()).unwrap();
                 prop_assert!(left >= 0);
             }
-            set.advance(ALWAYS);
+            set.advance(1, ALWAYS);
             prop_assert!(left < i64::try_from(set.blocks_needed()).unwrap());
         }
     }

@@ -1,9 +1,11 @@
 //! The iterations of one instance: the one in flight, and the run of decode iterations that it belongs to.
 //!
-//! An undisturbed decode batch *runs ahead*: one event for many iterations. The end of each lies on a closed form, so that iterations
-//! passed over end at the same nanoseconds as iterations stepped through.
+//! An undisturbed decode batch *runs ahead*: one event for many iterations. What they add up to is a closed form of their number, so that
+//! iterations passed over end at the same nanoseconds, and cost the same picojoules, as iterations stepped through.
 
+use super::instance::Snapshot;
 use crate::perf::{DecodeRun, IterationCost};
+use crate::power::{Energy, InstancePower, RunPower};
 use crate::sim::{Generation, SimDuration, SimTime};
 use crate::units::nearest;
 
@@ -12,17 +14,32 @@ use crate::units::nearest;
 pub(super) struct Run {
     pub(super) start: SimTime,
     pub(super) cost: DecodeRun,
+    pub(super) power: RunPower,
     pub(super) done: u64,
+    /// The sums of the instance when it began.
+    base: Snapshot,
 }
 
 impl Run {
-    /// End of iteration `n`.
-    fn boundary(&self, n: u64) -> SimTime {
+    /// End of iteration `n`, counted from 1.
+    pub(super) fn boundary(&self, n: u64) -> SimTime {
         self.start + SimDuration::from_ns(self.cost.elapsed_ns(n))
     }
 
+    /// The sums of the instance after `n` iterations of `sequences` sequences that took `energy`, of which each bears its part.
+    pub(super) fn totals(&self, n: u64, sequences: u32, energy: Energy) -> Snapshot {
+        let (elapsed, each) = (self.cost.elapsed_ns(n), 1.0 / f64::from(sequences));
+        Snapshot {
+            step: self.base.step + n,
+            gap_sum: self.base.gap_sum + elapsed,
+            gap_squares: self.base.gap_squares + self.cost.squared_gaps(n),
+            energy_j: self.base.energy_j + energy.it_j() * each,
+            time_s: self.base.time_s + SimDuration::from_ns(elapsed).as_secs_f64() * each,
+        }
+    }
+
     /// Cost of the next iteration.
-    pub(super) fn next_cost(&self) -> IterationCost {
+    fn next_cost(&self) -> IterationCost {
         let n = self.done as f64;
         let (first, step) = (&self.cost.first, &self.cost.step);
         IterationCost {
@@ -39,9 +56,9 @@ impl Run {
 
 /// The iteration in flight.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct InFlight {
-    pub(crate) start: SimTime,
-    pub(crate) end: SimTime,
+pub(super) struct InFlight {
+    pub(super) start: SimTime,
+    pub(super) end: SimTime,
     /// Known in advance for a batch with prefill in it; a decode iteration takes it from the run.
     pub(super) cost: Option<IterationCost>,
 }
@@ -71,39 +88,49 @@ impl Flight {
 
     /// True if the batch of the coming decode iteration goes on with a run that has iterations left.
     pub(super) fn goes_on(&self) -> bool {
-        self.run.is_some_and(|run| run.done < run.cost.iterations)
+        self.left() > 0
     }
 
-    pub(super) fn start_run(&mut self, now: SimTime, cost: DecodeRun) {
-        self.run = Some(Run { start: now, cost, done: 0 });
+    /// Starts a run, which ends at the latest where the board limit of the chips starts or stops to bind.
+    pub(super) fn start_run(&mut self, now: SimTime, cost: DecodeRun, power: &InstancePower, base: Snapshot) {
+        let power = RunPower::new(power, &cost);
+        let cost = DecodeRun { iterations: power.iterations(), ..cost };
+        self.run = Some(Run { start: now, cost, power, done: 0, base });
     }
 
     /// Sets the next iteration of the run in flight, with `planned` iterations of at most those left until the next event.
-    pub(super) fn plan(&mut self, now: SimTime, planned: u64) {
-        let Some(run) = self.run else { return };
-        self.current = Some(InFlight { start: now, end: run.boundary(run.done + 1), cost: None });
+    pub(super) fn plan(&mut self, planned: u64) {
         self.planned = planned;
         self.at_boundary = false;
+        self.next_of_run();
+    }
+
+    /// From the iterations of a run that are done to the next.
+    pub(super) fn next_of_run(&mut self) {
+        if let Some(run) = &self.run {
+            self.current = Some(InFlight { start: run.boundary(run.done), end: run.boundary(run.done + 1), cost: None });
+        }
     }
 
     /// Iterations that the run has left.
     pub(super) fn left(&self) -> u64 {
-        self.run.map_or(0, |run| run.cost.iterations - run.done)
+        self.run.as_ref().map_or(0, |run| run.cost.iterations - run.done)
+    }
+
+    /// Of the planned iterations but the last, those that end by `at`.
+    pub(super) fn ended_by(&self, at: SimTime) -> u64 {
+        let (Some(run), Some(current)) = (&self.run, &self.current) else { return 0 };
+        if self.planned <= 1 || current.end > at {
+            return 0;
+        }
+        run.cost.iterations_within(at.since(run.start).ns(), run.done, run.done + self.planned - 1) - run.done
     }
 
     /// When the last planned iteration ends.
     pub(super) fn planned_end(&self) -> Option<SimTime> {
         let current = self.current?;
-        let run = self.run.filter(|_| current.cost.is_none());
+        let run = self.run.as_ref().filter(|_| current.cost.is_none());
         Some(run.map_or(current.end, |run| run.boundary(run.done + self.planned)))
-    }
-
-    /// From one iteration of a run to the next.
-    pub(super) fn advance(&mut self) {
-        self.planned -= 1;
-        if let (Some(run), Some(current)) = (&self.run, &mut self.current) {
-            *current = InFlight { start: current.end, end: run.boundary(run.done + 1), cost: None };
-        }
     }
 
     /// The last planned iteration has ended: a batch is to be formed at this instant.

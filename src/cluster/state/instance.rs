@@ -5,6 +5,7 @@ use super::flight::Flight;
 use super::list::List;
 use super::request::{Request, Requests};
 use crate::cluster::ids::{PoolId, Slot};
+use crate::cluster::segment::Members;
 use crate::cluster::spec::{EngineSpec, PoolSpec};
 use crate::kv::{KvError, KvStore};
 use crate::network::PortId;
@@ -52,6 +53,10 @@ pub(super) struct Batch {
     /// The sequences of both kinds, in order of admission.
     pub(super) admitted: List,
     pub(super) chunks: Vec<Chunk>,
+    /// Blocks that the decode batch takes between iteration 0 and 1, 2, … of its run, over one turn of the block size.
+    pub(super) taken: Vec<u32>,
+    /// Scratch of the books.
+    pub(super) members: Vec<Members>,
     /// Requests that leave at the next boundary.
     pub(super) leaving: Vec<Slot>,
     /// Between forming a batch and its end, decode members hold the block of the token being computed.
@@ -113,6 +118,8 @@ impl Instance {
                 fresh: Vec::new(),
                 admitted: List::default(),
                 chunks: Vec::new(),
+                taken: Vec::new(),
+                members: Vec::new(),
                 leaving: Vec::new(),
                 ahead: false,
                 look_again: false,

@@ -7,7 +7,7 @@ use super::request::{Request, Stage};
 use super::world::World;
 use crate::cluster::event::Wake;
 use crate::cluster::ids::{InstanceId, Slot};
-use crate::cluster::observe::{Observer, Outcome};
+use crate::cluster::observe::{Observation, Observer, Outcome};
 
 impl<O: Observer> World<O> {
     /// A request leaves the cluster, for the reason that `outcome` says.
@@ -141,7 +141,7 @@ impl<O: Observer> World<O> {
     pub(super) fn report_transfer(&mut self, slot: Slot) {
         let request = &self.requests[slot];
         if let Some(start) = request.timeline.transfer_start {
-            self.observer.transfer(start, self.calendar.now(), request.handoff.bytes);
+            self.observer.on(self.calendar.now(), &Observation::Transfer { from: start, bytes: request.handoff.bytes });
         }
     }
 
@@ -162,7 +162,7 @@ impl<O: Observer> World<O> {
         let record = request.record(outcome, ended, now);
         self.requests.count(outcome);
         self.departed.push((record.class, now));
-        self.observer.done(&record);
+        self.observer.on(now, &Observation::Ended(&record));
     }
 
     /// The run has ended: reports every request that is still inside.
@@ -175,7 +175,7 @@ impl<O: Observer> World<O> {
                 let instance = &self.fleet.instances[request.progress.instance];
                 request.book_decode(instance.batch.decode.step(), &instance.totals);
             }
-            self.observer.done(&request.record(Outcome::InFlight, now, now));
+            self.observer.on(now, &Observation::Ended(&request.record(Outcome::InFlight, now, now)));
         }
     }
 }

@@ -1,19 +1,29 @@
-//! The books of an instance: gauges, idle time, and what an iteration costs whom.
+//! The books of an instance: gauges, idle time, and what iterations cost whom.
 
 use super::flight::InFlight;
-use super::instance::Instance;
+use super::instance::{Batch, Instance};
 use super::request::Requests;
 use crate::cluster::ids::InstanceId;
-use crate::cluster::observe::{IterationRecord, Observer};
+use crate::cluster::observe::{Observation, Observer};
+use crate::cluster::segment::{KvBlocks, Members, RunSegment, Work};
 use crate::cluster::spec::PoolSpec;
 use crate::perf::IterationCost;
 use crate::power::{Energy, Phase};
 use crate::sim::{SimDuration, SimTime};
 
+/// Where iterations are booked: whose they are, and who hears of them.
+pub(super) struct Ledger<'a, O> {
+    pub(super) id: InstanceId,
+    pub(super) pool: &'a PoolSpec,
+    pub(super) requests: &'a mut Requests,
+    pub(super) observer: &'a mut O,
+}
+
 /// Reports the gauges for the time since they last changed. To be called before they change.
 pub(super) fn settle_gauges<O: Observer>(id: InstanceId, instance: &mut Instance, observer: &mut O, now: SimTime) {
     if now > instance.gauges_since {
-        observer.gauges(instance.pool, id, instance.gauges_since, now, instance.running(), instance.kv.used());
+        let (from, running, kv_blocks) = (instance.gauges_since, instance.running(), instance.kv.used());
+        observer.on(now, &Observation::Gauge { pool: instance.pool, instance: id, from, running, kv_blocks });
         instance.gauges_since = now;
     }
 }
@@ -21,141 +31,186 @@ pub(super) fn settle_gauges<O: Observer>(id: InstanceId, instance: &mut Instance
 /// Reports the energy of the time without work so far.
 pub(super) fn settle_idle<O: Observer>(instance: &mut Instance, pool: &PoolSpec, observer: &mut O, now: SimTime) {
     if now > instance.idle_since {
-        let span = now.since(instance.idle_since);
+        let from = instance.idle_since;
         let phase = if instance.traffic.transfers > 0 { Phase::Transfer } else { Phase::Idle };
-        observer.idle(instance.pool, instance.idle_since, now, phase, pool.power.idle_energy(span));
+        let energy = pool.power.idle_energy(now.since(from));
+        observer.on(now, &Observation::Idle { pool: instance.pool, from, phase, energy });
         instance.idle_since = now;
     }
 }
 
-/// Reports the part of an iteration that had been run when it was cut off. None of its tokens has left.
-pub(super) fn settle_cut_off<O: Observer>(id: InstanceId, instance: &Instance, pool: &PoolSpec, observer: &mut O, now: SimTime) {
-    let Some(current) = instance.flight.current.filter(|current| current.start < now) else { return };
-    let Some(cost) = instance.flight.cost() else { return };
-    let span = now.since(current.start);
-    let part = span.ns() as f64 / current.end.since(current.start).ns() as f64;
-    let (compute_ns, memory_ns) = (cost.compute_ns * part, cost.memory_ns * part);
-    observer.iteration(&IterationRecord {
-        pool: instance.pool,
-        instance: id,
-        start: current.start,
-        end: now,
-        prefill_tokens: 0,
-        decode_sequences: 0,
-        tokens_out: 0,
-        prefill_share: cost.prefill_share,
-        compute_ns,
-        memory_ns,
-        energy: pool.power.busy_energy(span, compute_ns, memory_ns),
-    });
-}
-
-/// The part of an iteration's end that every iteration has: time, energy, tokens of the decode batch.
-pub(super) fn book_iteration<O: Observer>(
-    id: InstanceId,
-    instance: &mut Instance,
-    requests: &mut Requests,
-    pool: &PoolSpec,
-    observer: &mut O,
-) {
-    let (Some(InFlight { start, end, .. }), Some(cost)) = (instance.flight.current, instance.flight.cost()) else { return };
-    if let Some(run) = instance.flight.run.as_mut() {
-        run.done += 1;
-    }
-    let span = end.since(start);
-    let energy = pool.power.busy_energy(span, cost.compute_ns, cost.memory_ns);
-    let (prefill_energy, decode_energy) = energy.split(cost.prefill_share);
-    let prefill_tokens: u64 = instance.batch.chunks.iter().map(|chunk| u64::from(chunk.tokens)).sum();
-    settle_gauges(id, instance, observer, end);
-    let sequences = instance.batch.decode.count();
-    let gone = instance.gone_from_decode().count();
-    let first = instance.batch.chunks.iter().filter(|chunk| requests[chunk.slot].completes(chunk.tokens)).count();
-    observer.iteration(&IterationRecord {
-        pool: instance.pool,
-        instance: id,
-        start,
-        end,
-        prefill_tokens,
-        decode_sequences: sequences,
-        tokens_out: u64::from(sequences) - gone as u64 + first as u64,
-        prefill_share: cost.prefill_share,
-        compute_ns: cost.compute_ns,
-        memory_ns: cost.memory_ns,
-        energy,
-    });
-    book_prefill(id, instance, requests, &cost, prefill_energy, prefill_tokens, span);
-    if sequences > 0 {
-        book_decode(instance, requests, observer, &cost, decode_energy, (start, end));
-    }
-    instance.batch.ahead = false;
-}
-
-/// Books the prefill part of an iteration to the chunks, by tokens, and to the place: what a decode instance computes again is its own.
-fn book_prefill(
-    id: InstanceId,
-    instance: &Instance,
-    requests: &mut Requests,
-    cost: &IterationCost,
-    energy: Energy,
-    tokens: u64,
-    span: SimDuration,
-) {
-    for chunk in &instance.batch.chunks {
-        let share = f64::from(chunk.tokens) / tokens as f64;
-        let request = &mut requests[chunk.slot];
-        let (joules, seconds) = (share * energy.it_j(), share * cost.prefill_share * span.as_secs_f64());
-        if id == request.progress.prefill_instance {
-            request.usage.prefill_energy_j += joules;
-            request.usage.prefill_s += seconds;
-        } else {
-            request.usage.decode_energy_j += joules;
-            request.usage.decode_s += seconds;
+/// Sequences of each class in the batch, and those that the first iteration since the last booking gives a gap of its length.
+fn count_members(batch: &mut Batch, requests: &Requests) {
+    let Batch { decode, members, fresh, .. } = batch;
+    members.clear();
+    members.extend(decode.by_class().iter().map(|&(class, count)| Members { class, count, on_time: count }));
+    let gone = batch.leaving.iter().filter(|slot| !batch.prefilling.contains(slot) && !fresh.contains(slot));
+    for slot in fresh.iter().chain(gone) {
+        let class = requests[*slot].ask.class;
+        if let Ok(place) = members.binary_search_by_key(&class, |member| member.class) {
+            members[place].on_time -= 1;
         }
     }
 }
 
-/// Books the decode part: sums for the members, gaps for the observer, first iterations one by one.
-fn book_decode<O: Observer>(
-    instance: &mut Instance,
-    requests: &mut Requests,
-    observer: &mut O,
-    cost: &IterationCost,
-    energy: Energy,
-    (start, end): (SimTime, SimTime),
-) {
-    let span = end.since(start);
-    let each = 1.0 / f64::from(instance.batch.decode.count());
-    let totals = &mut instance.totals;
-    totals.gap_sum += span.ns();
-    totals.gap_squares += u128::from(span.ns()) * u128::from(span.ns());
-    totals.energy_j += energy.it_j() * each;
-    totals.time_s += span.as_secs_f64() * (1.0 - cost.prefill_share) * each;
-    if instance.batch.decode.advance(|slot, epoch| requests.is_current(slot, epoch)) {
-        // The line that the run follows has a new slope from here on.
-        instance.flight.run = None;
+impl<O: Observer> Ledger<'_, O> {
+    /// Books an iteration by itself: time, energy, tokens of the decode batch.
+    pub(super) fn book_single(&mut self, instance: &mut Instance, current: InFlight, cost: &IterationCost) {
+        let InFlight { start, end, .. } = current;
+        let span = end.since(start);
+        let energy = self.pool.power.busy_energy(span, cost.compute_ns, cost.memory_ns);
+        let (prefill_energy, decode_energy) = energy.split(cost.prefill_share);
+        let prefill_tokens: u64 = instance.batch.chunks.iter().map(|chunk| u64::from(chunk.tokens)).sum();
+        count_members(&mut instance.batch, self.requests);
+        let sequences = instance.batch.decode.count();
+        let gone = instance.gone_from_decode().count() as u64;
+        let first = instance.batch.chunks.iter().filter(|chunk| self.requests[chunk.slot].completes(chunk.tokens)).count() as u64;
+        let settled = instance.gauges_since > start;
+        if settled {
+            settle_gauges(self.id, instance, self.observer, end);
+        }
+        instance.gauges_since = end;
+        let segment = RunSegment {
+            pool: instance.pool,
+            instance: self.id,
+            prefill_tokens,
+            prefill_share: cost.prefill_share,
+            decode_sequences: sequences,
+            tokens_out: u64::from(sequences) - gone + first,
+            running: instance.running(),
+            members: &instance.batch.members,
+            first: 0,
+            end: 1,
+            gauged_from: u64::from(settled),
+            work: Work::Single { start, end, compute_ns: cost.compute_ns, memory_ns: cost.memory_ns, energy },
+            kv: KvBlocks { base: instance.kv.used(), sequences, taken: &[] },
+        };
+        self.observer.on(end, &Observation::Run(&segment));
+        self.book_prefill(instance, cost, prefill_energy, prefill_tokens, span);
+        if sequences > 0 {
+            let each = 1.0 / f64::from(sequences);
+            let totals = &mut instance.totals;
+            totals.gap_sum += span.ns();
+            totals.gap_squares += u128::from(span.ns()) * u128::from(span.ns());
+            totals.energy_j += decode_energy.it_j() * each;
+            totals.time_s += span.as_secs_f64() * (1.0 - cost.prefill_share) * each;
+            self.advance_decode(instance, 1);
+            let totals = instance.totals;
+            self.book_first_iterations(instance, start, end, (totals.gap_sum, totals.gap_squares));
+        }
+        instance.batch.ahead = false;
     }
-    // The gap of a member that has just joined began when its last token left, not when this iteration started.
-    let mut fresh = std::mem::take(&mut instance.batch.fresh);
-    for &(class, members) in instance.batch.decode.by_class() {
-        let of_class = |slot: &crate::cluster::ids::Slot| requests[*slot].ask.class == class;
-        let joined = fresh.iter().filter(|slot| of_class(slot)).count();
-        let gone = instance.gone_from_decode().filter(|slot| of_class(slot) && !fresh.contains(slot)).count();
-        let rest = u64::from(members) - joined as u64 - gone as u64;
-        if rest > 0 {
-            observer.gaps(end, class, span.ns(), rest);
+
+    /// Books the prefill part of an iteration to the chunks, by tokens, and to the place: what a decode instance computes again is its own.
+    fn book_prefill(&mut self, instance: &Instance, cost: &IterationCost, energy: Energy, tokens: u64, span: SimDuration) {
+        for chunk in &instance.batch.chunks {
+            let share = f64::from(chunk.tokens) / tokens as f64;
+            let request = &mut self.requests[chunk.slot];
+            let (joules, seconds) = (share * energy.it_j(), share * cost.prefill_share * span.as_secs_f64());
+            if self.id == request.progress.prefill_instance {
+                request.usage.prefill_energy_j += joules;
+                request.usage.prefill_s += seconds;
+            } else {
+                request.usage.decode_energy_j += joules;
+                request.usage.decode_s += seconds;
+            }
         }
     }
-    for slot in fresh.drain(..) {
-        let request = &mut requests[slot];
-        if request.is_done() {
-            continue;
+
+    /// Books the next `n` iterations of a run, all of them as one.
+    pub(super) fn book_run(&mut self, instance: &mut Instance, n: u64) {
+        let Some(mut run) = instance.flight.run.take() else { return };
+        let (first, end) = (run.done, run.done + n);
+        let (start, next) = (run.boundary(first), run.boundary(first + 1));
+        count_members(&mut instance.batch, self.requests);
+        let settled = instance.gauges_since > start;
+        if settled {
+            settle_gauges(self.id, instance, self.observer, next);
         }
-        request.timeline.decode_start.get_or_insert(start);
-        if let Some(gap) = request.emit(end) {
-            observer.gaps(end, request.ask.class, gap.ns(), 1);
-        }
-        request.progress.joined.gap_sum = instance.totals.gap_sum;
-        request.progress.joined.gap_squares = instance.totals.gap_squares;
+        let at = run.boundary(end);
+        instance.gauges_since = at;
+        let sequences = instance.batch.decode.count();
+        let gone = instance.gone_from_decode().count() as u64;
+        let kv = KvBlocks { base: 0, sequences, taken: &instance.batch.taken };
+        let taken = [first, end - 1].map(|n| kv.taken(n));
+        let kv = KvBlocks { base: instance.kv.used() - taken[0], ..kv };
+        let segment = RunSegment {
+            pool: instance.pool,
+            instance: self.id,
+            prefill_tokens: 0,
+            prefill_share: 0.0,
+            decode_sequences: sequences,
+            tokens_out: u64::from(sequences) - gone,
+            running: u64::from(sequences) + instance.batch.prefilling.len() as u64,
+            members: &instance.batch.members,
+            first,
+            end,
+            gauged_from: first + u64::from(settled),
+            work: Work::Run { start: run.start, cost: run.cost, power: run.power },
+            kv,
+        };
+        self.observer.on(at, &Observation::Run(&segment));
+        // Between two iterations the same batch is formed, which takes the blocks of the next.
+        let grown = instance.kv.grow_pooled(taken[1] - taken[0]);
+        debug_assert!(grown, "a run ends before its blocks run out");
+        run.done = end;
+        instance.totals = run.totals(end, sequences, run.power.energy(end));
+        let first_totals = run.totals(first + 1, sequences, Energy::ZERO);
+        instance.flight.run = Some(run);
+        self.advance_decode(instance, n);
+        self.book_first_iterations(instance, start, next, (first_totals.gap_sum, first_totals.gap_squares));
+        instance.batch.ahead = false;
     }
-    instance.batch.fresh = fresh;
+
+    /// Every member of the decode batch has `n` tokens more.
+    fn advance_decode(&mut self, instance: &mut Instance, n: u64) {
+        let requests = &*self.requests;
+        if instance.batch.decode.advance(n, |slot, epoch| requests.is_current(slot, epoch)) {
+            // The line that the run follows has a new slope from here on.
+            instance.flight.run = None;
+        }
+    }
+
+    /// The gap of a member that has just joined began when its last token left, not when its first iteration started. `gaps`: sum and sum of
+    /// squares of the gaps of the instance up to the end of that iteration.
+    fn book_first_iterations(&mut self, instance: &mut Instance, start: SimTime, end: SimTime, gaps: (u64, u128)) {
+        for slot in instance.batch.fresh.drain(..) {
+            let request = &mut self.requests[slot];
+            if request.is_done() {
+                continue;
+            }
+            request.timeline.decode_start.get_or_insert(start);
+            if let Some(gap) = request.emit(end) {
+                self.observer.on(end, &Observation::Gap { class: request.ask.class, ns: gap.ns() });
+            }
+            (request.progress.joined.gap_sum, request.progress.joined.gap_squares) = gaps;
+        }
+    }
+
+    /// Reports the part of an iteration that had been run when it was cut off. None of its tokens has left.
+    pub(super) fn book_cut_off(&mut self, instance: &Instance, now: SimTime) {
+        let Some(current) = instance.flight.current.filter(|current| current.start < now) else { return };
+        let Some(cost) = instance.flight.cost() else { return };
+        let span = now.since(current.start);
+        let part = span.ns() as f64 / current.end.since(current.start).ns() as f64;
+        let (compute_ns, memory_ns) = (cost.compute_ns * part, cost.memory_ns * part);
+        let energy = self.pool.power.busy_energy(span, compute_ns, memory_ns);
+        let segment = RunSegment {
+            pool: instance.pool,
+            instance: self.id,
+            prefill_tokens: 0,
+            prefill_share: cost.prefill_share,
+            decode_sequences: 0,
+            tokens_out: 0,
+            running: instance.running(),
+            members: &[],
+            first: 0,
+            end: 1,
+            // Its gauges have been settled.
+            gauged_from: 1,
+            work: Work::Single { start: current.start, end: now, compute_ns, memory_ns, energy },
+            kv: KvBlocks { base: instance.kv.used(), sequences: 0, taken: &[] },
+        };
+        self.observer.on(now, &Observation::Run(&segment));
+    }
 }

@@ -12,7 +12,7 @@ use super::request::Stage;
 use super::world::World;
 use crate::cluster::event::{Event, Wake};
 use crate::cluster::ids::{InstanceId, Slot};
-use crate::cluster::observe::Observer;
+use crate::cluster::observe::{Observation, Observer};
 use crate::kv::Lease;
 
 impl<O: Observer> World<O> {
@@ -47,7 +47,8 @@ impl<O: Observer> World<O> {
             request.progress.cached = first.cached;
             request.progress.prefill_instance = id;
             if !request.ask.prefix.is_empty() && instance.engine.prefix_caching {
-                observer.prefix_lookup(now, instance.pool, u64::from(first.cached), u64::from(request.ask.prompt));
+                let (hit, tokens) = (u64::from(first.cached), u64::from(request.ask.prompt));
+                observer.on(now, &Observation::PrefixLookup { pool: instance.pool, hit, tokens });
             }
         }
         if request.progress.preemptions > 0 {
@@ -99,7 +100,7 @@ impl<O: Observer> World<O> {
         fleet.loads[id].add_pending(request, more);
         instance.queue.waiting.push_front(requests, slot);
         instance.queue.returning += 1;
-        observer.preempted(now, instance.pool);
+        observer.on(now, &Observation::Preempted { pool: instance.pool });
         self.change_queue(self.fleet.instances[id].pool, 1);
     }
 
@@ -118,10 +119,10 @@ impl<O: Observer> World<O> {
             let first = request.timeline.first_token.is_none();
             let (class, prompt, cached) = (request.ask.class, request.ask.prompt, request.progress.cached);
             if let Some(gap) = request.emit(now) {
-                observer.gaps(now, class, gap.ns(), 1);
+                observer.on(now, &Observation::Gap { class, ns: gap.ns() });
             }
             if first {
-                observer.first_token(now, class, prompt, cached);
+                observer.on(now, &Observation::FirstToken { class, prompt, cached });
             }
             instance.batch.prefilling.retain(|&other| other != chunk.slot);
         }

@@ -4,12 +4,14 @@ use super::agenda::Agenda;
 use super::calendar::Calendar;
 use super::deadlines::Deadlines;
 use super::fleet::Fleet;
-use super::ledger::{book_iteration, settle_cut_off, settle_gauges, settle_idle};
+use super::flight::InFlight;
+use super::instance::Snapshot;
+use super::ledger::{Ledger, settle_gauges, settle_idle};
 use super::request::{Request, Requests};
 use super::wire::Wire;
 use crate::cluster::event::{Event, Wake, iteration_key};
 use crate::cluster::ids::{InstanceId, ModelId, PoolId, Slot};
-use crate::cluster::observe::Observer;
+use crate::cluster::observe::{Observation, Observer};
 use crate::cluster::spec::{ClassSpec, ClusterSpec, Overlap, Role, SpecError};
 use crate::perf::IterationCost;
 use crate::sim::{Arena, SimTime, TooMany};
@@ -98,7 +100,7 @@ impl<O: Observer> World<O> {
     /// [`TooMany`] requests inside to be numbered.
     pub(crate) fn arrive(&mut self, spec: RequestSpec) -> Result<Slot, TooMany> {
         let now = self.now();
-        self.observer.arrived(now, spec.class);
+        self.observer.on(now, &Observation::Arrived { class: spec.class });
         let slot = self.requests.insert(Request::new(self.requests.arrived(), now, spec))?;
         self.note_deadline(slot);
         Ok(slot)
@@ -120,30 +122,32 @@ impl<O: Observer> World<O> {
     /// Completes the iterations of a run that end before the present place in the order of events. At each but one the same batch is formed
     /// again; where the present lies between the end of an iteration and the formation at that instant, the formation is still to come.
     pub(crate) fn catch_up(&mut self, id: InstanceId) {
-        loop {
-            let flight = &self.fleet.instances[id].flight;
-            let Some(current) = flight.current.filter(|_| flight.planned > 1) else { return };
-            if iteration_key(current.end, id) >= self.calendar.order() {
-                return;
-            }
-            self.complete_iteration(id);
-            if Wake::Instance(id).key(current.end) >= self.calendar.order() {
-                // The event at the end of the plan is void.
-                let _ = self.fleet.instances[id].flight.generation.bump();
-                return self.reach_boundary(id);
-            }
-            self.form_same_batch(id);
+        let (now, order) = (self.now(), self.calendar.order());
+        let ended_now = iteration_key(now, id) < order;
+        let Some(through) = now.ns().checked_sub(u64::from(!ended_now)).map(SimTime::from_ns) else { return };
+        let flight = &mut self.fleet.instances[id].flight;
+        let iterations = flight.ended_by(through);
+        if iterations == 0 {
+            return;
         }
+        flight.planned -= iterations;
+        self.complete(id, iterations);
+        let instance = &mut self.fleet.instances[id];
+        if instance.gauges_since == now && Wake::Instance(id).key(now) >= order {
+            // The event at the end of the plan is void.
+            let _ = instance.flight.generation.bump();
+            return self.reach_boundary(id);
+        }
+        instance.flight.next_of_run();
+        let grown = instance.grow_decode();
+        debug_assert!(grown, "a run ends before its blocks run out");
     }
 
     /// The scheduled end of a plan: completes all iterations of it.
     pub(crate) fn complete_plan(&mut self, id: InstanceId) {
-        while self.fleet.instances[id].flight.planned > 1 {
-            self.complete_iteration(id);
-            self.form_same_batch(id);
-        }
-        debug_assert_eq!(self.fleet.instances[id].flight.current.map(|current| current.end), Some(self.now()));
-        self.complete_iteration(id);
+        let planned = self.fleet.instances[id].flight.planned;
+        self.complete(id, planned);
+        debug_assert_eq!(self.fleet.instances[id].gauges_since, self.now());
         self.reach_boundary(id);
     }
 
@@ -152,20 +156,17 @@ impl<O: Observer> World<O> {
         self.agenda.post(Wake::Instance(id));
     }
 
-    /// Between two iterations of a run: what forming the same batch again does.
-    fn form_same_batch(&mut self, id: InstanceId) {
-        let instance = &mut self.fleet.instances[id];
-        instance.flight.advance();
-        let grown = instance.grow_decode();
-        debug_assert!(grown, "a run ends before its blocks run out");
-    }
-
-    fn complete_iteration(&mut self, id: InstanceId) {
-        self.events += 1;
+    /// Books so many iterations, of which the one in flight is the first.
+    fn complete(&mut self, id: InstanceId, iterations: u64) {
+        self.events += iterations;
         let Self { fleet, requests, observer, .. } = self;
         let instance = &mut fleet.instances[id];
-        let pool = &fleet.pools[instance.pool].spec;
-        book_iteration(id, instance, requests, pool, observer);
+        let mut ledger = Ledger { id, pool: &fleet.pools[instance.pool].spec, requests, observer };
+        match instance.flight.current {
+            Some(current @ InFlight { cost: Some(cost), .. }) => ledger.book_single(instance, current, &cost),
+            Some(InFlight { cost: None, .. }) => ledger.book_run(instance, iterations),
+            None => {}
+        }
     }
 
     /// Begins an iteration with prefill in it.
@@ -179,7 +180,7 @@ impl<O: Observer> World<O> {
     /// Begins the next iteration of a run of decode iterations that has been started, and plans as many as nothing disturbs.
     pub(crate) fn begin_decode(&mut self, id: InstanceId) {
         self.settle_idle(id);
-        let Self { fleet, requests, calendar, fast_forward, .. } = self;
+        let Self { fleet, requests, fast_forward, .. } = self;
         let instance = &mut fleet.instances[id];
         let planned = if *fast_forward && !instance.batch.look_again {
             let milestone = instance.batch.decode.iterations_to_milestone(|slot, epoch| requests.is_current(slot, epoch));
@@ -188,7 +189,7 @@ impl<O: Observer> World<O> {
         } else {
             1
         };
-        instance.flight.plan(calendar.now(), planned);
+        instance.flight.plan(planned);
         self.schedule_plan(id);
     }
 
@@ -198,8 +199,11 @@ impl<O: Observer> World<O> {
         let instance = &mut self.fleet.instances[id];
         if !instance.run_goes_on() {
             let decode = &instance.batch.decode;
-            let cost = self.fleet.pools[instance.pool].spec.perf.decode_run(&decode.shape(), decode.windowed_growth());
-            instance.flight.start_run(now, cost);
+            let pool = &self.fleet.pools[instance.pool].spec;
+            let cost = pool.perf.decode_run(&decode.shape(), decode.windowed_growth());
+            let base = Snapshot { step: decode.step(), ..instance.totals };
+            instance.batch.decode.blocks_to_come(&mut instance.batch.taken);
+            instance.flight.start_run(now, cost, &pool.power, base);
         }
     }
 
@@ -247,7 +251,7 @@ impl<O: Observer> World<O> {
         let now = self.now();
         let pool = &mut self.fleet.pools[id];
         if now > pool.waiting_since {
-            self.observer.queue(id, pool.waiting_since, now, pool.waiting);
+            self.observer.on(now, &Observation::Queue { pool: id, from: pool.waiting_since, waiting: pool.waiting });
             pool.waiting_since = now;
         }
         pool.waiting = pool.waiting.saturating_add_signed(by);
@@ -258,7 +262,7 @@ impl<O: Observer> World<O> {
         let now = self.now();
         let route = &mut self.fleet.routes[model];
         if now > route.short_since && !route.decode.is_empty() {
-            self.observer.handoff_queue(model, route.short_since, now, route.short_of_memory);
+            self.observer.on(now, &Observation::HandoffQueue { model, from: route.short_since, waiting: route.short_of_memory });
             route.short_since = now;
         }
         route.short_of_memory = route.short_of_memory.saturating_add_signed(by);
@@ -270,8 +274,9 @@ impl<O: Observer> World<O> {
         for id in self.fleet.instances.ids() {
             self.settle(id);
             self.settle_idle(id);
-            let instance = &self.fleet.instances[id];
-            settle_cut_off(id, instance, &self.fleet.pools[instance.pool].spec, &mut self.observer, now);
+            let Self { fleet, requests, observer, .. } = &mut self;
+            let instance = &fleet.instances[id];
+            Ledger { id, pool: &fleet.pools[instance.pool].spec, requests, observer }.book_cut_off(instance, now);
         }
         self.report_unfinished();
         for id in self.fleet.pools.ids() {

@@ -1,0 +1,239 @@
+//! Consecutive iterations of one instance with one unchanged batch, as an observer hears of them: one observation, however many there are.
+//!
+//! Everything an iteration adds up to is a closed form of how many are done, rounded at the boundaries between iterations. The amount
+//! between two boundaries is a difference, so that it does not matter where segments begin and end: stepping through a run tells the
+//! same sums as passing over it.
+
+use super::ids::{InstanceId, PoolId};
+use crate::perf::{DecodeRun, Line};
+use crate::power::{Energy, RunPower};
+use crate::sim::{SimDuration, SimTime};
+use crate::units::nearest_wide;
+use crate::workload::ClassId;
+
+/// Sequences of one workload in a decode batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Members {
+    /// The workload.
+    pub class: ClassId,
+    /// Sequences.
+    pub count: u32,
+    /// Those for whose token the first iteration of the segment is the gap. The gap of a sequence that has just joined began when its last
+    /// token left and is an observation of its own; a sequence whose client has left has none.
+    pub on_time: u32,
+}
+
+/// What is done in a segment, and at which boundary how much of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Work {
+    /// One iteration: any batch.
+    Single { start: SimTime, end: SimTime, compute_ns: f64, memory_ns: f64, energy: Energy },
+    /// Iterations of a run of a batch that only decodes.
+    Run { start: SimTime, cost: DecodeRun, power: RunPower },
+}
+
+/// KV blocks that are held while the iterations run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KvBlocks<'a> {
+    /// Held all the time.
+    pub(crate) base: u64,
+    /// Sequences of the batch, each of which takes a block every `taken.len()` iterations.
+    pub(crate) sequences: u32,
+    /// Blocks taken since the run began, in its iteration 0, 1, …; empty if none are.
+    pub(crate) taken: &'a [u32],
+}
+
+impl KvBlocks<'_> {
+    /// Blocks taken by the batch between iteration 0 and `n`.
+    pub(crate) fn taken(&self, n: u64) -> u64 {
+        let turn = self.taken.len() as u64;
+        n.checked_div(turn).map_or(0, |turns| turns * u64::from(self.sequences) + u64::from(self.taken[place(n, self.taken.len())]))
+    }
+
+    /// Blocks times nanoseconds of what is taken during the first `n` iterations: `Σ taken(k) · f(k)` for durations `f` on a line. Over one
+    /// turn of `S` iterations every sequence takes one block, so with `k = S·t + r` the terms of one `r` are a polynomial in `t`.
+    pub(crate) fn taken_ns(&self, durations: &Line, n: u64) -> u128 {
+        let (turn, m, b) = (self.taken.len() as f64, f64::from(self.sequences), durations.step);
+        let Some(turns) = n.checked_div(self.taken.len() as u64) else { return 0 };
+        let rest = place(n, self.taken.len());
+        let mut sum = 0.0;
+        for (r, (&taken, k)) in self.taken.iter().zip(0u64..).enumerate() {
+            let count = (turns + u64::from(r < rest)) as f64;
+            if count == 0.0 {
+                break;
+            }
+            let (v, f) = (f64::from(taken), durations.value(k));
+            let (pairs, pyramid) = (count * (count - 1.0) / 2.0, (count - 1.0) * count * (2.0 * count - 1.0) / 6.0);
+            sum += v * f * count + (v * b * turn + m * f) * pairs + m * b * turn * pyramid;
+        }
+        nearest_wide(sum)
+    }
+}
+
+/// Position of `n` in turns of `length` (≥ 1).
+#[expect(clippy::cast_possible_truncation, reason = "less than a length in memory")]
+fn place(n: u64, length: usize) -> usize {
+    (n % length as u64) as usize
+}
+
+/// Iterations `first` to before `end` of an instance, numbered from the start of their run, and their sums.
+#[derive(Debug, Clone, Copy)]
+pub struct RunSegment<'a> {
+    /// Whose.
+    pub pool: PoolId,
+    /// Whose.
+    pub instance: InstanceId,
+    /// Prompt tokens computed; 0 in a segment of several iterations.
+    pub prefill_tokens: u64,
+    /// Fraction of the duration that prefill causes, 0 to 1.
+    pub prefill_share: f64,
+    /// Sequences that generate a token in each iteration; 0 for an iteration that the end of the run cuts off.
+    pub decode_sequences: u32,
+    /// Tokens that leave in each iteration: those of the decode sequences and first tokens, but for clients who have left before its end.
+    pub tokens_out: u64,
+    /// Sequences in the batch.
+    pub running: u64,
+    /// The decode sequences by workload, those that have any, in order.
+    pub members: &'a [Members],
+    pub(crate) first: u64,
+    pub(crate) end: u64,
+    /// The gauges of earlier iterations have been told apart.
+    pub(crate) gauged_from: u64,
+    pub(crate) work: Work,
+    pub(crate) kv: KvBlocks<'a>,
+}
+
+impl RunSegment<'_> {
+    /// Number of the first iteration.
+    pub const fn first(&self) -> u64 {
+        self.first
+    }
+    /// Number after that of the last iteration.
+    pub const fn end(&self) -> u64 {
+        self.end
+    }
+    /// Iterations, at least 1.
+    pub const fn iterations(&self) -> u64 {
+        self.end - self.first
+    }
+    /// Number of the first iteration whose gauges this segment tells; of those before, another observation has.
+    pub const fn gauged_from(&self) -> u64 {
+        self.gauged_from
+    }
+
+    /// Begin of iteration `n`, which is the end of the one before.
+    pub fn boundary(&self, n: u64) -> SimTime {
+        match self.work {
+            Work::Single { start, end, .. } => {
+                if n <= self.first {
+                    start
+                } else {
+                    end
+                }
+            }
+            Work::Run { start, ref cost, .. } => start + SimDuration::from_ns(cost.elapsed_ns(n)),
+        }
+    }
+
+    /// Of the iterations from `low`, which begins by `at`: the number after that of the last that ends by `at`.
+    pub fn ended_by(&self, at: SimTime, low: u64) -> u64 {
+        match self.work {
+            Work::Single { end, .. } => low + u64::from(low < self.end && end <= at),
+            Work::Run { start, ref cost, .. } => cost.iterations_within(at.since(start).ns(), low, self.end),
+        }
+    }
+
+    /// The gap between two tokens of a sequence that iteration `n` makes is `gaps().at(n)`. It never falls.
+    pub fn gaps(&self) -> Line {
+        match self.work {
+            Work::Single { start, end, .. } => Line { first: end.since(start).ns() as f64, step: 0.0 },
+            Work::Run { ref cost, .. } => cost.durations(),
+        }
+    }
+
+    /// Duration of the iterations `from` to before `to`, ns.
+    pub fn span_ns(&self, from: u64, to: u64) -> u64 {
+        self.boundary(to).since(self.boundary(from)).ns()
+    }
+
+    /// Energy of the iterations `from` to before `to`.
+    pub fn energy(&self, from: u64, to: u64) -> Energy {
+        match self.work {
+            Work::Single { energy, .. } => of_single(from, to, energy, Energy::ZERO),
+            Work::Run { ref power, .. } => power.energy(to) - power.energy(from),
+        }
+    }
+
+    /// Time that their arithmetic takes at peak, ns.
+    pub fn compute_ns(&self, from: u64, to: u64) -> u128 {
+        match self.work {
+            Work::Single { compute_ns, .. } => of_single(from, to, nearest_wide(compute_ns), 0),
+            Work::Run { ref cost, .. } => cost.compute_ns(to) - cost.compute_ns(from),
+        }
+    }
+
+    /// Time that their memory traffic takes at peak bandwidth, ns.
+    pub fn memory_ns(&self, from: u64, to: u64) -> u128 {
+        match self.work {
+            Work::Single { memory_ns, .. } => of_single(from, to, nearest_wide(memory_ns), 0),
+            Work::Run { ref cost, .. } => cost.memory_ns(to) - cost.memory_ns(from),
+        }
+    }
+
+    /// Sum of the squares of their gaps, ns².
+    pub fn squared_gaps(&self, from: u64, to: u64) -> u128 {
+        match self.work {
+            Work::Single { .. } => u128::from(self.span_ns(from, to)) * u128::from(self.span_ns(from, to)),
+            Work::Run { ref cost, .. } => cost.squared_gaps(to) - cost.squared_gaps(from),
+        }
+    }
+
+    /// KV blocks held during iteration `n`; never fewer than in the one before.
+    pub fn kv_blocks(&self, n: u64) -> u64 {
+        self.kv.base + self.kv.taken(n)
+    }
+
+    /// Blocks held, times nanoseconds.
+    pub fn kv_block_ns(&self, from: u64, to: u64) -> u128 {
+        let held = u128::from(self.kv.base) * u128::from(self.span_ns(from, to));
+        if self.kv.taken.is_empty() {
+            return held;
+        }
+        let gaps = self.gaps();
+        held + self.kv.taken_ns(&gaps, to).saturating_sub(self.kv.taken_ns(&gaps, from))
+    }
+}
+
+/// What a single iteration adds up to from a boundary to another: all or nothing.
+fn of_single<T>(from: u64, to: u64, all: T, none: T) -> T {
+    if from < to { all } else { none }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Blocks and their integral over time equal what a loop over the iterations gives.
+        #[test]
+        fn blocks_taken_agree_with_a_loop(wraps in proptest::collection::vec(0u32..9, 1..40), first in 1e3f64..1e8, step in 0.0f64..1e4, n in 0u64..400) {
+            let mut taken = vec![0u32];
+            for &wrap in &wraps[1..] {
+                taken.push(taken[taken.len() - 1] + wrap);
+            }
+            let kv = KvBlocks { base: 0, sequences: taken[taken.len() - 1] + wraps[0], taken: &taken };
+            let line = Line { first, step };
+            let (mut blocks, mut integral) = (0u64, 0.0);
+            for k in 0..n {
+                if k > 0 {
+                    blocks += u64::from(wraps[usize::try_from(k).unwrap() % wraps.len()]);
+                }
+                prop_assert_eq!(kv.taken(k), blocks);
+                integral += blocks as f64 * line.value(k);
+            }
+            let form = kv.taken_ns(&line, n) as f64;
+            prop_assert!((form - integral).abs() <= 0.5 + 1e-10 * integral, "{} {}", form, integral);
+        }
+    }
+}
