@@ -9,6 +9,7 @@ mod csv;
 mod fixture;
 mod jitter;
 mod json;
+mod line;
 pub mod number;
 mod page;
 mod plot;
