@@ -12,6 +12,7 @@ mod interrupt;
 mod new_file;
 mod output;
 mod progress;
+mod rows;
 mod run;
 mod terminal;
 mod trace;

@@ -1,7 +1,5 @@
 //! `tokenmill run`: simulate, write the folder, print the summary.
 
-use std::fs::File;
-use std::io::BufWriter;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,11 +12,12 @@ use super::exit::{FAILED, Failure};
 use super::interrupt;
 use super::output::{self, Folder};
 use super::progress::RunProgress;
+use super::rows::RowFile;
 use super::terminal::{self, Terminal, print};
 use crate::cluster::Silent;
 use crate::config::{Input, Library, Scenario, shipped_scenario};
 use crate::metrics::RunResult;
-use crate::report::{self, InstancePrice, ReportInput, RequestsCsv, Style, TerminalInput, TraceEvents};
+use crate::report::{self, ReportInput, Style, TerminalInput, TraceEvents};
 use crate::study::{Options, simulate};
 
 /// Characters of the input hash in a folder's name.
@@ -93,7 +92,7 @@ fn execute(
     stopped: &AtomicBool,
     progress: &mut RunProgress,
 ) -> Result<RunResult, Failure> {
-    let requests = requests_csv(scenario, folder.stream("requests.csv")?);
+    let rows = RowFile::create(scenario, folder)?;
     // Iterations that are passed over would appear out of order in a trace of events.
     let how = Options {
         fast_forward: !options.how.no_fast_forward && !options.how.trace_events,
@@ -104,31 +103,19 @@ fn execute(
         !stopped.load(Ordering::Relaxed)
     };
     let ended = |error| Failure::of_run(error, scenario);
-    let failed = |name: &str, error: std::io::Error| Failure::write(&folder.place().join(name), &error);
-    let (result, requests) = if options.how.trace_events {
+    let (result, rows) = if options.how.trace_events {
         let pools: Vec<String> = scenario.recorder.pools.iter().map(|pool| pool.name.clone()).collect();
         let events = TraceEvents::new(folder.stream("trace.json")?, &pools);
-        let (result, requests, events) = simulate(scenario, how, requests, events, show).map_err(ended)?;
-        events.finish().map_err(|error| failed("trace.json", error))?;
-        (result, requests)
+        let (result, rows, events) = simulate(scenario, how, rows, events, show).map_err(ended)?;
+        events.finish().map_err(|error| Failure::write(&folder.place().join("trace.json"), &error))?;
+        (result, rows)
     } else {
-        let (result, requests, _) = simulate(scenario, how, requests, Silent, show).map_err(ended)?;
-        (result, requests)
+        let (result, rows, _) = simulate(scenario, how, rows, Silent, show).map_err(ended)?;
+        (result, rows)
     };
     progress.finish();
-    requests.finish().map_err(|error| failed("requests.csv", error))?;
+    rows.finish()?;
     Ok(result)
-}
-
-fn requests_csv(scenario: &Scenario, out: BufWriter<File>) -> RequestsCsv<BufWriter<File>> {
-    let classes = scenario.recorder.classes.iter().map(|class| class.name.clone()).collect();
-    let mut instances = Vec::new();
-    for (pool, cost) in scenario.cluster.pools.iter().zip(&scenario.node_costs) {
-        let of = |seconds, joules| cost.spent(pool.chips, seconds, joules).total();
-        let price = InstancePrice { pool: pool.name.clone(), usd_per_s: of(1.0, 0.0), usd_per_it_j: of(0.0, 1.0) };
-        instances.extend((0..pool.instances).map(|_| price.clone()));
-    }
-    RequestsCsv::new(out, classes, instances)
 }
 
 fn write_results(scenario: &Scenario, result: &RunResult, folder: &Folder) -> Result<(), Failure> {
@@ -142,8 +129,14 @@ fn write_results(scenario: &Scenario, result: &RunResult, folder: &Folder) -> Re
             folder.write(&format!("plots/{}.svg", chart.id), svg.as_bytes())?;
         }
     }
-    let page =
-        report::page(ReportInput { result, charts: &charts, scenario_yaml: &scenario.portable_yaml, version: env!("CARGO_PKG_VERSION") });
+    let page = report::page(ReportInput {
+        result,
+        charts: &charts,
+        scenario_yaml: &scenario.portable_yaml,
+        rows: scenario.rows,
+        rows_gzip: scenario.rows_gzip,
+        version: env!("CARGO_PKG_VERSION"),
+    });
     folder.write("report.html", page.map_err(|e| internal(&e))?.as_bytes())
 }
 

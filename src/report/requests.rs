@@ -3,9 +3,26 @@
 use std::io::{self, Write};
 
 use super::line::Line;
+use super::number::percent;
 use crate::cluster::{InstanceId, Outcome};
-use crate::metrics::{RequestRow, RequestSink, gap_std_ns, tpot_ns};
+use crate::metrics::{RequestRow, RequestSink, RowChoice, gap_std_ns, tpot_ns};
 use crate::sim::{SimDuration, SimTime};
+
+/// The name of the file of rows.
+pub const fn requests_file(gzip: bool) -> &'static str {
+    if gzip { "requests.csv.gz" } else { "requests.csv" }
+}
+
+/// Which rows are in the file, if they are not those of all requests in the usual one.
+pub(super) fn rows_note(choice: RowChoice, gzip: bool) -> Option<String> {
+    let file = requests_file(gzip);
+    match choice {
+        RowChoice::All if !gzip => None,
+        RowChoice::All => Some(format!("The rows of all requests are in {file}.")),
+        RowChoice::Sample(share) => Some(format!("{file} has the rows of a sample: {} of all requests.", percent(share))),
+        RowChoice::None => Some(format!("The scenario asks for no rows of requests: there is no {file}.")),
+    }
+}
 
 /// Writes rows to a destination. The first error is kept and ends the writing; [`finish`](Self::finish) tells.
 #[derive(Debug)]
@@ -169,7 +186,17 @@ impl<W: Write> RequestSink for RequestsCsv<W> {
 
 #[cfg(test)]
 mod tests {
-    use super::in_csv;
+    use super::*;
+
+    #[test]
+    fn the_page_says_which_rows_there_are() {
+        let note = |choice, gzip| rows_note(choice, gzip).unwrap_or_default();
+        assert_eq!(note(RowChoice::All, false), "");
+        assert_eq!(note(RowChoice::All, true), "The rows of all requests are in requests.csv.gz.");
+        assert_eq!(note(RowChoice::Sample(0.01), false), "requests.csv has the rows of a sample: 1.00 % of all requests.");
+        assert_eq!(note(RowChoice::Sample(1e-6), true), "requests.csv.gz has the rows of a sample: 0.000100 % of all requests.");
+        assert_eq!(note(RowChoice::None, false), "The scenario asks for no rows of requests: there is no requests.csv.");
+    }
 
     #[test]
     fn names_are_quoted_where_they_must_be() {

@@ -15,7 +15,7 @@ fn of_file(content: impl AsRef<[u8]>) -> String {
 }
 
 /// What `run` says about the tiny scenario with these values.
-fn of_sets(sets: &[&str]) -> String {
+pub(super) fn of_sets(sets: &[&str]) -> String {
     of_sets_in(&Place::tiny(), "tiny.yaml", sets)
 }
 
