@@ -12,7 +12,9 @@ use crate::workload::TraceFormat;
 /// Simulator and scheduler for token factories.
 #[derive(Debug, Parser)]
 #[command(name = "tokenmill", version, propagate_version = true, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 done, 1 an assertion failed, 2 bad input or usage, 3 incomplete, 70 our own error.")]
+#[command(
+    after_help = "Exit codes: 0 done, 1 an assertion failed, 2 bad input or usage, 3 incomplete, 70 our own error, 74 output could not be written."
+)]
 pub(super) struct Arguments {
     /// When to use colour; the variable `NO_COLOR` is honoured.
     #[arg(long, global = true, value_enum, default_value_t = Colour::Auto)]

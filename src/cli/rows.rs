@@ -51,6 +51,10 @@ impl RequestSink for RowFile {
             sink.request(row);
         }
     }
+
+    fn failed(&self) -> bool {
+        self.sink.as_ref().is_some_and(RequestSink::failed)
+    }
 }
 
 fn table(scenario: &Scenario, out: BufWriter<Pack>) -> RequestsCsv<BufWriter<Pack>> {

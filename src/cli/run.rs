@@ -18,7 +18,7 @@ use crate::cluster::Silent;
 use crate::config::{Input, Library, Scenario, shipped_scenario};
 use crate::metrics::RunResult;
 use crate::report::{self, ReportInput, Style, TerminalInput, TraceEvents};
-use crate::study::{Options, simulate};
+use crate::study::{Options, StudyError, simulate};
 
 /// Characters of the input hash in a folder's name.
 const HASH_LENGTH: usize = 8;
@@ -92,7 +92,7 @@ fn execute(
     stopped: &AtomicBool,
     progress: &mut RunProgress,
 ) -> Result<RunResult, Failure> {
-    let rows = RowFile::create(scenario, folder)?;
+    let mut rows = RowFile::create(scenario, folder)?;
     // Iterations that are passed over would appear out of order in a trace of events.
     let how = Options {
         fast_forward: !options.how.no_fast_forward && !options.how.trace_events,
@@ -102,19 +102,23 @@ fn execute(
         progress.show(now);
         !stopped.load(Ordering::Relaxed)
     };
-    let ended = |error| Failure::of_run(error, scenario);
-    let (result, rows) = if options.how.trace_events {
+    let ran = if options.how.trace_events {
         let pools: Vec<String> = scenario.recorder.pools.iter().map(|pool| pool.name.clone()).collect();
         let events = TraceEvents::new(folder.stream("trace.json")?, &pools);
-        let (result, rows, events) = simulate(scenario, how, rows, events, show).map_err(ended)?;
-        events.finish().map_err(|error| Failure::write(&folder.place().join("trace.json"), &error))?;
-        (result, rows)
+        simulate(scenario, how, &mut rows, events, show).map(|(result, _, events)| (result, Some(events)))
     } else {
-        let (result, rows, _) = simulate(scenario, how, rows, Silent, show).map_err(ended)?;
-        (result, rows)
+        simulate(scenario, how, &mut rows, Silent, show).map(|(result, ..)| (result, None))
     };
     progress.finish();
-    rows.finish()?;
+    let (result, events) = match (ran, rows.finish()) {
+        // The run ended because of the rows, and what is wrong with them is known here.
+        (Ok(_) | Err(StudyError::RowsLost(_)), Err(failure)) => return Err(failure),
+        (Err(error), _) => return Err(Failure::of_run(error, scenario)),
+        (Ok(ran), Ok(())) => ran,
+    };
+    if let Some(events) = events {
+        events.finish().map_err(|error| Failure::write(&folder.place().join("trace.json"), &error))?;
+    }
     Ok(result)
 }
 

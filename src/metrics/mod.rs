@@ -13,6 +13,7 @@ mod row;
 mod sample;
 mod summarize;
 mod summary;
+mod threaded;
 mod values;
 
 pub use attainment::ShareInterval;
@@ -24,4 +25,5 @@ pub use row::{RequestRow, Verdict, gap_std_ns, stages, tpot_ns};
 pub use sample::{RowChoice, Sampled};
 pub use summarize::{PoolUse, RunFacts};
 pub use summary::*;
+pub use threaded::Threaded;
 pub use values::EXACT_LIMIT;

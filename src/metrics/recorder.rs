@@ -18,6 +18,22 @@ use crate::workload::ClassId;
 pub trait RequestSink {
     /// A request has left.
     fn request(&mut self, row: &RequestRow);
+
+    /// True once rows are lost, as when a disk is full: whoever runs the simulation ends it then.
+    fn failed(&self) -> bool {
+        false
+    }
+}
+
+/// A sink that its owner keeps.
+impl<S: RequestSink> RequestSink for &mut S {
+    fn request(&mut self, row: &RequestRow) {
+        (**self).request(row);
+    }
+
+    fn failed(&self) -> bool {
+        (**self).failed()
+    }
 }
 
 /// Rows are dropped.
@@ -71,6 +87,11 @@ impl<S: RequestSink> Recorder<S> {
     /// The rows' destination, to be closed by its owner.
     pub fn into_sink(self) -> S {
         self.sink
+    }
+
+    /// True once rows are lost.
+    pub fn rows_lost(&self) -> bool {
+        self.sink.failed()
     }
 
     /// Arrivals so far, those of the warm-up included, for progress.

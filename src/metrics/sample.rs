@@ -57,6 +57,10 @@ impl<S: RequestSink> RequestSink for Sampled<S> {
             self.sink.request(row);
         }
     }
+
+    fn failed(&self) -> bool {
+        self.sink.failed()
+    }
 }
 
 #[cfg(test)]

@@ -182,6 +182,10 @@ impl<W: Write> RequestSink for RequestsCsv<W> {
         self.fill(row);
         self.error = self.out.write_all(self.line.finished()).err();
     }
+
+    fn failed(&self) -> bool {
+        self.error.is_some()
+    }
 }
 
 #[cfg(test)]

@@ -65,12 +65,16 @@ pub enum StudyError {
     /// The summary is no JSON: our own error.
     #[error("cannot write the summary: {0}")]
     Summary(serde_json::Error),
+    /// Rows of requests are lost; their sink knows why.
+    #[error("the run ended at {0} of simulated time, because rows of requests could not be written")]
+    RowsLost(SimTime),
     /// The run was stopped from outside.
     #[error("the run was interrupted at {0} of simulated time")]
     Interrupted(SimTime),
 }
 
 /// Runs a scenario. Each finished request goes to `sink` as it leaves, every observation to `listener`; `progress` is asked now and then whether to go on.
+/// A sink that fails ends the run; to ask it why, pass it as a reference.
 ///
 /// # Errors
 /// See [`StudyError`].
@@ -90,12 +94,13 @@ pub fn simulate<S: RequestSink, L: Observer>(
     let ran = cluster.run(&mut workload, |cluster, workload| {
         let arrivals = cluster.observer().0.arrivals();
         interrupted = !progress(Progress::of(cluster, arrivals, workload.handed_out()));
-        !interrupted
+        !interrupted && !cluster.observer().0.rows_lost()
     });
     match ran {
         Err(RunError::Workload(error)) => return Err(error.into()),
         Err(error @ RunError::BeyondTime) => return Err(StudyError::BeyondTime(error)),
         _ if interrupted => return Err(StudyError::Interrupted(cluster.now())),
+        _ if cluster.observer().0.rows_lost() => return Err(StudyError::RowsLost(cluster.now())),
         Err(error) => return Err(StudyError::Internal(error)),
         Ok(()) => {}
     }

@@ -184,3 +184,39 @@ fn rows_in_a_form_that_makes_no_sense() {
       |               ^
     ");
 }
+
+/// The limit on the size of files stands for a disk that is full: the run has requests for hours and is to end at once, one way or another.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_ends_the_run() {
+    let place = Place::tiny();
+    let program = assert_cmd::cargo::cargo_bin!("tokenmill").display().to_string();
+    for (parent, more) in [("plain", ""), ("packed", "--set run.rows_gzip=true")] {
+        let run = format!("'{program}' run tiny.yaml --quiet --out {parent} --set run.requests=1G {more}");
+        let output = assert_cmd::Command::new("sh")
+            .args(["-c", &format!("trap '' XFSZ; ulimit -f 400; exec {run}")])
+            .current_dir(place.path(""))
+            .timeout(std::time::Duration::from_secs(60))
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(74), "{more}: {said}");
+        assert!(said.starts_with(&format!("error: cannot write `{parent}/tiny-7-")) && said.contains("/requests.csv"), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert_eq!(std::fs::read_dir(place.path(parent)).unwrap().count(), 0, "nothing is left");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_cannot_be_written_is_not_the_fault_of_the_input() {
+    let place = Place::tiny();
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for arguments in [&["run", "tiny.yaml", "--json"][..], &["trace", "generate", "tiny.yaml"], &["schema", "scenario"]] {
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("tokenmill"));
+        let output = command.current_dir(place.path("")).args(arguments).stdout(full()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(74), "{arguments:?}: {said}");
+        assert!(said.starts_with("error: cannot write "), "{said}");
+    }
+}
