@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 use super::exit::Failure;
 use super::output::{BUFFER, Folder};
 use crate::config::Scenario;
-use crate::metrics::{RequestRow, RequestSink, RowChoice, Sampled};
+use crate::metrics::{RequestRow, RequestSink, RowChoice, Sampled, Threaded};
 use crate::report::{InstancePrice, RequestsCsv, requests_file};
 use crate::sim::Streams;
 
@@ -20,12 +20,23 @@ pub(super) struct RowFile {
     /// Where the file will be.
     place: PathBuf,
     /// `None` if there is to be no file.
-    sink: Option<Sampled<RequestsCsv<BufWriter<Pack>>>>,
+    sink: Option<Sampled<Writer>>,
+}
+
+type Table = RequestsCsv<BufWriter<Pack>>;
+
+/// Where rows are written.
+#[derive(Debug)]
+enum Writer {
+    /// On the thread of the events.
+    Here(Box<Table>),
+    /// On one of its own.
+    Aside(Threaded<Table>),
 }
 
 impl RowFile {
-    /// Begins the file that the scenario wants.
-    pub(super) fn create(scenario: &Scenario, folder: &Folder) -> Result<Self, Failure> {
+    /// Begins the file that the scenario wants, written on a thread of its own if that is wanted too.
+    pub(super) fn create(scenario: &Scenario, folder: &Folder, aside: bool) -> Result<Self, Failure> {
         let name = requests_file(scenario.rows_gzip);
         let place = folder.place().join(name);
         if scenario.rows == RowChoice::None {
@@ -33,15 +44,43 @@ impl RowFile {
         }
         let file = folder.file(name)?;
         let out = BufWriter::with_capacity(BUFFER, Pack::new(file, scenario.rows_gzip));
-        let sink = Sampled::new(scenario.rows, Streams::new(scenario.seed), table(scenario, out));
-        Ok(Self { place, sink: Some(sink) })
+        let table = table(scenario, out);
+        let writer = if aside {
+            let none = |error| Failure::hinted(format!("cannot start a thread: {error}"), "`--jobs 1` needs no other");
+            Writer::Aside(Threaded::new(table).map_err(none)?)
+        } else {
+            Writer::Here(Box::new(table))
+        };
+        // The choice is made here, so that rows which nobody wants do not cross over.
+        Ok(Self { place, sink: Some(Sampled::new(scenario.rows, Streams::new(scenario.seed), writer)) })
     }
 
     /// Ends the file.
     pub(super) fn finish(self) -> Result<(), Failure> {
         let Some(sink) = self.sink else { return Ok(()) };
+        let table = match sink.into_inner() {
+            Writer::Here(table) => *table,
+            // What it panicked with has been said where it did.
+            Writer::Aside(thread) => thread.into_inner().map_err(|_| Failure::Internal("the thread of the rows panicked".to_owned()))?,
+        };
         let end = |out: BufWriter<Pack>| out.into_inner().map_err(IntoInnerError::into_error)?.finish();
-        sink.into_inner().finish().and_then(end).map_err(|error| Failure::write(&self.place, &error))
+        table.finish().and_then(end).map_err(|error| Failure::write(&self.place, &error))
+    }
+}
+
+impl RequestSink for Writer {
+    fn request(&mut self, row: &RequestRow) {
+        match self {
+            Self::Here(table) => table.request(row),
+            Self::Aside(thread) => thread.request(row),
+        }
+    }
+
+    fn failed(&self) -> bool {
+        match self {
+            Self::Here(table) => table.failed(),
+            Self::Aside(thread) => thread.failed(),
+        }
     }
 }
 
@@ -57,7 +96,7 @@ impl RequestSink for RowFile {
     }
 }
 
-fn table(scenario: &Scenario, out: BufWriter<Pack>) -> RequestsCsv<BufWriter<Pack>> {
+fn table(scenario: &Scenario, out: BufWriter<Pack>) -> Table {
     let classes = scenario.recorder.classes.iter().map(|class| class.name.clone()).collect();
     let mut instances = Vec::new();
     for (pool, cost) in scenario.cluster.pools.iter().zip(&scenario.node_costs) {

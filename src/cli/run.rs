@@ -1,5 +1,6 @@
 //! `tokenmill run`: simulate, write the folder, print the summary.
 
+use std::num::NonZero;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,13 +19,12 @@ use crate::cluster::Silent;
 use crate::config::{Input, Library, Scenario, shipped_scenario};
 use crate::metrics::RunResult;
 use crate::report::{self, ReportInput, Style, TerminalInput, TraceEvents};
-use crate::study::{Options, StudyError, simulate};
+use crate::study::{Options, StudyError, Threads, simulate};
 
 /// Characters of the input hash in a folder's name.
 const HASH_LENGTH: usize = 8;
 
 pub(super) fn run(options: &RunOptions, terminal: Terminal) -> Result<ExitCode, Failure> {
-    limit_jobs(options.jobs)?;
     let scenario = load(&options.scenario, &with_seed(&options.input, options.seed), &library(&options.input.library)?)?;
     let hash = &scenario.input_hash[..HASH_LENGTH.min(scenario.input_hash.len())];
     // Whoever is asked to end while the folder is there must know that it has to go.
@@ -46,12 +46,10 @@ pub(super) fn run(options: &RunOptions, terminal: Terminal) -> Result<ExitCode, 
     check_assertions(&scenario, &result, &summary, terminal)
 }
 
-/// Results never depend on the number of threads; a single run has use for one.
-fn limit_jobs(jobs: Option<usize>) -> Result<(), Failure> {
-    if let Some(jobs) = jobs {
-        rayon::ThreadPoolBuilder::new().num_threads(jobs).build_global().map_err(|error| Failure::Internal(error.to_string()))?;
-    }
-    Ok(())
+/// What has a thread of its own. Without a number of jobs every core may be busy.
+fn threads(jobs: Option<usize>) -> Threads {
+    let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
+    Threads::of(jobs.unwrap_or_else(cores))
 }
 
 /// The `--set` options, and the seed as one more.
@@ -92,7 +90,7 @@ fn execute(
     stopped: &AtomicBool,
     progress: &mut RunProgress,
 ) -> Result<RunResult, Failure> {
-    let mut rows = RowFile::create(scenario, folder)?;
+    let mut rows = RowFile::create(scenario, folder, threads(options.jobs).rows)?;
     // Iterations that are passed over would appear out of order in a trace of events.
     let how = Options {
         fast_forward: !options.how.no_fast_forward && !options.how.trace_events,

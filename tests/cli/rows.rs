@@ -185,13 +185,51 @@ fn rows_in_a_form_that_makes_no_sense() {
     ");
 }
 
+/// Several blocks of rows, so that they are handed over while the simulation goes on.
+#[test]
+fn rows_are_the_same_bytes_however_many_threads_there_are() {
+    let place = Place::tiny();
+    for (name, rows) in [("all", "all"), ("part", "{sample: 30 %}"), ("none", "none")] {
+        let set = format!("run={{requests: 5k, rows: {rows}, rows_gzip: {}}}", name == "part");
+        let of = |jobs: &str| place.results_of(&format!("{name}-{jobs}"), &["tiny.yaml", "--set", &set, "--jobs", jobs]);
+        let alone = of("1");
+        for jobs in ["2", "4", "1024"] {
+            assert!(of(jobs) == alone, "{rows}: --jobs {jobs}");
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn no_more_threads_are_started_than_there_are_jobs() {
+    let place = Place::tiny();
+    for (jobs, threads) in [("1", 1), ("2", 2)] {
+        let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("tokenmill"))
+            .current_dir(place.path(""))
+            .args(["run", "tiny.yaml", "--quiet", "--out", jobs, "--set", "run.requests=1G", "--jobs", jobs])
+            .spawn()
+            .unwrap();
+        let rows = || {
+            let mut folders = std::fs::read_dir(place.path(jobs)).ok()?;
+            std::fs::metadata(folders.next()?.ok()?.path().join("requests.csv")).ok()
+        };
+        // Once there are rows, all threads are there.
+        while rows().is_none_or(|file| file.len() == 0) {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        assert_eq!(std::fs::read_dir(format!("/proc/{}/task", child.id())).unwrap().count(), threads, "--jobs {jobs}");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
+
 /// The limit on the size of files stands for a disk that is full: the run has requests for hours and is to end at once, one way or another.
 #[cfg(unix)]
 #[test]
 fn a_full_disk_ends_the_run() {
     let place = Place::tiny();
     let program = assert_cmd::cargo::cargo_bin!("tokenmill").display().to_string();
-    for (parent, more) in [("plain", ""), ("packed", "--set run.rows_gzip=true")] {
+    for (parent, more) in [("plain", "--jobs 1"), ("aside", "--jobs 2"), ("packed", "--jobs 2 --set run.rows_gzip=true")] {
         let run = format!("'{program}' run tiny.yaml --quiet --out {parent} --set run.requests=1G {more}");
         let output = assert_cmd::Command::new("sh")
             .args(["-c", &format!("trap '' XFSZ; ulimit -f 400; exec {run}")])

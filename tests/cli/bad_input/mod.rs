@@ -277,6 +277,11 @@ fn options_that_are_no_numbers() {
 
     For more information, try '--help'.
     ");
+    insta::assert_snapshot!(Place::tiny().refused(&["run", "tiny.yaml", "--jobs", "0"]), @"
+    error: invalid value '0' for '--jobs <N>': expected a whole number from 1 to 1024
+
+    For more information, try '--help'.
+    ");
     insta::assert_snapshot!(Place::tiny().refused(&["run", "tiny.yaml", "--set", "seed"]), @"
     error: no `=` in the option, expected `--set path.to.key=value`
      --> --set #1:1:1
