@@ -51,7 +51,7 @@ fn all_metrics(bencher: Bencher<'_, '_>, instances: u32) {
 #[expect(clippy::unwrap_used, reason = "what cannot run cannot be measured")]
 fn quickstart(bencher: Bencher<'_, '_>) {
     let scenario = common::scenario("quickstart", &["run.requests=20k"]);
-    let options = Options { fast_forward: true, audit: false };
+    let options = Options { fast_forward: true, audit: false, aside: false };
     let events = || simulate(&scenario, options, NoRows, Silent, |_| true).unwrap().0.summary.events;
     bencher.counter(ItemsCount::new(events())).bench_local(events);
 }

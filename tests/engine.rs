@@ -1,6 +1,6 @@
 //! What the serving engine does, case by case, with the arithmetic beside it.
 
-use tokenmill::cluster::{ClassSpec, Cluster, Observation, Observer, Outcome, Overlap, RequestRecord, Role, RouterSpec};
+use tokenmill::cluster::{ClassSpec, Cluster, InstanceId, Observation, Observer, Outcome, Overlap, RequestRecord, Role, RouterSpec};
 use tokenmill::policy::RouterKind;
 use tokenmill::sim::{SimDuration, SimTime};
 use tokenmill::workload::{ClassId, RequestSpec};

@@ -121,8 +121,15 @@ fn write_pages(folder: &Path) -> PathBuf {
     let mut around = format!("<!DOCTYPE html><meta charset=utf-8>{AROUND}");
     for (name, result) in fixture::all() {
         let charts = charts(&result).unwrap();
-        let html =
-            page(ReportInput { result: &result, charts: &charts, scenario_yaml: "name: sample\nseed: 7\n", version: "0.0.0" }).unwrap();
+        let html = page(ReportInput {
+            result: &result,
+            charts: &charts,
+            scenario_yaml: "name: sample\nseed: 7\n",
+            rows: metrics::RowChoice::default(),
+            rows_gzip: false,
+            version: "0.0.0",
+        })
+        .unwrap();
         std::fs::write(folder.join(format!("{name}.html")), instrumented(&html, name)).unwrap();
         for width in WIDTHS {
             writeln!(around, "<iframe src=\"{name}.html\" width=\"{width}\" height=\"900\" style=\"border:0;display:block\"></iframe>")

@@ -43,9 +43,9 @@ fn statistics(path: PathBuf) -> TraceStatistics {
     inspect(&TraceSource::File(path), ReadOptions::default()).unwrap()
 }
 
-const FAST: Options = Options { fast_forward: true, audit: false };
-const STEPPED: Options = Options { fast_forward: false, audit: false };
-const AUDITED: Options = Options { fast_forward: true, audit: true };
+const FAST: Options = Options { fast_forward: true, audit: false, aside: false };
+const STEPPED: Options = Options { fast_forward: false, audit: false, aside: false };
+const AUDITED: Options = Options { fast_forward: true, audit: true, aside: false };
 
 /// All that a run says, as text.
 fn everything(scenario: &Scenario, options: Options) -> (String, Vec<RequestRecord>, Ledger) {

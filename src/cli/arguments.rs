@@ -12,7 +12,9 @@ use crate::workload::TraceFormat;
 /// Simulator and scheduler for token factories.
 #[derive(Debug, Parser)]
 #[command(name = "tokenmill", version, propagate_version = true, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 done, 1 an assertion failed, 2 bad input or usage, 3 incomplete, 70 our own error.")]
+#[command(
+    after_help = "Exit codes: 0 done, 1 an assertion failed, 2 bad input or usage, 3 incomplete, 70 our own error, 74 output could not be written."
+)]
 pub(super) struct Arguments {
     /// When to use colour; the variable `NO_COLOR` is honoured.
     #[arg(long, global = true, value_enum, default_value_t = Colour::Auto)]
@@ -88,7 +90,8 @@ pub(super) struct RunOptions {
     /// Print nothing but errors.
     #[arg(long, short)]
     pub(super) quiet: bool,
-    /// Threads. A single run uses one; results never depend on it.
+    /// Most threads busy at once, as many as there are cores if absent: from 2 on, rows of requests are written on one of their own. Results
+    /// never depend on it.
     #[arg(long, value_name = "N", value_parser = threads, allow_negative_numbers = true)]
     pub(super) jobs: Option<usize>,
     #[command(flatten)]

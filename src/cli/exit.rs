@@ -16,6 +16,8 @@ pub(super) const BAD_INPUT: u8 = 2;
 pub(super) const INCOMPLETE: u8 = 3;
 /// Our own error.
 pub(super) const INTERNAL: u8 = 70;
+/// What was to be written could not be, as when a disk is full; the number is that of `sysexits.h`.
+pub(super) const NOT_WRITTEN: u8 = 74;
 
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub(super) enum Failure {
     Input { message: String, hint: Option<String> },
     /// Stopped from outside.
     Interrupted(String),
+    /// The user's surroundings: output that was begun could not be written.
+    NotWritten(String),
     /// Ours.
     Internal(String),
     /// Nobody reads our output any more: not worth a word.
@@ -62,9 +66,14 @@ impl Failure {
         }
     }
 
-    /// A file that cannot be written.
-    pub(super) fn write(path: &std::path::Path, error: &std::io::Error) -> Self {
+    /// A file that cannot be made where the user wants it.
+    pub(super) fn create(path: &std::path::Path, error: &std::io::Error) -> Self {
         Self::input(format!("cannot write `{}`: {error}", path.display()))
+    }
+
+    /// A file that was begun and cannot be written.
+    pub(super) fn write(path: &std::path::Path, error: &std::io::Error) -> Self {
+        Self::NotWritten(format!("cannot write `{}`: {error}", path.display()))
     }
 
     /// Says what happened and chooses the exit code.
@@ -81,6 +90,10 @@ impl Failure {
             Self::Interrupted(message) => {
                 terminal.error(&message, Some("nothing was written"));
                 ExitCode::from(INCOMPLETE)
+            }
+            Self::NotWritten(message) => {
+                terminal.error(&message, None);
+                ExitCode::from(NOT_WRITTEN)
             }
             Self::Internal(message) => {
                 terminal
@@ -129,6 +142,7 @@ impl From<StudyError> for Failure {
                     WorkloadError::BadStart { formats, .. } => {
                         return Self::Input { message, hint: TraceFormat::beginnings(&formats) };
                     }
+                    WorkloadError::Write(_) => return Self::NotWritten(message),
                     WorkloadError::Damaged { remedy, .. } => remedy,
                     WorkloadError::NoRequest => "let it go on for longer: `run.duration`",
                     WorkloadError::Standstill { .. } => {
@@ -139,11 +153,13 @@ impl From<StudyError> for Failure {
                 Self::hinted(message, hint)
             }
             StudyError::BeyondTime(_) | StudyError::TooMany(_) | StudyError::Spec(_) => Self::input(error.to_string()),
+            StudyError::RowsLost(_) => Self::NotWritten(error.to_string()),
             StudyError::Interrupted(at) => {
                 let at = duration_s(at.as_secs_f64());
                 Self::Interrupted(format!("the run was interrupted at {at} of simulated time"))
             }
-            StudyError::Internal(_) | StudyError::Summary(_) => Self::Internal(error.to_string()),
+            StudyError::NoThread(_) => Self::input(error.to_string()),
+            StudyError::Internal(_) | StudyError::Summary(_) | StudyError::Panicked => Self::Internal(error.to_string()),
         }
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn init(options: &InitOptions) -> Result<ExitCode, Failure> {
             format!("`{}` is there already, and stays as it is", path.display()),
             "name another file: `tokenmill init FILE`",
         ),
-        _ => Failure::write(path, &error),
+        _ => Failure::create(path, &error),
     })?;
     // Where the schema lies in the repository is of no use elsewhere.
     let text: String = text.split_inclusive('\n').filter(|line| !line.starts_with("# yaml-language-server")).collect();

@@ -2,7 +2,8 @@
 //!
 //! Owns: arguments, files that are written, exit codes. Must not know: how anything is simulated.
 //!
-//! Exit codes: 0 done, 1 a gate or assertion failed, 2 bad input or usage, 3 incomplete, 70 our own error.
+//! Exit codes: 0 done, 1 a gate or assertion failed, 2 bad input or usage, 3 incomplete, 70 our own error, 74 output
+//! could not be written.
 
 mod arguments;
 mod catalogue;
@@ -12,6 +13,7 @@ mod interrupt;
 mod new_file;
 mod output;
 mod progress;
+mod rows;
 mod run;
 mod terminal;
 mod trace;

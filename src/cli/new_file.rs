@@ -43,10 +43,10 @@ impl NewFile {
         if ordinary {
             remove_when_asked_to_end(Arc::clone(&unfinished), terminal)?;
         }
-        let file = File::create(making.as_ref().unwrap_or(&place)).map_err(|error| Failure::write(name, &error))?;
+        let file = File::create(making.as_ref().unwrap_or(&place)).map_err(|error| Failure::create(name, &error))?;
         if let (Some(_), Ok(older)) = (&making, fs::metadata(&place)) {
             // Who may read it stays as it was.
-            file.set_permissions(older.permissions()).map_err(|error| Failure::write(name, &error))?;
+            file.set_permissions(older.permissions()).map_err(|error| Failure::create(name, &error))?;
         }
         Ok(Self { name: name.to_owned(), place, unfinished, out: BufWriter::new(file) })
     }

@@ -7,8 +7,20 @@ use std::path::{Path, PathBuf};
 use super::exit::Failure;
 
 /// What a run writes.
-const OURS: [&str; 8] =
-    ["summary.json", "requests.csv", "timeline.csv", "report.html", "plots", "resolved.yaml", "manifest.json", "trace.json"];
+const OURS: [&str; 9] = [
+    "summary.json",
+    "requests.csv",
+    "requests.csv.gz",
+    "timeline.csv",
+    "report.html",
+    "plots",
+    "resolved.yaml",
+    "manifest.json",
+    "trace.json",
+];
+
+/// Bytes that a file is written in.
+pub(super) const BUFFER: usize = 1 << 16;
 
 /// Times that a folder is made, or moved to its place, before the error is told.
 const ATTEMPTS: u32 = 100;
@@ -123,10 +135,12 @@ impl Folder {
 
     /// A file to be written bit by bit.
     pub(super) fn stream(&self, name: &str) -> Result<BufWriter<File>, Failure> {
-        let path = self.making.join(name);
-        File::create(&path)
-            .map(|file| BufWriter::with_capacity(1 << 16, file))
-            .map_err(|error| Failure::write(&self.place.join(name), &error))
+        Ok(BufWriter::with_capacity(BUFFER, self.file(name)?))
+    }
+
+    /// The same, unbuffered.
+    pub(super) fn file(&self, name: &str) -> Result<File, Failure> {
+        File::create(self.making.join(name)).map_err(|error| Failure::write(&self.place.join(name), &error))
     }
 
     /// A whole file; folders in its name are made.

@@ -1,7 +1,6 @@
 //! `tokenmill run`: simulate, write the folder, print the summary.
 
-use std::fs::File;
-use std::io::BufWriter;
+use std::num::NonZero;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,18 +13,18 @@ use super::exit::{FAILED, Failure};
 use super::interrupt;
 use super::output::{self, Folder};
 use super::progress::RunProgress;
+use super::rows::RowFile;
 use super::terminal::{self, Terminal, print};
 use crate::cluster::Silent;
 use crate::config::{Input, Library, Scenario, shipped_scenario};
 use crate::metrics::RunResult;
-use crate::report::{self, InstancePrice, ReportInput, RequestsCsv, Style, TerminalInput, TraceEvents};
-use crate::study::{Options, simulate};
+use crate::report::{self, ReportInput, Style, TerminalInput, TraceEvents};
+use crate::study::{Options, StudyError, Threads, simulate};
 
 /// Characters of the input hash in a folder's name.
 const HASH_LENGTH: usize = 8;
 
 pub(super) fn run(options: &RunOptions, terminal: Terminal) -> Result<ExitCode, Failure> {
-    limit_jobs(options.jobs)?;
     let scenario = load(&options.scenario, &with_seed(&options.input, options.seed), &library(&options.input.library)?)?;
     let hash = &scenario.input_hash[..HASH_LENGTH.min(scenario.input_hash.len())];
     // Whoever is asked to end while the folder is there must know that it has to go.
@@ -47,12 +46,10 @@ pub(super) fn run(options: &RunOptions, terminal: Terminal) -> Result<ExitCode, 
     check_assertions(&scenario, &result, &summary, terminal)
 }
 
-/// Results never depend on the number of threads; a single run has use for one.
-fn limit_jobs(jobs: Option<usize>) -> Result<(), Failure> {
-    if let Some(jobs) = jobs {
-        rayon::ThreadPoolBuilder::new().num_threads(jobs).build_global().map_err(|error| Failure::Internal(error.to_string()))?;
-    }
-    Ok(())
+/// What has a thread of its own. Without a number of jobs every core may be busy.
+fn threads(jobs: Option<usize>) -> Threads {
+    let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
+    Threads::of(jobs.unwrap_or_else(cores))
 }
 
 /// The `--set` options, and the seed as one more.
@@ -93,42 +90,36 @@ fn execute(
     stopped: &AtomicBool,
     progress: &mut RunProgress,
 ) -> Result<RunResult, Failure> {
-    let requests = requests_csv(scenario, folder.stream("requests.csv")?);
+    let threads = threads(options.jobs);
+    let mut rows = RowFile::create(scenario, folder, threads.rows)?;
     // Iterations that are passed over would appear out of order in a trace of events.
     let how = Options {
         fast_forward: !options.how.no_fast_forward && !options.how.trace_events,
         audit: options.how.audit || cfg!(debug_assertions),
+        aside: threads.recorder,
     };
     let show = |now| {
         progress.show(now);
         !stopped.load(Ordering::Relaxed)
     };
-    let ended = |error| Failure::of_run(error, scenario);
-    let failed = |name: &str, error: std::io::Error| Failure::write(&folder.place().join(name), &error);
-    let (result, requests) = if options.how.trace_events {
+    let ran = if options.how.trace_events {
         let pools: Vec<String> = scenario.recorder.pools.iter().map(|pool| pool.name.clone()).collect();
         let events = TraceEvents::new(folder.stream("trace.json")?, &pools);
-        let (result, requests, events) = simulate(scenario, how, requests, events, show).map_err(ended)?;
-        events.finish().map_err(|error| failed("trace.json", error))?;
-        (result, requests)
+        simulate(scenario, how, &mut rows, events, show).map(|(result, _, events)| (result, Some(events)))
     } else {
-        let (result, requests, _) = simulate(scenario, how, requests, Silent, show).map_err(ended)?;
-        (result, requests)
+        simulate(scenario, how, &mut rows, Silent, show).map(|(result, ..)| (result, None))
     };
     progress.finish();
-    requests.finish().map_err(|error| failed("requests.csv", error))?;
-    Ok(result)
-}
-
-fn requests_csv(scenario: &Scenario, out: BufWriter<File>) -> RequestsCsv<BufWriter<File>> {
-    let classes = scenario.recorder.classes.iter().map(|class| class.name.clone()).collect();
-    let mut instances = Vec::new();
-    for (pool, cost) in scenario.cluster.pools.iter().zip(&scenario.node_costs) {
-        let of = |seconds, joules| cost.spent(pool.chips, seconds, joules).total();
-        let price = InstancePrice { pool: pool.name.clone(), usd_per_s: of(1.0, 0.0), usd_per_it_j: of(0.0, 1.0) };
-        instances.extend((0..pool.instances).map(|_| price.clone()));
+    let (result, events) = match (ran, rows.finish()) {
+        // The run ended because of the rows, and what is wrong with them is known here.
+        (Ok(_) | Err(StudyError::RowsLost(_)), Err(failure)) => return Err(failure),
+        (Err(error), _) => return Err(Failure::of_run(error, scenario)),
+        (Ok(ran), Ok(())) => ran,
+    };
+    if let Some(events) = events {
+        events.finish().map_err(|error| Failure::write(&folder.place().join("trace.json"), &error))?;
     }
-    RequestsCsv::new(out, classes, instances)
+    Ok(result)
 }
 
 fn write_results(scenario: &Scenario, result: &RunResult, folder: &Folder) -> Result<(), Failure> {
@@ -142,8 +133,14 @@ fn write_results(scenario: &Scenario, result: &RunResult, folder: &Folder) -> Re
             folder.write(&format!("plots/{}.svg", chart.id), svg.as_bytes())?;
         }
     }
-    let page =
-        report::page(ReportInput { result, charts: &charts, scenario_yaml: &scenario.portable_yaml, version: env!("CARGO_PKG_VERSION") });
+    let page = report::page(ReportInput {
+        result,
+        charts: &charts,
+        scenario_yaml: &scenario.portable_yaml,
+        rows: scenario.rows,
+        rows_gzip: scenario.rows_gzip,
+        version: env!("CARGO_PKG_VERSION"),
+    });
     folder.write("report.html", page.map_err(|e| internal(&e))?.as_bytes())
 }
 

@@ -108,7 +108,7 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
         std::io::ErrorKind::BrokenPipe => Failure::ClosedPipe,
-        _ => Failure::input(format!("cannot write to stdout: {error}")),
+        _ => Failure::NotWritten(format!("cannot write to stdout: {error}")),
     })
 }
 

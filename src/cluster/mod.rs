@@ -17,7 +17,6 @@ mod event;
 mod ids;
 mod observe;
 mod process;
-mod relay;
 mod run;
 mod segment;
 mod spec;
@@ -25,8 +24,8 @@ mod state;
 
 pub use ids::{InstanceId, ModelId, PoolId};
 pub use observe::{Both, Observation, Observer, Outcome, RequestRecord, Silent};
-pub use relay::Relay;
 pub use run::{Cluster, RunError};
+pub(crate) use segment::KvBlocks;
 pub use segment::{Members, RunSegment};
 pub use spec::{ClassSpec, ClusterSpec, EngineSpec, NetworkSpec, Overlap, PoolSpec, Role, RouterSpec, SpecError};
 pub use state::Violation;

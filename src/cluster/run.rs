@@ -86,6 +86,11 @@ impl<O: Observer> Cluster<O> {
         self.world.events()
     }
 
+    /// Requests that have come so far.
+    pub fn arrived(&self) -> u64 {
+        self.world.requests.arrived()
+    }
+
     /// Requests inside.
     pub fn in_flight(&self) -> u64 {
         self.world.requests.in_flight()

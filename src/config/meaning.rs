@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::assertion::Assertion;
 use super::load::Problems;
-use super::scenario::{Lengths, Pool, Role, RouterByRole, RouterChoice, ScenarioFile, Slo, WorkloadEntry};
+use super::scenario::{Lengths, Pool, Role, RouterByRole, RouterChoice, Rows, Run, ScenarioFile, Slo, WorkloadEntry};
 use crate::units::Count;
 
 /// Notes every contradiction within `file`.
@@ -20,6 +20,7 @@ pub fn check_meaning(file: &ScenarioFile, problems: &mut Problems<'_>) {
         let path = format!("cluster.pools[{i}]");
         check_model(file, pool.model.as_deref(), &path, problems);
     }
+    check_rows(&file.run, problems);
     check_roles(file, problems);
     check_routers(file, problems);
     assertions(file, problems);
@@ -102,6 +103,13 @@ fn check_workload(file: &ScenarioFile, workload: &WorkloadEntry, path: &str, pro
         && to.get() <= window.from.get()
     {
         problems.at(&format!("{path}.trace.window.to"), format!("`{to}`"), &format!("a time after `from: {}`", window.from), None);
+    }
+}
+
+fn check_rows(run: &Run, problems: &mut Problems<'_>) {
+    if run.rows_gzip && run.rows == Rows::None {
+        let hint = "leave `rows_gzip` out, or take it away with `--set run.rows_gzip=~`";
+        problems.note("run.rows_gzip", "there are no rows to compress: `rows: none`", Some(hint.into()));
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Owns: definitions, histograms, the summary. Must not know: how the cluster reached its state, money, files, colours.
 
+mod aside;
 mod attainment;
 mod bins;
 mod definition;
@@ -9,9 +10,12 @@ mod parameters;
 mod provenance;
 mod record;
 mod recorder;
+mod relay;
 mod row;
+mod sample;
 mod summarize;
 mod summary;
+mod threaded;
 mod values;
 
 pub use attainment::ShareInterval;
@@ -19,7 +23,10 @@ pub use definition::{Definition, definition, definitions};
 pub use parameters::{ClassParameters, PoolParameters, RecorderParameters};
 pub use provenance::{CONFIDENCE, Headline};
 pub use recorder::{NoRows, Recorder, RequestSink};
+pub use relay::Relay;
 pub use row::{RequestRow, Verdict, gap_std_ns, stages, tpot_ns};
+pub use sample::{RowChoice, Sampled};
 pub use summarize::{PoolUse, RunFacts};
 pub use summary::*;
+pub use threaded::Threaded;
 pub use values::EXACT_LIMIT;

@@ -17,6 +17,22 @@ use crate::workload::ClassId;
 pub trait RequestSink {
     /// A request has left.
     fn request(&mut self, row: &RequestRow);
+
+    /// True once rows are lost, as when a disk is full: whoever runs the simulation ends it then.
+    fn failed(&self) -> bool {
+        false
+    }
+}
+
+/// A sink that its owner keeps.
+impl<S: RequestSink> RequestSink for &mut S {
+    fn request(&mut self, row: &RequestRow) {
+        (**self).request(row);
+    }
+
+    fn failed(&self) -> bool {
+        (**self).failed()
+    }
 }
 
 /// Rows are dropped.
@@ -70,11 +86,6 @@ impl<S: RequestSink> Recorder<S> {
     /// The rows' destination, to be closed by its owner.
     pub fn into_sink(self) -> S {
         self.sink
-    }
-
-    /// Arrivals so far, those of the warm-up included, for progress.
-    pub fn arrivals(&self) -> u64 {
-        self.flow.before + self.flow.arrivals
     }
 
     /// The part of a span that lies after the warm-up.
@@ -330,6 +341,11 @@ impl<S: RequestSink> Observer for Recorder<S> {
             }
             Observation::Ended(record) => self.ended(record),
         }
+    }
+
+    /// True once rows are lost.
+    fn failed(&self) -> bool {
+        self.sink.failed()
     }
 }
 

@@ -2,19 +2,37 @@
 
 use std::io::{self, Write};
 
-use crate::cluster::InstanceId;
-use crate::metrics::{RequestRow, RequestSink, gap_std_ns, tpot_ns};
-use crate::sim::SimTime;
+use super::line::Line;
+use super::number::percent;
+use crate::cluster::{InstanceId, Outcome};
+use crate::metrics::{RequestRow, RequestSink, RowChoice, gap_std_ns, tpot_ns};
+use crate::sim::{SimDuration, SimTime};
+
+/// The name of the file of rows.
+pub const fn requests_file(gzip: bool) -> &'static str {
+    if gzip { "requests.csv.gz" } else { "requests.csv" }
+}
+
+/// Which rows are in the file, if they are not those of all requests in the usual one.
+pub(super) fn rows_note(choice: RowChoice, gzip: bool) -> Option<String> {
+    let file = requests_file(gzip);
+    match choice {
+        RowChoice::All if !gzip => None,
+        RowChoice::All => Some(format!("The rows of all requests are in {file}.")),
+        RowChoice::Sample(share) => Some(format!("{file} has the rows of a sample: {} of all requests.", percent(share))),
+        RowChoice::None => Some(format!("The scenario asks for no rows of requests: there is no {file}.")),
+    }
+}
 
 /// Writes rows to a destination. The first error is kept and ends the writing; [`finish`](Self::finish) tells.
 #[derive(Debug)]
 pub struct RequestsCsv<W: Write> {
-    out: csv::Writer<W>,
+    out: W,
+    /// Names by class, in the form of CSV.
     classes: Vec<String>,
-    /// By instance.
+    /// By instance, the names in the form of CSV.
     instances: Vec<InstancePrice>,
-    record: csv::ByteRecord,
-    scratch: String,
+    line: Line,
     error: Option<io::Error>,
 }
 
@@ -65,109 +83,95 @@ const HEADER: [&str; 32] = [
 ];
 
 impl<W: Write> RequestsCsv<W> {
-    /// `classes` are names by index, `instances` prices by index.
-    pub fn new(out: W, classes: Vec<String>, instances: Vec<InstancePrice>) -> Self {
-        let mut out = csv::Writer::from_writer(out);
-        let error = out.write_record(HEADER).err().map(io::Error::from);
-        Self { out, classes, instances, record: csv::ByteRecord::new(), scratch: String::new(), error }
+    /// `classes` are names by index, `instances` prices by index. Each row is one write: `out` is to be buffered.
+    pub fn new(mut out: W, mut classes: Vec<String>, mut instances: Vec<InstancePrice>) -> Self {
+        let mut begin = || -> io::Result<()> {
+            for name in classes.iter_mut().chain(instances.iter_mut().map(|price| &mut price.pool)) {
+                *name = in_csv(name)?;
+            }
+            out.write_all(format!("{}\n", HEADER.join(",")).as_bytes())
+        };
+        let error = begin().err();
+        Self { out, classes, instances, line: Line::default(), error }
     }
 
-    /// Flushes.
+    /// Flushes and hands the destination back.
     ///
     /// # Errors
     /// The first error that any row met.
-    pub fn finish(mut self) -> io::Result<()> {
+    pub fn finish(mut self) -> io::Result<W> {
         match self.error {
             Some(error) => Err(error),
-            None => self.out.flush(),
-        }
-    }
-
-    fn number(&mut self, value: impl std::fmt::Display) {
-        use std::fmt::Write as _;
-        self.scratch.clear();
-        // Writing to a string cannot fail.
-        let _ = write!(self.scratch, "{value}");
-        self.record.push_field(self.scratch.as_bytes());
-    }
-
-    fn optional(&mut self, value: Option<f64>) {
-        match value {
-            Some(value) => self.number(value),
-            None => self.record.push_field(b""),
-        }
-    }
-
-    fn time(&mut self, at: Option<SimTime>) {
-        // Nine digits: whole nanoseconds.
-        match at {
-            Some(at) => self.number(format_args!("{}.{:09}", at.ns() / 1_000_000_000, at.ns() % 1_000_000_000)),
-            None => self.record.push_field(b""),
-        }
-    }
-
-    fn flag(&mut self, value: Option<bool>) {
-        self.record.push_field(match value {
-            Some(true) => b"1".as_slice(),
-            Some(false) => b"0",
-            None => b"",
-        });
-    }
-
-    fn instance(&mut self, instance: Option<u32>) {
-        let price = instance.and_then(|index| self.instances.get(index as usize));
-        self.record.push_field(price.map_or(b"".as_slice(), |price| price.pool.as_bytes()));
-        match instance {
-            Some(index) => self.number(index),
-            None => self.record.push_field(b""),
+            None => self.out.flush().map(|()| self.out),
         }
     }
 
     fn fill(&mut self, row: &RequestRow) {
+        let Self { line, classes, instances, .. } = self;
         let record = &row.record;
-        let since_arrival = |at: Option<SimTime>| at.map(|at| at.since(record.arrived).as_millis_f64());
-        let completed = record.outcome == crate::cluster::Outcome::Completed;
-        self.record.clear();
-        self.number(record.id);
-        self.record.push_field(self.classes[usize::from(record.class.0)].as_bytes());
-        self.record.push_field(record.outcome.name().as_bytes());
-        self.record.push_field(record.outcome.reason().as_bytes());
-        self.flag(Some(row.measured));
-        for count in [u64::from(record.prompt_tokens), u64::from(record.cached_tokens), u64::from(record.output_tokens)] {
-            self.number(count);
-        }
-        self.flag(Some(record.truncated));
-        self.number(record.preemptions);
-        self.number(record.recomputed_tokens);
-        self.instance(record.prefill_instance.map(|id| id.0));
         // Where prefill and decode are not apart, both happen on the same instance.
         let decoded = record.decode_instance.or(record.prefill_instance.filter(|_| record.output_tokens > 1));
-        self.instance(decoded.map(|id| id.0));
-        self.time(Some(record.arrived));
-        for at in [record.prefill_start, record.first_token] {
-            self.time(at);
+        line.clear();
+        line.whole(record.id);
+        line.text(classes[usize::from(record.class.0)].as_bytes());
+        line.text(record.outcome.name().as_bytes());
+        line.text(record.outcome.reason().as_bytes());
+        line.flag(Some(row.measured));
+        for count in [record.prompt_tokens, record.cached_tokens, record.output_tokens] {
+            line.whole(count.into());
         }
-        self.number(record.memory_wait.as_millis_f64());
-        for at in [record.reserved, record.transfer_start, record.delivered, record.decode_start] {
-            self.time(at);
+        line.flag(Some(record.truncated));
+        line.whole(record.preemptions.into());
+        line.whole(record.recomputed_tokens);
+        for instance in [record.prefill_instance, decoded] {
+            let pool = instance.and_then(|id| instances.get(id.0 as usize)).map_or("", |price| &price.pool);
+            line.text(pool.as_bytes());
+            match instance {
+                Some(id) => line.whole(id.0.into()),
+                None => line.text(b""),
+            }
         }
-        self.time(Some(record.done));
-        self.optional(since_arrival(record.first_token));
-        self.optional(since_arrival(record.second_token));
-        self.optional(tpot_ns(record).filter(|_| completed).map(|ns| ns as f64 / 1e6));
-        self.optional(gap_std_ns(record).map(|ns| ns as f64 / 1e6));
-        self.optional(since_arrival(Some(record.done)).filter(|_| completed));
-        self.number(record.energy_j());
+        times(line, row);
+        line.float(record.energy_j());
         // Where it never was it spent nothing.
         let spent = |instance: Option<InstanceId>, seconds: f64, joules: f64| {
-            let price = instance.and_then(|id| self.instances.get(id.0 as usize));
+            let price = instance.and_then(|id| instances.get(id.0 as usize));
             price.map_or(0.0, |price| seconds * price.usd_per_s + joules * price.usd_per_it_j)
         };
         let cost = spent(record.prefill_instance, record.prefill_s, record.prefill_energy_j)
             + spent(decoded, record.decode_s, record.decode_energy_j);
-        self.number(cost);
-        self.flag(row.verdict.all);
+        line.float(cost);
+        line.flag(row.verdict.all);
     }
+}
+
+/// The columns from `arrival_s` to `e2e_ms`.
+fn times(line: &mut Line, row: &RequestRow) {
+    let record = &row.record;
+    let completed = record.outcome == Outcome::Completed;
+    let since_arrival = |at: SimTime| at.since(record.arrived);
+    for at in [Some(record.arrived), record.prefill_start, record.first_token] {
+        line.seconds(at);
+    }
+    line.millis(Some(record.memory_wait));
+    for at in [record.reserved, record.transfer_start, record.delivered, record.decode_start, Some(record.done)] {
+        line.seconds(at);
+    }
+    line.millis(record.first_token.map(since_arrival));
+    line.millis(record.second_token.map(since_arrival));
+    line.millis(tpot_ns(record).filter(|_| completed).map(SimDuration::from_ns));
+    line.millis(gap_std_ns(record).map(SimDuration::from_ns));
+    line.millis(completed.then(|| since_arrival(record.done)));
+}
+
+/// A name as a field of CSV, in quotes if it needs them.
+fn in_csv(name: &str) -> io::Result<String> {
+    let mut out = csv::Writer::from_writer(Vec::new());
+    // A lone empty field would be quoted too.
+    out.write_record([name, ""])?;
+    let record = out.into_inner().map_err(csv::IntoInnerError::into_error)?;
+    let text = String::from_utf8(record).map_err(io::Error::other)?;
+    Ok(text.strip_suffix(",\n").unwrap_or(&text).to_owned())
 }
 
 impl<W: Write> RequestSink for RequestsCsv<W> {
@@ -176,6 +180,32 @@ impl<W: Write> RequestSink for RequestsCsv<W> {
             return;
         }
         self.fill(row);
-        self.error = self.out.write_byte_record(&self.record).err().map(io::Error::from);
+        self.error = self.out.write_all(self.line.finished()).err();
+    }
+
+    fn failed(&self) -> bool {
+        self.error.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_says_which_rows_there_are() {
+        let note = |choice, gzip| rows_note(choice, gzip).unwrap_or_default();
+        assert_eq!(note(RowChoice::All, false), "");
+        assert_eq!(note(RowChoice::All, true), "The rows of all requests are in requests.csv.gz.");
+        assert_eq!(note(RowChoice::Sample(0.01), false), "requests.csv has the rows of a sample: 1.00 % of all requests.");
+        assert_eq!(note(RowChoice::Sample(1e-6), true), "requests.csv.gz has the rows of a sample: 0.000100 % of all requests.");
+        assert_eq!(note(RowChoice::None, false), "The scenario asks for no rows of requests: there is no requests.csv.");
+    }
+
+    #[test]
+    fn names_are_quoted_where_they_must_be() {
+        for (name, field) in [("chat", "chat"), ("", ""), ("a b", "a b"), ("a,b", "\"a,b\""), ("a\nb", "\"a\nb\""), ("\"", "\"\"\"\"")] {
+            assert_eq!(in_csv(name).unwrap(), field);
+        }
     }
 }

@@ -21,6 +21,8 @@ pub enum Purpose {
     Routing = 3,
     /// Shared-prefix identities of one workload.
     Prefixes = 4,
+    /// Which requests get a row in `requests.csv`.
+    Rows = 5,
 }
 
 /// The root of all randomness of a run.
@@ -41,6 +43,23 @@ impl Streams {
         rng.set_stream((u64::from(purpose as u32) << 32) | u64::from(entity));
         Stream { rng }
     }
+
+    /// A number uniform in 0 to 2⁶⁴ − 1 for one thing of a kind, whatever else is drawn and in which order: output `item` of the
+    /// generator `SplitMix64` (Steele, Lea and Flood, 2014) of this seed and purpose.
+    pub const fn number(&self, purpose: Purpose, item: u64) -> u64 {
+        let state = mixed(mixed(self.seed.wrapping_add(GOLDEN)).wrapping_add(purpose as u64));
+        mixed(state.wrapping_add(item.wrapping_add(1).wrapping_mul(GOLDEN)))
+    }
+}
+
+/// 2⁶⁴ / φ, odd: the step of `SplitMix64`.
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The output function of `SplitMix64`, a bijection in which every bit depends on every other.
+const fn mixed(mut bits: u64) -> u64 {
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
 }
 
 /// One independent sequence of draws.
@@ -165,6 +184,20 @@ mod tests {
         }
         assert!(seen.iter().all(|&n| (850..1150).contains(&n)), "{seen:?}");
         assert_eq!(s.below(0), 0);
+    }
+
+    /// The first outputs of the reference implementation (Vigna, `splitmix64.c`) from state 0.
+    #[test]
+    fn the_mix_is_that_of_splitmix64() {
+        let outputs = [1u64, 2, 3].map(|step| mixed(GOLDEN.wrapping_mul(step)));
+        assert_eq!(outputs, [0xe220_a839_7b1d_cdaf, 0x6e78_9e6a_a1b9_65f4, 0x06c4_5d18_8009_454f]);
+    }
+
+    #[test]
+    fn golden_numbers() {
+        let streams = Streams::new(7);
+        let numbers = [0, 1, u64::MAX].map(|item| streams.number(Purpose::Rows, item));
+        assert_eq!(numbers, [402_893_309_495_828_655, 4_899_467_198_223_353_985, 17_201_141_943_332_494_646]);
     }
 
     /// These bits are part of every published result: if this fails, results of the same seed have changed.

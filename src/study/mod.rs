@@ -4,6 +4,8 @@
 
 mod money;
 mod simulate;
+mod threads;
 mod warnings;
 
 pub use simulate::{Options, Progress, StudyError, simulate};
+pub use threads::Threads;

@@ -1,11 +1,13 @@
 //! One run of one scenario.
 
+use std::thread::Scope;
+
 use thiserror::Error;
 
 use super::{money, warnings};
-use crate::cluster::{Both, Cluster, Observer, RunError, SpecError};
+use crate::cluster::{Both, Cluster, Observation, Observer, RunError, SpecError};
 use crate::config::Scenario;
-use crate::metrics::{AssertionResult, Recorder, RequestSink, RunFacts, RunResult, Summary};
+use crate::metrics::{AssertionResult, Recorder, Relay, RequestSink, RunFacts, RunResult, Summary};
 use crate::sim::{SimTime, TooMany};
 use crate::workload::{Workload, WorkloadError};
 
@@ -16,11 +18,13 @@ pub struct Options {
     pub fast_forward: bool,
     /// Check the invariants after every event.
     pub audit: bool,
+    /// Record metrics on a thread of its own.
+    pub aside: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { fast_forward: true, audit: cfg!(debug_assertions) }
+        Self { fast_forward: true, audit: cfg!(debug_assertions), aside: false }
     }
 }
 
@@ -40,8 +44,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    fn of<O: Observer>(cluster: &Cluster<O>, arrivals: u64, handed_out: Option<f64>) -> Self {
-        let in_flight = cluster.in_flight();
+    fn of<O: Observer>(cluster: &Cluster<O>, handed_out: Option<f64>) -> Self {
+        let (arrivals, in_flight) = (cluster.arrived(), cluster.in_flight());
         let departed = arrivals.saturating_sub(in_flight);
         // Those that wait inside are still to be served, however many have come.
         let done = handed_out.filter(|_| arrivals > 0).map(|share| share * (departed as f64 / arrivals as f64));
@@ -71,38 +75,116 @@ pub enum StudyError {
     /// The summary is no JSON: our own error.
     #[error("cannot write the summary: {0}")]
     Summary(serde_json::Error),
+    /// Rows of requests are lost; their sink knows why.
+    #[error("the run ended at {0} of simulated time, because rows of requests could not be written")]
+    RowsLost(SimTime),
+    /// The system gives no thread.
+    #[error("cannot start a thread: {0}; `--jobs 1` needs no other")]
+    NoThread(std::io::Error),
+    /// The recorder has panicked, and has said why: our own error.
+    #[error("the thread of the recorder panicked")]
+    Panicked,
     /// The run was stopped from outside.
     #[error("the run was interrupted at {0} of simulated time")]
     Interrupted(SimTime),
 }
 
-/// Runs a scenario. Each finished request goes to `sink` as it leaves, every observation to `listener`; `progress` is asked now and then whether to go on.
+/// The recorder, on the thread of the events or on one of its own.
+#[derive(Debug)]
+enum Recording<'scope, S: RequestSink> {
+    Here(Box<Recorder<S>>),
+    Aside(Relay<'scope, Recorder<S>>),
+}
+
+impl<S: RequestSink> Observer for Recording<'_, S> {
+    fn on(&mut self, at: SimTime, what: &Observation<'_>) {
+        match self {
+            Self::Here(recorder) => recorder.on(at, what),
+            Self::Aside(relay) => relay.on(at, what),
+        }
+    }
+
+    fn failed(&self) -> bool {
+        match self {
+            Self::Here(recorder) => recorder.failed(),
+            Self::Aside(relay) => relay.failed(),
+        }
+    }
+}
+
+impl<'scope, S: RequestSink + Send + 'scope> Recording<'scope, S> {
+    fn start(scope: &'scope Scope<'scope, '_>, recorder: Recorder<S>, aside: bool) -> Result<Self, StudyError> {
+        if aside {
+            Relay::start(scope, recorder).map(Self::Aside).map_err(StudyError::NoThread)
+        } else {
+            Ok(Self::Here(Box::new(recorder)))
+        }
+    }
+
+    fn finish(self) -> Result<Recorder<S>, StudyError> {
+        match self {
+            Self::Here(recorder) => Ok(*recorder),
+            Self::Aside(relay) => relay.finish().map_err(|_| StudyError::Panicked),
+        }
+    }
+}
+
+/// Runs a scenario. Each finished request goes to `sink` as it leaves, every observation to `listener`, on this thread; `progress` is asked
+/// now and then whether to go on. A sink or listener that fails ends the run; to ask it why, pass it as a reference.
 ///
 /// # Errors
 /// See [`StudyError`].
-pub fn simulate<S: RequestSink, L: Observer>(
+pub fn simulate<S: RequestSink + Send, L: Observer>(
     scenario: &Scenario,
     options: Options,
     sink: S,
     listener: L,
-    mut progress: impl FnMut(Progress) -> bool,
+    progress: impl FnMut(Progress) -> bool,
 ) -> Result<(RunResult, S, L), StudyError> {
+    let mut workload = scenario.workload()?;
+    let (facts, recorder, listener) = std::thread::scope(|scope| {
+        let recording = Recording::start(scope, Recorder::new(scenario.recorder.clone(), sink), options.aside)?;
+        let (facts, observers) = run(scenario, options, &mut workload, Both(recording, listener), progress)?;
+        let Both(recording, listener) = observers;
+        Ok::<_, StudyError>((facts, recording.finish()?, listener))
+    })?;
+    let mut result = recorder.result(&facts);
+    result.summary.provenance.clone_from(&scenario.provenance);
+    money::add(&mut result.summary, scenario, &recorder.pool_uses(facts.end));
+    let skipped: Vec<(String, String)> = workload
+        .skipped()
+        .into_iter()
+        .filter(|(_, lines)| !lines.is_empty())
+        .map(|(class, lines)| (scenario.recorder.classes[usize::from(class.0)].name.clone(), lines.to_string()))
+        .collect();
+    result.summary.warnings = warnings::find(&result, scenario, &skipped);
+    result.summary.assertions = assertions(scenario, &result.summary)?;
+    Ok((result, recorder.into_sink(), listener))
+}
+
+/// Runs the cluster of a scenario to its end.
+fn run<O: Observer>(
+    scenario: &Scenario,
+    options: Options,
+    workload: &mut dyn Workload,
+    observer: O,
+    mut progress: impl FnMut(Progress) -> bool,
+) -> Result<(RunFacts, O), StudyError> {
     let mut spec = scenario.cluster.clone();
     spec.fast_forward = options.fast_forward;
     spec.audit = options.audit;
-    let mut workload = scenario.workload()?;
+    let mut cluster = Cluster::new(spec, observer)?;
     let mut interrupted = false;
-    let mut cluster = Cluster::new(spec, Both(Recorder::new(scenario.recorder.clone(), sink), listener))?;
-    let ran = cluster.run(&mut workload, |cluster, workload| {
-        let arrivals = cluster.observer().0.arrivals();
-        interrupted = !progress(Progress::of(cluster, arrivals, workload.handed_out()));
-        !interrupted
+    let ran = cluster.run(workload, |cluster, workload| {
+        interrupted = !progress(Progress::of(cluster, workload.handed_out()));
+        !interrupted && !cluster.observer().failed()
     });
     match ran {
         Err(RunError::Workload(error)) => return Err(error.into()),
         Err(RunError::TooMany(error)) => return Err(error.into()),
         Err(error @ RunError::BeyondTime) => return Err(StudyError::BeyondTime(error)),
         _ if interrupted => return Err(StudyError::Interrupted(cluster.now())),
+        _ if cluster.observer().failed() => return Err(StudyError::RowsLost(cluster.now())),
         Err(error) => return Err(StudyError::Internal(error)),
         Ok(()) => {}
     }
@@ -116,19 +198,7 @@ pub fn simulate<S: RequestSink, L: Observer>(
         carbon_g_per_kwh: scenario.carbon_g_per_kwh,
         peak_port_utilization: cluster.peak_port_utilization(),
     };
-    let Both(recorder, listener) = cluster.into_observer();
-    let mut result = recorder.result(&facts);
-    result.summary.provenance.clone_from(&scenario.provenance);
-    money::add(&mut result.summary, scenario, &recorder.pool_uses(facts.end));
-    let skipped: Vec<(String, String)> = workload
-        .skipped()
-        .into_iter()
-        .filter(|(_, lines)| !lines.is_empty())
-        .map(|(class, lines)| (scenario.recorder.classes[usize::from(class.0)].name.clone(), lines.to_string()))
-        .collect();
-    result.summary.warnings = warnings::find(&result, scenario, &skipped);
-    result.summary.assertions = assertions(scenario, &result.summary)?;
-    Ok((result, recorder.into_sink(), listener))
+    Ok((facts, cluster.into_observer()))
 }
 
 /// The conditions of the scenario against what came out.

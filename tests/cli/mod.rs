@@ -3,6 +3,7 @@
 mod bad_input;
 mod commands;
 mod results;
+mod rows;
 mod traces;
 
 use std::collections::BTreeMap;

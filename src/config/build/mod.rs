@@ -19,7 +19,7 @@ pub use workload::WorkloadSource;
 
 use crate::cluster::ClusterSpec;
 use crate::cost::NodeCost;
-use crate::metrics::{ProvenanceEntry, RecorderParameters};
+use crate::metrics::{ProvenanceEntry, RecorderParameters, RowChoice};
 use crate::sim::{SimDuration, Streams};
 use crate::units::Duration;
 use crate::workload::{ClassId, LimitedWorkload, MergedWorkload, Workload, WorkloadError};
@@ -28,7 +28,7 @@ use super::assertion::Assertion;
 use super::diagnostic::ConfigErrors;
 use super::load::{Input, Loaded, try_load_scenario};
 use super::meaning::{assertions, check_meaning};
-use super::scenario::ScenarioFile;
+use super::scenario::{Rows, ScenarioFile};
 
 /// Most pools, models and workloads: they are numbered in 16 bits. The schema refuses more.
 const MOST_NUMBERED: u16 = u16::MAX;
@@ -52,6 +52,10 @@ pub struct Scenario {
     pub workloads: Vec<WorkloadSource>,
     /// What is recorded.
     pub recorder: RecorderParameters,
+    /// Which requests get a row in `requests.csv`.
+    pub rows: RowChoice,
+    /// Whether the rows are compressed.
+    pub rows_gzip: bool,
     /// Facility energy per IT energy.
     pub pue: f64,
     /// Grams of CO2 equivalent per kWh.
@@ -107,6 +111,12 @@ impl Scenario {
             requests: file.run.requests.and_then(crate::units::Count::whole),
             duration: file.run.duration.and_then(span),
             recorder,
+            rows: match file.run.rows {
+                Rows::All => RowChoice::All,
+                Rows::None => RowChoice::None,
+                Rows::Sample(share) => RowChoice::Sample(share.get()),
+            },
+            rows_gzip: file.run.rows_gzip,
             cluster: parts.spec,
             workloads,
             pue: parts.pue,

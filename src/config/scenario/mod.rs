@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::hardware::{Chip, Link, Node, Site};
 use crate::model::ModelProfile;
-use crate::units::{Count, Dtype, Duration};
+use crate::units::{Count, Dtype, Duration, Ratio};
 
 /// What to simulate: hardware, models, requests, policies.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -96,6 +96,33 @@ pub struct Run {
     /// Requests that arrive earlier are simulated but not measured. Absent: everything is measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warmup: Option<Duration>,
+    /// Which requests get a row in `requests.csv`. The summary, the report and the time series are of all requests whatever is chosen.
+    #[serde(default, skip_serializing_if = "Rows::are_all")]
+    pub rows: Rows,
+    /// Compress the rows: the file is `requests.csv.gz`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rows_gzip: bool,
+}
+
+/// Which requests get a row in `requests.csv`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Rows {
+    /// Every request.
+    #[default]
+    All,
+    /// No request: the file is not written.
+    None,
+    /// A uniform sample of this share of all requests, whatever became of them, drawn by seed and number of the request: the same requests
+    /// under every policy.
+    Sample(#[schemars(extend("x-above" = 0, "x-most" = 1))] Ratio),
+}
+
+impl Rows {
+    /// True if nothing is left out.
+    pub fn are_all(&self) -> bool {
+        matches!(self, Self::All)
+    }
 }
 
 /// A served model: an architecture and the number formats it is served in.

@@ -13,9 +13,10 @@ use super::answer::{answer, arrived};
 use super::assertion::it_is;
 use super::number::{count, duration_s, number, percent};
 use super::plot::{Chart, Section, chart_style};
+use super::requests::rows_note;
 use super::text::{glue, shortened};
 use super::trust::trust;
-use crate::metrics::{AssertionResult, Definition, RunResult, Summary, definitions};
+use crate::metrics::{AssertionResult, Definition, RowChoice, RunResult, Summary, definitions};
 
 const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
@@ -30,6 +31,10 @@ pub struct ReportInput<'a> {
     pub charts: &'a [Chart],
     /// The complete scenario, files by their bare names.
     pub scenario_yaml: &'a str,
+    /// Which requests have a row in `requests.csv`.
+    pub rows: RowChoice,
+    /// Whether the rows are compressed.
+    pub rows_gzip: bool,
     /// Version of the program.
     pub version: &'a str,
 }
@@ -84,6 +89,8 @@ struct View<'a> {
     step_models: Vec<(String, &'a str)>,
     definitions: &'static [Definition],
     scenario_yaml: &'a str,
+    /// What is other than usual about the rows beside the page.
+    rows: Option<String>,
 }
 
 /// The bytes of `report.html`; the same input gives the same bytes.
@@ -121,6 +128,7 @@ pub fn page(input: ReportInput<'_>) -> Result<String, PageError> {
         step_models: provenance::step_models(&summary.pools),
         definitions: definitions(),
         scenario_yaml: input.scenario_yaml,
+        rows: rows_note(input.rows, input.rows_gzip).map(|note| glue(&note)),
     };
     Ok(environment.get_template("page.html")?.render(Serde(&view))?)
 }
@@ -243,7 +251,15 @@ mod tests {
 
     fn render(result: &RunResult) -> String {
         let charts = charts(result).unwrap();
-        page(ReportInput { result, charts: &charts, scenario_yaml: "name: chat # <b>\nseed: 7\n", version: "0.1.0" }).unwrap()
+        page(ReportInput {
+            result,
+            charts: &charts,
+            scenario_yaml: "name: chat # <b>\nseed: 7\n",
+            rows: RowChoice::All,
+            rows_gzip: false,
+            version: "0.1.0",
+        })
+        .unwrap()
     }
 
     #[test]

@@ -15,7 +15,7 @@ fn of_file(content: impl AsRef<[u8]>) -> String {
 }
 
 /// What `run` says about the tiny scenario with these values.
-fn of_sets(sets: &[&str]) -> String {
+pub(super) fn of_sets(sets: &[&str]) -> String {
     of_sets_in(&Place::tiny(), "tiny.yaml", sets)
 }
 
@@ -274,6 +274,11 @@ fn options_that_are_no_numbers() {
     ");
     insta::assert_snapshot!(Place::tiny().refused(&["run", "tiny.yaml", "--jobs", "many"]), @"
     error: invalid value 'many' for '--jobs <N>': expected a whole number from 1 to 1024
+
+    For more information, try '--help'.
+    ");
+    insta::assert_snapshot!(Place::tiny().refused(&["run", "tiny.yaml", "--jobs", "0"]), @"
+    error: invalid value '0' for '--jobs <N>': expected a whole number from 1 to 1024
 
     For more information, try '--help'.
     ");

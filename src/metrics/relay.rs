@@ -1,22 +1,17 @@
 //! An observer on a thread of its own.
 //!
-//! What happens is copied into blocks, and a full block goes to the thread that observes; an emptied one comes back to be filled again. There
-//! are only so many blocks, so a slow observer makes the loop wait instead of taking memory: at most [`BLOCKS`] blocks of [`BLOCK`] entries,
-//! under 4 MiB. The order is that of the loop.
+//! Owns: how observations cross over. Must not know: what the observer makes of them. Together with the blocks of rows they take less than
+//! 4 MiB.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::io;
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
-use super::observe::{Observation, Observer, RequestRecord};
-use super::segment::{KvBlocks, Members, RunSegment};
+use super::aside::{Near, pair};
+use crate::cluster::{KvBlocks, Members, Observation, Observer, RequestRecord, RunSegment};
 use crate::sim::SimTime;
 
 /// Entries of a block.
 const BLOCK: usize = 1024;
-/// Blocks in all: one that is filled, one that is read, and two between them.
-const BLOCKS: usize = 4;
 
 /// What an observation is in a block: those with much to say lie in rows of their own, in the same order.
 #[derive(Debug, Clone, Copy)]
@@ -104,75 +99,50 @@ impl Block {
     }
 }
 
-/// Passes everything that happens to an observer on a thread of its own.
+/// Passes everything that happens to an observer on a thread of its own, in the same order.
 #[derive(Debug)]
 pub struct Relay<'scope, O> {
-    block: Block,
-    full: Option<Sender<Block>>,
-    empty: Receiver<Block>,
-    failed: Arc<AtomicBool>,
-    thread: Option<ScopedJoinHandle<'scope, O>>,
+    blocks: Near<Block>,
+    thread: ScopedJoinHandle<'scope, O>,
 }
 
 impl<'scope, O: Observer + Send + 'scope> Relay<'scope, O> {
     /// Starts the thread of `observer`.
     ///
     /// # Errors
-    /// The system has no thread to give.
-    pub fn start(scope: &'scope Scope<'scope, '_>, mut observer: O) -> std::io::Result<Self> {
-        let (full, blocks) = channel::<Block>();
-        let (emptied, empty) = channel();
-        for _ in 1..BLOCKS {
-            // The receiver is at hand, so this cannot fail.
-            let _ = emptied.send(Block::default());
-        }
-        let failed = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&failed);
-        let thread = Builder::new().name("observer".into()).spawn_scoped(scope, move || {
-            for mut block in blocks {
+    /// The system gives no thread.
+    pub fn start(scope: &'scope Scope<'scope, '_>, mut observer: O) -> io::Result<Self> {
+        let (blocks, far) = pair::<Block>();
+        let thread = Builder::new().name("observer".to_owned()).spawn_scoped(scope, move || {
+            far.drain(|block| {
                 block.tell(&mut observer);
-                if observer.failed() {
-                    told.store(true, Ordering::Relaxed);
-                }
                 block.clear();
-                // At the end of a run nobody takes it back.
-                let _ = emptied.send(block);
-            }
+                observer.failed()
+            });
             observer
         })?;
-        Ok(Self { block: Block::default(), full: Some(full), empty, failed, thread: Some(thread) })
+        Ok(Self { blocks, thread })
     }
 
-    /// Waits until everything has been told, and gives the observer back; `None` if its thread has panicked.
-    pub fn finish(mut self) -> Option<O> {
-        self.pass_on();
-        self.full = None;
-        self.thread.take()?.join().ok()
-    }
-}
-
-impl<O> Relay<'_, O> {
-    /// Hands the block to the thread and takes an emptied one, which may have to be waited for.
-    fn pass_on(&mut self) {
-        let full = std::mem::take(&mut self.block);
-        let sent = self.full.as_ref().is_some_and(|sender| sender.send(full).is_ok());
-        match self.empty.recv() {
-            Ok(block) if sent => self.block = block,
-            // The thread has panicked: whoever joins it hears of that.
-            _ => self.failed.store(true, Ordering::Relaxed),
-        }
+    /// Waits until everything has been told, and gives the observer back.
+    ///
+    /// # Errors
+    /// The observer panicked: what with.
+    pub fn finish(mut self) -> std::thread::Result<O> {
+        self.blocks.close();
+        self.thread.join()
     }
 }
 
 impl<O> Observer for Relay<'_, O> {
     fn on(&mut self, at: SimTime, what: &Observation<'_>) {
-        self.block.push(at, what);
-        if self.block.is_full() {
-            self.pass_on();
+        self.blocks.filling.push(at, what);
+        if self.blocks.filling.is_full() {
+            self.blocks.hand_over();
         }
     }
 
     fn failed(&self) -> bool {
-        self.failed.load(Ordering::Relaxed)
+        self.blocks.failed()
     }
 }
