@@ -39,7 +39,7 @@ fn limits(rng: &mut Rng, frame: &Frame) -> String {
         }
         let _ = writeln!(text, "    slo: {{{}}}", slo.join(", "));
     }
-    if rng.percent(30) {
+    if rng.percent(if frame.contended { 45 } else { 25 }) {
         let timeout = if frame.round { rng.range(1, 20) * 100 } else { rng.spread(100, 20_000) };
         let _ = writeln!(text, "    timeout: {timeout} ms");
     }
