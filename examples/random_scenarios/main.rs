@@ -49,7 +49,7 @@ fn write_scenario(out: &Path, seed: u64, index: u64) -> std::io::Result<()> {
     let name = format!("{index:04}");
     let mut rng = Rng::new(seed, index);
     let contended = !index.is_multiple_of(3);
-    let round = contended && rng.percent(20);
+    let round = contended && rng.percent(30);
     let (requests, rate) = (rng.range(50, 400), rng.spread(1, 256));
     let mut frame = Frame { contended, round, requests, rate, models: cluster::plans(&mut rng, contended) };
     if !contended {

@@ -39,7 +39,12 @@ fn limits(rng: &mut Rng, frame: &Frame) -> String {
         }
         let _ = writeln!(text, "    slo: {{{}}}", slo.join(", "));
     }
-    if rng.percent(if frame.contended { 45 } else { 25 }) {
+    let patience_ends = match frame {
+        Frame { round: true, .. } => 75,
+        Frame { contended: true, .. } => 45,
+        _ => 25,
+    };
+    if rng.percent(patience_ends) {
         let timeout = if frame.round { rng.range(1, 20) * 100 } else { rng.spread(100, 20_000) };
         let _ = writeln!(text, "    timeout: {timeout} ms");
     }
