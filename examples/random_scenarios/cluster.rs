@@ -55,7 +55,7 @@ pub(crate) fn plans(rng: &mut Rng, contended: bool) -> Vec<Plan> {
             prompt: rng.spread(24, 2_000),
             output: rng.spread(4, 250),
             prefix_tokens: *rng.pick(&[0, 16, 16, 16, 32, 64]),
-            tight: contended && rng.percent(65),
+            tight: contended && rng.percent(75),
             affine: rng.percent(35),
         }
     };
@@ -75,7 +75,7 @@ pub(crate) fn section(rng: &mut Rng, frame: &Frame) -> String {
                 let _ = writeln!(text, "      model: {}", plan.name);
             }
             text.push_str(&machine(shape, instances));
-            text.push_str(&perf(rng, plan));
+            text.push_str(&perf(rng, frame, plan));
             text.push_str(&engine(rng, frame, plan, role));
             if rng.percent(10) {
                 text.push_str("      pricing: {rent-at: $2/h}\n");
@@ -89,7 +89,11 @@ fn machine((node, tp, dp, ep): Shape, instances: u64) -> String {
     format!("      node: {node}\n      instances: {instances}\n      parallelism: {{tp: {tp}, dp: {dp}, ep: {ep}}}\n")
 }
 
-fn perf(rng: &mut Rng, plan: &Plan) -> String {
+fn perf(rng: &mut Rng, frame: &Frame, plan: &Plan) -> String {
+    if frame.round {
+        let (base, prompt, sequence) = (rng.pick(&[5, 10, 20]), rng.pick(&[0, 10, 100]), rng.pick(&[0, 0, 500]));
+        return format!("      perf: {{affine: {{base: {base} ms, per_prompt_token: {prompt} us, per_sequence: {sequence} us}}}}\n");
+    }
     if !plan.affine {
         return if rng.percent(20) {
             "      perf: {roofline: {gemm_memory: 0.5, iteration_overhead: 2 ms}}\n".into()
@@ -124,7 +128,8 @@ fn engine(rng: &mut Rng, frame: &Frame, plan: &Plan, role: &str) -> String {
     let typical = plan.prompt + plan.output;
     let mut longest = 32_768;
     if plan.tight && rng.percent(85) {
-        let blocks = (rng.range(typical * 3 / 2, typical * 8).max(400)).div_ceil(block);
+        let tokens = if role == "decode" { rng.range(typical * 5 / 4, typical * 5) } else { rng.range(typical * 3 / 2, typical * 8) };
+        let blocks = tokens.max(400).div_ceil(block);
         keys.push(format!("num_gpu_blocks_override: {blocks}"));
         longest = blocks * block;
     }

@@ -22,6 +22,8 @@ use rng::Rng;
 /// What the parts of one scenario must agree on.
 pub(crate) struct Frame {
     pub(crate) contended: bool,
+    /// Times are few round numbers, so that much happens at one instant.
+    pub(crate) round: bool,
     /// Requests of the whole run.
     pub(crate) requests: u64,
     /// Arrivals per second of the whole run.
@@ -47,12 +49,13 @@ fn write_scenario(out: &Path, seed: u64, index: u64) -> std::io::Result<()> {
     let name = format!("{index:04}");
     let mut rng = Rng::new(seed, index);
     let contended = !index.is_multiple_of(3);
-    let mut frame = Frame { contended, requests: rng.range(50, 400), rate: rng.spread(1, 256), models: Vec::new() };
+    let round = contended && rng.percent(30);
+    let (requests, rate) = (rng.range(50, 400), rng.spread(1, 256));
+    let mut frame = Frame { contended, round, requests, rate, models: cluster::plans(&mut rng, contended) };
     if !contended {
         // Below the fewest sequences that an engine runs at once by default: none waits for a place.
         frame.requests = frame.requests.min(250);
     }
-    frame.models = cluster::plans(&mut rng, contended);
     let (workload, files) = workload::section(&mut rng, &frame, &name);
     let cluster = cluster::section(&mut rng, &frame);
     let head = head(&mut rng, &frame, &name);

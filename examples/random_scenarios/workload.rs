@@ -20,13 +20,13 @@ pub(crate) fn section(rng: &mut Rng, frame: &Frame, name: &str) -> (String, Vec<
         if frame.models.len() > 1 {
             let _ = writeln!(text, "    model: {}", plan.name);
         }
-        text.push_str(&limits(rng));
+        text.push_str(&limits(rng, frame));
         text.push_str(&parts.source(rng, plan, class, &mut files));
     }
     (text, files)
 }
 
-fn limits(rng: &mut Rng) -> String {
+fn limits(rng: &mut Rng, frame: &Frame) -> String {
     let mut text = String::new();
     if rng.percent(60) {
         let ttft = rng.spread(20, 4_000);
@@ -39,8 +39,14 @@ fn limits(rng: &mut Rng) -> String {
         }
         let _ = writeln!(text, "    slo: {{{}}}", slo.join(", "));
     }
-    if rng.percent(30) {
-        let _ = writeln!(text, "    timeout: {} ms", rng.spread(100, 20_000));
+    let patience_ends = match frame {
+        Frame { round: true, .. } => 75,
+        Frame { contended: true, .. } => 45,
+        _ => 25,
+    };
+    if rng.percent(patience_ends) {
+        let timeout = if frame.round { rng.range(1, 20) * 100 } else { rng.spread(100, 20_000) };
+        let _ = writeln!(text, "    timeout: {timeout} ms");
     }
     text
 }
@@ -73,16 +79,21 @@ impl Parts<'_> {
     fn closed_loop(&self, rng: &mut Rng, plan: &Plan, class: u64, files: &mut Vec<File>) -> String {
         let concurrency = if self.frame.contended { rng.spread(1, 64) } else { 1 };
         let mut text = format!("    closed_loop:\n      concurrency: {concurrency}\n");
-        if rng.percent(50) {
-            let _ = writeln!(text, "      think_time: {} ms", rng.spread(1, 2_000));
+        // Who is refused and does not think asks again at the same instant.
+        if rng.percent(50) || !self.frame.contended {
+            let think = if self.frame.round { rng.range(1, 10) * 20 } else { rng.spread(1, 2_000) };
+            let _ = writeln!(text, "      think_time: {think} ms");
         }
         text + &self.shape(rng, plan, class, files)
     }
 
     fn synthetic(&mut self, rng: &mut Rng, plan: &Plan, class: u64, files: &mut Vec<File>, may_start: bool) -> String {
         let rate = rng.range(self.frame.rate, self.frame.rate * 3) as f64 / (2 * self.classes) as f64;
-        let cv = *rng.pick(&["0.2", "0.7", "1.5", "4", "10"]);
+        // Bursty gaps are often shorter than a nanosecond.
+        let cv = *rng.pick(if self.frame.contended { &["0.2", "0.7", "1.5", "4", "10"] } else { &["0.2", "0.7"] });
         let arrivals = match rng.range(1, 10) {
+            // Gaps of whole milliseconds.
+            1..=7 if self.frame.round => format!("constant: {{rate: {} /s}}", rng.pick(&[5, 10, 20, 50, 100])),
             1..=2 if may_start => {
                 self.from_zero = true;
                 format!("constant: {{rate: {rate} /s}}")
@@ -112,10 +123,9 @@ impl Parts<'_> {
     }
 
     /// A distribution around `typical`, which always has lengths well below it.
-    #[expect(clippy::unused_self, reason = "a part like the others")]
     fn lengths(&self, rng: &mut Rng, typical: u64, file: &str, files: &mut Vec<File>) -> String {
         let short = (typical / 8).max(1);
-        match rng.range(1, 10) {
+        match rng.range(1, if self.frame.round { 4 } else { 10 }) {
             1..=2 => format!("fixed: {}", rng.range(short, typical)),
             3..=4 => format!("uniform: {{min: {short}, max: {}}}", rng.range(typical, typical * 2)),
             5..=6 => format!("lognormal: {{median: {typical}, sigma: {}, max: {}}}", rng.pick(&["0.3", "0.8", "1.4"]), typical * 6),
@@ -134,11 +144,18 @@ impl Parts<'_> {
         let rows = requests.min(rng.range(30, 300));
         // Microseconds from one request to the next; on a grid several fall on one instant.
         let gap = 1_000_000 * self.classes / self.frame.rate + 1;
-        let grid = if self.frame.contended && rng.percent(60) { gap * rng.range(1, 6) } else { 1 };
+        let grid = match self.frame {
+            Frame { round: true, .. } => 10_000 * rng.range(1, 10),
+            Frame { contended: true, .. } if rng.percent(60) => gap * rng.range(1, 6),
+            _ => 1,
+        };
         let mut text = String::from("arrival_s,prompt_tokens,output_tokens");
         let prefixes = plan.prefix_tokens > 0 && rng.percent(70);
         let sessions = rng.spread(1, 30);
-        text.push_str(&if prefixes { format!(",prefix_ids_{}\n", plan.prefix_tokens) } else { "\n".into() });
+        if prefixes {
+            let _ = write!(text, ",prefix_ids_{}", plan.prefix_tokens);
+        }
+        text.push('\n');
         let mut at = 0;
         for _ in 0..rows {
             let shown = at / grid * grid;
