@@ -60,6 +60,7 @@ pub(crate) fn decoders(instances: u32, max_num_seqs: u32) -> ClusterSpec {
             max_num_batched_tokens: 8192,
             block_size: 16,
             chunked_prefill: true,
+            reserve_full_isl: true,
             prefix_caching: false,
             max_model_len: 1 << 20,
             kv_blocks: 1 << 22,

@@ -4,6 +4,8 @@
 //! between two boundaries is a difference, so that it does not matter where segments begin and end: stepping through a run tells the
 //! same sums as passing over it.
 
+use std::ops::Sub;
+
 use super::ids::{InstanceId, PoolId};
 use crate::perf::{DecodeRun, Line};
 use crate::power::{Energy, RunPower};
@@ -27,7 +29,7 @@ pub struct Members {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Work {
     /// One iteration: any batch.
-    Single { start: SimTime, end: SimTime, compute_ns: f64, memory_ns: f64, energy: Energy },
+    Single { start: SimTime, end: SimTime },
     /// Iterations of a run of a batch that only decodes.
     Run { start: SimTime, cost: DecodeRun, power: RunPower },
 }
@@ -50,30 +52,97 @@ impl KvBlocks<'_> {
         n.checked_div(turn).map_or(0, |turns| turns * u64::from(self.sequences) + u64::from(self.taken[place(n, self.taken.len())]))
     }
 
-    /// Blocks times nanoseconds of what is taken during the first `n` iterations: `Σ taken(k) · f(k)` for durations `f` on a line. Over one
-    /// turn of `S` iterations every sequence takes one block, so with `k = S·t + r` the terms of one `r` are a polynomial in `t`.
-    pub(crate) fn taken_ns(&self, durations: &Line, n: u64) -> u128 {
-        let (turn, m, b) = (self.taken.len() as f64, f64::from(self.sequences), durations.step);
-        let Some(turns) = n.checked_div(self.taken.len() as u64) else { return 0 };
-        let rest = place(n, self.taken.len());
-        let mut sum = 0.0;
-        for (r, (&taken, k)) in self.taken.iter().zip(0u64..).enumerate() {
-            let count = (turns + u64::from(r < rest)) as f64;
-            if count == 0.0 {
-                break;
-            }
-            let (v, f) = (f64::from(taken), durations.value(k));
-            let (pairs, pyramid) = (count * (count - 1.0) / 2.0, (count - 1.0) * count * (2.0 * count - 1.0) / 6.0);
-            sum += v * f * count + (v * b * turn + m * f) * pairs + m * b * turn * pyramid;
-        }
-        nearest_wide(sum)
+    /// Blocks times nanoseconds of what is taken during the first `n` iterations.
+    fn taken_ns(&self, durations: &Line, n: u64) -> u128 {
+        let whole = Prefix::of(self.taken);
+        let part = Prefix::of(self.taken.get(..place(n, self.taken.len().max(1))).unwrap_or_default());
+        taken_ns(durations, self.sequences, [whole, part], n)
     }
+}
+
+/// Sums over the first residues of a turn.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Prefix {
+    /// How many residues.
+    pub(crate) length: u32,
+    /// Blocks taken by then, and the same times the residue.
+    pub(crate) blocks: u64,
+    pub(crate) weighted: u64,
+}
+
+impl Prefix {
+    /// One residue more, by which `taken` blocks have been taken.
+    pub(crate) fn push(&mut self, taken: u32) {
+        self.blocks += u64::from(taken);
+        self.weighted += u64::from(taken) * u64::from(self.length);
+        self.length += 1;
+    }
+
+    fn of(taken: &[u32]) -> Self {
+        let mut prefix = Self::default();
+        taken.iter().for_each(|&taken| prefix.push(taken));
+        prefix
+    }
+}
+
+/// Blocks times nanoseconds of what a batch of `m` sequences takes during the first `n` iterations of a run: `Σ taken(k) · f(k)` for durations
+/// `f(k) = a + b·k`.
+///
+/// Over one turn of `S` iterations every sequence takes one block, so `taken(S·t + r) = m·t + v(r)`. With `V = Σ v(r)` and `W = Σ r·v(r)` over
+/// a turn, turn `t` adds `(a + b·S·t)·(m·t·S + V) + b·(m·t·S(S−1)/2 + W)`, a polynomial in `t`; the last turn, of `s` iterations, adds the
+/// same with sums over `s` residues.
+pub(crate) fn taken_ns(durations: &Line, sequences: u32, [whole, part]: [Prefix; 2], n: u64) -> u128 {
+    let Some(turns) = n.checked_div(u64::from(whole.length)) else { return 0 };
+    let (Line { first: a, step: b }, m) = (*durations, f64::from(sequences));
+    // Of the prefix `p` in turn `t`.
+    let turn = |p: Prefix, t: f64| {
+        let (s, taken) = (f64::from(p.length), m * t);
+        let start = a + b * f64::from(whole.length) * t;
+        start * (taken * s + p.blocks as f64) + b * (taken * s * (s - 1.0) * 0.5 + p.weighted as f64)
+    };
+    let q = turns as f64;
+    let mut sum = turn(part, q);
+    if turns > 0 {
+        let s = f64::from(whole.length);
+        let (pairs, pyramid) = (q * (q - 1.0) * 0.5, (q - 1.0) * q * (2.0 * q - 1.0) / 6.0);
+        sum += turn(whole, 0.0) * q
+            + (a * m * s + b * s * whole.blocks as f64 + b * m * s * (s - 1.0) * 0.5) * pairs
+            + b * s * m * s * pyramid;
+    }
+    nearest_wide(sum)
 }
 
 /// Position of `n` in turns of `length` (≥ 1).
 #[expect(clippy::cast_possible_truncation, reason = "less than a length in memory")]
 fn place(n: u64, length: usize) -> usize {
     (n % length as u64) as usize
+}
+
+/// What iterations add up to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Sums {
+    pub(crate) span_ns: u64,
+    pub(crate) energy: Energy,
+    pub(crate) compute_ns: u128,
+    pub(crate) memory_ns: u128,
+    pub(crate) squared_gaps: u128,
+    /// Blocks that the batch has taken since the run began, times nanoseconds.
+    pub(crate) taken_ns: u128,
+}
+
+impl Sub for Sums {
+    type Output = Self;
+    /// Of sums up to two boundaries, `other` the earlier one: what lies between.
+    fn sub(self, other: Self) -> Self {
+        Self {
+            span_ns: self.span_ns - other.span_ns,
+            energy: self.energy - other.energy,
+            compute_ns: self.compute_ns - other.compute_ns,
+            memory_ns: self.memory_ns - other.memory_ns,
+            squared_gaps: self.squared_gaps - other.squared_gaps,
+            taken_ns: self.taken_ns.saturating_sub(other.taken_ns),
+        }
+    }
 }
 
 /// Iterations `first` to before `end` of an instance, numbered from the start of their run, and their sums.
@@ -101,6 +170,8 @@ pub struct RunSegment<'a> {
     pub(crate) gauged_from: u64,
     pub(crate) work: Work,
     pub(crate) kv: KvBlocks<'a>,
+    /// Of all its iterations: what nearly everybody asks for.
+    pub(crate) sums: Sums,
 }
 
 impl RunSegment<'_> {
@@ -151,39 +222,58 @@ impl RunSegment<'_> {
         }
     }
 
+    const fn is_all(&self, from: u64, to: u64) -> bool {
+        from == self.first && to == self.end
+    }
+
     /// Duration of the iterations `from` to before `to`, ns.
     pub fn span_ns(&self, from: u64, to: u64) -> u64 {
+        if self.is_all(from, to) {
+            return self.sums.span_ns;
+        }
         self.boundary(to).since(self.boundary(from)).ns()
     }
 
     /// Energy of the iterations `from` to before `to`.
     pub fn energy(&self, from: u64, to: u64) -> Energy {
+        if self.is_all(from, to) {
+            return self.sums.energy;
+        }
         match self.work {
-            Work::Single { energy, .. } => of_single(from, to, energy, Energy::ZERO),
+            Work::Single { .. } => of_single(from, to, self.sums.energy, Energy::ZERO),
             Work::Run { ref power, .. } => power.energy(to) - power.energy(from),
         }
     }
 
     /// Time that their arithmetic takes at peak, ns.
     pub fn compute_ns(&self, from: u64, to: u64) -> u128 {
+        if self.is_all(from, to) {
+            return self.sums.compute_ns;
+        }
         match self.work {
-            Work::Single { compute_ns, .. } => of_single(from, to, nearest_wide(compute_ns), 0),
+            Work::Single { .. } => of_single(from, to, self.sums.compute_ns, 0),
             Work::Run { ref cost, .. } => cost.compute_ns(to) - cost.compute_ns(from),
         }
     }
 
     /// Time that their memory traffic takes at peak bandwidth, ns.
     pub fn memory_ns(&self, from: u64, to: u64) -> u128 {
+        if self.is_all(from, to) {
+            return self.sums.memory_ns;
+        }
         match self.work {
-            Work::Single { memory_ns, .. } => of_single(from, to, nearest_wide(memory_ns), 0),
+            Work::Single { .. } => of_single(from, to, self.sums.memory_ns, 0),
             Work::Run { ref cost, .. } => cost.memory_ns(to) - cost.memory_ns(from),
         }
     }
 
     /// Sum of the squares of their gaps, ns².
     pub fn squared_gaps(&self, from: u64, to: u64) -> u128 {
+        if self.is_all(from, to) {
+            return self.sums.squared_gaps;
+        }
         match self.work {
-            Work::Single { .. } => u128::from(self.span_ns(from, to)) * u128::from(self.span_ns(from, to)),
+            Work::Single { .. } => of_single(from, to, self.sums.squared_gaps, 0),
             Work::Run { ref cost, .. } => cost.squared_gaps(to) - cost.squared_gaps(from),
         }
     }
@@ -198,6 +288,9 @@ impl RunSegment<'_> {
         let held = u128::from(self.kv.base) * u128::from(self.span_ns(from, to));
         if self.kv.taken.is_empty() {
             return held;
+        }
+        if self.is_all(from, to) {
+            return held + self.sums.taken_ns;
         }
         let gaps = self.gaps();
         held + self.kv.taken_ns(&gaps, to).saturating_sub(self.kv.taken_ns(&gaps, from))

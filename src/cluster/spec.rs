@@ -56,6 +56,8 @@ pub struct EngineSpec {
     pub block_size: u32,
     /// True: a prompt may be computed over several iterations. False: it waits until it fits whole.
     pub chunked_prefill: bool,
+    /// True: a waiting or preempted request starts only if its whole sequence so far fits into free memory. False: if its first chunk does.
+    pub reserve_full_isl: bool,
     /// True: blocks of known prefixes are kept and shared.
     pub prefix_caching: bool,
     /// Longest prompt plus output, tokens; at most the KV capacity. Where prompts are handed on: longest prompt plus its first token.

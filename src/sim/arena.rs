@@ -18,6 +18,7 @@ pub trait Id: Copy + Eq + Ord + fmt::Debug {
 macro_rules! impl_id {
     ($($id:ident($integer:ty)),+ $(,)?) => {$(
         impl $crate::sim::Id for $id {
+            #[inline]
             fn index(self) -> usize {
                 self.0 as usize
             }
@@ -112,12 +113,14 @@ impl<I, T> Default for Arena<I, T> {
 
 impl<I: Id, T> Index<I> for Arena<I, T> {
     type Output = T;
+    #[inline]
     fn index(&self, id: I) -> &T {
         &self.items[id.index()]
     }
 }
 
 impl<I: Id, T> IndexMut<I> for Arena<I, T> {
+    #[inline]
     fn index_mut(&mut self, id: I) -> &mut T {
         &mut self.items[id.index()]
     }

@@ -50,9 +50,10 @@ pub struct ClosedLoopWorkload {
     scheduled: BinaryHeap<Reverse<SimTime>>,
     in_system: u64,
     last: SimTime,
-    /// The latest request has not left at the instant it arrived, so far.
-    latest_inside: bool,
-    /// Requests in a row that have.
+    /// Requests inside when the first arrival after the latest departures was taken, and whether some have left since.
+    settled: u64,
+    told: bool,
+    /// Requests in a row that left at the instant of the latest arrival, with none in between that stayed.
     turned_away: u64,
 }
 
@@ -72,7 +73,8 @@ impl ClosedLoopWorkload {
             scheduled: BinaryHeap::new(),
             in_system: 0,
             last: SimTime::ZERO,
-            latest_inside: false,
+            settled: 0,
+            told: false,
             turned_away: 0,
         };
         for _ in 0..parameters.concurrency {
@@ -106,9 +108,12 @@ impl Workload for ClosedLoopWorkload {
             return Ok(None);
         }
         let Some(Reverse(at)) = self.scheduled.pop() else { return Ok(None) };
-        // A request that is turned away leaves before the next one comes.
-        if std::mem::replace(&mut self.latest_inside, true) {
-            self.turned_away = 0;
+        // Requests that are turned away are told before the next ones come.
+        if std::mem::take(&mut self.told) {
+            if self.in_system > self.settled {
+                self.turned_away = 0;
+            }
+            self.settled = self.in_system;
         }
         self.in_system += 1;
         self.taken += 1;
@@ -122,8 +127,8 @@ impl Workload for ClosedLoopWorkload {
             return;
         }
         self.in_system -= 1;
-        let at_once = at <= self.last && std::mem::take(&mut self.latest_inside);
-        self.turned_away = if at_once && self.think_time == SimDuration::ZERO { self.turned_away + 1 } else { 0 };
+        self.told = true;
+        self.turned_away = if at <= self.last && self.think_time == SimDuration::ZERO { self.turned_away + 1 } else { 0 };
         // Arrivals never go back in time: an answer reported late counts from the latest arrival.
         self.schedule(at.max(self.last) + self.think_time);
     }

@@ -51,6 +51,7 @@ pub(crate) fn engine() -> EngineSpec {
         max_num_batched_tokens: 8192,
         block_size: 16,
         chunked_prefill: true,
+        reserve_full_isl: true,
         prefix_caching: true,
         max_model_len: 100_000,
         kv_blocks: 10_000,

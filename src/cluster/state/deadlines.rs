@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::request::Requests;
+use super::requests::Requests;
 use super::world::World;
 use crate::cluster::event::Event;
 use crate::cluster::ids::Slot;

@@ -9,6 +9,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::cluster::ids::Slot;
+use crate::cluster::segment::Prefix;
 use crate::perf::BatchShape;
 use crate::workload::ClassId;
 
@@ -142,22 +143,28 @@ impl DecodeSet {
         iterations.min(most)
     }
 
-    /// Blocks that the members take between the coming iteration and the one after it, after that, …, over one turn of the block size.
-    pub(crate) fn blocks_to_come(&self, taken: &mut Vec<u32>) {
+    /// Blocks that the members take between the coming iteration and the one after it, after that, …, over one turn of the block size, and the
+    /// sums over the first 0, 1, … of these.
+    pub(crate) fn blocks_to_come(&self, taken: &mut Vec<u32>, prefixes: &mut Vec<Prefix>) {
         taken.clear();
-        let (later, sooner) = self.wraps.split_at(self.phase);
-        let coming = sooner.iter().chain(later).skip(1);
-        taken.extend(std::iter::once(0).chain(coming.scan(0, |sum, &wrap| {
-            *sum += wrap;
-            Some(*sum)
-        })));
+        prefixes.clear();
+        let (sooner, later) = self.wraps.split_at(self.phase);
+        let (mut sum, mut prefix) = (0, Prefix::default());
+        // What the coming iteration itself takes is taken by then.
+        for &wrap in later.iter().chain(sooner) {
+            sum += if taken.is_empty() { 0 } else { wrap };
+            taken.push(sum);
+            prefixes.push(prefix);
+            prefix.push(sum);
+        }
+        prefixes.push(prefix);
     }
 
     /// So many iterations have been done: every member has as many tokens more. True if one of them now fills its window, which it does
     /// in the last of these.
     pub(crate) fn advance(&mut self, iterations: u64, is_current: impl Fn(Slot, u32) -> bool) -> bool {
         self.step += iterations;
-        self.phase = turn(self.phase as u64 + iterations, self.wraps.len());
+        self.phase = turn(self.phase as u64 + iterations, self.wraps.len()).unwrap_or_default();
         self.context += iterations * u64::from(self.count);
         self.windowed += iterations * u64::from(self.growing);
         let mut filled = false;
@@ -230,10 +237,10 @@ impl DecodeSet {
     }
 }
 
-/// Position of `n` in turns of `length` (≥ 1).
+/// Position of `n` in turns of `length`; `None` for turns of no length.
 #[expect(clippy::cast_possible_truncation, reason = "less than a length in memory")]
-fn turn(n: u64, length: usize) -> usize {
-    (n % length as u64) as usize
+pub(super) fn turn(n: u64, length: usize) -> Option<usize> {
+    n.checked_rem(length as u64).map(|place| place as usize)
 }
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 //! An undisturbed decode batch *runs ahead*: one event for many iterations. What they add up to is a closed form of their number, so that
 //! iterations passed over end at the same nanoseconds, and cost the same picojoules, as iterations stepped through.
 
+use super::decode_set::turn;
 use super::instance::Snapshot;
+use crate::cluster::segment::{Prefix, Sums, taken_ns};
 use crate::perf::{DecodeRun, IterationCost};
-use crate::power::{Energy, InstancePower, RunPower};
+use crate::power::{InstancePower, RunPower};
 use crate::sim::{Generation, SimDuration, SimTime};
 use crate::units::nearest;
 
@@ -16,6 +18,8 @@ pub(super) struct Run {
     pub(super) cost: DecodeRun,
     pub(super) power: RunPower,
     pub(super) done: u64,
+    /// Sums of the iterations that are done.
+    pub(super) booked: Sums,
     /// The sums of the instance when it began.
     base: Snapshot,
 }
@@ -26,16 +30,36 @@ impl Run {
         self.start + SimDuration::from_ns(self.cost.elapsed_ns(n))
     }
 
-    /// The sums of the instance after `n` iterations of `sequences` sequences that took `energy`, of which each bears its part.
-    pub(super) fn totals(&self, n: u64, sequences: u32, energy: Energy) -> Snapshot {
-        let (elapsed, each) = (self.cost.elapsed_ns(n), 1.0 / f64::from(sequences));
-        Snapshot {
-            step: self.base.step + n,
-            gap_sum: self.base.gap_sum + elapsed,
-            gap_squares: self.base.gap_squares + self.cost.squared_gaps(n),
-            energy_j: self.base.energy_j + energy.it_j() * each,
-            time_s: self.base.time_s + SimDuration::from_ns(elapsed).as_secs_f64() * each,
+    /// Sums of the first `n` iterations of a batch of `sequences`; `taken` by residue, as [`Batch`](super::instance::Batch) has it.
+    pub(super) fn sums(&self, n: u64, sequences: u32, taken: &[Prefix]) -> Sums {
+        let durations = self.cost.durations();
+        let part = turn(n, taken.len()).and_then(|place| taken.get(place));
+        let prefixes = part.zip(taken.last()).map(|(&part, &whole)| [whole, part]);
+        Sums {
+            span_ns: self.cost.elapsed_ns(n),
+            energy: self.power.energy(n),
+            compute_ns: self.cost.compute_ns(n),
+            memory_ns: self.cost.memory_ns(n),
+            squared_gaps: self.cost.squared_gaps(n),
+            taken_ns: prefixes.map_or(0, |prefixes| taken_ns(&durations, sequences, prefixes, n)),
         }
+    }
+
+    /// The sums of the instance after the iterations that are done, of which each of the `sequences` bears its part.
+    pub(super) fn totals(&self, sequences: u32) -> Snapshot {
+        let (done, each) = (&self.booked, 1.0 / f64::from(sequences));
+        Snapshot {
+            step: self.base.step + self.done,
+            gap_sum: self.base.gap_sum + done.span_ns,
+            gap_squares: self.base.gap_squares + done.squared_gaps,
+            energy_j: self.base.energy_j + done.energy.it_j() * each,
+            time_s: self.base.time_s + SimDuration::from_ns(done.span_ns).as_secs_f64() * each,
+        }
+    }
+
+    /// Sum and sum of squares of the gaps of the instance up to the end of iteration `n`, counted from 1.
+    pub(super) fn gaps(&self, n: u64) -> (u64, u128) {
+        (self.base.gap_sum + self.cost.elapsed_ns(n), self.base.gap_squares + self.cost.squared_gaps(n))
     }
 
     /// Cost of the next iteration.
@@ -95,7 +119,7 @@ impl Flight {
     pub(super) fn start_run(&mut self, now: SimTime, cost: DecodeRun, power: &InstancePower, base: Snapshot) {
         let power = RunPower::new(power, &cost);
         let cost = DecodeRun { iterations: power.iterations(), ..cost };
-        self.run = Some(Run { start: now, cost, power, done: 0, base });
+        self.run = Some(Run { start: now, cost, power, done: 0, booked: Sums::default(), base });
     }
 
     /// Sets the next iteration of the run in flight, with `planned` iterations of at most those left until the next event.

@@ -3,9 +3,10 @@
 use super::decode_set::DecodeSet;
 use super::flight::Flight;
 use super::list::List;
-use super::request::{Request, Requests};
+use super::request::Request;
+use super::requests::Requests;
 use crate::cluster::ids::{PoolId, Slot};
-use crate::cluster::segment::Members;
+use crate::cluster::segment::{Members, Prefix};
 use crate::cluster::spec::{EngineSpec, PoolSpec};
 use crate::kv::{KvError, KvStore};
 use crate::network::PortId;
@@ -55,6 +56,8 @@ pub(super) struct Batch {
     pub(super) chunks: Vec<Chunk>,
     /// Blocks that the decode batch takes between iteration 0 and 1, 2, … of its run, over one turn of the block size.
     pub(super) taken: Vec<u32>,
+    /// Sums over the first 0, 1, … of these, the last over all.
+    pub(super) prefixes: Vec<Prefix>,
     /// Scratch of the books.
     pub(super) members: Vec<Members>,
     /// Requests that leave at the next boundary.
@@ -119,6 +122,7 @@ impl Instance {
                 admitted: List::default(),
                 chunks: Vec::new(),
                 taken: Vec::new(),
+                prefixes: Vec::new(),
                 members: Vec::new(),
                 leaving: Vec::new(),
                 ahead: false,
@@ -247,14 +251,15 @@ impl Instance {
         let left = target - cached;
         let tokens = left.min(budget);
         let need = self.kv.own_blocks(u64::from(cached) + u64::from(tokens), hit);
+        let must_fit = if self.engine.reserve_full_isl { self.kv.own_blocks(u64::from(target), hit) } else { need };
         let whole = self.engine.chunked_prefill || tokens == left || budget == self.engine.max_num_batched_tokens;
-        FirstChunk { hit, cached, tokens, need, whole }
+        FirstChunk { hit, cached, tokens, need, must_fit, whole }
     }
 
     /// True if the first request in the queue could start with the whole budget.
     pub(crate) fn could_start(&self, request: &Request) -> bool {
-        let FirstChunk { hit, need, whole, .. } = self.first_chunk(request, self.engine.max_num_batched_tokens);
-        whole && self.kv.fits(&request.ask.prefix, hit, need)
+        let first = self.first_chunk(request, self.engine.max_num_batched_tokens);
+        first.whole && self.kv.fits(&request.ask.prefix, first.hit, first.must_fit)
     }
 
     /// Leading groups of a prompt that are here already, and the blocks that a handoff must find for the rest and the next token.
@@ -318,8 +323,9 @@ pub(crate) struct FirstChunk {
     pub(crate) hit: u32,
     pub(crate) cached: u32,
     pub(crate) tokens: u32,
-    /// Blocks of its own that it needs.
+    /// Blocks of its own that it needs, and those that must be free.
     pub(crate) need: u64,
+    pub(crate) must_fit: u64,
     /// True if the tokens are as many as they must be.
     pub(crate) whole: bool,
 }

@@ -2,14 +2,15 @@
 
 use super::flight::InFlight;
 use super::instance::{Batch, Instance};
-use super::request::Requests;
+use super::requests::Requests;
 use crate::cluster::ids::InstanceId;
 use crate::cluster::observe::{Observation, Observer};
-use crate::cluster::segment::{KvBlocks, Members, RunSegment, Work};
+use crate::cluster::segment::{KvBlocks, Members, RunSegment, Sums, Work};
 use crate::cluster::spec::PoolSpec;
 use crate::perf::IterationCost;
 use crate::power::{Energy, Phase};
 use crate::sim::{SimDuration, SimTime};
+use crate::units::nearest_wide;
 
 /// Where iterations are booked: whose they are, and who hears of them.
 pub(super) struct Ledger<'a, O> {
@@ -53,6 +54,13 @@ fn count_members(batch: &mut Batch, requests: &Requests) {
     }
 }
 
+/// What an iteration by itself adds up to.
+fn single_sums(span: SimDuration, energy: Energy, compute_ns: f64, memory_ns: f64) -> Sums {
+    let squared_gaps = u128::from(span.ns()) * u128::from(span.ns());
+    let (compute_ns, memory_ns) = (nearest_wide(compute_ns), nearest_wide(memory_ns));
+    Sums { span_ns: span.ns(), energy, compute_ns, memory_ns, squared_gaps, taken_ns: 0 }
+}
+
 impl<O: Observer> Ledger<'_, O> {
     /// Books an iteration by itself: time, energy, tokens of the decode batch.
     pub(super) fn book_single(&mut self, instance: &mut Instance, current: InFlight, cost: &IterationCost) {
@@ -82,8 +90,9 @@ impl<O: Observer> Ledger<'_, O> {
             first: 0,
             end: 1,
             gauged_from: u64::from(settled),
-            work: Work::Single { start, end, compute_ns: cost.compute_ns, memory_ns: cost.memory_ns, energy },
+            work: Work::Single { start, end },
             kv: KvBlocks { base: instance.kv.used(), sequences, taken: &[] },
+            sums: single_sums(span, energy, cost.compute_ns, cost.memory_ns),
         };
         self.observer.on(end, &Observation::Run(&segment));
         self.book_prefill(instance, cost, prefill_energy, prefill_tokens, span);
@@ -119,21 +128,23 @@ impl<O: Observer> Ledger<'_, O> {
 
     /// Books the next `n` iterations of a run, all of them as one.
     pub(super) fn book_run(&mut self, instance: &mut Instance, n: u64) {
-        let Some(mut run) = instance.flight.run.take() else { return };
-        let (first, end) = (run.done, run.done + n);
-        let (start, next) = (run.boundary(first), run.boundary(first + 1));
         count_members(&mut instance.batch, self.requests);
+        let Some(run) = &instance.flight.run else { return };
+        let (first, end) = (run.done, run.done + n);
+        let (start, next) = (run.start + SimDuration::from_ns(run.booked.span_ns), run.boundary(first + 1));
         let settled = instance.gauges_since > start;
         if settled {
             settle_gauges(self.id, instance, self.observer, next);
         }
-        let at = run.boundary(end);
-        instance.gauges_since = at;
         let sequences = instance.batch.decode.count();
         let gone = instance.gone_from_decode().count() as u64;
+        let running = instance.running();
         let kv = KvBlocks { base: 0, sequences, taken: &instance.batch.taken };
         let taken = [first, end - 1].map(|n| kv.taken(n));
         let kv = KvBlocks { base: instance.kv.used() - taken[0], ..kv };
+        let Some(run) = &mut instance.flight.run else { return };
+        let sums = run.sums(end, sequences, &instance.batch.prefixes);
+        let at = run.start + SimDuration::from_ns(sums.span_ns);
         let segment = RunSegment {
             pool: instance.pool,
             instance: self.id,
@@ -141,24 +152,25 @@ impl<O: Observer> Ledger<'_, O> {
             prefill_share: 0.0,
             decode_sequences: sequences,
             tokens_out: u64::from(sequences) - gone,
-            running: u64::from(sequences) + instance.batch.prefilling.len() as u64,
+            running,
             members: &instance.batch.members,
             first,
             end,
             gauged_from: first + u64::from(settled),
             work: Work::Run { start: run.start, cost: run.cost, power: run.power },
             kv,
+            sums: sums - run.booked,
         };
         self.observer.on(at, &Observation::Run(&segment));
+        (run.done, run.booked) = (end, sums);
+        instance.gauges_since = at;
+        instance.totals = run.totals(sequences);
+        let first_gaps = if instance.batch.fresh.is_empty() { (0, 0) } else { run.gaps(first + 1) };
         // Between two iterations the same batch is formed, which takes the blocks of the next.
         let grown = instance.kv.grow_pooled(taken[1] - taken[0]);
         debug_assert!(grown, "a run ends before its blocks run out");
-        run.done = end;
-        instance.totals = run.totals(end, sequences, run.power.energy(end));
-        let first_totals = run.totals(first + 1, sequences, Energy::ZERO);
-        instance.flight.run = Some(run);
         self.advance_decode(instance, n);
-        self.book_first_iterations(instance, start, next, (first_totals.gap_sum, first_totals.gap_squares));
+        self.book_first_iterations(instance, start, next, first_gaps);
         instance.batch.ahead = false;
     }
 
@@ -208,8 +220,9 @@ impl<O: Observer> Ledger<'_, O> {
             end: 1,
             // Its gauges have been settled.
             gauged_from: 1,
-            work: Work::Single { start: current.start, end: now, compute_ns, memory_ns, energy },
+            work: Work::Single { start: current.start, end: now },
             kv: KvBlocks { base: instance.kv.used(), sequences: 0, taken: &[] },
+            sums: single_sums(span, energy, compute_ns, memory_ns),
         };
         self.observer.on(now, &Observation::Run(&segment));
     }

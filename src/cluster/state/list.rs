@@ -2,7 +2,7 @@
 //!
 //! A request is in at most one row at a time: it waits, has arrived, runs, or waits to be handed on.
 
-use super::request::Requests;
+use super::requests::Requests;
 use crate::cluster::ids::Slot;
 
 /// A row of requests, first to last.

@@ -17,6 +17,7 @@ mod list;
 mod load;
 mod moves;
 mod request;
+mod requests;
 mod send;
 mod wire;
 mod world;

@@ -39,6 +39,9 @@ impl<O: Observer> World<O> {
         let now = self.now();
         let Self { fleet, requests, observer, .. } = self;
         let (instance, request) = (&mut fleet.instances[id], &mut requests[slot]);
+        if !instance.kv.fits(&request.ask.prefix, first.hit, first.must_fit) {
+            return false;
+        }
         let Some(lease) = instance.kv.lease(&request.ask.prefix, first.hit, first.need) else { return false };
         request.progress.held = lease;
         request.progress.computed = first.cached;

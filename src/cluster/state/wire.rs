@@ -1,7 +1,7 @@
 //! Transfers between instances: the network, and the request that each transfer carries.
 
 use super::fleet::Fleet;
-use super::request::Requests;
+use super::requests::Requests;
 use crate::cluster::event::Event;
 use crate::cluster::ids::Slot;
 use crate::network::{Fabric, PortId, Route, TransferId};

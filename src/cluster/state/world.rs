@@ -7,7 +7,8 @@ use super::fleet::Fleet;
 use super::flight::InFlight;
 use super::instance::Snapshot;
 use super::ledger::{Ledger, settle_gauges, settle_idle};
-use super::request::{Request, Requests};
+use super::request::Request;
+use super::requests::Requests;
 use super::wire::Wire;
 use crate::cluster::event::{Event, Wake, iteration_key};
 use crate::cluster::ids::{InstanceId, ModelId, PoolId, Slot};
@@ -202,7 +203,8 @@ impl<O: Observer> World<O> {
             let pool = &self.fleet.pools[instance.pool].spec;
             let cost = pool.perf.decode_run(&decode.shape(), decode.windowed_growth());
             let base = Snapshot { step: decode.step(), ..instance.totals };
-            instance.batch.decode.blocks_to_come(&mut instance.batch.taken);
+            let batch = &mut instance.batch;
+            batch.decode.blocks_to_come(&mut batch.taken, &mut batch.prefixes);
             instance.flight.start_run(now, cost, &pool.power, base);
         }
     }

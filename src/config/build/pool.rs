@@ -199,6 +199,7 @@ impl PoolBuilder<'_> {
             max_num_batched_tokens,
             block_size: engine.block_size,
             chunked_prefill: engine.enable_chunked_prefill,
+            reserve_full_isl: engine.scheduler_reserve_full_isl,
             prefix_caching: engine.enable_prefix_caching,
             max_model_len,
             kv_blocks,

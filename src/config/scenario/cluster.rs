@@ -204,6 +204,10 @@ pub struct Engine {
     /// Split long prompts over several iterations.
     #[serde(default = "yes")]
     pub enable_chunked_prefill: bool,
+    /// Start a waiting or preempted request only if its whole sequence so far fits into free KV memory, not just its first chunk, which lets
+    /// long prompts preempt themselves over and over. vLLM's default since it has the setting.
+    #[serde(default = "yes")]
+    pub scheduler_reserve_full_isl: bool,
     /// Longest prompt plus output, tokens. Absent: that of the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0, "x-most" = 1e9))]
@@ -233,6 +237,7 @@ impl Default for Engine {
             gpu_memory_utilization: gpu_memory_utilization(),
             enable_prefix_caching: true,
             enable_chunked_prefill: true,
+            scheduler_reserve_full_isl: true,
             max_model_len: None,
             num_gpu_blocks_override: None,
         }

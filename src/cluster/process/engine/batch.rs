@@ -4,8 +4,9 @@
 //!    front of the queue, to be computed again (preemption by recompute), until the rest fits.
 //! 2. The prompt that is partly computed gets what is left of the token budget, or loses its KV if blocks run out.
 //! 3. Sequences whose KV has arrived by handoff join.
-//! 4. New prompts are admitted first come first served while budget, sequence slots and blocks last; cached prefixes are skipped. Nothing
-//!    is admitted in an iteration that preempted.
+//! 4. New prompts are admitted first come first served while budget, sequence slots and blocks last; cached prefixes are skipped. Blocks must
+//!    be free for the whole sequence so far, or, without `scheduler_reserve_full_isl`, for its first chunk. Nothing is admitted in an
+//!    iteration that preempted.
 
 use crate::cluster::ids::{InstanceId, Slot};
 use crate::cluster::observe::Observer;

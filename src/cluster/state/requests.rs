@@ -1,0 +1,96 @@
+//! The arena of live requests.
+
+use super::request::Request;
+use crate::cluster::ids::Slot;
+use crate::cluster::observe::Outcome;
+use crate::sim::{Arena, TooMany};
+
+/// Room for a request.
+#[derive(Debug, Default)]
+struct Place {
+    request: Option<Request>,
+    /// Survives the request, so that stale events of an earlier tenant are recognised.
+    epoch: u32,
+}
+
+/// The live requests.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    places: Arena<Slot, Place>,
+    vacant: Vec<Slot>,
+    /// Requests by outcome, to check that none is lost.
+    arrived: u64,
+    outcomes: [u64; Outcome::COUNT],
+}
+
+impl Requests {
+    /// Requests that have ever come.
+    pub(crate) const fn arrived(&self) -> u64 {
+        self.arrived
+    }
+
+    /// Requests inside, told to the outside as not yet ended.
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.arrived - self.outcomes.iter().sum::<u64>()
+    }
+
+    /// Counts an end.
+    pub(super) fn count(&mut self, outcome: Outcome) {
+        self.outcomes[outcome.index()] += 1;
+    }
+
+    pub(crate) fn insert(&mut self, mut request: Request) -> Result<Slot, TooMany> {
+        self.arrived += 1;
+        if let Some(slot) = self.vacant.pop() {
+            let place = &mut self.places[slot];
+            request.progress.epoch = place.epoch;
+            place.request = Some(request);
+            return Ok(slot);
+        }
+        self.places.push("requests inside at once", Place { request: Some(request), epoch: 0 })
+    }
+
+    pub(crate) fn remove(&mut self, slot: Slot) {
+        // Dropped in its place: a request is some hundred bytes to move.
+        let Place { request, epoch } = &mut self.places[slot];
+        if let Some(leaving) = request {
+            *epoch = leaving.progress.epoch.wrapping_add(1);
+            *request = None;
+            self.vacant.push(slot);
+        }
+    }
+
+    /// True if `epoch` is still the request's own.
+    pub(crate) fn is_current(&self, slot: Slot, epoch: u32) -> bool {
+        self.places[slot].request.as_ref().is_some_and(|request| request.progress.epoch == epoch)
+    }
+
+    /// True if the client of the request with this number still waits for it in this slot.
+    pub(crate) fn is_waiting_for(&self, slot: Slot, id: u64) -> bool {
+        self.places[slot].request.as_ref().is_some_and(|request| !request.progress.reported && request.ask.id == id)
+    }
+
+    /// Places for requests, live or vacant.
+    pub(crate) fn places(&self) -> usize {
+        self.places.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Slot, &Request)> {
+        self.places.iter().filter_map(|(slot, place)| Some((slot, place.request.as_ref()?)))
+    }
+}
+
+impl std::ops::Index<Slot> for Requests {
+    type Output = Request;
+    #[expect(clippy::expect_used, reason = "a slot in a queue or list is live: invariant 1 of the audit")]
+    fn index(&self, slot: Slot) -> &Request {
+        self.places[slot].request.as_ref().expect("live slot")
+    }
+}
+
+impl std::ops::IndexMut<Slot> for Requests {
+    #[expect(clippy::expect_used, reason = "a slot in a queue or list is live: invariant 1 of the audit")]
+    fn index_mut(&mut self, slot: Slot) -> &mut Request {
+        self.places[slot].request.as_mut().expect("live slot")
+    }
+}
