@@ -5,6 +5,7 @@ use tokenmill::config::{Input, Library, Scenario};
 use tokenmill::metrics::RunResult;
 use tokenmill::perf::{BatchShape, PerfModel};
 use tokenmill::report::{Verdict, answer};
+use tokenmill::sim::SimTime;
 use tokenmill::study::{Options, StudyError, simulate};
 
 use crate::support::{Linear, Listed, Rows, cluster, inline, pool, request, run, shipped, simulate_with};
@@ -328,4 +329,48 @@ cluster:
         let (took, expected) = handoff(parallelism);
         approx::assert_relative_eq!(took, expected, max_relative = 1e-6);
     }
+}
+
+/// Where every prompt fits alone and the load is below one half, a prompt that has been admitted is not computed over and over: the storm in
+/// which a first chunk fits, the rest does not, and the prompt preempts itself.
+#[test]
+fn long_prompts_are_not_computed_over_and_over() {
+    let scenario = |rate: &str, engine: &str| {
+        inline(&format!(
+            "
+name: long
+run: {{requests: 120}}
+models: {{m: {{profile: llama-3.3-70b, weights: fp8, kv: fp8}}}}
+workload:
+  - name: long
+    synthetic: {{arrivals: {{poisson: {{rate: {rate}}}}}, prompt_tokens: {{fixed: 100k}}, output_tokens: {{fixed: 4000}}}}
+cluster:
+  pools:
+    - {{name: mixed, role: mixed, node: dgx-h100, instances: 1, parallelism: {{tp: 2}}, engine: {engine}}}
+"
+        ))
+    };
+    let result = |rate, engine| simulated(&scenario(rate, engine)).0;
+    let calm = result("0.008 /s", "{}");
+    // By hand: 100k tokens of prefill at 70 GFLOP a token (and attention) on two chips take 13 s, 4,000 tokens at 29 ms 116 s.
+    let tpot = calm.summary.latency.tpot_ms.unwrap().p50;
+    assert_eq!(calm.summary.requests.preemptions, 0);
+    assert!((26.0..32.0).contains(&tpot), "{tpot}");
+    for (rate, engine) in [("0.008 /s", "{}"), ("0.012 /s", "{}"), ("0.008 /s", "{max_num_batched_tokens: 2048}")] {
+        let tokens = result(rate, engine).summary.tokens;
+        assert!(tokens.recomputed < tokens.prompt, "{rate} {engine}: {} of {}", tokens.recomputed, tokens.prompt);
+    }
+    // What the setting is for: with the first chunk alone the same load is a storm.
+    let storm = result("0.008 /s", "{scheduler_reserve_full_isl: false}");
+    assert!(storm.summary.requests.preemptions > 100, "{}", storm.summary.requests.preemptions);
+}
+
+/// Eight prompts of one instant are all in before the idle instance starts: one iteration of 10 ms + 8,000 · 10 µs.
+#[test]
+fn arrivals_of_one_instant_share_the_first_iteration() {
+    let model = Linear { base: 10e6, per_prefill_token: 10_000.0, ..Linear::default() };
+    let mut spec = cluster(vec![pool("m", Role::Mixed, 1, model)]);
+    spec.pools[0].engine.prefix_caching = false;
+    let records = run(spec, Listed::new((0..8).map(|_| (0, request(1000, 2)))));
+    assert!(records.iter().all(|r| r.first_token == Some(SimTime::from_ns(90_000_000))));
 }
