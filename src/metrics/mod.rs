@@ -4,6 +4,7 @@
 
 mod attainment;
 mod bins;
+mod buckets;
 mod definition;
 mod parameters;
 mod provenance;
