@@ -5,6 +5,7 @@
 mod aside;
 mod attainment;
 mod bins;
+mod buckets;
 mod definition;
 mod parameters;
 mod provenance;

@@ -1,7 +1,6 @@
 //! Collections of durations: exact while they are few, a histogram once they are many, so that memory stays bounded.
 
-use hdrhistogram::Histogram;
-
+use super::buckets::Buckets;
 use super::summary::Distribution;
 use crate::perf::Line;
 use crate::units::first_where;
@@ -9,41 +8,13 @@ use crate::units::first_where;
 /// Values kept one by one before a collection turns into a histogram.
 pub const EXACT_LIMIT: usize = 262_144;
 
-const SIGNIFICANT_DIGITS: u8 = 3;
-
-/// A growing histogram of nanoseconds, 0.1 % wide.
-#[derive(Debug, Clone)]
-pub(super) struct Spread(Histogram<u64>);
-
-impl Spread {
-    fn new() -> Option<Self> {
-        Histogram::new(SIGNIFICANT_DIGITS).ok().map(Self)
-    }
-
-    fn record(&mut self, ns: u64, n: u64) {
-        // The histogram resizes itself, so it takes every value; a failure would lose one.
-        let recorded = self.0.record_n(ns, n);
-        debug_assert!(recorded.is_ok());
-    }
-
-    /// The first iteration after `n` and before `to` whose value on `line` is too large for the bucket of `value`; `to` if there is none.
-    fn first_beyond(&self, value: u64, line: &Line, n: u64, to: u64) -> u64 {
-        let top = self.0.highest_equivalent(value);
-        if line.at(to - 1) <= top {
-            return to;
-        }
-        let guess = ((top as f64 + 0.5 - line.first) / line.step).ceil();
-        first_where(guess, n + 1, to - 1, |m| line.at(m) > top)
-    }
-}
-
 /// Nanosecond values of one metric.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Values {
     /// A histogram from the first value on.
     coarse: bool,
     exact: Vec<u64>,
-    spread: Option<Spread>,
+    spread: Option<Buckets>,
     count: u64,
     sum: u128,
     squares: u128,
@@ -111,7 +82,7 @@ impl Values {
         while n < to {
             let value = line.at(n);
             let next = match &self.spread {
-                Some(spread) => spread.first_beyond(value, line, n, to),
+                Some(_) => first_beyond(value, line, n, to),
                 None => n + 1,
             };
             self.put(value, members * (next - n));
@@ -120,13 +91,11 @@ impl Values {
     }
 
     fn spill(&mut self) {
-        if let Some(mut spread) = Spread::new() {
-            for &ns in &self.exact {
-                spread.record(ns, 1);
-            }
-            self.spread = Some(spread);
-            self.exact = Vec::new();
+        let mut spread = Buckets::default();
+        for ns in std::mem::take(&mut self.exact) {
+            spread.record(ns, 1);
         }
+        self.spread = Some(spread);
     }
 
     /// Adds another collection.
@@ -143,11 +112,7 @@ impl Values {
             self.spill();
         }
         match (&mut self.spread, &other.spread) {
-            (Some(mine), Some(theirs)) => {
-                // Both have the same precision and resize themselves, so adding cannot fail.
-                let added = mine.0.add(&theirs.0);
-                debug_assert!(added.is_ok());
-            }
+            (Some(mine), Some(theirs)) => mine.merge(theirs),
             (Some(mine), None) => other.exact.iter().for_each(|&ns| mine.record(ns, 1)),
             (None, _) => self.exact.extend_from_slice(&other.exact),
         }
@@ -198,10 +163,10 @@ impl Values {
     fn look_up(&self, fractions: &mut [f64]) {
         debug_assert!(fractions.is_sorted(), "{fractions:?}");
         if let Some(spread) = &self.spread {
-            let asked = fractions.to_vec();
-            for (place, ns) in fractions.iter_mut().zip(spread.0.value_at_quantiles(asked)) {
+            spread.look_up(self.count, fractions);
+            for ns in fractions {
                 // The upper edge of the bucket, but never beyond what was seen.
-                *place = ns.min(self.max) as f64;
+                *ns = ns.min(self.max as f64);
             }
             return;
         }
@@ -233,6 +198,16 @@ impl Values {
         }
         (values, fractions)
     }
+}
+
+/// The first iteration after `n` and before `to` whose value on `line` is too large for the bucket of `value`; `to` if there is none.
+fn first_beyond(value: u64, line: &Line, n: u64, to: u64) -> u64 {
+    let top = Buckets::top_of(value);
+    if line.at(to - 1) <= top {
+        return to;
+    }
+    let guess = ((top as f64 + 0.5 - line.first) / line.step).ceil();
+    first_where(guess, n + 1, to - 1, |m| line.at(m) > top)
 }
 
 /// Population standard deviation in ns from count, sum and sum of squares; exact integers as far as they fit. Not a number where the
@@ -285,17 +260,7 @@ mod tests {
         let mut values = Values::histogram();
         assert!(values.spread.is_none() && values.distribution_ms().is_none());
         values.record_n(5, 1 << 40);
-        assert!(values.spread.is_some() && values.exact.capacity() == 0);
-    }
-
-    #[test]
-    fn one_pass_finds_what_a_pass_for_each_fraction_finds() {
-        let mut values = Values::histogram();
-        (1..50_000u64).for_each(|i| values.record_n(i * i, 1 + i % 7));
-        let fractions = [0.0, 1e-9, 0.25, 0.25, 0.5, 0.999, 1.0];
-        let spread = values.spread.clone().unwrap().0;
-        let expected = fractions.map(|fraction| (spread.value_at_quantile(fraction).min(values.max) as f64).to_bits());
-        assert_eq!(values.percentiles(fractions).map(f64::to_bits), expected);
+        assert!(values.spread.is_some() && values.exact.is_empty());
     }
 
     #[test]
@@ -346,7 +311,7 @@ mod tests {
         (from..to).for_each(|n| naive.record_n(line.at(n), members));
         let all = |v: &Values| (v.count, v.sum, v.squares, v.min, v.max, v.exact.clone());
         assert_eq!(all(steps), all(naive), "{line:?}");
-        assert_eq!(steps.spread.as_ref().map(|s| &s.0), naive.spread.as_ref().map(|s| &s.0), "{line:?}");
+        assert_eq!(steps.spread, naive.spread, "{line:?}");
     }
 
     #[test]

@@ -13,7 +13,7 @@
 //! a larger batch wake fewer). Both are clamped to what is possible: not below 1, not above `T·min(k, m)`
 //! rows and `m` experts. Against drawn routings the rows are within 3 % from 4 rows a rank on, and within 16 % below.
 
-use super::work::Quantities;
+use super::work::Load;
 
 /// Expected number of distinct experts that `tokens` tokens use when each picks `active` of `routed` uniformly:
 /// `E·(1 − (1 − k/E)^T)`.
@@ -97,9 +97,8 @@ impl ExpertSpread {
         (mean * self.hot_rank + self.maximum * (tokens * self.variance).sqrt() + self.skew(mean)).max(most.min(1.0)).min(most)
     }
 
-    /// Experts awake on the chip where they are most.
-    fn busiest_experts(&self, tokens: f64, rows: f64) -> f64 {
-        let mean = distinct(self.per_chip, self.missed_log, tokens);
+    /// Experts awake on the chip where they are most, of `rows` rows, where the mean chip has `mean`.
+    fn busiest_experts(&self, mean: f64, rows: f64) -> f64 {
         if self.maximum <= 0.0 {
             return mean;
         }
@@ -108,15 +107,16 @@ impl ExpertSpread {
         (mean + spread).max(mean).max(1.0).min(self.per_chip).min(rows.max(mean))
     }
 
-    /// Routing sees all `tokens` of the instance, whichever group they come from.
-    pub(super) fn fill(&self, tokens: f64, busy: &mut Quantities, mean: &mut Quantities) {
-        mean.expert_rows = tokens * self.rows_per_token;
-        mean.active_experts = distinct(self.per_chip, self.missed_log, tokens);
-        busy.expert_rows = self.busiest_rows(tokens);
-        busy.active_experts = self.busiest_experts(tokens, busy.expert_rows);
+    /// Rows, rows that tiles waste, and experts awake on the busiest and on the mean chip. Routing sees all `tokens` of the instance,
+    /// whichever group they come from.
+    pub(super) fn loads(&self, tokens: f64) -> (Load, Load) {
+        let awake = distinct(self.per_chip, self.missed_log, tokens);
+        let rows = self.busiest_rows(tokens);
+        let experts = self.busiest_experts(awake, rows);
         // Half a tile is wasted per active expert; kernels choose tiles no larger than the rows call for.
-        let tile = (busy.expert_rows / busy.active_experts).min(self.tile).max(LEAST_TILE.min(self.tile));
-        busy.expert_padding = 0.5 * tile * busy.active_experts;
+        let tile = (rows / experts).min(self.tile).max(LEAST_TILE.min(self.tile));
+        let busy = Load { x: rows, flops_y: 0.5 * tile * experts, bytes_y: experts };
+        (busy, Load { x: tokens * self.rows_per_token, flops_y: 0.0, bytes_y: awake })
     }
 }
 
@@ -144,7 +144,7 @@ mod tests {
             let mut before = (0.0, 0.0);
             for tokens in 1..5000 {
                 let rows = spread.busiest_rows(f64::from(tokens));
-                let now = (rows, spread.busiest_experts(f64::from(tokens), rows));
+                let now = (rows, spread.loads(f64::from(tokens)).0.bytes_y);
                 assert!(now.0 >= before.0 && now.1 >= before.1 - 1e-9, "{routed}/{active} on {ep}, {tokens}: {before:?} then {now:?}");
                 before = now;
             }
@@ -185,17 +185,15 @@ mod tests {
             let spread = ExpertSpread::new(routed, active, ep, 1.0, 128);
             for tokens in [1usize, 4, 16, 64, 512] {
                 let (rows, experts) = drawn(routed as usize, active as usize, ep as usize, tokens, 300);
-                let (mut busy, mut mean) = (Quantities::default(), Quantities::default());
-                spread.fill(tokens as f64, &mut busy, &mut mean);
+                let (busy, mean) = spread.loads(tokens as f64);
                 // The normal approximation is coarse where the mean is about one; the mean alone would be off by up to a factor of 8.
-                let tolerance = if mean.expert_rows < 4.0 { 0.16 } else { 0.05 };
-                approx::assert_relative_eq!(busy.expert_rows, rows, max_relative = tolerance);
-                approx::assert_relative_eq!(busy.active_experts, experts, max_relative = tolerance);
+                let tolerance = if mean.x < 4.0 { 0.16 } else { 0.05 };
+                approx::assert_relative_eq!(busy.x, rows, max_relative = tolerance);
+                approx::assert_relative_eq!(busy.bytes_y, experts, max_relative = tolerance);
             }
         }
         let one = ExpertSpread::new(256, 8, 1, 1.0, 128);
-        let (mut busy, mut mean) = (Quantities::default(), Quantities::default());
-        one.fill(100.0, &mut busy, &mut mean);
-        assert_eq!(busy.expert_rows.to_bits(), mean.expert_rows.to_bits());
+        let (busy, mean) = one.loads(100.0);
+        assert_eq!(busy.x.to_bits(), mean.x.to_bits());
     }
 }

@@ -5,9 +5,10 @@
 //! (all-to-all) only if attention is data-parallel; inside one tensor-parallel group every chip already has every token.
 
 use super::collective::AllReduce;
-use super::operator::{Collective, Corner, ExchangeLine, Input, Kernel, Operator, Transfer};
+use super::operator::{Collective, Corner, ExchangeLine, Kernel, Operator, Transfer};
 use super::options::{RooflineOptions, ScaleUp};
 use super::rates::{Rate, Rates};
+use super::work::Input;
 use crate::hardware::{AllToAll, Exchange};
 use crate::model::{Attention, Experts, Model, UNQUANTIZED};
 use crate::perf::{Parallelism, PerfError};

@@ -25,13 +25,15 @@
 //!
 //! # Speed
 //! Everything that does not depend on the batch is computed once. Of a decode batch only attention sees the context; what the other
-//! operators cost is kept per number of sequences. An iteration with prefill evaluates some twenty linear forms.
+//! operators cost is kept per number of sequences. An iteration with prefill evaluates some twenty linear forms, most of them in the short
+//! form of `plan`, which keeps the bits.
 
 mod collective;
 mod experts;
 mod layers;
 mod operator;
 mod options;
+mod plan;
 mod rates;
 #[cfg(test)]
 mod tests;
@@ -44,9 +46,10 @@ pub use options::{RooflineOptions, ScaleUp};
 
 use self::experts::ExpertSpread;
 use self::layers::Builder;
-use self::operator::{ContextGrowth, Growth, Kernel, Operator};
+use self::operator::{Growth, Kernel, Operator, Sums};
+use self::plan::Plan;
 use self::rates::Rates;
-use self::work::{Spread, Work};
+use self::work::{Input, Spread, rows_share};
 use super::{Basis, BatchShape, DecodeRun, IterationCost, Parallelism, PerfError, PerfModel};
 use crate::hardware::{AllToAll, Chip};
 use crate::model::Model;
@@ -73,7 +76,9 @@ pub struct Roofline {
     operators: Vec<Operator>,
     /// Of these, the ones that depend on the context of decoding sequences.
     decode_attention: Vec<Kernel>,
-    /// Sums over the others in a batch of so many decoding sequences, by their number.
+    /// The others.
+    base: Plan,
+    /// Sums over the latter in a batch of so many decoding sequences, by their number.
     decode_base: Vec<Sums>,
     spread: Spread,
     chips: f64,
@@ -84,31 +89,6 @@ pub struct Roofline {
 
 /// Decode batches up to this size are computed ahead.
 const PRECOMPUTED_BATCHES: u32 = 1024;
-
-/// Sums over operators.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Sums {
-    cost: IterationCost,
-    prefill_ns: f64,
-}
-
-impl Sums {
-    fn add(&mut self, row: &OperatorCost) {
-        self.cost.duration_ns += row.duration_ns;
-        self.cost.compute_ns += row.compute_ns;
-        self.cost.memory_ns += row.memory_ns;
-        self.cost.flops += row.flops;
-        self.cost.memory_bytes += row.memory_bytes;
-        self.cost.link_bytes += row.link_bytes;
-        self.prefill_ns += row.duration_ns * row.prefill_share;
-    }
-
-    /// Fraction of the time so far that prefill causes.
-    fn prefill_share(&self, work: &Work) -> f64 {
-        // Exact at both ends: rounding must not book a joule of pure decode to prefill.
-        if work.rows_share <= 0.0 || work.rows_share >= 1.0 { work.rows_share } else { self.prefill_ns / self.cost.duration_ns }
-    }
-}
 
 impl Roofline {
     /// Checks that the parts fit together and computes all that does not depend on the batch.
@@ -145,12 +125,15 @@ impl Roofline {
         let scale_up = ["bandwidth", "latency", "efficiency"].into_iter().filter(|_| link_is_used).map(str::to_owned).collect();
         let notes = [&[String::new()], rates.notes.as_slice()].concat().join("; ");
         let decode_attention = operators.iter().filter_map(Operator::decode_attention).copied().collect();
+        let chips = f64::from(parallelism.chips());
+        let base = Plan::new(&operators, chips);
         let mut roofline = Self {
             operators,
             decode_attention,
+            base,
             decode_base: Vec::new(),
-            spread: Spread { dp: parallelism.dp, experts },
-            chips: f64::from(parallelism.chips()),
+            spread: Spread::new(parallelism.dp, experts),
+            chips,
             overhead_ns,
             provenance: format!("roofline: {} on {} × {}{collectives}{notes}", model.name(), parallelism.chips(), chip.name),
             basis: Basis { chip: rates.read, scale_up, own: options.figures(shape.experts.is_some(), parallelism.ep, own_exchange) },
@@ -168,9 +151,7 @@ impl Roofline {
         let work = self.spread.work(batch);
         let mut rows: Vec<_> = self.operators.iter().filter_map(|o| o.cost(&work, self.chips)).collect();
         let mut sums = Sums::default();
-        for row in &rows {
-            sums.add(row);
-        }
+        self.operators.iter().for_each(|operator| operator.add_to(&mut sums, &work, self.chips));
         rows.push(OperatorCost {
             name: "host",
             layers: 1,
@@ -181,54 +162,36 @@ impl Roofline {
             compute_ns: 0.0,
             memory_ns: 0.0,
             bound: Bound::Host,
-            prefill_share: sums.prefill_share(&work),
+            prefill_share: sums.prefill_share(rows_share(batch)),
         });
         rows
     }
 
-    /// Sums over the operators that do not see the context of decoding sequences.
-    fn base(&self, work: &Work) -> Sums {
-        let mut sums = Sums::default();
-        for operator in self.operators.iter().filter(|o| o.decode_attention().is_none()) {
-            if let Some(row) = operator.cost(work, self.chips) {
-                sums.add(&row);
-            }
-        }
-        sums
+    /// Sums over the operators that do not see the context of decoding sequences, of a batch that is not empty.
+    fn base(&self, batch: &BatchShape) -> Sums {
+        self.base.sums(&self.spread.work(batch))
     }
 
     /// The same for a batch of so many decoding sequences.
     fn base_of_decode(&self, sequences: u32) -> Sums {
         let batch = BatchShape { decode_sequences: sequences, ..BatchShape::default() };
-        if batch.is_empty() { Sums::default() } else { self.base(&self.spread.work(&batch)) }
+        if batch.is_empty() { Sums::default() } else { self.base(&batch) }
     }
 
-    /// The work of `batch` as far as decode attention sees it, and the sums over all other operators.
-    fn prepare(&self, batch: &BatchShape) -> (Work, Sums) {
-        if batch.prefill_tokens > 0 {
-            let work = self.spread.work(batch);
-            return (work, self.base(&work));
-        }
-        let ahead = self.decode_base.get(batch.decode_sequences as usize);
-        (self.spread.attention(batch), ahead.copied().unwrap_or_else(|| self.base_of_decode(batch.decode_sequences)))
-    }
-
-    fn cost(&self, work: &Work, base: Sums) -> IterationCost {
-        let mut sums = base;
+    /// The cost of a batch that is not empty.
+    fn cost(&self, batch: &BatchShape) -> IterationCost {
+        let (mut sums, rows_share) = if batch.prefill_tokens > 0 {
+            (self.base(batch), rows_share(batch))
+        } else {
+            let ahead = self.decode_base.get(batch.decode_sequences as usize);
+            (ahead.copied().unwrap_or_else(|| self.base_of_decode(batch.decode_sequences)), 0.0)
+        };
         for kernel in &self.decode_attention {
-            if let Some(row) = kernel.cost(work, self.chips) {
-                sums.add(&row);
-            }
+            let [busy, mean] = self.spread.decode_attention(batch, kernel.input);
+            kernel.add_to(&mut sums, busy, mean, 0.0, self.chips);
         }
-        let prefill_share = sums.prefill_share(work);
+        let prefill_share = sums.prefill_share(rows_share);
         IterationCost { duration_ns: (sums.cost.duration_ns + self.overhead_ns).max(1.0), prefill_share, ..sums.cost }
-    }
-
-    /// How much the context of the busiest and of the mean chip grows in one decode iteration.
-    fn context_growth(&self, batch: &BatchShape, windowed_growth: u32) -> [ContextGrowth; 2] {
-        let of =
-            |share: f64| ContextGrowth { full: f64::from(batch.decode_sequences) * share, windowed: f64::from(windowed_growth) * share };
-        [of(self.spread.busiest(batch.decode_sequences)), of(1.0 / f64::from(self.spread.dp))]
     }
 }
 
@@ -241,23 +204,22 @@ fn exchange_figures(all_to_all: &AllToAll) -> Vec<String> {
 
 impl PerfModel for Roofline {
     fn iteration(&self, batch: &BatchShape) -> IterationCost {
-        if batch.is_empty() {
-            return IterationCost::default();
-        }
-        let (work, base) = self.prepare(batch);
-        self.cost(&work, base)
+        if batch.is_empty() { IterationCost::default() } else { self.cost(batch) }
     }
 
     fn decode_run(&self, batch: &BatchShape, windowed_growth: u32) -> DecodeRun {
+        let mut run = DecodeRun { first: self.iteration(batch), step: IterationCost::default(), iterations: 1 };
         if batch.is_empty() || batch.prefill_tokens > 0 {
-            return DecodeRun { first: self.iteration(batch), step: IterationCost::default(), iterations: 1 };
+            return run;
         }
-        let (work, base) = self.prepare(batch);
-        let [busy, mean] = self.context_growth(batch, windowed_growth);
-        let mut run = DecodeRun { first: self.cost(&work, base), step: IterationCost::default(), iterations: u64::MAX };
+        run.iterations = u64::MAX;
+        // How much the context of the busiest and of the mean chip grows in one iteration.
+        let shares = [self.spread.busiest(batch.decode_sequences), self.spread.even()];
         for kernel in &self.decode_attention {
-            let Some(growth) = kernel.growth(&work, busy, mean, self.chips) else { continue };
-            let Growth { duration_ns, flops, memory_bytes, compute_ns, memory_ns, iterations } = growth;
+            let [load, _] = self.spread.decode_attention(batch, kernel.input);
+            let tokens = if kernel.input == Input::DecodeWindowed { windowed_growth } else { batch.decode_sequences };
+            let Growth { duration_ns, flops, memory_bytes, compute_ns, memory_ns, iterations } =
+                kernel.growth(load, shares.map(|share| f64::from(tokens) * share), self.chips);
             run.step.duration_ns += duration_ns;
             run.step.flops += flops;
             run.step.memory_bytes += memory_bytes;

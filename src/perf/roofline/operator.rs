@@ -1,50 +1,8 @@
 //! One operator of an iteration: what it is linear in and what bounds it.
 
 use super::collective::AllReduce;
-use super::work::{Quantities, Work};
-
-/// Which quantities an operator is linear in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Input {
-    Rows,
-    Logits,
-    PrefillFull,
-    PrefillWindowed,
-    DecodeFull,
-    DecodeWindowed,
-    Experts,
-    /// Tokens whose latent is expanded to keys and values.
-    Expanded,
-    /// Tokens whose queries and outputs are absorbed.
-    Absorbed,
-}
-
-impl Input {
-    /// (x, what else FLOPs are linear in, what else bytes are linear in).
-    fn of(self, q: &Quantities) -> (f64, f64, f64) {
-        match self {
-            Self::Rows => (q.rows, 0.0, 0.0),
-            Self::Logits => (q.logits, 0.0, 0.0),
-            Self::PrefillFull => (q.prefill_tokens, q.prefill_pairs, q.prefill_context),
-            Self::PrefillWindowed => (q.prefill_tokens, q.prefill_windowed_pairs, q.prefill_windowed_context),
-            Self::DecodeFull => (q.decode_sequences, q.decode_context, q.decode_context),
-            Self::DecodeWindowed => (q.decode_sequences, q.decode_windowed_context, q.decode_windowed_context),
-            Self::Experts => (q.expert_rows, q.expert_padding, q.active_experts),
-            Self::Expanded => (q.prefill_context, 0.0, 0.0),
-            Self::Absorbed => (q.decode_sequences, 0.0, 0.0),
-        }
-    }
-
-    /// Fraction of the operator that prefill causes.
-    const fn prefill_share(self, work: &Work) -> f64 {
-        match self {
-            Self::Rows | Self::Experts => work.rows_share,
-            Self::Logits => work.logits_share,
-            Self::PrefillFull | Self::PrefillWindowed | Self::Expanded => 1.0,
-            Self::DecodeFull | Self::DecodeWindowed | Self::Absorbed => 0.0,
-        }
-    }
-}
+use super::work::{Input, Load, Work};
+use crate::perf::{IterationCost, Line};
 
 /// What an operator's time is made of, most of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +57,28 @@ pub struct OperatorCost {
     pub prefill_share: f64,
 }
 
+/// Sums over operators.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Sums {
+    pub cost: IterationCost,
+    /// The part of the duration that prefill causes.
+    pub prefill_ns: f64,
+}
+
+impl Sums {
+    #[inline]
+    pub(super) fn add_time(&mut self, duration_ns: f64, prefill_share: f64) {
+        self.cost.duration_ns += duration_ns;
+        self.prefill_ns += duration_ns * prefill_share;
+    }
+
+    /// Fraction of the time so far that prefill causes, where it causes `rows_share` of the rows.
+    pub(super) fn prefill_share(&self, rows_share: f64) -> f64 {
+        // Exact at both ends: rounding must not book a joule of pure decode to prefill.
+        if rows_share <= 0.0 || rows_share >= 1.0 { rows_share } else { self.prefill_ns / self.cost.duration_ns }
+    }
+}
+
 /// How the roofs of arithmetic and memory traffic meet: `(c^p + m^p)^(1/p)`. At a sharp corner both engines would be kept busy from the first
 /// instruction to the last; in a kernel that needs both, one waits for the other now and then, the more the nearer their times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +101,7 @@ impl Corner {
     }
 
     /// Both times not negative. Roots only: powers are slow and differ between platforms.
+    #[inline]
     pub(super) fn join(self, compute: f64, memory: f64) -> f64 {
         let (greater, lesser) = if compute > memory { (compute, memory) } else { (memory, compute) };
         if lesser <= 0.0 {
@@ -176,86 +157,75 @@ pub(super) struct Growth {
 const LONGEST_RUN: u64 = 1 << 24;
 
 impl Kernel {
-    /// Nanoseconds of arithmetic and of memory traffic in one layer, and of memory traffic.
-    fn terms(&self, q: &Quantities) -> (f64, f64) {
-        let (x, y_flops, y_bytes) = self.input.of(q);
-        let compute = (self.flops_x * x + self.flops_y * y_flops) * self.flop_ns;
-        let memory = (self.bytes_once + self.bytes_x * x + self.bytes_y * y_bytes) * self.byte_ns;
-        (compute, memory)
+    /// Nanoseconds of arithmetic and of memory traffic in one layer.
+    fn terms(&self, load: Load) -> [f64; 2] {
+        let compute = (self.flops_x * load.x + self.flops_y * load.flops_y) * self.flop_ns;
+        let memory = (self.bytes_once + self.bytes_x * load.x + self.bytes_y * load.bytes_y) * self.byte_ns;
+        [compute, memory]
     }
 
-    /// Cost on an instance of `chips`; `None` if the batch does not need the kernel.
-    pub(super) fn cost(&self, work: &Work, chips: f64) -> Option<OperatorCost> {
-        let (x, ..) = self.input.of(&work.busy);
-        if x <= 0.0 {
-            return None;
+    /// Nanoseconds of all layers.
+    fn duration_ns(&self, load: Load, [compute, memory]: [f64; 2]) -> f64 {
+        f64::from(self.layers) * (self.start_ns + self.start_x_ns * load.x + self.corner.join(compute, memory))
+    }
+
+    /// Adds what it takes and moves on an instance of `chips`; nothing if the batch does not need it. Kept apart from
+    /// [`cost`](Self::cost), which says the same of one operator and more: this one is evaluated some twenty times an iteration.
+    #[inline]
+    pub(super) fn add_to(&self, sums: &mut Sums, busy: Load, mean: Load, prefill_share: f64, chips: f64) {
+        if busy.x <= 0.0 {
+            return;
         }
-        let (compute, memory) = self.terms(&work.busy);
+        sums.add_time(self.duration_ns(busy, self.terms(busy)), prefill_share);
+        let layers = f64::from(self.layers);
+        let flops = layers * (self.flops_x * mean.x + self.flops_y * mean.flops_y);
+        let bytes = layers * (self.bytes_once + self.bytes_x * mean.x + self.bytes_y * mean.bytes_y);
+        sums.cost.flops += flops * chips;
+        sums.cost.memory_bytes += bytes * chips;
+        sums.cost.compute_ns += flops * self.ideal_flop_ns;
+        sums.cost.memory_ns += bytes * self.ideal_byte_ns;
+    }
+
+    /// What bounds it.
+    fn bound(&self, load: Load) -> Bound {
+        let [compute, memory] = self.terms(load);
         let roof = self.corner.join(compute, memory);
-        let time = self.start_ns + self.start_x_ns * x + roof;
-        let bound = match () {
-            () if roof < 0.5 * time => Bound::Latency,
+        match () {
+            () if roof < 0.5 * (self.start_ns + self.start_x_ns * load.x + roof) => Bound::Latency,
             () if compute > memory => Bound::Compute,
             () => Bound::Memory,
-        };
-        let (x, y_flops, y_bytes) = self.input.of(&work.mean);
-        let layers = f64::from(self.layers);
-        let flops = layers * (self.flops_x * x + self.flops_y * y_flops);
-        let bytes = layers * (self.bytes_once + self.bytes_x * x + self.bytes_y * y_bytes);
-        Some(OperatorCost {
-            name: self.name,
-            layers: self.layers,
-            flops: flops * chips,
-            memory_bytes: bytes * chips,
-            link_bytes: 0.0,
-            duration_ns: layers * time,
-            compute_ns: flops * self.ideal_flop_ns,
-            memory_ns: bytes * self.ideal_byte_ns,
-            bound,
-            prefill_share: self.input.prefill_share(work),
-        })
+        }
     }
 
-    /// How decode attention grows when the context of the busiest and the mean chip do; `None` for kernels that do not see context.
-    pub(super) fn growth(&self, work: &Work, busy: ContextGrowth, mean: ContextGrowth, chips: f64) -> Option<Growth> {
-        let (busy, mean) = match self.input {
-            Input::DecodeFull => (busy.full, mean.full),
-            Input::DecodeWindowed => (busy.windowed, mean.windowed),
-            _ => return None,
-        };
-        let (compute, memory) = self.terms(&work.busy);
-        let (slope_c, slope_m) = (self.flops_y * busy * self.flop_ns, self.bytes_y * busy * self.byte_ns);
-        debug_assert_eq!(self.corner, Corner::Sharp, "a line only if the roofs meet sharply");
-        let (slope, iterations) = run_on_the_upper_line(&[(compute, slope_c), (memory, slope_m)]);
+    /// How decode attention grows when the context of the busiest and the mean chip do.
+    pub(super) fn growth(&self, load: Load, [busy, mean]: [f64; 2], chips: f64) -> Growth {
+        debug_assert!(self.input.sees_decode_context() && self.corner == Corner::Sharp, "a line only if the roofs meet sharply");
+        let [compute, memory] = self.terms(load);
+        let arithmetic = Line { first: compute, step: self.flops_y * busy * self.flop_ns };
+        let traffic = Line { first: memory, step: self.bytes_y * busy * self.byte_ns };
+        let (slope, iterations) = run_on_the_upper_line(arithmetic, traffic);
         let layers = f64::from(self.layers);
-        Some(Growth {
+        Growth {
             duration_ns: layers * slope,
             flops: layers * self.flops_y * mean * chips,
             memory_bytes: layers * self.bytes_y * mean * chips,
             compute_ns: layers * self.flops_y * mean * self.ideal_flop_ns,
             memory_ns: layers * self.bytes_y * mean * self.ideal_byte_ns,
             iterations,
-        })
+        }
     }
 }
 
-/// KV tokens by which the decode context of one chip grows in an iteration.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct ContextGrowth {
-    pub full: f64,
-    pub windowed: f64,
-}
-
-/// Slope of the greatest of `lines` (value at 0, slope) and for how many steps from 0 it stays the greatest.
+/// Slope of the greater of two lines and for how many iterations from the first it stays the greater.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded by LONGEST_RUN and not negative")]
-fn run_on_the_upper_line(lines: &[(f64, f64)]) -> (f64, u64) {
-    let (value, slope) = lines
-        .iter()
-        .copied()
-        .fold((f64::NEG_INFINITY, 0.0), |best, line| if line.0 > best.0 || (line.0 >= best.0 && line.1 > best.1) { line } else { best });
-    let overtaken = lines.iter().filter(|line| line.1 > slope).map(|line| (value - line.0) / (line.1 - slope));
-    let last = overtaken.fold(LONGEST_RUN as f64 - 1.0, f64::min);
-    (slope, last.max(0.0) as u64 + 1)
+fn run_on_the_upper_line(one: Line, other: Line) -> (f64, u64) {
+    let other_is_upper = other.first > one.first || (other.first >= one.first && other.step > one.step);
+    let (upper, lower) = if other_is_upper { (other, one) } else { (one, other) };
+    if lower.step <= upper.step {
+        return (upper.step, LONGEST_RUN);
+    }
+    let last = ((upper.first - lower.first) / (lower.step - upper.step)).min(LONGEST_RUN as f64 - 1.0);
+    (upper.step, last.max(0.0) as u64 + 1)
 }
 
 /// A collective of all chips.
@@ -291,33 +261,29 @@ pub(super) struct Transfer {
 }
 
 impl Transfer {
-    pub(super) fn cost(&self, work: &Work) -> Option<OperatorCost> {
-        let (x, ..) = self.input.of(&work.busy);
-        if x <= 0.0 {
-            return None;
-        }
-        let bytes = self.bytes_x * x;
-        let (time, sent) = match &self.collective {
+    /// Nanoseconds and bytes sent of one layer.
+    fn layer(&self, load: Load) -> (f64, f64) {
+        let bytes = self.bytes_x * load.x;
+        match &self.collective {
             Collective::AllReduce(all_reduce) => (all_reduce.time_ns(bytes), all_reduce.ring_bytes(bytes)),
             Collective::Linear { latency_ns, byte_ns } => (latency_ns + bytes * byte_ns, bytes),
             Collective::Exchange(kernels) => {
                 let times = kernels.iter().map(|line| (line.start + bytes * line.per_byte).max(line.least));
                 (times.fold(f64::INFINITY, f64::min), bytes)
             }
-        };
+        }
+    }
+
+    /// Adds what it takes and sends.
+    #[inline]
+    fn add_to(&self, sums: &mut Sums, busy: Load, prefill_share: f64) {
+        if busy.x <= 0.0 {
+            return;
+        }
+        let (time, sent) = self.layer(busy);
         let layers = f64::from(self.layers);
-        Some(OperatorCost {
-            name: self.name,
-            layers: self.layers,
-            flops: 0.0,
-            memory_bytes: 0.0,
-            link_bytes: layers * sent,
-            duration_ns: layers * time,
-            compute_ns: 0.0,
-            memory_ns: 0.0,
-            bound: Bound::Link,
-            prefill_share: self.input.prefill_share(work),
-        })
+        sums.add_time(layers * time, prefill_share);
+        sums.cost.link_bytes += layers * sent;
     }
 }
 
@@ -332,16 +298,50 @@ impl Operator {
     /// The kernel, if it is one that sees the context of decoding sequences.
     pub(super) const fn decode_attention(&self) -> Option<&Kernel> {
         match self {
-            Self::Kernel(kernel) if matches!(kernel.input, Input::DecodeFull | Input::DecodeWindowed) => Some(kernel),
+            Self::Kernel(kernel) if kernel.input.sees_decode_context() => Some(kernel),
             _ => None,
         }
     }
 
-    pub(super) fn cost(&self, work: &Work, chips: f64) -> Option<OperatorCost> {
+    const fn input(&self) -> Input {
         match self {
-            Self::Kernel(kernel) => kernel.cost(work, chips),
-            Self::Transfer(transfer) => transfer.cost(work),
+            Self::Kernel(kernel) => kernel.input,
+            Self::Transfer(transfer) => transfer.input,
         }
+    }
+
+    /// Adds its cost on an instance of `chips`.
+    #[inline]
+    pub(super) fn add_to(&self, sums: &mut Sums, work: &Work, chips: f64) {
+        match self {
+            Self::Kernel(kernel) => {
+                kernel.add_to(sums, work.busy(kernel.input), work.mean(kernel.input), work.prefill_share(kernel.input), chips);
+            }
+            Self::Transfer(transfer) => transfer.add_to(sums, work.busy(transfer.input), work.prefill_share(transfer.input)),
+        }
+    }
+
+    /// The sums with its cost in them.
+    pub(super) fn added_to(&self, mut sums: Sums, work: &Work, chips: f64) -> Sums {
+        self.add_to(&mut sums, work, chips);
+        sums
+    }
+
+    /// Its row of the table; `None` if the batch does not need it.
+    pub(super) fn cost(&self, work: &Work, chips: f64) -> Option<OperatorCost> {
+        let load = work.busy(self.input());
+        if load.x <= 0.0 {
+            return None;
+        }
+        let mut sums = Sums::default();
+        self.add_to(&mut sums, work, chips);
+        let (name, layers, bound) = match self {
+            Self::Kernel(kernel) => (kernel.name, kernel.layers, kernel.bound(load)),
+            Self::Transfer(transfer) => (transfer.name, transfer.layers, Bound::Link),
+        };
+        let IterationCost { duration_ns, compute_ns, memory_ns, flops, memory_bytes, link_bytes, .. } = sums.cost;
+        let prefill_share = work.prefill_share(self.input());
+        Some(OperatorCost { name, layers, flops, memory_bytes, link_bytes, duration_ns, compute_ns, memory_ns, bound, prefill_share })
     }
 }
 
@@ -365,11 +365,15 @@ mod tests {
 
     #[test]
     fn a_run_ends_where_a_steeper_line_takes_over() {
-        // 10 constant, 4 + 2j: equal at j = 3, which still lies on both; at 4 the second is greater.
-        assert_eq!(run_on_the_upper_line(&[(10.0, 0.0), (4.0, 2.0)]), (0.0, 4));
-        // At equal values the steeper counts from the start.
-        assert_eq!(run_on_the_upper_line(&[(4.0, 0.0), (4.0, 2.0)]), (2.0, LONGEST_RUN));
-        // 9.5 is reached at 2.75: iterations 0, 1, 2.
-        assert_eq!(run_on_the_upper_line(&[(9.5, 0.0), (4.0, 2.0)]), (0.0, 3));
+        let line = |first, step| Line { first, step };
+        for lines in [|one, other| run_on_the_upper_line(one, other), |one, other| run_on_the_upper_line(other, one)] {
+            // 10 constant, 4 + 2j: equal at j = 3, which still lies on both; at 4 the second is greater.
+            assert_eq!(lines(line(10.0, 0.0), line(4.0, 2.0)), (0.0, 4));
+            // At equal values the steeper counts from the start.
+            assert_eq!(lines(line(4.0, 0.0), line(4.0, 2.0)), (2.0, LONGEST_RUN));
+            // 9.5 is reached at 2.75: iterations 0, 1, 2.
+            assert_eq!(lines(line(9.5, 0.0), line(4.0, 2.0)), (0.0, 3));
+            assert_eq!(lines(line(9.0, 1.0), line(4.0, 1.0)), (1.0, LONGEST_RUN));
+        }
     }
 }

@@ -3,51 +3,99 @@
 use super::experts::ExpertSpread;
 use crate::perf::BatchShape;
 
-/// The quantities that operators are linear in, for one chip (or the tensor-parallel group it belongs to).
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct Quantities {
+/// What an operator is linear in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Input {
     /// Tokens through the linear layers.
-    pub rows: f64,
+    Rows,
     /// Tokens that need logits.
-    pub logits: f64,
-    pub prefill_tokens: f64,
-    pub prefill_pairs: f64,
-    pub prefill_windowed_pairs: f64,
-    pub prefill_context: f64,
-    pub prefill_windowed_context: f64,
-    pub decode_sequences: f64,
-    pub decode_context: f64,
-    pub decode_windowed_context: f64,
-    /// Rows through the routed experts of one chip.
-    pub expert_rows: f64,
-    /// Rows that their tiles waste.
-    pub expert_padding: f64,
-    /// Routed experts of the chip that at least one token uses.
-    pub active_experts: f64,
+    Logits,
+    PrefillFull,
+    PrefillWindowed,
+    DecodeFull,
+    DecodeWindowed,
+    Experts,
+    /// Tokens whose latent is expanded to keys and values.
+    Expanded,
+    /// Tokens whose queries and outputs are absorbed.
+    Absorbed,
 }
 
-/// The work of an iteration.
+impl Input {
+    const COUNT: usize = 9;
+
+    /// True if it grows with the context of decoding sequences.
+    pub(super) const fn sees_decode_context(self) -> bool {
+        matches!(self, Self::DecodeFull | Self::DecodeWindowed)
+    }
+}
+
+/// What an operator is linear in, as numbers of one chip (or the tensor-parallel group it belongs to).
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Load {
+    /// Rows: tokens, sequences; without any the operator does not run.
+    pub x: f64,
+    /// What else FLOPs are linear in: pairs, KV tokens, rows that tiles of experts waste.
+    pub flops_y: f64,
+    /// What else bytes are linear in: KV tokens, routed experts that at least one token uses.
+    pub bytes_y: f64,
+}
+
+impl Load {
+    const fn rows(x: f64) -> Self {
+        Self { x, flops_y: 0.0, bytes_y: 0.0 }
+    }
+}
+
+/// The work of an iteration, by [`Input`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Work {
     /// Of the busiest chip: it sets the duration.
-    pub busy: Quantities,
+    busy: [Load; Input::COUNT],
     /// Of the mean chip: times the number of chips, it sets FLOPs and bytes.
-    pub mean: Quantities,
-    /// Fractions of rows and logits that prefill causes.
-    pub rows_share: f64,
-    pub logits_share: f64,
+    mean: [Load; Input::COUNT],
+    /// Fraction that prefill causes.
+    prefill: [f64; Input::COUNT],
+}
+
+impl Work {
+    /// Of the busiest chip.
+    pub(super) const fn busy(&self, input: Input) -> Load {
+        self.busy[input as usize]
+    }
+
+    /// Of the mean chip.
+    pub(super) const fn mean(&self, input: Input) -> Load {
+        self.mean[input as usize]
+    }
+
+    /// The fraction of an operator that prefill causes.
+    pub(super) const fn prefill_share(&self, input: Input) -> f64 {
+        self.prefill[input as usize]
+    }
 }
 
 /// How a batch spreads over the data-parallel groups and expert ranks of an instance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Spread {
     /// Data-parallel groups.
-    pub dp: u32,
+    dp: u32,
+    /// What a mean one has of all sums.
+    even: f64,
     /// Absent for dense models.
-    pub experts: Option<ExpertSpread>,
+    experts: Option<ExpertSpread>,
 }
 
 impl Spread {
+    pub(super) fn new(dp: u32, experts: Option<ExpertSpread>) -> Self {
+        Self { dp, even: 1.0 / f64::from(dp), experts }
+    }
+
+    /// The share of all sums that a mean group has.
+    pub(super) const fn even(&self) -> f64 {
+        self.even
+    }
+
     /// Sequences stay whole: the busiest of `dp` groups has ⌈n/dp⌉ of `n`, its share of all sums.
     pub(super) fn busiest(&self, sequences: u32) -> f64 {
         if self.dp == 1 || sequences == 0 { 1.0 } else { f64::from(sequences.div_ceil(self.dp)) / f64::from(sequences) }
@@ -55,29 +103,30 @@ impl Spread {
 
     /// The work of `batch`, which is not empty.
     pub(super) fn work(&self, batch: &BatchShape) -> Work {
-        let mut work = self.attention(batch);
+        let mean = loads(batch, self.even, self.even);
+        let busy =
+            if self.dp == 1 { mean } else { loads(batch, self.busiest(batch.prefill_sequences), self.busiest(batch.decode_sequences)) };
+        let rows = rows_share(batch);
+        let logits = share(f64::from(batch.prefill_completions), f64::from(batch.decode_sequences));
+        let mut work = Work { busy, mean, prefill: [rows, logits, 1.0, 1.0, 0.0, 0.0, rows, 1.0, 0.0] };
         if let Some(experts) = self.experts {
-            experts.fill(batch.tokens() as f64, &mut work.busy, &mut work.mean);
+            let (busy, mean) = experts.loads(batch.tokens() as f64);
+            work.busy[Input::Experts as usize] = busy;
+            work.mean[Input::Experts as usize] = mean;
         }
         work
     }
 
-    /// The same without the experts, which attention does not need.
-    pub(super) fn attention(&self, batch: &BatchShape) -> Work {
-        let even = 1.0 / f64::from(self.dp);
-        let mean = quantities(batch, even, even);
-        let busy = if self.dp == 1 {
-            mean
-        } else {
-            quantities(batch, self.busiest(batch.prefill_sequences), self.busiest(batch.decode_sequences))
-        };
-        Work {
-            rows_share: batch.prefill_tokens as f64 / batch.tokens() as f64,
-            logits_share: share(f64::from(batch.prefill_completions), f64::from(batch.decode_sequences)),
-            busy,
-            mean,
-        }
+    /// What decode attention sees of `batch`, with all its layers or those under the window: of the busiest and of the mean chip.
+    pub(super) fn decode_attention(&self, batch: &BatchShape, input: Input) -> [Load; 2] {
+        let mean = decode_load(batch, input, self.even);
+        [if self.dp == 1 { mean } else { decode_load(batch, input, self.busiest(batch.decode_sequences)) }, mean]
     }
+}
+
+/// Fraction of the rows of `batch`, which is not empty, that prefill causes.
+pub(super) fn rows_share(batch: &BatchShape) -> f64 {
+    batch.prefill_tokens as f64 / batch.tokens() as f64
 }
 
 /// `part / (part + rest)`; 0 where there is neither.
@@ -85,22 +134,28 @@ fn share(part: f64, rest: f64) -> f64 {
     if part > 0.0 { part / (part + rest) } else { 0.0 }
 }
 
-/// The sums of `batch` scaled by the chip's share of its prefill and its decode part.
-fn quantities(batch: &BatchShape, prefill: f64, decode: f64) -> Quantities {
+/// The sums of `batch` scaled by the chip's share of its decode part.
+fn decode_load(batch: &BatchShape, input: Input, decode: f64) -> Load {
+    let tokens = if input == Input::DecodeWindowed { batch.decode_windowed_context } else { batch.decode_context };
+    let context = tokens as f64 * decode;
+    Load { x: f64::from(batch.decode_sequences) * decode, flops_y: context, bytes_y: context }
+}
+
+/// The sums of `batch` scaled by the chip's share of its prefill and its decode part; none for experts, who see all groups.
+fn loads(batch: &BatchShape, prefill: f64, decode: f64) -> [Load; Input::COUNT] {
     let decode_sequences = f64::from(batch.decode_sequences) * decode;
-    let prefill_tokens = batch.prefill_tokens as f64 * prefill;
-    let prefill_context = batch.prefill_context as f64 * prefill;
-    Quantities {
-        rows: prefill_tokens + decode_sequences,
-        logits: f64::from(batch.prefill_completions) * prefill + decode_sequences,
-        prefill_tokens,
-        prefill_pairs: batch.prefill_pairs as f64 * prefill,
-        prefill_windowed_pairs: batch.prefill_windowed_pairs as f64 * prefill,
-        prefill_context,
-        prefill_windowed_context: batch.prefill_windowed_context as f64 * prefill,
-        decode_sequences,
-        decode_context: batch.decode_context as f64 * decode,
-        decode_windowed_context: batch.decode_windowed_context as f64 * decode,
-        ..Quantities::default()
-    }
+    let tokens = batch.prefill_tokens as f64 * prefill;
+    let context = batch.prefill_context as f64 * prefill;
+    let windowed = batch.prefill_windowed_context as f64 * prefill;
+    [
+        Load::rows(tokens + decode_sequences),
+        Load::rows(f64::from(batch.prefill_completions) * prefill + decode_sequences),
+        Load { x: tokens, flops_y: batch.prefill_pairs as f64 * prefill, bytes_y: context },
+        Load { x: tokens, flops_y: batch.prefill_windowed_pairs as f64 * prefill, bytes_y: windowed },
+        decode_load(batch, Input::DecodeFull, decode),
+        decode_load(batch, Input::DecodeWindowed, decode),
+        Load::default(),
+        Load::rows(context),
+        Load::rows(decode_sequences),
+    ]
 }
