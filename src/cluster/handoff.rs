@@ -17,7 +17,6 @@ use super::observe::Observer;
 use super::request::Stage;
 use super::state::Cluster;
 use crate::kv::Held;
-use crate::network::Route;
 use crate::sim::SimDuration;
 
 impl<O: Observer> Cluster<O> {
@@ -106,11 +105,21 @@ impl<O: Observer> Cluster<O> {
         let limit = sender.handoff_bytes_per_s().min(receiver.handoff_bytes_per_s());
         self.requests[slot].bytes += bytes;
         if let Some(transfer) = self.requests[slot].transfer {
-            self.fabric.extend(now, transfer, bytes);
+            if let Err(fault) = self.fabric.extend(now, transfer, bytes) {
+                self.fault.get_or_insert(fault);
+            }
         } else {
-            let route = Route { from: self.instances[from.at()].egress, to: self.instances[to.at()].ingress, fabric: self.fabric_port };
-            let transfer = self.fabric.start(now, route, limit, bytes);
-            let index = transfer.0 as usize;
+            let ports = [self.instances[from.at()].egress, self.instances[to.at()].ingress, self.fabric_port.unwrap_or_default()];
+            let crossed = if self.fabric_port.is_some() { &ports[..] } else { &ports[..2] };
+            let transfer = self.fabric.route(crossed).and_then(|route| self.fabric.start(now, route, limit, bytes));
+            let transfer = match transfer {
+                Ok(transfer) => transfer,
+                Err(fault) => {
+                    self.fault.get_or_insert(fault);
+                    return;
+                }
+            };
+            let index = transfer.at();
             if self.transfer_owner.len() <= index {
                 self.transfer_owner.resize(index + 1, slot);
             }
@@ -121,12 +130,24 @@ impl<O: Observer> Cluster<O> {
             self.change_transfers(from, 1);
             self.change_transfers(to, 1);
         }
-        self.schedule_network();
+        self.network_changed();
     }
 
-    fn schedule_network(&mut self) {
+    /// Rates are shared anew once the clock moves on, however much happens until then; what has finished by now is told at once.
+    fn network_changed(&mut self) {
         let generation = self.network_generation.bump();
-        if let Some((at, _)) = self.fabric.next_finish() {
+        self.network_pending = true;
+        if self.fabric.has_finished() {
+            let event = Event::TransferFinished { generation };
+            self.queue.push(event.key(self.now), event);
+        }
+    }
+
+    /// Nothing more happens at this instant: rates are shared, and the next transfer's end is known.
+    pub(super) fn schedule_network(&mut self) {
+        self.network_pending = false;
+        let generation = self.network_generation.bump();
+        if let Some(at) = self.fabric.next_finish() {
             let event = Event::TransferFinished { generation };
             self.queue.push(event.key(at), event);
         }
@@ -134,10 +155,8 @@ impl<O: Observer> Cluster<O> {
 
     /// A transfer has moved its last byte.
     pub(super) fn on_transfer_finished(&mut self) {
-        let Some((_, transfer)) = self.fabric.next_finish().filter(|(at, _)| *at <= self.now) else { return self.schedule_network() };
-        let now = self.now;
-        self.fabric.finish(now, transfer);
-        let slot = self.transfer_owner[transfer.0 as usize];
+        let Some(transfer) = self.fabric.pop_finished(self.now) else { return self.network_changed() };
+        let slot = self.transfer_owner[transfer.at()];
         let request = &mut self.requests[slot];
         request.transfer = None;
         let (from, to) = (request.instance, request.decode_instance);
@@ -146,7 +165,7 @@ impl<O: Observer> Cluster<O> {
             self.change_transfers(to, -1);
         }
         self.deliver_if_sent(slot);
-        self.schedule_network();
+        self.network_changed();
     }
 
     /// Once the prompt is done and its last byte has left the wire, set-up and latency remain.

@@ -6,6 +6,7 @@ use super::audit::Violation;
 use super::event::{Event, arrival_key};
 use super::observe::Observer;
 use super::state::Cluster;
+use crate::network::NetworkError;
 use crate::sim::{EventKey, Livelock, SimTime};
 use crate::workload::{Workload, WorkloadError};
 
@@ -30,6 +31,9 @@ pub enum RunError {
     /// The simulation stands still: our error.
     #[error(transparent)]
     Livelock(#[from] Livelock),
+    /// The network was asked for nonsense: our error.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// An invariant is broken: our error.
     #[error(transparent)]
     Violation(#[from] Violation),
@@ -47,7 +51,14 @@ impl<O: Observer> Cluster<O> {
         let mut until_progress = 1u32;
         loop {
             let arrival = workload.peek()?.map(|at| arrival_key(at.max(self.now)));
-            let event = self.next_event();
+            let mut event = self.next_event();
+            if let Some(fault) = self.fault.take() {
+                return Err(fault.into());
+            }
+            if self.network_pending && arrival.into_iter().chain(event).all(|key| key.at() > self.now) {
+                self.schedule_network();
+                event = self.next_event();
+            }
             let Some(key) = arrival.into_iter().chain(event).min().filter(|key| key.at() <= end) else {
                 // The clock runs on to a given end, although nothing happens any more.
                 if self.spec.end.is_some() {

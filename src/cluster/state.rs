@@ -11,7 +11,7 @@ use super::list::List;
 use super::observe::{IterationRecord, Observer};
 use super::request::Requests;
 use super::spec::{ClusterSpec, ModelId, Overlap, PoolSpec, Role};
-use crate::network::{Fabric, PortId};
+use crate::network::{Fabric, NetworkError, PortId};
 use crate::policy::Router;
 use crate::sim::{EventKey, EventQueue, Generation, LivelockGuard, Purpose, SimDuration, SimTime, Streams};
 
@@ -70,6 +70,10 @@ pub struct Cluster<O: Observer> {
     pub(super) fabric: Fabric,
     pub(super) fabric_port: Option<PortId>,
     pub(super) network_generation: Generation,
+    /// Something has changed on the network at this instant.
+    pub(super) network_pending: bool,
+    /// The first thing that the network refused: the run ends.
+    pub(super) fault: Option<NetworkError>,
     /// The request that each transfer carries, by transfer.
     pub(super) transfer_owner: Vec<Slot>,
     pub(super) queue: EventQueue<Event>,
@@ -94,7 +98,10 @@ impl<O: Observer> Cluster<O> {
     /// An empty cluster at time zero. `spec` has been validated.
     pub fn new(spec: ClusterSpec, observer: O) -> Self {
         let mut fabric = Fabric::default();
-        let fabric_port = spec.network.fabric_bytes_per_s.map(|rate| fabric.add_port(rate));
+        let mut fault = None;
+        // A run with a fault does not start.
+        let mut add_port = |rate| fabric.add_port(rate).inspect_err(|&error| _ = fault.get_or_insert(error)).unwrap_or_default();
+        let fabric_port = spec.network.fabric_bytes_per_s.map(&mut add_port);
         let mut pools = Vec::new();
         let mut instances = Vec::new();
         for (index, pool) in spec.pools.iter().enumerate() {
@@ -107,7 +114,7 @@ impl<O: Observer> Cluster<O> {
                 .find(|&tokens| tokens > 0)
                 .unwrap_or_default();
             for _ in 0..pool.instances {
-                let ports = (fabric.add_port(pool.port_bytes_per_s), fabric.add_port(pool.port_bytes_per_s));
+                let ports = (add_port(pool.port_bytes_per_s), add_port(pool.port_bytes_per_s));
                 let instance = InstanceId(u32::try_from(instances.len()).unwrap_or(u32::MAX));
                 instances.push(Instance::new(instance, id, pool, spec.classes.len(), group, ports));
             }
@@ -123,6 +130,8 @@ impl<O: Observer> Cluster<O> {
             fabric,
             fabric_port,
             network_generation: Generation::default(),
+            network_pending: false,
+            fault,
             transfer_owner: Vec::new(),
             queue: EventQueue::default(),
             now: SimTime::ZERO,
