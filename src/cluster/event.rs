@@ -22,13 +22,16 @@ pub(crate) enum Event {
 const _: () = assert!(size_of::<Event>() <= 16);
 
 /// What must look again at this instant, once every event of the instant has been handled. The order is that of the agenda: memory
-/// first, so that handoffs that were waiting take part in the batches formed after it; of equals, the lower index.
+/// first, so that handoffs that were waiting take part in the batches formed after it, and the network last, so that it is shared once for
+/// all that the instant has changed; of equals, the lower index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Wake {
     /// Requests that wait for decode memory of a model, some of which may be free.
     Memory(ModelId),
     /// An instance that is idle, or at the end of an iteration: it forms a batch.
     Instance(InstanceId),
+    /// The network: its bandwidth is shared among the transfers that there are now.
+    Network,
 }
 
 /// The order of events at one instant, smallest first. This table is the only one.
@@ -40,6 +43,7 @@ pub(crate) enum Wake {
 /// | iteration finished | its tokens leave and free memory before any batch is formed |
 /// | deadline | a token at the deadline is in time |
 /// | memory, formation | the agenda: batches are formed from all that is known of the instant; all arrivals of an instant are in before an idle instance starts, as an engine drains its input queue |
+/// | network | bandwidth is shared once for all transfers that begin or end at the instant |
 /// | again | the agenda once more, for what formation has caused |
 mod class {
     pub(super) const ARRIVAL: u8 = 0;
@@ -50,7 +54,8 @@ mod class {
     pub(super) const DEADLINE: u8 = 5;
     pub(super) const MEMORY: u8 = 6;
     pub(super) const FORMATION: u8 = 7;
-    pub(super) const AGAIN: u8 = 8;
+    pub(super) const NETWORK: u8 = 8;
+    pub(super) const AGAIN: u8 = 9;
 }
 
 impl Event {
@@ -72,6 +77,7 @@ impl Wake {
         match self {
             Self::Memory(model) => EventKey::new(at, class::MEMORY, u32::from(model.0)),
             Self::Instance(instance) => EventKey::new(at, class::FORMATION, instance.0),
+            Self::Network => EventKey::new(at, class::NETWORK, 0),
         }
     }
 }
@@ -117,6 +123,7 @@ mod tests {
             Wake::Memory(ModelId(7)).key(at),
             Wake::Instance(InstanceId(2)).key(at),
             Wake::Instance(instance).key(at),
+            Wake::Network.key(at),
             again_key(at),
             end_key(at),
             arrival_key(SimTime::from_ns(6)),

@@ -9,6 +9,7 @@ use super::process::handoff::Handoffs;
 use super::process::{engine, timeout};
 use super::spec::{ClusterSpec, SpecError};
 use super::state::{Audit, Violation, World};
+use crate::network::NetworkError;
 use crate::sim::{EventKey, Livelock, LivelockGuard, SimDuration, SimTime, TooMany};
 use crate::workload::{Workload, WorkloadError};
 
@@ -36,6 +37,9 @@ pub enum RunError {
     /// The simulation stands still: our error.
     #[error(transparent)]
     Livelock(#[from] Livelock),
+    /// The network was asked for nonsense: our error.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// An invariant is broken: our error.
     #[error(transparent)]
     Violation(#[from] Violation),
@@ -224,7 +228,11 @@ impl<O: Observer> Cluster<O> {
             match wake {
                 Wake::Memory(model) => handoffs.retry(world, model),
                 Wake::Instance(id) => engine::form(world, id, &mut |world, id, slot| handoffs.may_start(world, id, slot)),
+                Wake::Network => world.share_wire(),
             }
+        }
+        if let Some(fault) = world.wire.take_fault() {
+            return Err(fault.into());
         }
         if let Some(audit) = &mut self.audit {
             audit.instant(&mut self.world)?;

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::ids::ModelId;
 use crate::kv::KvError;
+use crate::network::NetworkError;
 use crate::perf::PerfModel;
 use crate::policy::RouterKind;
 use crate::power::InstancePower;
@@ -34,12 +35,15 @@ impl Role {
 }
 
 /// A cluster that cannot be built: user error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Error)]
 #[non_exhaustive]
 pub enum SpecError {
     /// More of something than can be numbered.
     #[error(transparent)]
     TooMany(#[from] TooMany),
+    /// A bandwidth cannot be.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// The KV memory of a pool cannot be.
     #[error(transparent)]
     Kv(#[from] KvError),

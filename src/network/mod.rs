@@ -2,7 +2,16 @@
 //!
 //! Owns: how ports share their bandwidth among transfers. Must not know: what is transferred, or who waits for it.
 
+mod error;
 mod fabric;
-mod tournament;
+mod fill;
+mod fixed;
+mod group;
+mod heap;
+mod route;
+mod shared;
 
-pub use fabric::{Fabric, PortId, Route, TransferId};
+pub use error::NetworkError;
+pub use fabric::Fabric;
+pub use group::TransferId;
+pub use route::{PortId, RouteId};

@@ -24,6 +24,7 @@ pub(crate) struct Agenda {
     /// Posted and not yet taken.
     models: Arena<ModelId, bool>,
     instances: Arena<InstanceId, bool>,
+    network: bool,
 }
 
 impl Agenda {
@@ -35,6 +36,7 @@ impl Agenda {
         match wake {
             Wake::Memory(model) => &mut self.models[model],
             Wake::Instance(instance) => &mut self.instances[instance],
+            Wake::Network => &mut self.network,
         }
     }
 

@@ -113,7 +113,7 @@ impl Fleet {
             let of_model = spec.classes.iter().filter(|class| class.model == pool.model);
             let group_tokens = of_model.map(|class| class.prefix_tokens).find(|&tokens| tokens > 0).unwrap_or_default();
             for _ in 0..pool.instances {
-                let ports = (wire.add_port(pool.port_bytes_per_s), wire.add_port(pool.port_bytes_per_s));
+                let ports = (wire.add_port(pool.port_bytes_per_s)?, wire.add_port(pool.port_bytes_per_s)?);
                 instances.push("instances", Instance::new(id, pool, group_tokens, ports)?)?;
             }
         }

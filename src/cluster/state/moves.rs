@@ -296,13 +296,6 @@ impl<O: Observer> World<O> {
         self.memory_freed(id);
     }
 
-    /// Schedules the event of the next transfer that ends.
-    pub(super) fn schedule_wire(&mut self) {
-        if let Some((at, event)) = self.wire.next_event() {
-            self.calendar.schedule_at(at, event);
-        }
-    }
-
     /// Once the prompt is done and its last byte has left the wire, set-up and latency remain. A request whose client left during a
     /// layer-wise prefill holds memory on the decode side only, and leaves.
     pub(super) fn deliver_if_sent(&mut self, slot: Slot) {

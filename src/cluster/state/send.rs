@@ -1,7 +1,7 @@
 //! KV on its way to the decode side: what is offered to the network, and when.
 
 use super::world::World;
-use crate::cluster::event::Event;
+use crate::cluster::event::{Event, Wake};
 use crate::cluster::ids::{InstanceId, Slot};
 use crate::cluster::observe::Observer;
 use crate::sim::SimDuration;
@@ -27,7 +27,7 @@ impl<O: Observer> World<O> {
             self.change_transfers(from, 1);
             self.change_transfers(to, 1);
         }
-        self.schedule_wire();
+        self.wire_changed();
     }
 
     /// An iteration begins on an instance that hands on, with layer-wise overlap: its chunks will have KV to send after their first layer.
@@ -76,7 +76,7 @@ impl<O: Observer> World<O> {
     /// A transfer has moved its last byte.
     pub(crate) fn end_transfer(&mut self) {
         let now = self.now();
-        if let Some(slot) = self.wire.finish(now, &mut self.requests) {
+        if let Some(slot) = self.wire.pop_finished(now, &mut self.requests) {
             let (from, to) = (self.requests[slot].progress.instance, self.requests[slot].progress.decode_instance);
             self.change_transfers(from, -1);
             if let Some(to) = to {
@@ -84,7 +84,22 @@ impl<O: Observer> World<O> {
             }
             self.deliver_if_sent(slot);
         }
-        self.schedule_wire();
+        self.wire_changed();
+    }
+
+    /// Bandwidth is shared anew when nothing more changes at this instant; transfers that have ended by now are told at once.
+    fn wire_changed(&mut self) {
+        self.agenda.post(Wake::Network);
+        if let Some(event) = self.wire.finished_event() {
+            self.calendar.schedule(SimDuration::ZERO, event);
+        }
+    }
+
+    /// Nothing more changes on the network at this instant.
+    pub(crate) fn share_wire(&mut self) {
+        if let Some((at, event)) = self.wire.next_event() {
+            self.calendar.schedule_at(at, event);
+        }
     }
 
     /// Changes the number of transfers that keep an instance waiting.

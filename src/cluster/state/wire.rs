@@ -3,8 +3,8 @@
 use super::fleet::Fleet;
 use super::requests::Requests;
 use crate::cluster::event::Event;
-use crate::cluster::ids::Slot;
-use crate::network::{Fabric, PortId, Route, TransferId};
+use crate::cluster::ids::{InstanceId, Slot};
+use crate::network::{Fabric, NetworkError, PortId, TransferId};
 use crate::sim::{Generation, SimTime};
 
 /// What moves, and for whom.
@@ -17,17 +17,26 @@ pub(crate) struct Wire {
     generation: Generation,
     /// The request that each transfer carries, by transfer.
     owners: Vec<Slot>,
+    /// The first thing that the network has refused: the run ends.
+    fault: Option<NetworkError>,
 }
 
 impl Wire {
     /// An empty network; `shared_bytes_per_s`: bandwidth that all handoffs share.
-    pub(super) fn new(shared_bytes_per_s: Option<f64>) -> Self {
+    ///
+    /// # Errors
+    /// [`NetworkError`] for a bandwidth that cannot be.
+    pub(super) fn new(shared_bytes_per_s: Option<f64>) -> Result<Self, NetworkError> {
         let mut wire = Self::default();
-        wire.shared = shared_bytes_per_s.map(|rate| wire.fabric.add_port(rate));
-        wire
+        wire.shared = shared_bytes_per_s.map(|rate| wire.fabric.add_port(rate)).transpose()?;
+        Ok(wire)
     }
 
-    pub(super) fn add_port(&mut self, bytes_per_s: f64) -> PortId {
+    /// Adds a port of a bandwidth, bytes per second.
+    ///
+    /// # Errors
+    /// [`NetworkError`] for a bandwidth that cannot be.
+    pub(super) fn add_port(&mut self, bytes_per_s: f64) -> Result<PortId, NetworkError> {
         self.fabric.add_port(bytes_per_s)
     }
 
@@ -36,41 +45,63 @@ impl Wire {
         let request = &mut requests[slot];
         let Some(to) = request.progress.decode_instance else { return false };
         request.handoff.bytes += bytes;
-        if let Some(transfer) = request.handoff.transfer {
-            self.fabric.extend(now, transfer, bytes);
-            return false;
+        let transfer = match request.handoff.transfer {
+            Some(transfer) => self.fabric.extend(now, transfer, bytes).map(|()| None),
+            None => self.start(now, fleet, (request.progress.instance, to), bytes).map(Some),
+        };
+        match transfer {
+            Ok(Some(transfer)) => {
+                let index = transfer.at();
+                if self.owners.len() <= index {
+                    self.owners.resize(index + 1, slot);
+                }
+                self.owners[index] = slot;
+                request.handoff.transfer = Some(transfer);
+                request.timeline.transfer_start.get_or_insert(now);
+                true
+            }
+            Ok(None) => false,
+            Err(fault) => {
+                self.fault.get_or_insert(fault);
+                false
+            }
         }
-        let from = request.progress.instance;
-        let limit = fleet.pool_of(from).spec.handoff_bytes_per_s().min(fleet.pool_of(to).spec.handoff_bytes_per_s());
-        let (egress, ingress) = (fleet.instance(from).traffic.egress, fleet.instance(to).traffic.ingress);
-        let transfer = self.fabric.start(now, Route { from: egress, to: ingress, fabric: self.shared }, limit, bytes);
-        let index = transfer.0 as usize;
-        if self.owners.len() <= index {
-            self.owners.resize(index + 1, slot);
-        }
-        self.owners[index] = slot;
-        request.handoff.transfer = Some(transfer);
-        request.timeline.transfer_start.get_or_insert(now);
-        true
     }
 
-    /// Ends the transfer that has moved its last byte by now; the request that it carried.
-    pub(super) fn finish(&mut self, now: SimTime, requests: &mut Requests) -> Option<Slot> {
-        let (_, transfer) = self.fabric.next_finish().filter(|(at, _)| *at <= now)?;
-        self.fabric.finish(now, transfer);
-        let slot = self.owner(transfer);
+    fn start(&mut self, now: SimTime, fleet: &Fleet, (from, to): (InstanceId, InstanceId), bytes: f64) -> Result<TransferId, NetworkError> {
+        let limit = fleet.pool_of(from).spec.handoff_bytes_per_s().min(fleet.pool_of(to).spec.handoff_bytes_per_s());
+        let (egress, ingress) = (fleet.instance(from).traffic.egress, fleet.instance(to).traffic.ingress);
+        let route = match self.shared {
+            Some(shared) => self.fabric.route(&[egress, ingress, shared])?,
+            None => self.fabric.route(&[egress, ingress])?,
+        };
+        self.fabric.start(now, route, limit, bytes)
+    }
+
+    /// Takes a transfer that has moved its last byte by now; the request that it carried.
+    pub(super) fn pop_finished(&mut self, now: SimTime, requests: &mut Requests) -> Option<Slot> {
+        let transfer = self.fabric.pop_finished(now)?;
+        let slot = self.owners[transfer.at()];
         requests[slot].handoff.transfer = None;
         Some(slot)
     }
 
-    fn owner(&self, transfer: TransferId) -> Slot {
-        self.owners[transfer.0 as usize]
+    /// The event of a transfer that has already ended, if there is one. Every event scheduled before is void.
+    pub(super) fn finished_event(&mut self) -> Option<Event> {
+        let generation = self.generation.bump();
+        self.fabric.has_finished().then_some(Event::TransferFinished { generation })
     }
 
-    /// The event of the next end of a transfer, which makes every earlier one stale.
+    /// Shares the bandwidth anew after all that has changed at this instant: the event of the next end of a transfer, which makes every
+    /// earlier one void.
     pub(super) fn next_event(&mut self) -> Option<(SimTime, Event)> {
         let generation = self.generation.bump();
-        self.fabric.next_finish().map(|(at, _)| (at, Event::TransferFinished { generation }))
+        self.fabric.next_finish().map(|at| (at, Event::TransferFinished { generation }))
+    }
+
+    /// The first thing that the network has refused.
+    pub(crate) fn take_fault(&mut self) -> Option<NetworkError> {
+        self.fault.take()
     }
 
     pub(crate) fn is_current(&self, generation: Generation) -> bool {

@@ -46,7 +46,7 @@ impl<O: Observer> World<O> {
     /// # Errors
     /// [`SpecError`] if the parts do not fit together, or are too many to be numbered.
     pub(crate) fn new(spec: &ClusterSpec, observer: O) -> Result<Self, SpecError> {
-        let mut wire = Wire::new(spec.network.fabric_bytes_per_s);
+        let mut wire = Wire::new(spec.network.fabric_bytes_per_s)?;
         let fleet = Fleet::new(spec, &mut wire)?;
         let classes = Arena::from_items("workloads", spec.classes.iter().cloned())?;
         Ok(Self {
