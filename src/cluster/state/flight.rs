@@ -30,11 +30,11 @@ impl Run {
         self.start + SimDuration::from_ns(self.cost.elapsed_ns(n))
     }
 
-    /// Sums of the first `n` iterations of a batch of `sequences`; `taken` by residue, as [`Batch`](super::instance::Batch) has it.
-    pub(super) fn sums(&self, n: u64, sequences: u32, taken: &[Prefix]) -> Sums {
+    /// Sums of the first `n` iterations of a batch of `sequences`. `prefixes`: sums over the first 0, 1, … residues of a turn of the block
+    /// size, the last over all.
+    pub(super) fn sums(&self, n: u64, sequences: u32, prefixes: &[Prefix]) -> Sums {
         let durations = self.cost.durations();
-        let part = turn(n, taken.len()).and_then(|place| taken.get(place));
-        let prefixes = part.zip(taken.last()).map(|(&part, &whole)| [whole, part]);
+        let prefixes = prefixes.split_last().and_then(|(&whole, parts)| Some([whole, *parts.get(turn(n, parts.len())?)?]));
         Sums {
             span_ns: self.cost.elapsed_ns(n),
             energy: self.power.energy(n),
