@@ -169,8 +169,7 @@ impl Kernel {
         f64::from(self.layers) * (self.start_ns + self.start_x_ns * load.x + self.corner.join(compute, memory))
     }
 
-    /// Adds what it takes and moves on an instance of `chips`; nothing if the batch does not need it. Kept apart from
-    /// [`cost`](Self::cost), which says the same of one operator and more: this one is evaluated some twenty times an iteration.
+    /// Adds what it takes and moves on an instance of `chips`; nothing if the batch does not need it.
     #[inline]
     pub(super) fn add_to(&self, sums: &mut Sums, busy: Load, mean: Load, prefill_share: f64, chips: f64) {
         if busy.x <= 0.0 {
