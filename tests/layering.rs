@@ -176,6 +176,67 @@ fn a_module_uses_only_the_layers_below_it() {
     assert!(wrong.is_empty(), "arrows that point up or across:\n{}", wrong.join("\n"));
 }
 
+/// The modules below `crate::cluster` that code names by their full path or from `super`, with the line of each.
+fn storeys(code: &str, own: &[&str]) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (number, line) in code.lines().enumerate() {
+        for (at, word) in line.match_indices("crate::cluster::") {
+            found.push((number + 1, line[at + word.len()..].to_owned()));
+        }
+        for (at, _) in line.match_indices("super::").filter(|(at, _)| !line[..*at].ends_with("super::")) {
+            let rest = line[at..].trim_start_matches("super::");
+            let ups = (line.len() - at - rest.len()) / "super::".len();
+            let path: Vec<&str> = own[..own.len().saturating_sub(ups)].to_vec();
+            found.push((
+                number + 1,
+                [path.join("::"), rest.to_owned()].iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join("::"),
+            ));
+        }
+    }
+    found
+}
+
+/// `process/engine` of `cluster/process/engine/batch.rs`; `None` outside the two storeys.
+fn room(path: &Path) -> Option<Vec<String>> {
+    let parts: Vec<String> =
+        short(path).with_extension("").components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
+    let below = parts.strip_prefix(&["cluster".to_owned()][..])?;
+    matches!(below.first()?.as_str(), "state" | "process").then(|| below.iter().filter(|part| *part != "mod").cloned().collect())
+}
+
+/// Of paths below `crate::cluster`: does a store or a process in the room `own` name what it must not?
+fn crosses(own: &[String], used: &str) -> bool {
+    let (storey, name) = (own[0].as_str(), own.get(1).map(String::as_str));
+    let mut used = used.split("::");
+    match (storey, used.next()) {
+        ("state", Some("process")) => true,
+        ("process", Some("process")) => name.is_some() && used.next().is_some_and(|other| !other.starts_with('{') && Some(other) != name),
+        _ => false,
+    }
+}
+
+#[test]
+fn a_store_names_no_process_and_a_process_no_other() {
+    let (mut wrong, mut rooms) = (Vec::new(), 0);
+    for (path, text) in sources() {
+        let Some(own) = room(&path) else { continue };
+        rooms += 1;
+        let names: Vec<&str> = own.iter().map(String::as_str).collect();
+        for (line, used) in storeys(&code(&text), &names) {
+            if crosses(&own, &used) {
+                wrong.push(format!("src/{}:{line}: names `{used}`", short(&path).display()));
+            }
+        }
+    }
+    assert!(rooms > 20, "{rooms} files in the storeys of the cluster");
+    assert!(wrong.is_empty(), "a store names a process, or a process another:\n{}", wrong.join("\n"));
+    let own = |path: &str| path.split('/').map(str::to_owned).collect::<Vec<_>>();
+    assert!(crosses(&own("state/leave"), "process::engine::form"));
+    assert!(crosses(&own("process/arrive"), "process::handoff::Handoffs"));
+    assert!(!crosses(&own("process/engine/batch"), "process::engine::continuous") && !crosses(&own("process/arrive"), "state::World"));
+    assert_eq!(storeys("use super::timeout::expire;", &["process", "arrive"]), [(1, "process::timeout::expire;".into())]);
+}
+
 #[test]
 fn the_layer_check_sees_every_way_to_name_a_module() {
     let in_file = |module, text| upward(module, 2, text);
