@@ -92,7 +92,7 @@ fn iterations(bencher: Bencher<'_, '_>, batch: u32, fast_forward: bool) {
         (spec, recorder)
     };
     bencher.counter(ItemsCount::new(ITERATIONS)).with_inputs(inputs).bench_local_values(|(spec, recorder)| {
-        let mut cluster = tokenmill::cluster::Cluster::new(spec, recorder).unwrap();
+        let mut cluster = tokenmill::cluster::Cluster::new(&spec, recorder).unwrap();
         cluster.run(&mut Cohort { left: batch, output: ITERATIONS }, |_, _| true).unwrap();
         assert!(cluster.now() > SimTime::ZERO + SimDuration::from_ns(u64::from(ITERATIONS)));
         cluster.into_observer()

@@ -42,8 +42,9 @@ impl Observer for Peaks {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a test makes a specification for one run")]
 fn peaks(spec: tokenmill::cluster::ClusterSpec, mut workload: Listed) -> Peaks {
-    let mut cluster = Cluster::new(spec, Peaks::default()).unwrap();
+    let mut cluster = Cluster::new(&spec, Peaks::default()).unwrap();
     cluster.run(&mut workload, |_, _| true).unwrap();
     cluster.into_observer()
 }

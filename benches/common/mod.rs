@@ -128,8 +128,9 @@ pub(crate) fn recorder(spec: &ClusterSpec) -> Recorder<NoRows> {
 }
 
 /// Runs to the end; returns the events handled.
+#[expect(clippy::needless_pass_by_value, reason = "what a run is made of goes with it")]
 pub(crate) fn run<O: Observer>(spec: ClusterSpec, mut workload: SyntheticWorkload, observer: O) -> u64 {
-    let mut cluster = Cluster::new(spec, observer).unwrap();
+    let mut cluster = Cluster::new(&spec, observer).unwrap();
     cluster.run(&mut workload, |_, _| true).unwrap();
     let events = cluster.events();
     divan::black_box(cluster.into_observer());

@@ -152,13 +152,14 @@ impl From<StudyError> for Failure {
                 };
                 Self::hinted(message, hint)
             }
-            StudyError::BeyondTime(_) | StudyError::TooMany(_) | StudyError::Spec(_) => Self::input(error.to_string()),
+            StudyError::BeyondTime(_) | StudyError::TooMany(_) | StudyError::Spec(_) | StudyError::NoThread(_) => {
+                Self::input(error.to_string())
+            }
             StudyError::RowsLost(_) => Self::NotWritten(error.to_string()),
             StudyError::Interrupted(at) => {
                 let at = duration_s(at.as_secs_f64());
                 Self::Interrupted(format!("the run was interrupted at {at} of simulated time"))
             }
-            StudyError::NoThread(_) => Self::input(error.to_string()),
             StudyError::Internal(_) | StudyError::Summary(_) | StudyError::Panicked => Self::Internal(error.to_string()),
         }
     }

@@ -68,11 +68,11 @@ impl<O: Observer> Cluster<O> {
     ///
     /// # Errors
     /// [`SpecError`] if the parts do not fit together, or are too many to be numbered.
-    pub fn new(spec: ClusterSpec, observer: O) -> Result<Self, SpecError> {
-        let world = World::new(&spec, observer)?;
+    pub fn new(spec: &ClusterSpec, observer: O) -> Result<Self, SpecError> {
+        let world = World::new(spec, observer)?;
         Ok(Self {
-            arrivals: Arrivals::new(&spec, &world),
-            handoffs: Handoffs::new(&spec, &world),
+            arrivals: Arrivals::new(spec, &world),
+            handoffs: Handoffs::new(spec, &world),
             guard: LivelockGuard::new(LIVELOCK_LIMIT),
             audit: spec.audit.then(Audit::default),
             end: spec.end,
@@ -136,8 +136,8 @@ impl<O: Observer> Cluster<O> {
             if key.at() > LATEST {
                 return Err(RunError::BeyondTime);
             }
-            if let Some(audit) = &self.audit {
-                audit.clock(&self.world, key.at())?;
+            if self.audit.is_some() {
+                Audit::clock(&self.world, key.at())?;
             }
             self.world.calendar.advance(key);
             self.guard.note(key.at())?;
@@ -163,8 +163,8 @@ impl<O: Observer> Cluster<O> {
         if self.end.is_some() {
             // The clock runs on to a given end, although nothing happens any more.
             self.world.calendar.finish(end);
-        } else if let Some(audit) = &mut self.audit {
-            audit.end(&mut self.world, workload.is_exhausted())?;
+        } else if self.audit.is_some() {
+            Audit::end(&mut self.world, workload.is_exhausted())?;
         }
         Ok(())
     }

@@ -27,6 +27,7 @@ pub struct Members {
 
 /// What is done in a segment, and at which boundary how much of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "copied into a block of observations, never kept in numbers")]
 pub(crate) enum Work {
     /// One iteration: any batch.
     Single { start: SimTime, end: SimTime },
@@ -80,7 +81,9 @@ impl Prefix {
 
     fn of(taken: &[u32]) -> Self {
         let mut prefix = Self::default();
-        taken.iter().for_each(|&taken| prefix.push(taken));
+        for &taken in taken {
+            prefix.push(taken);
+        }
         prefix
     }
 }
@@ -93,21 +96,19 @@ impl Prefix {
 /// same with sums over `s` residues.
 pub(crate) fn taken_ns(durations: &Line, sequences: u32, [whole, part]: [Prefix; 2], n: u64) -> u128 {
     let Some(turns) = n.checked_div(u64::from(whole.length)) else { return 0 };
-    let (Line { first: a, step: b }, m) = (*durations, f64::from(sequences));
-    // Of the prefix `p` in turn `t`.
-    let turn = |p: Prefix, t: f64| {
-        let (s, taken) = (f64::from(p.length), m * t);
-        let start = a + b * f64::from(whole.length) * t;
-        start * (taken * s + p.blocks as f64) + b * (taken * s * (s - 1.0) * 0.5 + p.weighted as f64)
+    let (Line { first, step }, members, length) = (*durations, f64::from(sequences), f64::from(whole.length));
+    // Of the residues of `prefix` in turn `number`.
+    let turn = |prefix: Prefix, number: f64| {
+        let (residues, taken) = (f64::from(prefix.length), members * number);
+        let start = first + step * length * number;
+        start * (taken * residues + prefix.blocks as f64) + step * (taken * residues * (residues - 1.0) * 0.5 + prefix.weighted as f64)
     };
-    let q = turns as f64;
-    let mut sum = turn(part, q);
+    let count = turns as f64;
+    let mut sum = turn(part, count);
     if turns > 0 {
-        let s = f64::from(whole.length);
-        let (pairs, pyramid) = (q * (q - 1.0) * 0.5, (q - 1.0) * q * (2.0 * q - 1.0) / 6.0);
-        sum += turn(whole, 0.0) * q
-            + (a * m * s + b * s * whole.blocks as f64 + b * m * s * (s - 1.0) * 0.5) * pairs
-            + b * s * m * s * pyramid;
+        let (pairs, pyramid) = (count * (count - 1.0) * 0.5, (count - 1.0) * count * (2.0 * count - 1.0) / 6.0);
+        let slope = first * members * length + step * length * whole.blocks as f64 + step * members * length * (length - 1.0) * 0.5;
+        sum += turn(whole, 0.0) * count + slope * pairs + step * length * members * length * pyramid;
     }
     nearest_wide(sum)
 }

@@ -110,7 +110,10 @@ impl KvStore {
     }
     /// Whole groups within `tokens`.
     pub const fn whole_groups(&self, tokens: u32) -> u32 {
-        if self.group_tokens == 0 { 0 } else { tokens / self.group_tokens }
+        match tokens.checked_div(self.group_tokens) {
+            Some(groups) => groups,
+            None => 0,
+        }
     }
     /// Blocks of its own that a sequence of `tokens` has beside its leading shared `groups`.
     pub const fn own_blocks(&self, tokens: u64, groups: u32) -> u64 {
@@ -205,10 +208,12 @@ impl KvStore {
     }
 
     /// Takes back all that a sequence holds. Its last groups become evictable first, so that shared beginnings live longest.
+    #[expect(clippy::needless_pass_by_value, reason = "a lease that has gone back is gone")]
     pub fn release(&mut self, ids: &[u64], lease: Lease) {
-        debug_assert!(lease.own <= self.leased, "blocks that were not leased");
-        self.leased -= lease.own;
-        for &id in ids[..lease.groups as usize].iter().rev() {
+        let Lease { own, groups } = lease;
+        debug_assert!(own <= self.leased, "blocks that were not leased");
+        self.leased -= own;
+        for &id in ids[..groups as usize].iter().rev() {
             self.prefix.release(id);
         }
     }

@@ -173,7 +173,7 @@ fn run<O: Observer>(
     let mut spec = scenario.cluster.clone();
     spec.fast_forward = options.fast_forward;
     spec.audit = options.audit;
-    let mut cluster = Cluster::new(spec, observer)?;
+    let mut cluster = Cluster::new(&spec, observer)?;
     let mut interrupted = false;
     let ran = cluster.run(workload, |cluster, workload| {
         interrupted = !progress(Progress::of(cluster, workload.handed_out()));

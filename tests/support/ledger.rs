@@ -142,8 +142,9 @@ impl Observer for Ledger {
 }
 
 /// Runs with the ledger alone.
+#[expect(clippy::needless_pass_by_value, reason = "a test makes a specification for one run")]
 pub(crate) fn audited(spec: ClusterSpec, mut workload: impl Workload) -> Ledger {
-    let mut cluster = Cluster::new(spec, Ledger::default()).unwrap();
+    let mut cluster = Cluster::new(&spec, Ledger::default()).unwrap();
     cluster.run(&mut workload, |_, _| true).unwrap();
     let (end, events) = (cluster.now(), cluster.events());
     let mut ledger = cluster.into_observer();
@@ -152,6 +153,7 @@ pub(crate) fn audited(spec: ClusterSpec, mut workload: impl Workload) -> Ledger 
 }
 
 /// Runs with the recorder and the ledger side by side; PUE 1, no warm-up.
+#[expect(clippy::needless_pass_by_value, reason = "a test makes a specification for one run")]
 pub(crate) fn recorded(spec: ClusterSpec, mut workload: impl Workload) -> (RunResult, Ledger) {
     let pools = spec.pools.iter().map(|pool| PoolParameters {
         name: pool.name.clone(),
@@ -171,7 +173,7 @@ pub(crate) fn recorded(spec: ClusterSpec, mut workload: impl Workload) -> (RunRe
         warmup: SimDuration::ZERO,
         interval: SimDuration::from_ns(7_000_000),
     };
-    let mut cluster = Cluster::new(spec, Both(Recorder::new(parameters, NoRows), Ledger::default())).unwrap();
+    let mut cluster = Cluster::new(&spec, Both(Recorder::new(parameters, NoRows), Ledger::default())).unwrap();
     cluster.run(&mut workload, |_, _| true).unwrap();
     let facts = RunFacts {
         scenario: "test".into(),

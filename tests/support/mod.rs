@@ -137,8 +137,9 @@ impl Observer for Records {
 }
 
 /// Runs and returns the records by request number.
+#[expect(clippy::needless_pass_by_value, reason = "a test makes a specification for one run")]
 pub(crate) fn run(spec: ClusterSpec, mut workload: impl Workload) -> Vec<RequestRecord> {
-    let mut cluster = Cluster::new(spec, Records::default()).unwrap();
+    let mut cluster = Cluster::new(&spec, Records::default()).unwrap();
     cluster.run(&mut workload, |_, _| true).unwrap();
     let mut records = cluster.into_observer().0;
     records.sort_by_key(|record| record.id);

@@ -53,7 +53,7 @@ pub(crate) struct Audit {
 
 impl Audit {
     /// Checks that the clock does not go back.
-    pub(crate) fn clock<O: Observer>(&self, world: &World<O>, next: SimTime) -> Result<(), Violation> {
+    pub(crate) fn clock<O: Observer>(world: &World<O>, next: SimTime) -> Result<(), Violation> {
         ensure(3, next >= world.now(), || format!("the clock goes back from {} to {next}", world.now()))
     }
 
@@ -82,7 +82,7 @@ impl Audit {
     }
 
     /// Checks when nothing is scheduled any more.
-    pub(crate) fn end<O: Observer>(&mut self, world: &mut World<O>, exhausted: bool) -> Result<(), Violation> {
+    pub(crate) fn end<O: Observer>(world: &mut World<O>, exhausted: bool) -> Result<(), Violation> {
         let inside = world.requests.in_flight();
         ensure(10, inside == 0 && exhausted, || {
             let stuck = world.requests.iter().take(5).map(|(_, r)| format!("request {} {:?}", r.ask.id, r.progress.stage));
