@@ -1,7 +1,7 @@
 //! The only code that changes simulated state: requests, instances, handoffs and the event loop.
 //!
 //! Owns: the lifecycle of a request and the order of everything that happens. Must not know: metrics, money, files, YAML.
-//! It tells an [`Observer`] what happens and nothing else.
+//! What happens goes to an [`Observer`] and nowhere else.
 //!
 //! ```text
 //!            ┌────────────── prefill ──────────────┐      ┌──────────── decode ────────────┐

@@ -1,4 +1,4 @@
-//! What the cluster tells the outside. It does not know what is computed from it.
+//! Observations of a cluster. Must not know: what is computed from them.
 
 use super::ids::{InstanceId, ModelId, PoolId};
 use super::segment::RunSegment;
@@ -133,7 +133,7 @@ pub enum Observation<'a> {
         /// Of these, found in a prefix cache.
         cached: u32,
     },
-    /// Iterations end. The gaps between tokens that they make are part of it, but for those that are told one by one.
+    /// Iterations end. The gaps between tokens that they make are part of it, but for those that are observations of their own.
     Run(&'a RunSegment<'a>),
     /// A gap between two tokens of one request ends that is longer than an iteration: it waited, or its KV moved, in between.
     Gap {
@@ -153,7 +153,7 @@ pub enum Observation<'a> {
         /// What it drew.
         energy: Energy,
     },
-    /// On one instance, so many sequences ran and so many blocks were held all the time. Of iterations that end, [`RunSegment`] tells that.
+    /// On one instance, so many sequences ran and so many blocks were held all the time. For iterations that end, that is part of [`RunSegment`].
     Gauge {
         /// Its pool.
         pool: PoolId,
@@ -186,7 +186,7 @@ pub enum Observation<'a> {
         /// Requests.
         waiting: u64,
     },
-    /// All KV of a request that will be sent has been delivered, or its client has left and nobody needs it.
+    /// All KV of a request that will be sent has been delivered, or its client has left and it is not needed.
     Transfer {
         /// First byte on the wire.
         from: SimTime,
@@ -217,7 +217,7 @@ pub trait Observer {
     /// Something has happened, at `at`.
     fn on(&mut self, at: SimTime, what: &Observation<'_>);
 
-    /// True if it has lost what it was told: whoever runs the cluster should end the run.
+    /// True if observations are lost: the run should end.
     fn failed(&self) -> bool {
         false
     }

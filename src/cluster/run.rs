@@ -170,7 +170,7 @@ impl<O: Observer> Cluster<O> {
     }
 
     /// The instant has no events left: whatever was asked to look again does, then the workload hears which requests have left. A client
-    /// that asks again at once does so when the batches of the instant have been formed: no answer crosses a network in no time. False if
+    /// without think time sends its next request when the batches of the instant have been formed: no answer crosses a network in no time. False if
     /// there was nothing to do.
     fn end_instant(&mut self, workload: &mut dyn Workload) -> Result<bool, RunError> {
         if !self.world.agenda.is_empty() {
@@ -219,7 +219,7 @@ impl<O: Observer> Cluster<O> {
         world.count_event();
     }
 
-    /// The end of an instant: memory first, then batches, again until nothing asks any more.
+    /// The end of an instant: memory first, then batches, then the network, again until the agenda is empty.
     fn work_off_agenda(&mut self) -> Result<(), RunError> {
         let Self { world, handoffs, guard, .. } = self;
         while let Some((wake, key)) = world.agenda.next(world.calendar.now()) {

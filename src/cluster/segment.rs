@@ -1,7 +1,7 @@
 //! Consecutive iterations of one instance with one unchanged batch, as an observer hears of them: one observation, however many there are.
 //!
 //! Everything an iteration adds up to is a closed form of how many are done, rounded at the boundaries between iterations. The amount
-//! between two boundaries is a difference, so that it does not matter where segments begin and end: stepping through a run tells the
+//! between two boundaries is a difference, so that it does not matter where segments begin and end: stepping through a run gives the
 //! same sums as passing over it.
 
 use std::ops::Sub;
@@ -167,11 +167,11 @@ pub struct RunSegment<'a> {
     pub members: &'a [Members],
     pub(crate) first: u64,
     pub(crate) end: u64,
-    /// The gauges of earlier iterations have been told apart.
+    /// The gauges of earlier iterations are an observation of their own.
     pub(crate) gauged_from: u64,
     pub(crate) work: Work,
     pub(crate) kv: KvBlocks<'a>,
-    /// Of all its iterations: what nearly everybody asks for.
+    /// Of all its iterations: what is nearly always read.
     pub(crate) sums: Sums,
 }
 
@@ -188,7 +188,7 @@ impl RunSegment<'_> {
     pub const fn iterations(&self) -> u64 {
         self.end - self.first
     }
-    /// Number of the first iteration whose gauges this segment tells; of those before, another observation has.
+    /// Number of the first iteration whose gauges are part of this segment; those of earlier ones are an observation of their own.
     pub const fn gauged_from(&self) -> u64 {
         self.gauged_from
     }

@@ -1,4 +1,4 @@
-//! The prefix cache: reference-counted groups of blocks by identity; groups nobody holds are evicted least recently used first.
+//! The prefix cache: reference-counted groups of blocks by identity; groups without holders are evicted least recently used first.
 //!
 //! A *group* is what one identity of the workload covers (512 tokens in a Mooncake trace): a fixed number of KV blocks. Identities
 //! are chained: equal ids mean equal text from the start of the prompt, so a lookup stops at the first miss.
@@ -34,12 +34,12 @@ impl PrefixCache {
         ids.iter().take_while(|id| self.index.contains_key(*id)).count()
     }
 
-    /// Leading groups of `ids` that are cached but held by nobody: taking them costs free memory.
+    /// Leading groups of `ids` that are cached but without holders: taking them costs free memory.
     pub(super) fn evictable_among(&self, ids: &[u64]) -> u64 {
         ids.iter().filter_map(|id| self.index.get(id)).filter(|&&slot| self.slots[slot as usize].holders == 0).count() as u64
     }
 
-    /// Groups that nobody holds.
+    /// Groups without holders.
     pub(super) fn evictable(&self) -> u64 {
         self.evictable
     }
@@ -86,7 +86,7 @@ impl PrefixCache {
         }
     }
 
-    /// Evicts the least recently used group that nobody holds; false if there is none.
+    /// Evicts the least recently used group without holders; false if there is none.
     pub(super) fn evict_oldest(&mut self) -> bool {
         let Some(slot) = self.oldest else { return false };
         self.unlink(slot);

@@ -21,7 +21,7 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Blocks that nobody shares.
+    /// Blocks that are not shared.
     pub const fn own(&self) -> u64 {
         self.own
     }
@@ -150,7 +150,7 @@ impl KvStore {
         Some(lease)
     }
 
-    /// Adds `blocks` to a lease, evicting what nobody holds. False, and nothing taken, if there are not enough.
+    /// Adds `blocks` to a lease, evicting groups without holders. False, and nothing taken, if there are not enough.
     #[must_use]
     pub fn grow(&mut self, lease: &mut Lease, blocks: u64) -> bool {
         if blocks > self.free() {
@@ -181,7 +181,7 @@ impl KvStore {
         lease.own = own;
     }
 
-    /// Evicts what nobody holds until no more is taken than there is.
+    /// Evicts groups without holders until no more is taken than there is.
     fn evict(&mut self) {
         while self.private() + self.prefix.len() * self.group_blocks > self.total {
             let evicted = self.prefix.evict_oldest();
@@ -190,7 +190,7 @@ impl KvStore {
     }
 
     /// Publishes the groups of `ids` that the first `tokens` computed tokens cover: the sequence's own blocks become shared ones.
-    /// A group that somebody else published meanwhile is shared and the duplicate given back. True if there was any: those who wait for
+    /// A group that was published meanwhile is shared and the duplicate given back. True if there was any: those who wait for
     /// memory may need less now, or find more.
     pub fn publish(&mut self, ids: &[u64], tokens: u32, lease: &mut Lease) -> bool {
         let whole = (self.whole_groups(tokens) as usize).min(ids.len());
@@ -296,7 +296,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the order of arrivals and departures: used + free = total, no more is taken than there is, and an empty house is empty.
+        /// Whatever the order of arrivals and departures: used + free = total, no more is taken than there is, and a store without leases is empty.
         #[test]
         fn blocks_are_conserved(steps in proptest::collection::vec((0usize..6, 1u32..200, 0u64..4), 1..200)) {
             let mut kv = KvStore::new(40, 16, 32).unwrap();

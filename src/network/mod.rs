@@ -1,6 +1,6 @@
 //! Links, routes and transfers in flight.
 //!
-//! Owns: how ports share their bandwidth among transfers. Must not know: what is transferred, or who waits for it.
+//! Owns: how ports share their bandwidth among transfers. Must not know: what is transferred, and for which request.
 
 mod error;
 mod fabric;

@@ -40,7 +40,7 @@ impl Agenda {
         }
     }
 
-    /// Asks for a look at this instant; nothing new if that has been asked for already.
+    /// Posts a wake for this instant, unless it is posted already.
     pub(crate) fn post(&mut self, wake: Wake) {
         if std::mem::replace(self.posted(wake), true) {
             return;

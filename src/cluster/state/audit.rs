@@ -8,14 +8,14 @@
 //! | 4 | blocks: held by sequences + reserved + cached + free = all; nothing is held twice |
 //! | 5 | causality: arrival ≤ prefill start ≤ first token ≤ KV delivered ≤ decode start ≤ last token; reserved ≤ transfer start ≤ delivered |
 //! | 6 | the sums of a decode batch are those of its sequences |
-//! | 7 | work conservation: an idle instance has nothing it could run, and the first in its queue could not start; the first of those who wait for decode memory could not have it |
+//! | 7 | work conservation: an idle instance has nothing it could run, and the first in its queue could not start; the first of the requests that wait for decode memory could not have it |
 //! | 8 | no oracle: policies get views, which have no output length (by construction) |
 //! | 9 | network: no port above its capacity, every transfer has a sender and a receiver |
 //! | 10 | liveness: when nothing is scheduled any more, no request is left inside (checked at the end of the run) |
 //! | 11 | energy: every nanosecond of every instance is booked once, busy or idle (checked by `tests/conservation.rs`) |
 //! | 12 | instances billed = instances provisioned (checked by `tests/conservation.rs`) |
 //!
-//! After each event: the clock, the timestamps of whoever left, the ports whose load changed last, and one instance in rotation (2, 3, 4, 6
+//! After each event: the clock, the timestamps of requests that left, the ports whose load changed last, and one instance in rotation (2, 3, 4, 6
 //! and the batch of 7). Everything at the end, and after as many events as there are instances and requests, so that an audited event
 //! costs the same in a large cluster as in a small one: broken sums stay broken.
 
@@ -156,7 +156,7 @@ impl<O: Observer> World<O> {
         Ok(left_behind)
     }
 
-    /// Whoever is first in a row waits for a reason.
+    /// The first request of a row waits for a reason.
     fn audit_waiting(&mut self) -> Result<(), Violation> {
         for id in self.fleet.instances.ids() {
             let instance = &self.fleet.instances[id];
@@ -227,7 +227,7 @@ impl<O: Observer> World<O> {
         ensure(2, instance.queue.resident.iter(&self.requests).all(|slot| is_in(slot, Stage::Resident)), || {
             format!("instance {index} holds KV of a request that has not arrived")
         })?;
-        // Whoever is to be woken at this instant is not idle yet.
+        // An instance with a wake is not idle yet.
         let settled = self.agenda.is_empty();
         ensure(7, !settled || instance.flight.current.is_some() || (instance.queue.resident.is_empty() && instance.running() == 0), || {
             format!(

@@ -55,7 +55,7 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    /// Prefill and mixed instances in order of id, but for prefill instances that have nobody to hand on to.
+    /// Prefill and mixed instances in order of id, but for prefill instances without a decode instance.
     pub(crate) fn entry(&self) -> &[Entry] {
         &self.entry
     }
@@ -72,7 +72,7 @@ impl Route {
     pub(crate) const fn handoffs(&self) -> &List {
         &self.handoffs
     }
-    /// Gives up the first place among the blocked: an instance that is busy asks again at its next boundary.
+    /// Drops the first of the blocked instances: a busy one is blocked again at its next boundary, if at all.
     pub(crate) fn pass_over_blocked(&mut self) {
         self.blocked.pop_front();
     }

@@ -309,8 +309,8 @@ impl Instance {
         request.progress.joined_context + request.iterations(self.batch.decode.step())
     }
 
-    /// Members of the decode batch whose clients have left since the iteration began: they hold their memory until its end, and nobody gets
-    /// their token.
+    /// Members of the decode batch whose clients have left since the iteration began: they hold their memory until its end, and their
+    /// token is not counted.
     pub(super) fn gone_from_decode(&self) -> impl Iterator<Item = Slot> {
         self.batch.leaving.iter().copied().filter(|slot| !self.batch.prefilling.contains(slot))
     }

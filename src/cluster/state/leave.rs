@@ -29,7 +29,7 @@ impl<O: Observer> World<O> {
         }
     }
 
-    /// Out of the queue of an instance. Whoever stood behind the first may start at the next boundary, at once if the instance is idle.
+    /// Out of the queue of an instance. Behind the first, the next request may start at the next boundary, at once if the instance is idle.
     fn leave_queue(&mut self, id: InstanceId, slot: Slot, outcome: Outcome) {
         self.report(slot, outcome);
         let was_first = self.fleet.instances[id].queue.waiting.first() == Some(slot);
@@ -137,7 +137,7 @@ impl<O: Observer> World<O> {
         self.requests.remove(slot);
     }
 
-    /// Nothing more will be sent for a request: tells what was, be it for nothing.
+    /// Reports what was sent for a request that sends no more, also where the transfer was in vain.
     pub(super) fn report_transfer(&mut self, slot: Slot) {
         let request = &self.requests[slot];
         if let Some(start) = request.timeline.transfer_start {
@@ -145,7 +145,7 @@ impl<O: Observer> World<O> {
         }
     }
 
-    /// Tells the end of a request, unless that has been told.
+    /// Reports the end of a request, once.
     fn report(&mut self, slot: Slot, outcome: Outcome) {
         let now = self.now();
         let request = &mut self.requests[slot];

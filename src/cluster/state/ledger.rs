@@ -12,7 +12,7 @@ use crate::power::{Energy, Phase};
 use crate::sim::{SimDuration, SimTime};
 use crate::units::nearest_wide;
 
-/// Where iterations are booked: whose they are, and who hears of them.
+/// Where iterations are booked: their instance, its requests, and the observer.
 pub(super) struct Ledger<'a, O> {
     pub(super) id: InstanceId,
     pub(super) pool: &'a PoolSpec,

@@ -52,7 +52,7 @@ pub(crate) struct Ask {
 #[derive(Debug)]
 pub(crate) struct Progress {
     pub(super) stage: Stage,
-    /// Told to the outside while still holding memory.
+    /// Its end has been reported, while it still holds memory.
     pub(super) reported: bool,
     /// Changes whenever scheduled events and heap entries about this request become void.
     pub(super) epoch: u32,
@@ -253,19 +253,19 @@ impl Request {
         self.progress.generated >= self.ask.output
     }
 
-    /// True once its client has been told the outcome.
+    /// True once its client has left or its last token has.
     pub(crate) fn is_done(&self) -> bool {
         self.progress.stage == Stage::Done
     }
 }
 
 impl Request {
-    /// True if `tokens` more complete its prompt for a client who is still there.
+    /// True if `tokens` more complete its prompt for a client that still waits.
     pub(super) fn completes(&self, tokens: u32) -> bool {
         self.progress.computed + tokens >= self.progress.target && !self.is_done()
     }
 
-    /// What is told of it when it has ended at `ended`, as seen at `now`.
+    /// The record of it when it has ended at `ended`, as seen at `now`.
     pub(super) fn record(&self, outcome: Outcome, ended: SimTime, now: SimTime) -> RequestRecord {
         let Self { ask, progress, timeline, usage, .. } = self;
         RequestRecord {

@@ -29,7 +29,7 @@ impl Requests {
         self.arrived
     }
 
-    /// Requests inside, told to the outside as not yet ended.
+    /// Requests inside whose end has not been reported.
     pub(crate) fn in_flight(&self) -> u64 {
         self.arrived - self.outcomes.iter().sum::<u64>()
     }

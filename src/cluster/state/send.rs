@@ -87,7 +87,7 @@ impl<O: Observer> World<O> {
         self.wire_changed();
     }
 
-    /// Bandwidth is shared anew when nothing more changes at this instant; transfers that have ended by now are told at once.
+    /// Bandwidth is shared anew when nothing more changes at this instant; transfers that have ended by now are events at once.
     fn wire_changed(&mut self) {
         self.agenda.post(Wake::Network);
         if let Some(event) = self.wire.finished_event() {

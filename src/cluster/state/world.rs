@@ -31,7 +31,7 @@ pub(crate) struct World<O> {
     pub(crate) observer: O,
     /// Events handled so far; an iteration counts as one, whether stepped or passed over.
     events: u64,
-    /// Requests that have left since the workload was told.
+    /// Requests that have left and are not yet reported to the workload.
     pub(super) departed: Vec<(ClassId, SimTime)>,
     /// The first request with timestamps out of order, if the run is audited.
     pub(super) disorder: Option<String>,
@@ -240,7 +240,7 @@ impl<O: Observer> World<O> {
         }
     }
 
-    /// Memory or a seat in the batch of an instance may have become free: those who wait for it look again.
+    /// Memory or a seat in the batch of an instance may have become free: a wake for the requests that wait for it.
     pub(crate) fn memory_freed(&mut self, id: InstanceId) {
         let pool = &self.fleet.pool_of(id).spec;
         if pool.role == Role::Decode {

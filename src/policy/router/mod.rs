@@ -111,7 +111,7 @@ fn argmin(candidates: &dyn Candidates, signal: impl Fn(usize) -> u64) -> Option<
         if best.is_none_or(|(_, least)| load < least) && candidates.eligible(i) {
             best = Some((i, load));
             if load == 0 {
-                // Nobody has less, and of equals the first wins.
+                // No load is lower, and of equals the first wins.
                 break;
             }
         }

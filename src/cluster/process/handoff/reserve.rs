@@ -63,7 +63,7 @@ impl Handoffs {
             world.send_held(slot);
         }
         // Prefill instances whose first request waits, first come, first served. The first that still finds no room ends it, or short prompts
-        // would take for ever what a long one needs. One that is busy asks again at its next boundary, and lets others go first until then.
+        // would take for ever what a long one needs. A busy instance is passed over until its next boundary.
         while let Some(&id) = world.fleet.route(model).blocked().front() {
             if world.fleet.instance(id).is_free() {
                 world.agenda.post(Wake::Instance(id));
