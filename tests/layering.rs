@@ -237,6 +237,66 @@ fn a_store_names_no_process_and_a_process_no_other() {
     assert_eq!(storeys("use super::timeout::expire;", &["process", "arrive"]), [(1, "process::timeout::expire;".into())]);
 }
 
+/// The stores that a store names, by file.
+fn store_imports() -> std::collections::BTreeMap<String, Vec<String>> {
+    let mut arrows = std::collections::BTreeMap::new();
+    for (path, text) in sources() {
+        let Some(own) = room(&path).filter(|own| own[0] == "state" && own.len() == 2) else { continue };
+        let names: Vec<&str> = own.iter().map(String::as_str).collect();
+        let used = storeys(&code(&text), &names).into_iter().filter_map(|(_, used)| used.strip_prefix("state::").map(str::to_owned));
+        let files = used.flat_map(|used| match used.strip_prefix('{') {
+            Some(group) => group.split(['}', ',']).map(|name| name.trim().to_owned()).collect::<Vec<_>>(),
+            None => vec![used],
+        });
+        let file = |name: String| name.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect::<String>();
+        let mut files: Vec<String> = files.map(file).filter(|name| !name.is_empty() && *name != own[1]).collect();
+        files.dedup();
+        arrows.insert(own[1].clone(), files);
+    }
+    arrows
+}
+
+#[test]
+fn stores_do_not_name_each_other_in_a_circle() {
+    let mut arrows = store_imports();
+    assert!(arrows.len() > 15 && arrows["world"].contains(&"fleet".to_owned()), "{arrows:?}");
+    // What names nothing that is left is below all the rest; a circle never gets there.
+    while let Some(lowest) =
+        arrows.iter().find(|(_, used)| used.iter().all(|name| !arrows.contains_key(name))).map(|(name, _)| name.clone())
+    {
+        arrows.remove(&lowest);
+    }
+    assert!(arrows.is_empty(), "a circle among {arrows:?}");
+}
+
+/// Lines of `impl` that one type may have in the cluster: more is a class that does everything.
+const MOST_IMPL_LINES: usize = 400;
+
+#[test]
+fn no_type_of_the_cluster_owns_everything() {
+    let mut lines = std::collections::BTreeMap::<String, usize>::new();
+    for (path, text) in sources() {
+        if short(&path).starts_with("cluster") {
+            let mut owner = None;
+            for line in code(&text).lines() {
+                if let Some(rest) = line.strip_prefix("impl") {
+                    let subject = rest.rsplit(" for ").next().unwrap_or_default().trim_start_matches(|c| c != ' ').trim();
+                    owner = Some(subject.chars().take_while(char::is_ascii_alphanumeric).collect::<String>());
+                }
+                if let Some(owner) = &owner {
+                    *lines.entry(owner.clone()).or_default() += 1;
+                }
+                if line.starts_with('}') {
+                    owner = None;
+                }
+            }
+        }
+    }
+    assert!(lines.get("World").is_some_and(|&lines| lines > 50), "{lines:?}");
+    let large: Vec<_> = lines.iter().filter(|(_, lines)| **lines > MOST_IMPL_LINES).collect();
+    assert!(large.is_empty(), "{large:?}");
+}
+
 #[test]
 fn the_layer_check_sees_every_way_to_name_a_module() {
     let in_file = |module, text| upward(module, 2, text);

@@ -8,7 +8,7 @@ use super::process::arrive::Arrivals;
 use super::process::handoff::Handoffs;
 use super::process::{engine, timeout};
 use super::spec::{ClusterSpec, SpecError};
-use super::state::{Audit, Violation, World};
+use super::state::{Audit, Violation, World, leave, timeouts, transit};
 use crate::network::NetworkError;
 use crate::sim::{EventKey, Livelock, LivelockGuard, SimDuration, SimTime, TooMany};
 use crate::workload::{Workload, WorkloadError};
@@ -112,7 +112,7 @@ impl<O: Observer> Cluster<O> {
 
     /// Ends the run: reports what the gauges and idle times are up to now, and gives the observer back.
     pub fn into_observer(self) -> O {
-        self.world.close()
+        leave::close(self.world)
     }
 
     /// Runs until no request is left and none will come, or until the end of the scenario.
@@ -193,14 +193,14 @@ impl<O: Observer> Cluster<O> {
                 Event::IterationFinished { instance, generation } => world.fleet.instance(instance).is_current(generation),
                 Event::TransferFinished { generation } => world.wire.is_current(generation),
                 Event::LayerReady { slot, epoch } | Event::Delivered { slot, epoch } => world.requests.is_current(slot, epoch),
-                Event::Deadline { class } => world.first_deadline(class) == Some(key.at()),
+                Event::Deadline { class } => timeouts::first_deadline(world, class) == Some(key.at()),
             };
             if live {
                 return Some(key);
             }
             world.calendar.pop();
             if let Event::Deadline { class } = event {
-                world.schedule_deadline(class);
+                timeouts::schedule_deadline(world, class);
             }
         }
         None
@@ -211,9 +211,9 @@ impl<O: Observer> Cluster<O> {
         match event {
             // Its iterations are counted one by one.
             Event::IterationFinished { instance, .. } => return engine::finish(world, instance),
-            Event::TransferFinished { .. } => world.end_transfer(),
-            Event::LayerReady { slot, .. } => world.send_layers_of_chunk(slot),
-            Event::Delivered { slot, .. } => world.activate(slot),
+            Event::TransferFinished { .. } => transit::end_transfer(world),
+            Event::LayerReady { slot, .. } => transit::send_layers_of_chunk(world, slot),
+            Event::Delivered { slot, .. } => transit::activate(world, slot),
             Event::Deadline { class } => timeout::expire(world, class),
         }
         world.count_event();
@@ -228,7 +228,7 @@ impl<O: Observer> Cluster<O> {
             match wake {
                 Wake::Memory(model) => handoffs.retry(world, model),
                 Wake::Instance(id) => engine::form(world, id, &mut |world, id, slot| handoffs.may_start(world, id, slot)),
-                Wake::Network => world.share_wire(),
+                Wake::Network => transit::share_wire(world),
             }
         }
         if let Some(fault) = world.wire.take_fault() {

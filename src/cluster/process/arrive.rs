@@ -3,7 +3,7 @@
 use crate::cluster::ids::{InstanceId, ModelId};
 use crate::cluster::observe::{Observer, Outcome};
 use crate::cluster::spec::{ClusterSpec, RouterSpec};
-use crate::cluster::state::{Entry, Load, World};
+use crate::cluster::state::{Entry, Load, World, leave, moves};
 use crate::policy::{Candidates, RequestView, Router};
 use crate::sim::{Arena, Purpose, Streams, TooMany};
 use crate::workload::RequestSpec;
@@ -53,20 +53,20 @@ impl Arrivals {
     /// [`TooMany`] requests inside to be numbered.
     pub(crate) fn arrive<O: Observer>(&mut self, world: &mut World<O>, spec: RequestSpec) -> Result<(), TooMany> {
         let view = RequestView { class: spec.class, prompt_tokens: spec.prompt_tokens };
-        let slot = world.arrive(spec)?;
+        let slot = moves::arrive(world, spec)?;
         let model = world.model_of(slot);
         let route = world.fleet.route(model);
         if route.entry().is_empty() {
-            world.leave(slot, Outcome::RejectedNoInstance);
+            leave::leave(world, slot, Outcome::RejectedNoInstance);
             return Ok(());
         }
         let candidates = Entries { loads: world.fleet.loads(), all: route.entry(), prompt: view.prompt_tokens };
         match self.routers[model].route(&view, &candidates) {
             Some(chosen) => {
                 let Entry { id, output_context, .. } = route.entry()[chosen];
-                world.enqueue(slot, id, output_context);
+                moves::enqueue(world, slot, id, output_context);
             }
-            None => world.leave(slot, Outcome::RejectedPromptTooLong),
+            None => leave::leave(world, slot, Outcome::RejectedPromptTooLong),
         }
         Ok(())
     }

@@ -23,6 +23,7 @@ use thiserror::Error;
 
 use super::instance::Instance;
 use super::request::Stage;
+use super::transit;
 use super::world::World;
 use crate::cluster::ids::{InstanceId, Slot};
 use crate::cluster::observe::Observer;
@@ -67,7 +68,7 @@ impl Audit {
         let next = next.filter(|&next| world.fleet.instances.get(next).is_some());
         self.instance = next.or_else(|| world.fleet.instances.ids().next());
         if let Some(id) = self.instance {
-            world.audit_instance(id, None)?;
+            audit_instance(world, id, None)?;
         }
         ensure(9, world.wire.fabric().is_last_change_within_capacity(), || "a port carries more than its capacity".into())
     }
@@ -78,7 +79,7 @@ impl Audit {
             return Ok(());
         }
         self.events = 0;
-        world.audit_everything()
+        audit_everything(world)
     }
 
     /// Checks when nothing is scheduled any more.
@@ -94,147 +95,139 @@ impl Audit {
             let used = instance.kv.used();
             ensure(4, used == 0, || format!("instance {} still holds {used} blocks of nobody", id.0))?;
         }
-        world.audit_everything()
+        audit_everything(world)
     }
 }
 
-impl<O: Observer> World<O> {
-    fn audit_everything(&mut self) -> Result<(), Violation> {
-        let left_behind = self.audit_requests()?;
-        for (id, &blocks) in left_behind.iter() {
-            self.audit_instance(id, Some(blocks))?;
-        }
-        self.audit_waiting()?;
-        ensure(9, self.wire.fabric().within_capacity(), || "a port carries more than its capacity".into())
+fn audit_everything<O: Observer>(world: &mut World<O>) -> Result<(), Violation> {
+    let left_behind = audit_requests(world)?;
+    for (id, &blocks) in left_behind.iter() {
+        audit_instance(world, id, Some(blocks))?;
     }
+    audit_waiting(world)?;
+    ensure(9, world.wire.fabric().within_capacity(), || "a port carries more than its capacity".into())
+}
 
-    /// One look at every request. Returns the blocks of prompts that are done and wait to be handed on, by instance.
-    fn audit_requests(&self) -> Result<Arena<InstanceId, u64>, Violation> {
-        let (mut inside, mut transfers) = (0u64, 0usize);
-        let (mut waiting, mut running, mut reserving, mut arrived, mut refused) = (0u64, 0u64, 0u64, 0u64, 0u64);
-        let mut left_behind = Arena::mirror(&self.fleet.instances, |_, _| 0);
-        for (_, request) in self.requests.iter() {
-            inside += u64::from(!request.progress.reported);
-            transfers += usize::from(request.handoff.transfer.is_some());
-            refused += u64::from(request.timeline.refused_at.is_some());
-            match request.progress.stage {
-                Stage::Waiting => waiting += 1,
-                Stage::Prefilling | Stage::Decoding => running += 1,
-                Stage::Reserving => reserving += 1,
-                Stage::Resident => arrived += 1,
-                Stage::Arrived | Stage::Transferring | Stage::Done => {}
-            }
-            let handed_on = matches!(request.progress.stage, Stage::Reserving | Stage::Transferring)
-                || (request.is_done() && request.progress.generated > 0);
-            if handed_on
-                && self.fleet.instances.get(request.progress.instance).is_some_and(|instance| self.fleet.pools[instance.pool].hands_on)
-            {
-                left_behind[request.progress.instance] += request.progress.held.own();
-            }
+/// One look at every request. Returns the blocks of prompts that are done and wait to be handed on, by instance.
+fn audit_requests<O: Observer>(world: &World<O>) -> Result<Arena<InstanceId, u64>, Violation> {
+    let (mut inside, mut transfers) = (0u64, 0usize);
+    let (mut waiting, mut running, mut reserving, mut arrived, mut refused) = (0u64, 0u64, 0u64, 0u64, 0u64);
+    let mut left_behind = Arena::mirror(&world.fleet.instances, |_, _| 0);
+    for (_, request) in world.requests.iter() {
+        inside += u64::from(!request.progress.reported);
+        transfers += usize::from(request.handoff.transfer.is_some());
+        refused += u64::from(request.timeline.refused_at.is_some());
+        match request.progress.stage {
+            Stage::Waiting => waiting += 1,
+            Stage::Prefilling | Stage::Decoding => running += 1,
+            Stage::Reserving => reserving += 1,
+            Stage::Resident => arrived += 1,
+            Stage::Arrived | Stage::Transferring | Stage::Done => {}
         }
-        ensure(1, inside == self.requests.in_flight(), || {
-            format!("{inside} requests are inside, {} should be", self.requests.in_flight())
-        })?;
-        let sum = |of: &dyn Fn(&Instance) -> u64| self.fleet.instances.values().map(of).sum::<u64>();
-        let handoffs: u64 = self.fleet.routes.values().map(|route| route.handoffs.len()).sum();
-        let short_of_memory: u64 = self.fleet.routes.values().map(|route| route.short_of_memory).sum();
-        let aborted = sum(&|instance| instance.batch.leaving.len() as u64);
-        for (what, found, expected) in [
-            ("wait", waiting, sum(&|instance| instance.queue.waiting.len())),
-            ("run", running + aborted, sum(&|instance| instance.batch.admitted.len())),
-            ("wait to be handed on", reserving, handoffs),
-            ("wait for decode memory", reserving + refused, short_of_memory),
-            ("have arrived", arrived, sum(&|instance| instance.queue.resident.len())),
-        ] {
-            ensure(2, found == expected, || format!("{found} requests {what}, the rows of those have {expected}"))?;
+        let handed_on = matches!(request.progress.stage, Stage::Reserving | Stage::Transferring)
+            || (request.is_done() && request.progress.generated > 0);
+        if handed_on
+            && world.fleet.instances.get(request.progress.instance).is_some_and(|instance| world.fleet.pools[instance.pool].hands_on)
+        {
+            left_behind[request.progress.instance] += request.progress.held.own();
         }
-        ensure(9, transfers == self.wire.fabric().in_flight(), || {
-            format!("{transfers} requests are on the wire, the network has {}", self.wire.fabric().in_flight())
-        })?;
-        let ends: u32 = self.fleet.instances.values().map(|instance| instance.traffic.transfers).sum();
-        ensure(9, ends as usize == 2 * transfers, || format!("{transfers} transfers have {ends} ends"))?;
-        Ok(left_behind)
     }
+    ensure(1, inside == world.requests.in_flight(), || format!("{inside} requests are inside, {} should be", world.requests.in_flight()))?;
+    let sum = |of: &dyn Fn(&Instance) -> u64| world.fleet.instances.values().map(of).sum::<u64>();
+    let handoffs: u64 = world.fleet.routes.values().map(|route| route.handoffs.len()).sum();
+    let short_of_memory: u64 = world.fleet.routes.values().map(|route| route.short_of_memory).sum();
+    let aborted = sum(&|instance| instance.batch.leaving.len() as u64);
+    for (what, found, expected) in [
+        ("wait", waiting, sum(&|instance| instance.queue.waiting.len())),
+        ("run", running + aborted, sum(&|instance| instance.batch.admitted.len())),
+        ("wait to be handed on", reserving, handoffs),
+        ("wait for decode memory", reserving + refused, short_of_memory),
+        ("have arrived", arrived, sum(&|instance| instance.queue.resident.len())),
+    ] {
+        ensure(2, found == expected, || format!("{found} requests {what}, the rows of those have {expected}"))?;
+    }
+    ensure(9, transfers == world.wire.fabric().in_flight(), || {
+        format!("{transfers} requests are on the wire, the network has {}", world.wire.fabric().in_flight())
+    })?;
+    let ends: u32 = world.fleet.instances.values().map(|instance| instance.traffic.transfers).sum();
+    ensure(9, ends as usize == 2 * transfers, || format!("{transfers} transfers have {ends} ends"))?;
+    Ok(left_behind)
+}
 
-    /// The first request of a row waits for a reason.
-    fn audit_waiting(&mut self) -> Result<(), Violation> {
-        for id in self.fleet.instances.ids() {
-            let instance = &self.fleet.instances[id];
-            let Some(slot) = instance.queue.waiting.first().filter(|_| instance.flight.current.is_none()) else { continue };
-            let fits = instance.could_start(&self.requests[slot]);
-            let needs_room = self.needs_room(id, slot);
-            let in_line = self.fleet.routes[self.model_of(slot)].blocked.contains(&id);
-            let waits = if needs_room { in_line } else { !fits };
-            ensure(7, waits, || format!("instance {} is idle at {}, the first in its queue could start", id.0, self.now()))?;
-        }
-        for model in self.fleet.routes.ids() {
-            let next = self.fleet.routes[model].blocked.front().map(|&id| self.fleet.instances[id].queue.waiting.first());
-            ensure(7, next != Some(None), || "an instance without requests waits for decode memory".into())?;
-            for slot in [next.flatten(), self.fleet.routes[model].handoffs.first()].into_iter().flatten() {
-                let decode = self.fleet.routes[model].decode.clone();
-                let has_room = decode.into_iter().any(|id| self.could_receive(id, slot));
-                ensure(7, !has_room, || format!("request {} waits for decode memory that is there", self.requests[slot].ask.id))?;
-            }
-        }
-        Ok(())
+/// The first request of a row waits for a reason.
+fn audit_waiting<O: Observer>(world: &mut World<O>) -> Result<(), Violation> {
+    for id in world.fleet.instances.ids() {
+        let instance = &world.fleet.instances[id];
+        let Some(slot) = instance.queue.waiting.first().filter(|_| instance.flight.current.is_none()) else { continue };
+        let fits = instance.could_start(&world.requests[slot]);
+        let needs_room = transit::needs_room(world, id, slot);
+        let in_line = world.fleet.routes[world.model_of(slot)].blocked.contains(&id);
+        let waits = if needs_room { in_line } else { !fits };
+        ensure(7, waits, || format!("instance {} is idle at {}, the first in its queue could start", id.0, world.now()))?;
     }
+    for model in world.fleet.routes.ids() {
+        let next = world.fleet.routes[model].blocked.front().map(|&id| world.fleet.instances[id].queue.waiting.first());
+        ensure(7, next != Some(None), || "an instance without requests waits for decode memory".into())?;
+        for slot in [next.flatten(), world.fleet.routes[model].handoffs.first()].into_iter().flatten() {
+            let decode = world.fleet.routes[model].decode.clone();
+            let has_room = decode.into_iter().any(|id| transit::could_receive(world, id, slot));
+            ensure(7, !has_room, || format!("request {} waits for decode memory that is there", world.requests[slot].ask.id))?;
+        }
+    }
+    Ok(())
+}
 
-    /// `left_behind`: blocks of prompts that are done here and wait to be handed on; `None`: not known, where there may be any.
-    fn audit_instance(&self, id: InstanceId, left_behind: Option<u64>) -> Result<(), Violation> {
-        let (instance, index) = (&self.fleet.instances[id], id.0);
-        if let Some(current) = instance.flight.current {
-            ensure(3, current.end > current.start, || format!("instance {index} has an iteration of no length at {}", current.start))?;
-        }
-        let mut blocks = instance.traffic.incoming_blocks;
-        let (mut decoding, mut context, mut prefilling) = (0u32, 0u64, 0usize);
-        for slot in instance.batch.admitted.iter(&self.requests) {
-            let request = &self.requests[slot];
-            ensure(2, request.progress.instance == id, || format!("request {} runs on instance {index}, not on its own", request.ask.id))?;
-            if instance.batch.prefilling.contains(&slot) {
-                prefilling += 1;
-                blocks += request.progress.held.own();
-            } else {
-                decoding += 1;
-                let stored = u64::from(instance.stored(request));
-                context += stored;
-                blocks += instance.kv.own_blocks(stored + u64::from(instance.batch.ahead), request.progress.held.groups());
-            }
-        }
-        ensure(6, decoding == instance.batch.decode.count() && context == instance.batch.decode.context(), || {
-            format!(
-                "instance {index} counts {} sequences of {} tokens, has {decoding} of {context}",
-                instance.batch.decode.count(),
-                instance.batch.decode.context()
-            )
-        })?;
-        ensure(2, prefilling == instance.batch.prefilling.len(), || format!("instance {index} has lost a prompt"))?;
-        blocks += instance.queue.resident.iter(&self.requests).map(|slot| self.requests[slot].progress.held.own()).sum::<u64>();
-        blocks += left_behind.unwrap_or_default();
-        let known = left_behind.is_some() || !self.fleet.pools[instance.pool].hands_on;
-        ensure(4, blocks == instance.kv.private() || !known, || {
-            format!("instance {index} has {} blocks taken, its requests hold {blocks}", instance.kv.private())
-        })?;
-        ensure(4, instance.kv.used() <= instance.kv.total(), || format!("instance {index} uses more blocks than it has"))?;
-        self.audit_queues(id)
+/// `left_behind`: blocks of prompts that are done here and wait to be handed on; `None`: not known, where there may be any.
+fn audit_instance<O: Observer>(world: &World<O>, id: InstanceId, left_behind: Option<u64>) -> Result<(), Violation> {
+    let (instance, index) = (&world.fleet.instances[id], id.0);
+    if let Some(current) = instance.flight.current {
+        ensure(3, current.end > current.start, || format!("instance {index} has an iteration of no length at {}", current.start))?;
     }
+    let mut blocks = instance.traffic.incoming_blocks;
+    let (mut decoding, mut context, mut prefilling) = (0u32, 0u64, 0usize);
+    for slot in instance.batch.admitted.iter(&world.requests) {
+        let request = &world.requests[slot];
+        ensure(2, request.progress.instance == id, || format!("request {} runs on instance {index}, not on its own", request.ask.id))?;
+        if instance.batch.prefilling.contains(&slot) {
+            prefilling += 1;
+            blocks += request.progress.held.own();
+        } else {
+            decoding += 1;
+            let stored = u64::from(instance.stored(request));
+            context += stored;
+            blocks += instance.kv.own_blocks(stored + u64::from(instance.batch.ahead), request.progress.held.groups());
+        }
+    }
+    ensure(6, decoding == instance.batch.decode.count() && context == instance.batch.decode.context(), || {
+        format!(
+            "instance {index} counts {} sequences of {} tokens, has {decoding} of {context}",
+            instance.batch.decode.count(),
+            instance.batch.decode.context()
+        )
+    })?;
+    ensure(2, prefilling == instance.batch.prefilling.len(), || format!("instance {index} has lost a prompt"))?;
+    blocks += instance.queue.resident.iter(&world.requests).map(|slot| world.requests[slot].progress.held.own()).sum::<u64>();
+    blocks += left_behind.unwrap_or_default();
+    let known = left_behind.is_some() || !world.fleet.pools[instance.pool].hands_on;
+    ensure(4, blocks == instance.kv.private() || !known, || {
+        format!("instance {index} has {} blocks taken, its requests hold {blocks}", instance.kv.private())
+    })?;
+    ensure(4, instance.kv.used() <= instance.kv.total(), || format!("instance {index} uses more blocks than it has"))?;
+    audit_queues(world, id)
+}
 
-    fn audit_queues(&self, id: InstanceId) -> Result<(), Violation> {
-        let (instance, index) = (&self.fleet.instances[id], id.0);
-        let is_in = |slot: Slot, stage: Stage| self.requests[slot].progress.stage == stage;
-        ensure(2, instance.queue.waiting.iter(&self.requests).all(|slot| is_in(slot, Stage::Waiting)), || {
-            format!("instance {index} queues a request that does not wait")
-        })?;
-        ensure(2, instance.queue.resident.iter(&self.requests).all(|slot| is_in(slot, Stage::Resident)), || {
-            format!("instance {index} holds KV of a request that has not arrived")
-        })?;
-        // An instance with a wake is not idle yet.
-        let settled = self.agenda.is_empty();
-        ensure(7, !settled || instance.flight.current.is_some() || (instance.queue.resident.is_empty() && instance.running() == 0), || {
-            format!(
-                "instance {index} is idle at {} with {} sequences to run",
-                self.now(),
-                instance.running() + instance.queue.resident.len()
-            )
-        })
-    }
+fn audit_queues<O: Observer>(world: &World<O>, id: InstanceId) -> Result<(), Violation> {
+    let (instance, index) = (&world.fleet.instances[id], id.0);
+    let is_in = |slot: Slot, stage: Stage| world.requests[slot].progress.stage == stage;
+    ensure(2, instance.queue.waiting.iter(&world.requests).all(|slot| is_in(slot, Stage::Waiting)), || {
+        format!("instance {index} queues a request that does not wait")
+    })?;
+    ensure(2, instance.queue.resident.iter(&world.requests).all(|slot| is_in(slot, Stage::Resident)), || {
+        format!("instance {index} holds KV of a request that has not arrived")
+    })?;
+    // An instance with a wake is not idle yet.
+    let settled = world.agenda.is_empty();
+    ensure(7, !settled || instance.flight.current.is_some() || (instance.queue.resident.is_empty() && instance.running() == 0), || {
+        format!("instance {index} is idle at {} with {} sequences to run", world.now(), instance.running() + instance.queue.resident.len())
+    })
 }

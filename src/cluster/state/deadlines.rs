@@ -6,12 +6,8 @@
 use std::collections::VecDeque;
 
 use super::requests::Requests;
-use super::world::World;
-use crate::cluster::event::Event;
 use crate::cluster::ids::Slot;
-use crate::cluster::observe::Observer;
 use crate::sim::SimTime;
-use crate::workload::ClassId;
 
 /// When a client leaves, if its request is still inside then.
 #[derive(Debug, Clone, Copy)]
@@ -27,12 +23,16 @@ struct Deadline {
 pub(crate) struct Deadlines {
     row: VecDeque<Deadline>,
     /// True while an event is queued: for the first, or for one before it that is void.
-    scheduled: bool,
+    pub(super) scheduled: bool,
 }
 
 impl Deadlines {
+    pub(super) fn push(&mut self, at: SimTime, slot: Slot, id: u64) {
+        self.row.push_back(Deadline { at, slot, id });
+    }
+
     /// The first timeout of a request that is still inside.
-    fn first(&mut self, requests: &Requests) -> Option<SimTime> {
+    pub(super) fn first(&mut self, requests: &Requests) -> Option<SimTime> {
         while self.row.front().is_some_and(|first| !requests.is_waiting_for(first.slot, first.id)) {
             self.row.pop_front();
         }
@@ -42,35 +42,5 @@ impl Deadlines {
     /// Takes the first.
     pub(crate) fn pop(&mut self) -> Option<Slot> {
         self.row.pop_front().map(|first| first.slot)
-    }
-}
-
-impl<O: Observer> World<O> {
-    /// Notes when the client of a new request leaves, if it does.
-    pub(super) fn note_deadline(&mut self, slot: Slot) {
-        let (class, id) = (self.requests[slot].ask.class, self.requests[slot].ask.id);
-        let Some(timeout) = self.class(class).timeout else { return };
-        // Those at the front that are void are dropped, so that the row does not grow.
-        self.first_deadline(class);
-        let at = self.now() + timeout;
-        let deadlines = &mut self.deadlines[class];
-        deadlines.row.push_back(Deadline { at, slot, id });
-        if !deadlines.scheduled {
-            self.schedule_deadline(class);
-        }
-    }
-
-    /// When the first client of a workload that still waits leaves.
-    pub(crate) fn first_deadline(&mut self, class: ClassId) -> Option<SimTime> {
-        self.deadlines[class].first(&self.requests)
-    }
-
-    /// Schedules the first timeout of a workload. No other may be in the queue.
-    pub(crate) fn schedule_deadline(&mut self, class: ClassId) {
-        let first = self.first_deadline(class);
-        self.deadlines[class].scheduled = first.is_some();
-        if let Some(at) = first {
-            self.calendar.schedule_at(at, Event::Deadline { class });
-        }
     }
 }

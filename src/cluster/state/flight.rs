@@ -4,7 +4,7 @@
 //! iterations passed over end at the same nanoseconds, and cost the same picojoules, as iterations stepped through.
 
 use super::decode_set::turn;
-use super::instance::Snapshot;
+use super::snapshot::Snapshot;
 use crate::cluster::segment::{Prefix, Sums, taken_ns};
 use crate::perf::{DecodeRun, IterationCost};
 use crate::power::{InstancePower, RunPower};

@@ -5,6 +5,7 @@ use super::flight::Flight;
 use super::list::List;
 use super::request::Request;
 use super::requests::Requests;
+use super::snapshot::Snapshot;
 use crate::cluster::ids::{PoolId, Slot};
 use crate::cluster::segment::{Members, Prefix};
 use crate::cluster::spec::{EngineSpec, PoolSpec};
@@ -18,16 +19,6 @@ use crate::sim::{Generation, SimTime};
 pub(crate) struct Chunk {
     pub(crate) slot: Slot,
     pub(crate) tokens: u32,
-}
-
-/// Cumulative sums of an instance; requests keep them as they were when they joined its decode batch.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Snapshot {
-    pub(super) step: u64,
-    pub(super) gap_sum: u64,
-    pub(super) gap_squares: u128,
-    pub(super) energy_j: f64,
-    pub(super) time_s: f64,
 }
 
 /// Requests that wait on an instance.

@@ -1,6 +1,6 @@
 //! A request on its way through the cluster: what it asks for, how far it has come, when what happened, and what it used.
 
-use super::instance::Snapshot;
+use super::snapshot::Snapshot;
 use crate::cluster::ids::{InstanceId, Slot};
 use crate::cluster::observe::{Outcome, RequestRecord};
 use crate::kv::{KvStore, Lease};

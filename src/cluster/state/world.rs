@@ -5,18 +5,17 @@ use super::calendar::Calendar;
 use super::deadlines::Deadlines;
 use super::fleet::Fleet;
 use super::flight::InFlight;
-use super::instance::Snapshot;
 use super::ledger::{Ledger, settle_gauges, settle_idle};
-use super::request::Request;
 use super::requests::Requests;
+use super::snapshot::Snapshot;
 use super::wire::Wire;
 use crate::cluster::event::{Event, Wake, iteration_key};
 use crate::cluster::ids::{InstanceId, ModelId, PoolId, Slot};
 use crate::cluster::observe::{Observation, Observer};
 use crate::cluster::spec::{ClassSpec, ClusterSpec, Overlap, Role, SpecError};
 use crate::perf::IterationCost;
-use crate::sim::{Arena, SimTime, TooMany};
-use crate::workload::{ClassId, RequestSpec};
+use crate::sim::{Arena, SimTime};
+use crate::workload::ClassId;
 
 /// The state of a cluster.
 #[derive(Debug)]
@@ -93,18 +92,6 @@ impl<O: Observer> World<O> {
     /// The model that a request asks for.
     pub(crate) fn model_of(&self, slot: Slot) -> ModelId {
         self.classes[self.requests[slot].ask.class].model
-    }
-
-    /// A request comes in.
-    ///
-    /// # Errors
-    /// [`TooMany`] requests inside to be numbered.
-    pub(crate) fn arrive(&mut self, spec: RequestSpec) -> Result<Slot, TooMany> {
-        let now = self.now();
-        self.observer.on(now, &Observation::Arrived { class: spec.class });
-        let slot = self.requests.insert(Request::new(self.requests.arrived(), now, spec))?;
-        self.note_deadline(slot);
-        Ok(slot)
     }
 
     /// Brings an instance to the present and makes it form a new batch at its next boundary.
@@ -268,25 +255,5 @@ impl<O: Observer> World<O> {
             route.short_since = now;
         }
         route.short_of_memory = route.short_of_memory.saturating_add_signed(by);
-    }
-
-    /// The end of the run: reports what the gauges and idle times are up to now, and the requests that are still inside.
-    pub(crate) fn close(mut self) -> O {
-        let now = self.now();
-        for id in self.fleet.instances.ids() {
-            self.settle(id);
-            self.settle_idle(id);
-            let Self { fleet, requests, observer, .. } = &mut self;
-            let instance = &fleet.instances[id];
-            Ledger { id, pool: &fleet.pools[instance.pool].spec, requests, observer }.book_cut_off(instance, now);
-        }
-        self.report_unfinished();
-        for id in self.fleet.pools.ids() {
-            self.change_queue(id, 0);
-        }
-        for model in self.fleet.routes.ids() {
-            self.change_handoff_queue(model, 0);
-        }
-        self.observer
     }
 }

@@ -10,7 +10,7 @@
 
 use crate::cluster::ids::{InstanceId, Slot};
 use crate::cluster::observe::Observer;
-use crate::cluster::state::World;
+use crate::cluster::state::{World, leave, moves};
 use crate::perf::BatchShape;
 
 /// A batch as it is formed.
@@ -29,7 +29,7 @@ pub(super) fn form<O: Observer>(
     may_start: &mut dyn FnMut(&mut World<O>, InstanceId, Slot) -> bool,
 ) -> BatchShape {
     world.settle(id);
-    world.let_leaving_go(id);
+    leave::let_leaving_go(world, id);
     let mut preempted = grow_decode(world, id);
     let instance = world.fleet.instance(id);
     let budget = instance.engine().max_num_batched_tokens.saturating_sub(instance.decode().count());
@@ -54,7 +54,7 @@ fn grow_decode<O: Observer>(world: &mut World<O>, id: InstanceId) -> bool {
     let mut preempted = false;
     while !world.fleet.instance_mut(id).grow_decode() {
         let Some(victim) = world.fleet.instance(id).last_admitted() else { break };
-        world.preempt(id, victim);
+        moves::preempt(world, id, victim);
         preempted = true;
     }
     preempted
@@ -72,7 +72,7 @@ fn continue_prompt<O: Observer>(world: &mut World<O>, id: InstanceId, forming: &
         forming.add(computed, tokens, target);
         return false;
     }
-    world.preempt(id, slot);
+    moves::preempt(world, id, slot);
     true
 }
 
@@ -83,7 +83,7 @@ fn admit_resident<O: Observer>(world: &mut World<O>, id: InstanceId, forming: &m
             return;
         }
         forming.budget -= 1;
-        world.join(id, slot);
+        moves::join(world, id, slot);
     }
 }
 
@@ -99,7 +99,7 @@ fn admit_waiting<O: Observer>(
             return;
         }
         let first = world.fleet.instance(id).first_chunk(&world.requests[slot], forming.budget);
-        if !first.whole || !world.start(id, slot, first) {
+        if !first.whole || !moves::start(world, id, slot, first) {
             world.fleet.instance_mut(id).set_look_again(first.hit > 0);
             return;
         }

@@ -12,7 +12,7 @@
 use super::batch;
 use crate::cluster::ids::{InstanceId, Slot};
 use crate::cluster::observe::{Observer, Outcome};
-use crate::cluster::state::World;
+use crate::cluster::state::{World, leave, moves, transit};
 
 /// Phases 1, 2 and 4 for an instance that can form a batch now. `may_start` is asked before a prompt is started.
 pub(crate) fn form<O: Observer>(world: &mut World<O>, id: InstanceId, may_start: &mut dyn FnMut(&mut World<O>, InstanceId, Slot) -> bool) {
@@ -31,7 +31,7 @@ pub(crate) fn form<O: Observer>(world: &mut World<O>, id: InstanceId, may_start:
         world.begin_decode(id);
     }
     if world.layer_wise() && world.fleet.hands_on(id) {
-        world.send_cached_of_chunks(id);
+        transit::send_cached_of_chunks(world, id);
     }
     if world.fleet.instance_mut(id).take_returned() {
         world.memory_freed(id);
@@ -42,11 +42,13 @@ pub(crate) fn form<O: Observer>(world: &mut World<O>, id: InstanceId, may_start:
 pub(crate) fn finish<O: Observer>(world: &mut World<O>, id: InstanceId) {
     world.complete_plan(id);
     while let Some(slot) = world.fleet.instance_mut(id).pop_finished(&world.requests) {
-        world.leave(slot, Outcome::Completed);
+        leave::leave(world, slot, Outcome::Completed);
     }
     let chunks = world.fleet.instance_mut(id).take_chunks();
     for &chunk in &chunks {
-        if world.chunk_computed(id, chunk) {
+        let token = moves::chunk_computed(world, id, chunk);
+        transit::send_rest_of_chunk(world, chunk.slot);
+        if token {
             prompt_done(world, id, chunk.slot);
         }
     }
@@ -56,10 +58,10 @@ pub(crate) fn finish<O: Observer>(world: &mut World<O>, id: InstanceId) {
 /// A prompt is done and its token has left: to the decode batch, to the handoff, or out.
 fn prompt_done<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) {
     if world.requests[slot].is_finished() {
-        world.leave(slot, Outcome::Completed);
+        leave::leave(world, slot, Outcome::Completed);
     } else if world.fleet.hands_on(id) {
-        world.hold(id, slot);
+        transit::hold(world, id, slot);
     } else {
-        world.decode_here(id, slot);
+        moves::decode_here(world, id, slot);
     }
 }

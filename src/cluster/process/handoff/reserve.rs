@@ -10,7 +10,7 @@ use crate::cluster::event::Wake;
 use crate::cluster::ids::{InstanceId, ModelId, Slot};
 use crate::cluster::observe::Observer;
 use crate::cluster::spec::ClusterSpec;
-use crate::cluster::state::World;
+use crate::cluster::state::{World, transit};
 use crate::policy::{Candidates, RequestView, Router};
 use crate::sim::{Arena, Purpose, Streams};
 
@@ -34,7 +34,7 @@ impl<O: Observer> Candidates for Receivers<'_, O> {
     fn eligible(&self, i: usize) -> bool {
         let mut world = self.world.borrow_mut();
         let id = world.fleet.route(self.model).decode()[i];
-        world.could_receive(id, self.slot)
+        transit::could_receive(*world, id, self.slot)
     }
     fn in_flight(&self, i: usize) -> u64 {
         let world = self.world.borrow();
@@ -60,7 +60,7 @@ impl Handoffs {
             if !self.reserve(world, slot) {
                 break;
             }
-            world.send_held(slot);
+            transit::send_held(world, slot);
         }
         // Prefill instances whose first request waits, first come, first served. The first that still finds no room ends it, or short prompts
         // would take for ever what a long one needs. A busy instance is passed over until its next boundary.
@@ -76,20 +76,20 @@ impl Handoffs {
     /// True if a request may start its prefill: always, but with layer-wise handoff only once the decode side has room for it. Instances
     /// that wait for room get it first come, first served.
     pub(crate) fn may_start<O: Observer>(&mut self, world: &mut World<O>, id: InstanceId, slot: Slot) -> bool {
-        if !world.needs_room(id, slot) {
+        if !transit::needs_room(world, id, slot) {
             return true;
         }
         let model = world.model_of(slot);
         let is_next = world.fleet.route(model).blocked().front().is_none_or(|&first| first == id);
         let reserved = is_next && self.reserve(world, slot);
         if reserved {
-            world.end_refusal(slot);
+            transit::end_refusal(world, slot);
             if world.fleet.route_mut(model).unblock(id) {
                 world.agenda.post(Wake::Memory(model));
             }
         } else {
             world.fleet.route_mut(model).block(id);
-            world.note_refusal(slot);
+            transit::note_refusal(world, slot);
         }
         reserved
     }
@@ -101,7 +101,7 @@ impl Handoffs {
         let chosen = self.routers[model].route(&view, &Receivers { world: RefCell::new(world), model, slot });
         let Some(chosen) = chosen else { return false };
         let id = world.fleet.route(model).decode()[chosen];
-        let reserved = world.reserve(id, slot);
+        let reserved = transit::reserve(world, id, slot);
         debug_assert!(reserved, "the router chose an eligible instance");
         reserved
     }

@@ -1,0 +1,286 @@
+//! The way of a request from a prefill to a decode instance, and of its KV over the network.
+//!
+//! ```text
+//! hold ─► reserve ─► send ─► deliver ─► activate         reserve ─► (prefill; send layer by layer) ─► hold ─► deliver ─► activate
+//! ```
+
+use super::load::Load;
+use super::moves;
+use super::request::Stage;
+use super::world::World;
+use crate::cluster::event::{Event, Wake};
+use crate::cluster::ids::{InstanceId, Slot};
+use crate::cluster::observe::{Observation, Observer};
+use crate::kv::Lease;
+use crate::sim::SimDuration;
+
+/// A prompt that is done leaves the batch for the handoff: it waits for memory on the decode side, unless it has that already.
+pub(crate) fn hold<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) {
+    world.fleet.instances[id].batch.admitted.remove(&mut world.requests, slot);
+    if world.requests[slot].is_reserved() {
+        world.requests[slot].progress.stage = Stage::Transferring;
+        return deliver_if_sent(world, slot);
+    }
+    world.requests[slot].progress.stage = Stage::Reserving;
+    let model = world.model_of(slot);
+    world.fleet.routes[model].handoffs.push_back(&mut world.requests, slot);
+    world.change_handoff_queue(model, 1);
+    world.agenda.post(Wake::Memory(model));
+}
+
+/// True if a decode instance can take a request now: it holds a token more than the prompt and the first one, or it could not
+/// generate; it is not computing again what it has preempted; and every reservation leaves one free block per running sequence, so
+/// that handoffs do not evict what they are meant to join.
+pub(crate) fn could_receive<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) -> bool {
+    let (instance, request) = (&world.fleet.instances[id], &world.requests[slot]);
+    let holds = instance.engine.max_model_len > request.ask.prompt.saturating_add(1);
+    let has_seat = instance.committed() < u64::from(instance.engine.max_num_seqs);
+    if !holds || instance.is_catching_up_on_preempted() || !has_seat {
+        return false;
+    }
+    // A run takes memory as it goes, and changes nothing else that is asked here.
+    world.catch_up(id);
+    let (instance, request) = (&world.fleet.instances[id], &world.requests[slot]);
+    let (hit, need) = instance.handoff_need(request);
+    instance.kv.fits(&request.ask.prefix, hit, need + instance.running())
+}
+
+/// True if a request must have room on the decode side before it may start its prefill here.
+pub(crate) fn needs_room<O: Observer>(world: &World<O>, id: InstanceId, slot: Slot) -> bool {
+    if !world.layer_wise() || !world.fleet.hands_on(id) || world.requests[slot].is_reserved() {
+        return false;
+    }
+    // Where no decode instance could add a token to the first one, the request ends with that, here.
+    let longest = world.fleet.route(world.model_of(slot)).longest_decode;
+    longest.is_some_and(|longest| longest > world.requests[slot].ask.prompt.saturating_add(1))
+}
+
+/// Takes memory for a request on a decode instance; false, and nothing changed, if there is too little.
+pub(crate) fn reserve<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) -> bool {
+    world.settle(id);
+    let now = world.now();
+    let World { fleet, requests, .. } = world;
+    let (instance, request) = (&mut fleet.instances[id], &mut requests[slot]);
+    let (hit, need) = instance.handoff_need(request);
+    let Some(lease) = instance.kv.lease(&request.ask.prefix, hit, need) else { return false };
+    request.handoff.reserved = lease;
+    request.timeline.reserved_at = Some(now);
+    request.progress.decode_instance = Some(id);
+    request.cut(instance.engine.max_model_len);
+    request.handoff.decode_hit = instance.kv.group_tokens(hit);
+    request.handoff.offered = request.handoff.decode_hit;
+    instance.traffic.incoming += 1;
+    instance.traffic.incoming_blocks += need;
+    fleet.loads[id].expect(request);
+    world.touch(id);
+    true
+}
+
+/// A request was refused memory on the decode side before its prefill.
+pub(crate) fn note_refusal<O: Observer>(world: &mut World<O>, slot: Slot) {
+    if world.requests[slot].timeline.refused_at.is_none() {
+        world.requests[slot].timeline.refused_at = Some(world.now());
+        world.change_handoff_queue(world.model_of(slot), 1);
+    }
+}
+
+/// A request that may have been refused memory before its prefill has got it, or leaves.
+pub(crate) fn end_refusal<O: Observer>(world: &mut World<O>, slot: Slot) {
+    let now = world.now();
+    if let Some(since) = world.requests[slot].timeline.refused_at.take() {
+        world.requests[slot].timeline.memory_wait = now.since(since);
+        world.change_handoff_queue(world.model_of(slot), -1);
+    }
+}
+
+/// The first prompt that waits for memory on the decode side has got it: all of its KV is sent.
+pub(crate) fn send_held<O: Observer>(world: &mut World<O>, slot: Slot) {
+    let model = world.model_of(slot);
+    world.fleet.routes[model].handoffs.remove(&mut world.requests, slot);
+    world.change_handoff_queue(model, -1);
+    let request = &mut world.requests[slot];
+    request.progress.stage = Stage::Transferring;
+    request.handoff.offered = request.ask.prompt;
+    let bytes = wire_bytes(world, slot, world.requests[slot].handoff.decode_hit, world.requests[slot].ask.prompt);
+    send(world, slot, bytes);
+}
+
+/// The KV of a request is complete on the decode side: the sender's blocks are free, the sequence may join the batch.
+pub(crate) fn activate<O: Observer>(world: &mut World<O>, slot: Slot) {
+    let now = world.now();
+    let sender = world.requests[slot].progress.instance;
+    let Some(receiver) = world.requests[slot].progress.decode_instance else { return };
+    world.settle(sender);
+    report_transfer(world, slot);
+    moves::give_back(world, slot);
+    world.requests[slot].timeline.delivered = Some(now);
+    world.agenda.post(Wake::Instance(sender));
+    if world.requests[slot].is_done() {
+        cancel_reservation(world, slot);
+        world.requests.remove(slot);
+        return;
+    }
+    world.touch(receiver);
+    world.settle(receiver);
+    let World { fleet, requests, .. } = world;
+    let (instance, request) = (&mut fleet.instances[receiver], &mut requests[slot]);
+    request.progress.held = std::mem::take(&mut request.handoff.reserved);
+    let taken = request.progress.held.own();
+    Load::arrive(request);
+    request.progress.instance = receiver;
+    request.progress.stage = Stage::Resident;
+    request.progress.computed = request.ask.prompt;
+    let shared = instance.kv.publish(&request.ask.prefix, request.ask.prompt, &mut request.progress.held);
+    instance.traffic.incoming -= 1;
+    instance.traffic.incoming_blocks -= taken;
+    instance.queue.resident.push_back(requests, slot);
+    world.change_queue(world.fleet.instances[receiver].pool, 1);
+    world.agenda.post(Wake::Instance(receiver));
+    if shared {
+        world.memory_freed(receiver);
+    }
+}
+
+/// Gives back memory that was taken on the decode side for a request that will not come.
+pub(super) fn cancel_reservation<O: Observer>(world: &mut World<O>, slot: Slot) {
+    let Some(id) = world.requests[slot].progress.decode_instance else { return };
+    world.touch(id);
+    world.settle(id);
+    let World { fleet, requests, .. } = world;
+    let (instance, request) = (&mut fleet.instances[id], &mut requests[slot]);
+    let lease: Lease = std::mem::take(&mut request.handoff.reserved);
+    instance.traffic.incoming_blocks -= lease.own();
+    instance.traffic.incoming -= 1;
+    instance.kv.release(&request.ask.prefix, lease);
+    fleet.loads[id].expect_no_more(request);
+    world.agenda.post(Wake::Instance(id));
+    world.memory_freed(id);
+}
+
+/// Once the prompt is done and its last byte has left the wire, set-up and latency remain. A request whose client left during a
+/// layer-wise prefill holds memory on the decode side only, and leaves.
+pub(super) fn deliver_if_sent<O: Observer>(world: &mut World<O>, slot: Slot) {
+    let request = &world.requests[slot];
+    if request.handoff.transfer.is_some() {
+        return;
+    }
+    if request.is_done() && request.progress.held.is_empty() {
+        report_transfer(world, slot);
+        cancel_reservation(world, slot);
+        world.requests.remove(slot);
+    } else if request.progress.stage == Stage::Transferring || (request.is_done() && request.progress.generated > 0) {
+        let epoch = request.progress.epoch;
+        let overhead = world.fleet.pool_of(request.progress.instance).spec.handoff_overhead;
+        world.calendar.schedule(overhead, Event::Delivered { slot, epoch });
+    }
+}
+
+/// Bytes on the wire of the KV of positions `from..to` of a prompt; none without a receiver.
+pub(super) fn wire_bytes<O: Observer>(world: &World<O>, slot: Slot, from: u32, to: u32) -> f64 {
+    let request = &world.requests[slot];
+    let receiver = request.progress.decode_instance.map(|id| &world.fleet.pool_of(id).spec);
+    receiver.map_or(0.0, |spec| spec.kv_bytes(from, to, request.ask.prompt))
+}
+
+/// Hands `bytes` of KV to the network, if there are any and there is a receiver.
+pub(super) fn send<O: Observer>(world: &mut World<O>, slot: Slot, bytes: f64) {
+    let request = &world.requests[slot];
+    let (from, Some(to)) = (request.progress.instance, request.progress.decode_instance) else { return };
+    if bytes <= 0.0 {
+        return;
+    }
+    let now = world.now();
+    let World { wire, fleet, requests, .. } = world;
+    if wire.send(now, fleet, requests, slot, bytes) {
+        change_transfers(world, from, 1);
+        change_transfers(world, to, 1);
+    }
+    wire_changed(world);
+}
+
+/// An iteration begins on an instance that hands on, with layer-wise overlap: its chunks will have KV to send after their first layer.
+/// What was found in the cache of the prefill side can go at once.
+pub(crate) fn send_cached_of_chunks<O: Observer>(world: &mut World<O>, id: InstanceId) {
+    let layers = world.fleet.pool_of(id).spec.layers;
+    let Some(current) = world.fleet.instances[id].flight.current else { return };
+    let first_layer = SimDuration::from_ns(current.end.since(current.start).ns().div_ceil(u64::from(layers)));
+    for index in 0..world.fleet.instances[id].batch.chunks.len() {
+        let chunk = world.fleet.instances[id].batch.chunks[index];
+        let request = &world.requests[chunk.slot];
+        let (before, start) = (request.handoff.offered, request.handoff.offered.max(request.progress.computed));
+        let end = start.max(request.progress.computed + chunk.tokens);
+        let (cached, layer_bytes) = (wire_bytes(world, chunk.slot, before, start), wire_bytes(world, chunk.slot, start, end));
+        let request = &mut world.requests[chunk.slot];
+        (request.handoff.layer_bytes, request.handoff.offered) = (layer_bytes, end);
+        let epoch = request.progress.epoch;
+        send(world, chunk.slot, cached);
+        if layers > 1 {
+            world.calendar.schedule(first_layer, Event::LayerReady { slot: chunk.slot, epoch });
+        }
+    }
+}
+
+/// The first layer of a chunk is done: all of its KV but the last layer's share is sent.
+pub(crate) fn send_layers_of_chunk<O: Observer>(world: &mut World<O>, slot: Slot) {
+    let layers = f64::from(world.fleet.pool_of(world.requests[slot].progress.instance).spec.layers);
+    let request = &mut world.requests[slot];
+    if request.is_done() {
+        return;
+    }
+    let last = request.handoff.layer_bytes / layers;
+    let rest = request.handoff.layer_bytes - last;
+    request.handoff.layer_bytes = last;
+    send(world, slot, rest);
+}
+
+/// A chunk is computed: what its layers have not yet sent is sent.
+pub(crate) fn send_rest_of_chunk<O: Observer>(world: &mut World<O>, slot: Slot) {
+    let rest = std::mem::take(&mut world.requests[slot].handoff.layer_bytes);
+    if rest > 0.0 && !world.requests[slot].is_done() {
+        send(world, slot, rest);
+    }
+}
+
+/// A transfer has moved its last byte.
+pub(crate) fn end_transfer<O: Observer>(world: &mut World<O>) {
+    let now = world.now();
+    if let Some(slot) = world.wire.pop_finished(now, &mut world.requests) {
+        let (from, to) = (world.requests[slot].progress.instance, world.requests[slot].progress.decode_instance);
+        change_transfers(world, from, -1);
+        if let Some(to) = to {
+            change_transfers(world, to, -1);
+        }
+        deliver_if_sent(world, slot);
+    }
+    wire_changed(world);
+}
+
+/// Bandwidth is shared anew when nothing more changes at this instant; transfers that have ended by now are events at once.
+fn wire_changed<O: Observer>(world: &mut World<O>) {
+    world.agenda.post(Wake::Network);
+    if let Some(event) = world.wire.finished_event() {
+        world.calendar.schedule(SimDuration::ZERO, event);
+    }
+}
+
+/// Nothing more changes on the network at this instant.
+pub(crate) fn share_wire<O: Observer>(world: &mut World<O>) {
+    if let Some((at, event)) = world.wire.next_event() {
+        world.calendar.schedule_at(at, event);
+    }
+}
+
+/// Changes the number of transfers that keep an instance waiting.
+fn change_transfers<O: Observer>(world: &mut World<O>, id: InstanceId, by: i32) {
+    world.settle_idle(id);
+    let transfers = &mut world.fleet.instances[id].traffic.transfers;
+    *transfers = transfers.saturating_add_signed(by);
+}
+
+/// Reports what was sent for a request that sends no more, also where the transfer was in vain.
+pub(super) fn report_transfer<O: Observer>(world: &mut World<O>, slot: Slot) {
+    let request = &world.requests[slot];
+    if let Some(start) = request.timeline.transfer_start {
+        world.observer.on(world.calendar.now(), &Observation::Transfer { from: start, bytes: request.handoff.bytes });
+    }
+}
