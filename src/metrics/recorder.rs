@@ -226,7 +226,13 @@ impl<S: RequestSink> Recorder<S> {
     }
 
     fn idle(&mut self, pool: PoolId, from: SimTime, to: SimTime, phase: Phase, energy: Energy) {
-        self.add_energy_to_bins(pool, from, to, energy);
+        // Idle power is whole milliwatts, so the energy of a nanosecond is whole picojoules.
+        let span = u128::from(to.since(from).ns());
+        let power = energy.it_pj.checked_div(span).filter(|power| power * span == energy.it_pj);
+        match power.and_then(|power| u64::try_from(power).ok()) {
+            Some(power) => self.bins.steady_power(usize::from(pool.0), from, to, power),
+            None => self.add_energy_to_bins(pool, from, to, energy),
+        }
         let measured = self.measured_energy(energy, from, to);
         let span = self.measured_ns(from, to);
         let record = &mut self.pools[usize::from(pool.0)];
@@ -235,6 +241,9 @@ impl<S: RequestSink> Recorder<S> {
     }
 
     fn gauge(&mut self, pool: PoolId, (from, to): (SimTime, SimTime), running: u64, kv_blocks: u64) {
+        if running == 0 && kv_blocks == 0 {
+            return;
+        }
         self.bins.span(usize::from(pool.0), from, to, |bin, ns, _| {
             bin.running += u128::from(running) * u128::from(ns);
             bin.kv_blocks += u128::from(kv_blocks) * u128::from(ns);
