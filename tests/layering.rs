@@ -269,6 +269,18 @@ fn stores_do_not_name_each_other_in_a_circle() {
     assert!(arrows.is_empty(), "a circle among {arrows:?}");
 }
 
+/// What follows the generic parameters of an `impl`.
+fn after_generics(rest: &str) -> &str {
+    let mut depth = 0_i32;
+    for (at, c) in rest.char_indices() {
+        depth += i32::from(c == '<') - i32::from(c == '>');
+        if depth == 0 {
+            return rest[at..].trim_start_matches('>');
+        }
+    }
+    rest
+}
+
 /// Lines of `impl` that one type may have in the cluster: more is a class that does everything.
 const MOST_IMPL_LINES: usize = 400;
 
@@ -280,7 +292,7 @@ fn no_type_of_the_cluster_owns_everything() {
             let mut owner = None;
             for line in code(&text).lines() {
                 if let Some(rest) = line.strip_prefix("impl") {
-                    let subject = rest.rsplit(" for ").next().unwrap_or_default().trim_start_matches(|c| c != ' ').trim();
+                    let subject = after_generics(rest).rsplit(" for ").next().unwrap_or_default().trim();
                     owner = Some(subject.chars().take_while(char::is_ascii_alphanumeric).collect::<String>());
                 }
                 if let Some(owner) = &owner {

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::event::{Event, Wake, arrival_key};
+use super::event::{Event, Wake, again_key, arrival_key};
 use super::observe::Observer;
 use super::process::arrive::Arrivals;
 use super::process::handoff::Handoffs;
@@ -177,12 +177,15 @@ impl<O: Observer> Cluster<O> {
             self.work_off_agenda()?;
             return Ok(true);
         }
-        let mut any = false;
+        if !self.world.has_departed() {
+            return Ok(false);
+        }
+        // All batches of the instant have been formed, also those that are passed over.
+        self.world.calendar.advance(again_key(self.now()));
         for (class, at) in self.world.take_departed() {
             workload.request_done(class, at);
-            any = true;
         }
-        Ok(any)
+        Ok(true)
     }
 
     /// The key of the earliest live event; stale ones are dropped.
@@ -231,6 +234,8 @@ impl<O: Observer> Cluster<O> {
                 Wake::Network => transit::share_wire(world),
             }
         }
+        // What happens later at this instant finds all batches formed, also those that are passed over and had no wake.
+        world.calendar.advance(again_key(world.calendar.now()));
         if let Some(fault) = world.wire.take_fault() {
             return Err(fault.into());
         }

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use super::instance::Instance;
 use super::list::List;
 use super::load::Load;
-use super::wire::Wire;
 use crate::cluster::ids::{InstanceId, ModelId, PoolId};
 use crate::cluster::spec::{ClusterSpec, PoolSpec, Role, SpecError};
+use crate::network::{NetworkError, PortId};
 use crate::sim::{Arena, SimTime};
 
 /// A pool and its queue gauge.
@@ -100,11 +100,11 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    /// The fleet of a scenario, idle, each instance with its ports on the wire.
+    /// The fleet of a scenario, idle. `add_port` makes the ports of an instance, of a bandwidth in bytes per second.
     ///
     /// # Errors
     /// [`SpecError`] if the parts do not fit together, or are too many to be numbered.
-    pub(super) fn new(spec: &ClusterSpec, wire: &mut Wire) -> Result<Self, SpecError> {
+    pub(super) fn new(spec: &ClusterSpec, add_port: &mut dyn FnMut(f64) -> Result<PortId, NetworkError>) -> Result<Self, SpecError> {
         let mut pools = Arena::default();
         let mut instances = Arena::default();
         for pool in &spec.pools {
@@ -113,7 +113,7 @@ impl Fleet {
             let of_model = spec.classes.iter().filter(|class| class.model == pool.model);
             let group_tokens = of_model.map(|class| class.prefix_tokens).find(|&tokens| tokens > 0).unwrap_or_default();
             for _ in 0..pool.instances {
-                let ports = (wire.add_port(pool.port_bytes_per_s)?, wire.add_port(pool.port_bytes_per_s)?);
+                let ports = (add_port(pool.port_bytes_per_s)?, add_port(pool.port_bytes_per_s)?);
                 instances.push("instances", Instance::new(id, pool, group_tokens, ports)?)?;
             }
         }

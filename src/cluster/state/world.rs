@@ -46,7 +46,7 @@ impl<O: Observer> World<O> {
     /// [`SpecError`] if the parts do not fit together, or are too many to be numbered.
     pub(crate) fn new(spec: &ClusterSpec, observer: O) -> Result<Self, SpecError> {
         let mut wire = Wire::new(spec.network.fabric_bytes_per_s)?;
-        let fleet = Fleet::new(spec, &mut wire)?;
+        let fleet = Fleet::new(spec, &mut |bytes_per_s| wire.add_port(bytes_per_s))?;
         let classes = Arena::from_items("workloads", spec.classes.iter().cloned())?;
         Ok(Self {
             agenda: Agenda::new(Arena::mirror(fleet.routes(), |_, _| false), Arena::mirror(fleet.instances(), |_, _| false)),
@@ -84,6 +84,10 @@ impl<O: Observer> World<O> {
     }
     pub(crate) const fn disorder(&self) -> Option<&String> {
         self.disorder.as_ref()
+    }
+    /// True if requests have left that the workload has not heard of.
+    pub(crate) const fn has_departed(&self) -> bool {
+        !self.departed.is_empty()
     }
     /// Takes the requests that have left since the last call.
     pub(crate) fn take_departed(&mut self) -> std::vec::Drain<'_, (ClassId, SimTime)> {
