@@ -169,8 +169,10 @@ impl Folder {
                 let _ = fs::remove_dir_all(&aside);
                 return Ok(self.place.clone());
             }
-            if older {
-                let _ = fs::rename(&aside, &self.place);
+            if older && fs::rename(&aside, &self.place).is_err() {
+                // Another process has taken the place meanwhile. What is not ours is in the new folder already; the rest has been replaced,
+                // and would be in the way of the next attempt.
+                let _ = fs::remove_dir_all(&aside);
             }
         }
         fs::rename(&self.making, &self.place).map_err(failed)?;
