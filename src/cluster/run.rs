@@ -169,9 +169,9 @@ impl<O: Observer> Cluster<O> {
         Ok(())
     }
 
-    /// The instant has no events left: whatever was asked to look again does, then the workload hears which requests have left. A client
-    /// without think time sends its next request when the batches of the instant have been formed: no answer crosses a network in no time. False if
-    /// there was nothing to do.
+    /// The instant has no events left: the agenda is worked off, then the workload hears which requests have left. A client without think
+    /// time sends its next request when the batches of the instant have been formed: no answer crosses a network in no time. False if there
+    /// was nothing to do.
     fn end_instant(&mut self, workload: &mut dyn Workload) -> Result<bool, RunError> {
         if !self.world.agenda.is_empty() {
             self.work_off_agenda()?;
