@@ -5,4 +5,4 @@
 mod prefix;
 mod store;
 
-pub use store::{KvError, KvStore, Lease};
+pub use store::{KvError, KvStore, Lease, Residue};

@@ -1,7 +1,11 @@
-//! The prefix cache: reference-counted groups of blocks by identity; groups without holders are evicted least recently used first.
+//! The prefix cache: what is computed and held by nobody is evicted least recently used first.
 //!
-//! A *group* is what one identity of the workload covers (512 tokens in a Mooncake trace): a fixed number of KV blocks. Identities
-//! are chained: equal ids mean equal text from the start of the prompt, so a lookup stops at the first miss.
+//! It has two kinds of entries, in one order of eviction:
+//!
+//! * A *group* is what one identity of the workload covers (512 tokens in a Mooncake trace): a fixed number of KV blocks, with a count of
+//!   holders. Identities are chained: equal ids mean equal text from the start of the prompt, so a lookup stops at the first miss.
+//! * A *residue* is what a sequence without memory of its own has left: full blocks behind its groups, which only that sequence can find
+//!   again. They are evicted from the end, block by block.
 
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
@@ -9,90 +13,177 @@ use rustc_hash::FxBuildHasher;
 const NONE: u32 = u32::MAX;
 
 #[derive(Debug, Clone, Copy)]
+enum Content {
+    Group { id: u64, holders: u32 },
+    Residue { blocks: u64 },
+}
+
+#[derive(Debug, Clone, Copy)]
 struct Entry {
-    id: u64,
-    holders: u32,
-    /// Neighbours in the list of evictable entries; `NONE` at its ends or while held.
+    content: Content,
+    /// Neighbours in the list of evictable entries; `NONE` at its ends, while held, and once nothing is left.
     older: u32,
     newer: u32,
 }
 
-/// Cached groups of one instance.
+/// Where a residue is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Place(u32);
+
+/// Cached groups and residues of one instance.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PrefixCache {
+    /// KV blocks per group; 0 where there are no identities.
+    group_blocks: u64,
     slots: Vec<Entry>,
     vacant: Vec<u32>,
     index: IndexMap<u64, u32, FxBuildHasher>,
     oldest: Option<u32>,
     newest: Option<u32>,
-    evictable: u64,
+    /// Groups without holders.
+    unheld: u64,
+    /// Blocks of all residues.
+    residues: u64,
 }
 
 impl PrefixCache {
+    pub(super) fn new(group_blocks: u64) -> Self {
+        Self { group_blocks, ..Self::default() }
+    }
+
+    /// KV blocks per group; 0 where there are no identities.
+    pub(super) const fn group_blocks(&self) -> u64 {
+        self.group_blocks
+    }
+
     /// Leading groups of `ids` that are cached.
     pub(super) fn lookup(&self, ids: &[u64]) -> usize {
         ids.iter().take_while(|id| self.index.contains_key(*id)).count()
     }
 
-    /// Leading groups of `ids` that are cached but without holders: taking them costs free memory.
+    /// Blocks of the groups of `ids` that are cached but without holders: taking them costs free memory.
     pub(super) fn evictable_among(&self, ids: &[u64]) -> u64 {
-        ids.iter().filter_map(|id| self.index.get(id)).filter(|&&slot| self.slots[slot as usize].holders == 0).count() as u64
+        let unheld = |slot: u32| matches!(self.slots[slot as usize].content, Content::Group { holders: 0, .. });
+        ids.iter().filter_map(|id| self.index.get(id)).filter(|&&slot| unheld(slot)).count() as u64 * self.group_blocks
     }
 
-    /// Groups without holders.
-    pub(super) fn evictable(&self) -> u64 {
-        self.evictable
+    /// Blocks cached.
+    pub(super) fn blocks(&self) -> u64 {
+        self.index.len() as u64 * self.group_blocks + self.residues
     }
 
-    /// Groups cached, held or not.
-    pub(super) fn len(&self) -> u64 {
-        self.index.len() as u64
+    /// Of these, blocks of groups with holders.
+    pub(super) fn held(&self) -> u64 {
+        (self.index.len() as u64 - self.unheld) * self.group_blocks
+    }
+
+    /// Of these, blocks of residues.
+    pub(super) const fn residues(&self) -> u64 {
+        self.residues
     }
 
     /// Takes a hold on a cached group; false if it is not cached.
     pub(super) fn hold(&mut self, id: u64) -> bool {
         let Some(&slot) = self.index.get(&id) else { return false };
-        if self.slots[slot as usize].holders == 0 {
+        if self.count(slot, 1) == 1 {
             self.unlink(slot);
+            self.unheld -= 1;
         }
-        self.slots[slot as usize].holders += 1;
         true
     }
 
     /// Adds a group held once. The caller has made room.
     pub(super) fn insert_held(&mut self, id: u64) {
-        let entry = Entry { id, holders: 1, older: NONE, newer: NONE };
-        let slot = if let Some(slot) = self.vacant.pop() {
-            self.slots[slot as usize] = entry;
-            slot
-        } else {
-            self.slots.push(entry);
-            u32::try_from(self.slots.len() - 1).unwrap_or(NONE)
-        };
+        let slot = self.insert(Content::Group { id, holders: 1 });
         self.index.insert(id, slot);
     }
 
-    /// Gives back one hold. A group without holders becomes the most recently used evictable one.
+    /// Gives back one hold. A group without holders becomes the most recently used evictable entry.
     pub(super) fn release(&mut self, id: u64) {
         let Some(&slot) = self.index.get(&id) else {
             debug_assert!(false, "released a group that is not cached");
             return;
         };
-        let entry = &mut self.slots[slot as usize];
-        debug_assert!(entry.holders > 0, "released a group that nobody holds");
-        entry.holders -= 1;
-        if entry.holders == 0 {
+        if self.count(slot, -1) == 0 {
             self.link_newest(slot);
+            self.unheld += 1;
         }
     }
 
-    /// Evicts the least recently used group without holders; false if there is none.
-    pub(super) fn evict_oldest(&mut self) -> bool {
+    /// Keeps `blocks` (≥ 1) of a sequence as the most recently used evictable entry.
+    pub(super) fn leave(&mut self, blocks: u64) -> Place {
+        let slot = self.insert(Content::Residue { blocks });
+        self.link_newest(slot);
+        self.residues += blocks;
+        Place(slot)
+    }
+
+    /// Blocks that are left of a residue: the first ones.
+    pub(super) fn left(&self, place: &Place) -> u64 {
+        match self.slots.get(place.0 as usize) {
+            Some(&Entry { content: Content::Residue { blocks }, .. }) => blocks,
+            _ => 0,
+        }
+    }
+
+    /// Ends a residue: what is left of it is cached no more.
+    #[expect(clippy::needless_pass_by_value, reason = "a place that has been given up is gone")]
+    pub(super) fn discard(&mut self, place: Place) {
+        let left = self.left(&place);
+        if left > 0 {
+            self.unlink(place.0);
+            self.residues -= left;
+        }
+        self.vacant.push(place.0);
+    }
+
+    /// Evicts from the least recently used entry: a group whole, a residue from its end and at most `blocks` (≥ 1) of it. False if
+    /// there is nothing to evict.
+    pub(super) fn evict(&mut self, blocks: u64) -> bool {
         let Some(slot) = self.oldest else { return false };
-        self.unlink(slot);
-        self.index.swap_remove(&self.slots[slot as usize].id);
-        self.vacant.push(slot);
+        match &mut self.slots[slot as usize].content {
+            Content::Group { id, .. } => {
+                self.index.swap_remove(id);
+                self.unlink(slot);
+                self.unheld -= 1;
+                self.vacant.push(slot);
+            }
+            Content::Residue { blocks: left } => {
+                let evicted = blocks.min(*left);
+                *left -= evicted;
+                self.residues -= evicted;
+                // Its slot stays: the sequence has yet to learn that nothing is left.
+                if *left == 0 {
+                    self.unlink(slot);
+                }
+            }
+        }
         true
+    }
+
+    /// Changes the holders of a group; returns how many there are.
+    fn count(&mut self, slot: u32, by: i32) -> u32 {
+        match &mut self.slots[slot as usize].content {
+            Content::Group { holders, .. } => {
+                debug_assert!(by > 0 || *holders > 0, "released a group that nobody holds");
+                *holders = holders.saturating_add_signed(by);
+                *holders
+            }
+            Content::Residue { .. } => {
+                debug_assert!(false, "an identity names a residue");
+                u32::MAX
+            }
+        }
+    }
+
+    fn insert(&mut self, content: Content) -> u32 {
+        let entry = Entry { content, older: NONE, newer: NONE };
+        if let Some(slot) = self.vacant.pop() {
+            self.slots[slot as usize] = entry;
+            return slot;
+        }
+        self.slots.push(entry);
+        u32::try_from(self.slots.len() - 1).unwrap_or(NONE)
     }
 
     fn link_newest(&mut self, slot: u32) {
@@ -107,7 +198,6 @@ impl PrefixCache {
             None => self.oldest = Some(slot),
         }
         self.newest = Some(slot);
-        self.evictable += 1;
     }
 
     fn unlink(&mut self, slot: u32) {
@@ -125,7 +215,6 @@ impl PrefixCache {
         let entry = &mut self.slots[slot as usize];
         entry.older = NONE;
         entry.newer = NONE;
-        self.evictable -= 1;
     }
 }
 
@@ -135,28 +224,64 @@ mod tests {
 
     #[test]
     fn evicts_the_least_recently_released_first() {
-        let mut cache = PrefixCache::default();
+        let mut cache = PrefixCache::new(4);
         for id in [10, 20, 30] {
             cache.insert_held(id);
         }
-        assert!(!cache.evict_oldest(), "all are held");
+        assert!(!cache.evict(1), "all are held");
         for id in [20, 10, 30] {
             cache.release(id);
         }
         assert!(cache.hold(10), "a hold saves it from eviction");
-        assert!(cache.evict_oldest());
+        assert!(cache.evict(1));
         assert_eq!(cache.lookup(&[20]), 0, "20 was released first");
-        assert!(cache.evict_oldest());
+        assert!(cache.evict(1));
         assert_eq!((cache.lookup(&[30]), cache.lookup(&[10])), (0, 1));
-        assert!(!cache.evict_oldest());
+        assert!(!cache.evict(1));
     }
 
     #[test]
     fn lookup_stops_at_the_first_miss() {
-        let mut cache = PrefixCache::default();
+        let mut cache = PrefixCache::new(1);
         for id in [1, 3] {
             cache.insert_held(id);
         }
         assert_eq!(cache.lookup(&[1, 2, 3]), 1);
+    }
+
+    #[test]
+    fn groups_and_residues_give_way_in_the_order_of_their_release() {
+        let mut cache = PrefixCache::new(4);
+        for id in [10, 20] {
+            cache.insert_held(id);
+        }
+        cache.release(10);
+        let first = cache.leave(3);
+        cache.release(20);
+        let second = cache.leave(2);
+        assert_eq!((cache.blocks(), cache.held(), cache.residues()), (13, 0, 5));
+        let seen = |cache: &PrefixCache| (cache.lookup(&[10]), cache.left(&first), cache.lookup(&[20]), cache.left(&second));
+        let mut states = Vec::new();
+        // One block is asked for each time, but for the last: a residue gives what it has.
+        for blocks in [1, 1, 1, 1, 1, 9] {
+            assert!(cache.evict(blocks));
+            states.push(seen(&cache));
+        }
+        assert_eq!(states, [(0, 3, 1, 2), (0, 2, 1, 2), (0, 1, 1, 2), (0, 0, 1, 2), (0, 0, 0, 2), (0, 0, 0, 0)]);
+        assert!(!cache.evict(1));
+        cache.discard(first);
+        cache.discard(second);
+        assert_eq!((cache.blocks(), cache.slots.len(), cache.vacant.len()), (0, 4, 4));
+    }
+
+    #[test]
+    fn a_residue_that_is_discarded_leaves_the_order_intact() {
+        let mut cache = PrefixCache::new(1);
+        let places: Vec<Place> = (1..=3).map(|blocks| cache.leave(blocks)).collect();
+        let [first, second, third] = places.try_into().unwrap();
+        cache.discard(second);
+        assert_eq!(cache.residues(), 4);
+        assert!(cache.evict(9) && cache.evict(2));
+        assert_eq!((cache.left(&first), cache.left(&third)), (0, 1));
     }
 }

@@ -4,11 +4,14 @@
 //! together, so that an iteration costs the same whatever the batch: these are *pooled* until one of the sequences leaves and
 //! its part is put into its lease.
 //!
-//! Invariant: `leased + pooled + held groups + evictable groups ≤ total`. Memory that only holds evictable groups counts as free.
+//! A sequence that loses its memory leaves a [`Residue`]: full blocks that only it can find again, until others take them.
+//!
+//! Invariant: `leased + pooled + held groups + evictable groups + residues ≤ total`. Memory that only holds evictable groups and residues
+//! counts as free.
 
 use thiserror::Error;
 
-use super::prefix::PrefixCache;
+use super::prefix::{Place, PrefixCache};
 
 /// What a sequence holds of one store. Neither copied nor cloned: it goes back to the store that made it.
 #[derive(Debug, PartialEq, Eq, Default)]
@@ -35,6 +38,16 @@ impl Lease {
     }
 }
 
+/// What a sequence without memory can find again of what it has computed: blocks behind the leading groups that it held. Neither copied
+/// nor cloned: it goes back to the store that made it.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Residue {
+    place: Place,
+    /// Leading groups of its prompt that come before.
+    groups: u32,
+}
+
 /// A store that cannot be: user error, found when the cluster is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -57,9 +70,10 @@ pub enum KvError {
 pub struct KvStore {
     total: u64,
     block_size: u32,
-    /// Tokens and KV blocks per group of the prefix cache; 0 if there is no prefix cache.
+    /// Tokens per group of the prefix cache; 0 where there are no identities, or no prefix cache.
     group_tokens: u32,
-    group_blocks: u64,
+    /// True if what is computed can be found again.
+    caching: bool,
     leased: u64,
     pooled: u64,
     prefix: PrefixCache,
@@ -67,17 +81,19 @@ pub struct KvStore {
 
 impl KvStore {
     /// `total` blocks of `block_size` tokens (≥ 1). `group_tokens`: tokens that one prefix identity covers, a multiple of `block_size`, or
-    /// 0 for no prefix cache.
+    /// 0 where prompts have none; `None` for no prefix cache.
     ///
     /// # Errors
     /// [`KvError`] if the sizes do not fit together.
-    pub fn new(total: u64, block_size: u32, group_tokens: u32) -> Result<Self, KvError> {
+    pub fn new(total: u64, block_size: u32, group_tokens: Option<u32>) -> Result<Self, KvError> {
+        let caching = group_tokens.is_some();
+        let group_tokens = group_tokens.unwrap_or_default();
         let group_blocks = group_tokens.checked_div(block_size).ok_or(KvError::NoBlockSize)?;
         if !group_tokens.is_multiple_of(block_size) {
             return Err(KvError::Group { group_tokens, block_size });
         }
-        let group_blocks = u64::from(group_blocks);
-        Ok(Self { total, block_size, group_tokens, group_blocks, leased: 0, pooled: 0, prefix: PrefixCache::default() })
+        let prefix = PrefixCache::new(group_blocks.into());
+        Ok(Self { total, block_size, group_tokens, caching, leased: 0, pooled: 0, prefix })
     }
 
     /// All blocks.
@@ -86,7 +102,7 @@ impl KvStore {
     }
     /// Blocks held by sequences, alone or shared.
     pub fn used(&self) -> u64 {
-        self.private() + (self.prefix.len() - self.prefix.evictable()) * self.group_blocks
+        self.private() + self.prefix.held()
     }
     /// Blocks held by sequences alone.
     pub const fn private(&self) -> u64 {
@@ -95,6 +111,14 @@ impl KvStore {
     /// Of these, blocks in no lease.
     pub const fn pooled(&self) -> u64 {
         self.pooled
+    }
+    /// Blocks that only sequences without memory can find again.
+    pub const fn residues(&self) -> u64 {
+        self.prefix.residues()
+    }
+    /// Blocks held, alone or shared, or cached.
+    pub fn taken(&self) -> u64 {
+        self.private() + self.prefix.blocks()
     }
     /// Blocks that can be had, by eviction if need be.
     pub fn free(&self) -> u64 {
@@ -108,6 +132,11 @@ impl KvStore {
     pub const fn group_tokens(&self, groups: u32) -> u32 {
         groups * self.group_tokens
     }
+    /// Tokens that `groups` identities and `left` blocks of a residue behind them cover.
+    #[expect(clippy::cast_possible_truncation, reason = "tokens of a sequence, which are 32 bits")]
+    pub const fn found_tokens(&self, groups: u32, left: u64) -> u32 {
+        self.group_tokens(groups) + left as u32 * self.block_size
+    }
     /// Whole groups within `tokens`.
     pub const fn whole_groups(&self, tokens: u32) -> u32 {
         match tokens.checked_div(self.group_tokens) {
@@ -117,21 +146,35 @@ impl KvStore {
     }
     /// Blocks of its own that a sequence of `tokens` has beside its leading shared `groups`.
     pub const fn own_blocks(&self, tokens: u64, groups: u32) -> u64 {
-        self.blocks(tokens) - groups as u64 * self.group_blocks
+        self.blocks(tokens) - groups as u64 * self.prefix.group_blocks()
     }
 
     /// Leading groups of `ids` that are cached, at most `most`.
     #[expect(clippy::cast_possible_truncation, reason = "at most `most`")]
     pub fn lookup(&self, ids: &[u64], most: u32) -> u32 {
-        if self.group_blocks == 0 {
+        if self.group_tokens == 0 {
             return 0;
         }
         self.prefix.lookup(&ids[..ids.len().min(most as usize)]) as u32
     }
 
-    /// True if a sequence can take a hold on `hit` cached groups of `ids` and `own` blocks besides.
+    /// Blocks that are left of a residue, whether the sequence can find them or not.
+    pub fn left_of(&self, residue: &Residue) -> u64 {
+        self.prefix.left(&residue.place)
+    }
+
+    /// Blocks of a residue that the sequence can find again behind the first `hit` groups of its prompt, which `lookup` has just found. Groups
+    /// stay longer than the residue behind them; with more of them than the sequence had, they have what the residue has.
+    pub fn found_again(&self, residue: &Residue, hit: u32) -> u64 {
+        let left = self.left_of(residue);
+        debug_assert!(left == 0 || hit >= residue.groups, "a residue has outlived the groups before it");
+        if hit == residue.groups { left } else { 0 }
+    }
+
+    /// True if a sequence can take a hold on `hit` cached groups of `ids` and `own` blocks besides. Blocks of a residue, also of that of
+    /// the sequence itself, are free, so those found again are among `own`.
     pub fn fits(&self, ids: &[u64], hit: u32, own: u64) -> bool {
-        own + self.prefix.evictable_among(&ids[..hit as usize]) * self.group_blocks <= self.free()
+        own + self.prefix.evictable_among(&ids[..hit as usize]) <= self.free()
     }
 
     /// Takes a hold on the first `hit` groups of `ids`, which `lookup` has just found, and `own` blocks; `None`, and nothing taken, if there
@@ -150,7 +193,7 @@ impl KvStore {
         Some(lease)
     }
 
-    /// Adds `blocks` to a lease, evicting groups without holders. False, and nothing taken, if there are not enough.
+    /// Adds `blocks` to a lease, evicting what nobody holds. False, and nothing taken, if there are not enough.
     #[must_use]
     pub fn grow(&mut self, lease: &mut Lease, blocks: u64) -> bool {
         if blocks > self.free() {
@@ -181,11 +224,13 @@ impl KvStore {
         lease.own = own;
     }
 
-    /// Evicts groups without holders until no more is taken than there is.
+    /// Evicts what nobody holds until no more is taken than there is.
     fn evict(&mut self) {
-        while self.private() + self.prefix.len() * self.group_blocks > self.total {
-            let evicted = self.prefix.evict_oldest();
-            debug_assert!(evicted, "free memory is evictable");
+        while let Some(over) = self.taken().checked_sub(self.total).filter(|&over| over > 0) {
+            if !self.prefix.evict(over) {
+                debug_assert!(false, "free memory is evictable");
+                return;
+            }
         }
     }
 
@@ -200,8 +245,8 @@ impl KvStore {
             if !self.prefix.hold(id) {
                 self.prefix.insert_held(id);
             }
-            self.leased -= self.group_blocks;
-            lease.own -= self.group_blocks;
+            self.leased -= self.prefix.group_blocks();
+            lease.own -= self.prefix.group_blocks();
             lease.groups += 1;
         }
         any
@@ -217,6 +262,23 @@ impl KvStore {
             self.prefix.release(id);
         }
     }
+
+    /// Takes back all that a sequence with `tokens` computed ones holds, but lets it find the full blocks among it again for as long as
+    /// nobody else takes them: its last ones go first, its groups after them. A block that is not full is free at once.
+    pub fn retire(&mut self, ids: &[u64], lease: Lease, tokens: u64) -> Option<Residue> {
+        let groups = lease.groups;
+        let full = tokens / u64::from(self.block_size);
+        let blocks = full.saturating_sub(u64::from(groups) * self.prefix.group_blocks()).min(lease.own);
+        let residue = (self.caching && blocks > 0).then(|| Residue { place: self.prefix.leave(blocks), groups });
+        self.release(ids, lease);
+        residue
+    }
+
+    /// Ends a residue: what is left of it is free. To be called as the sequence takes what it has found again, together with the rest that it
+    /// needs, and where it never will.
+    pub fn discard(&mut self, residue: Residue) {
+        self.prefix.discard(residue.place);
+    }
 }
 
 #[cfg(test)]
@@ -227,7 +289,7 @@ mod tests {
     #[test]
     fn a_second_request_with_the_same_prefix_shares_the_blocks() {
         // 100 blocks of 16 tokens; identities cover 64 tokens = 4 blocks.
-        let mut kv = KvStore::new(100, 16, 64).unwrap();
+        let mut kv = KvStore::new(100, 16, Some(64)).unwrap();
         let ids = [7, 8, 9];
         let mut first = kv.lease(&ids, 0, kv.blocks(200)).unwrap();
         assert_eq!(first.own(), 13);
@@ -246,7 +308,7 @@ mod tests {
 
     #[test]
     fn unheld_prefixes_give_way_and_the_end_of_a_prompt_goes_first() {
-        let mut kv = KvStore::new(10, 16, 64).unwrap();
+        let mut kv = KvStore::new(10, 16, Some(64)).unwrap();
         let ids = [1, 2];
         let mut lease = kv.lease(&ids, 0, 8).unwrap();
         kv.publish(&ids, 128, &mut lease);
@@ -263,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_duplicate_computed_by_two_requests_is_kept_once() {
-        let mut kv = KvStore::new(20, 16, 16).unwrap();
+        let mut kv = KvStore::new(20, 16, Some(16)).unwrap();
         let ids = [5];
         let (mut a, mut b) = (kv.lease(&ids, 0, 1).unwrap(), kv.lease(&ids, 0, 1).unwrap());
         kv.publish(&ids, 16, &mut a);
@@ -277,7 +339,7 @@ mod tests {
 
     #[test]
     fn what_a_batch_takes_together_goes_to_the_leases_of_those_who_leave() {
-        let mut kv = KvStore::new(10, 16, 0).unwrap();
+        let mut kv = KvStore::new(10, 16, None).unwrap();
         let (mut a, b) = (kv.lease(&[], 0, 2).unwrap(), kv.lease(&[], 0, 3).unwrap());
         assert!(kv.grow_pooled(4));
         assert!(!kv.grow_pooled(2));
@@ -290,8 +352,8 @@ mod tests {
 
     #[test]
     fn sizes_that_do_not_fit_together_are_refused() {
-        assert_eq!(KvStore::new(10, 0, 0).unwrap_err(), KvError::NoBlockSize);
-        let error = KvStore::new(10, 16, 40).unwrap_err();
+        assert_eq!(KvStore::new(10, 0, None).unwrap_err(), KvError::NoBlockSize);
+        let error = KvStore::new(10, 16, Some(40)).unwrap_err();
         assert_eq!(error.to_string(), "found prefixes in steps of 40 tokens, expected a multiple of the KV block size 16");
     }
 
@@ -299,7 +361,7 @@ mod tests {
         /// Whatever the order of arrivals and departures: used + free = total, no more is taken than there is, and a store without leases is empty.
         #[test]
         fn blocks_are_conserved(steps in proptest::collection::vec((0usize..6, 1u32..200, 0u64..4), 1..200)) {
-            let mut kv = KvStore::new(40, 16, 32).unwrap();
+            let mut kv = KvStore::new(40, 16, Some(32)).unwrap();
             let mut guests: Vec<Option<(Vec<u64>, Lease)>> = (0..6).map(|_| None).collect();
             for (who, tokens, family) in steps {
                 if let Some((ids, lease)) = guests[who].take() {

@@ -5,7 +5,7 @@
 //! | 1 | requests: arrived = completed + rejected + timed out + inside |
 //! | 2 | lifecycle: a request is in the queue, batch, row or transfer that its stage says, and every place holds as many as say so |
 //! | 3 | time: the clock never goes back, no iteration has zero length |
-//! | 4 | blocks: held by sequences + reserved + cached + free = all; nothing is held twice |
+//! | 4 | blocks: held by sequences + reserved + cached + free = all; nothing is held twice; what sequences left belongs to those that wait |
 //! | 5 | causality: arrival ≤ prefill start ≤ first token ≤ KV delivered ≤ decode start ≤ last token; reserved ≤ transfer start ≤ delivered |
 //! | 6 | the sums of a decode batch are those of its sequences |
 //! | 7 | work conservation: an idle instance has nothing it could run, and the first in its queue could not start; the first of the requests that wait for decode memory could not have it |
@@ -212,7 +212,12 @@ fn audit_instance<O: Observer>(world: &World<O>, id: InstanceId, left_behind: Op
     ensure(4, blocks == instance.kv.private() || !known, || {
         format!("instance {index} has {} blocks taken, its requests hold {blocks}", instance.kv.private())
     })?;
-    ensure(4, instance.kv.used() <= instance.kv.total(), || format!("instance {index} uses more blocks than it has"))?;
+    ensure(4, instance.kv.taken() <= instance.kv.total(), || format!("instance {index} uses more blocks than it has"))?;
+    let left = |slot| world.requests[slot].progress.residue.as_ref().map_or(0, |residue| instance.kv.left_of(residue));
+    let left: u64 = instance.queue.waiting.iter(&world.requests).map(left).sum();
+    ensure(4, left == instance.kv.residues(), || {
+        format!("instance {index} keeps {} blocks for requests that wait, which have left {left}", instance.kv.residues())
+    })?;
     audit_queues(world, id)
 }
 

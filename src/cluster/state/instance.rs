@@ -56,8 +56,8 @@ pub(super) struct Batch {
     /// Between forming a batch and its end, decode members hold the block of the token being computed.
     pub(super) ahead: bool,
     /// The queue may move at the next boundary although nothing happens until then, so the batch must be formed anew there. Either this
-    /// iteration preempted, and so admitted nothing; or the first in the queue found too little memory although part of its prompt is
-    /// cached: should the decode batch evict that part, the request may fit, for holding what is cached costs memory too.
+    /// iteration preempted, and so admitted nothing; or the first in the queue found too little memory although part of it is cached:
+    /// should the decode batch evict that part, the request may fit, for holding what is cached costs memory too.
     pub(super) look_again: bool,
 }
 
@@ -99,7 +99,7 @@ impl Instance {
     /// [`KvError`] if its block sizes do not fit together.
     pub(super) fn new(pool: PoolId, spec: &PoolSpec, group_tokens: u32, ports: (PortId, PortId)) -> Result<Self, KvError> {
         let engine = spec.engine;
-        let group_tokens = if engine.prefix_caching { group_tokens } else { 0 };
+        let group_tokens = engine.prefix_caching.then_some(group_tokens);
         Ok(Self {
             pool,
             engine,
@@ -236,15 +236,19 @@ impl Instance {
     /// What the first request in the queue would compute first with `budget` tokens.
     pub(crate) fn first_chunk(&self, request: &Request, budget: u32) -> FirstChunk {
         let (target, prompt) = (request.progress.target, request.ask.prompt);
-        // At least one token must be computed, for its logits.
-        let hit = self.kv.lookup(&request.ask.prefix, self.kv.whole_groups(target.min(prompt) - 1));
-        let cached = self.kv.group_tokens(hit);
-        let left = target - cached;
-        let tokens = left.min(budget);
+        // At least one token must be computed, for its logits; that of a preempted request may lie behind its prompt.
+        let hit = self.kv.lookup(&request.ask.prefix, self.kv.whole_groups((target - 1).min(prompt)));
+        let left = request.progress.residue.as_ref().map_or(0, |residue| self.kv.found_again(residue, hit));
+        let cached = self.kv.found_tokens(hit, left);
+        debug_assert!(cached < target, "a residue has more than was computed");
+        let to_go = target - cached;
+        let tokens = to_go.min(budget);
         let need = self.kv.own_blocks(u64::from(cached) + u64::from(tokens), hit);
         let must_fit = if self.engine.reserve_full_isl { self.kv.own_blocks(u64::from(target), hit) } else { need };
-        let whole = self.engine.chunked_prefill || tokens == left || budget == self.engine.max_num_batched_tokens;
-        FirstChunk { hit, cached, tokens, need, must_fit, whole }
+        let whole = self.engine.chunked_prefill || tokens == to_go || budget == self.engine.max_num_batched_tokens;
+        // Blocks of a residue are free memory: a sequence that must fit whole needs as many with them as without.
+        let may_shrink = hit > 0 || (left > 0 && !self.engine.reserve_full_isl);
+        FirstChunk { hit, cached, tokens, need, must_fit, whole, may_shrink }
     }
 
     /// True if the first request in the queue could start with the whole budget.
@@ -310,7 +314,7 @@ impl Instance {
 /// What a request would compute first.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FirstChunk {
-    /// Leading groups of its prompt that are cached, and the tokens they cover.
+    /// Leading groups of its prompt that are cached, and its tokens that are, those that it left behind included.
     pub(crate) hit: u32,
     pub(crate) cached: u32,
     pub(crate) tokens: u32,
@@ -319,4 +323,6 @@ pub(crate) struct FirstChunk {
     pub(crate) must_fit: u64,
     /// True if the tokens are as many as they must be.
     pub(crate) whole: bool,
+    /// True if it may need less memory once others have evicted what is cached.
+    pub(crate) may_shrink: bool,
 }

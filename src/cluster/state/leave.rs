@@ -36,6 +36,9 @@ fn leave_queue<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot, ou
     let was_first = world.fleet.instances[id].queue.waiting.first() == Some(slot);
     if was_first {
         world.touch(id);
+    } else if world.requests[slot].progress.residue.is_some() {
+        // A run evicts as it goes, and what was left here changes what is evicted from now on.
+        world.catch_up(id);
     }
     let World { fleet, requests, .. } = world;
     let queue = &mut fleet.instances[id].queue;

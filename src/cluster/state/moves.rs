@@ -42,6 +42,7 @@ pub(crate) fn start<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slo
     if !instance.kv.fits(&request.ask.prefix, first.hit, first.must_fit) {
         return false;
     }
+    request.discard_residue(&mut instance.kv);
     let Some(lease) = instance.kv.lease(&request.ask.prefix, first.hit, first.need) else { return false };
     request.progress.held = lease;
     request.progress.computed = first.cached;
@@ -80,7 +81,7 @@ pub(crate) fn join<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot
     world.change_queue(world.fleet.instances[id].pool, -1);
 }
 
-/// Takes a running sequence's KV away and sends it to the front of the queue, to be computed again.
+/// Takes a running sequence's KV away and sends it to the front of the queue, to be computed again but for what it finds there then.
 pub(crate) fn preempt<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) {
     let now = world.now();
     let World { fleet, requests, observer, .. } = world;
@@ -93,13 +94,12 @@ pub(crate) fn preempt<O: Observer>(world: &mut World<O>, id: InstanceId, slot: S
     let progress = &mut request.progress;
     progress.lost = progress.lost.max(progress.computed);
     progress.preemptions += 1;
-    // All that it had is to be computed again, besides what was still to come.
+    // Until it finds some of it again, all that it had is to be computed, besides what was still to come.
     let to_come = if progress.stage == Stage::Prefilling { progress.target - progress.computed } else { 0 };
     progress.stage = Stage::Waiting;
     progress.target = request.ask.prompt + progress.generated;
-    progress.computed = 0;
     let more = progress.target - to_come;
-    request.give_back(&mut instance.kv);
+    request.retire(&mut instance.kv);
     fleet.loads[id].add_pending(request, more);
     instance.queue.waiting.push_front(requests, slot);
     instance.queue.returning += 1;

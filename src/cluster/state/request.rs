@@ -3,7 +3,7 @@
 use super::snapshot::Snapshot;
 use crate::cluster::ids::{InstanceId, Slot};
 use crate::cluster::observe::{Outcome, RequestRecord};
-use crate::kv::{KvStore, Lease};
+use crate::kv::{KvStore, Lease, Residue};
 use crate::network::TransferId;
 use crate::sim::{SimDuration, SimTime};
 use crate::workload::{ClassId, RequestSpec};
@@ -67,6 +67,8 @@ pub(crate) struct Progress {
     pub(super) pending: u64,
     /// KV memory where it is.
     pub(super) held: Lease,
+    /// What it can find again there while it waits after a preemption.
+    pub(super) residue: Option<Residue>,
     pub(super) generated: u32,
     /// Stored KV tokens when it joined the decode batch.
     pub(super) joined_context: u32,
@@ -159,6 +161,7 @@ impl Request {
                 cached: 0,
                 pending: 0,
                 held: Lease::default(),
+                residue: None,
                 generated: 0,
                 joined_context: 0,
                 joined: Snapshot::default(),
@@ -227,9 +230,25 @@ impl Request {
         self.usage.decode_s += totals.time_s - joined.time_s;
     }
 
-    /// Gives back the KV memory that it holds on the instance where it is.
+    /// Gives back the KV memory that it holds, and what it has left, on the instance where it is.
     pub(super) fn give_back(&mut self, kv: &mut KvStore) {
         kv.release(&self.ask.prefix, std::mem::take(&mut self.progress.held));
+        self.discard_residue(kv);
+    }
+
+    /// Ends what it has left on the instance where it is: it takes that with the memory for its first chunk, or leaves.
+    pub(super) fn discard_residue(&mut self, kv: &mut KvStore) {
+        if let Some(residue) = self.progress.residue.take() {
+            kv.discard(residue);
+        }
+    }
+
+    /// Loses the KV memory that it holds on the instance where it is.
+    pub(super) fn retire(&mut self, kv: &mut KvStore) {
+        debug_assert!(self.progress.residue.is_none(), "what runs has taken what it had left");
+        let held = std::mem::take(&mut self.progress.held);
+        self.progress.residue = kv.retire(&self.ask.prefix, held, self.progress.computed.into());
+        self.progress.computed = 0;
     }
 
     pub(crate) const fn class(&self) -> ClassId {

@@ -1,7 +1,8 @@
 //! Phase 1 of an iteration: which sequences compute how many tokens. The order is vLLM v1's:
 //!
 //! 1. Every generating sequence gets one token. If KV blocks run out, the sequence admitted last loses its KV and goes back to the
-//!    front of the queue, to be computed again (preemption by recompute), until the rest fits.
+//!    front of the queue, to be computed again (preemption by recompute), until the rest fits. With a prefix cache it finds its full blocks
+//!    again, of prompt and output, from the first to the first that others have taken.
 //! 2. The prompt that is partly computed gets what is left of the token budget, or loses its KV if blocks run out.
 //! 3. Sequences whose KV has arrived by handoff join.
 //! 4. New prompts are admitted first come first served while budget, sequence slots and blocks last; cached prefixes are skipped. Blocks must
@@ -100,7 +101,7 @@ fn admit_waiting<O: Observer>(
         }
         let first = world.fleet.instance(id).first_chunk(&world.requests[slot], forming.budget);
         if !first.whole || !moves::start(world, id, slot, first) {
-            world.fleet.instance_mut(id).set_look_again(first.hit > 0);
+            world.fleet.instance_mut(id).set_look_again(first.may_shrink);
             return;
         }
         forming.add(first.cached, first.tokens, world.requests[slot].target());
