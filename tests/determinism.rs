@@ -39,6 +39,7 @@ struct Common {
     max_num_batched_tokens: u32,
     port: f64,
     groups: u32,
+    reserve_full_isl: bool,
 }
 
 fn common() -> impl Strategy<Value = Common> {
@@ -52,16 +53,20 @@ fn common() -> impl Strategy<Value = Common> {
         proptest::sample::select(vec![32, 128, 512]),
         proptest::sample::select(vec![5e6, 50e6, 1e9]),
         proptest::sample::select(vec![1, 4]),
+        any::<bool>(),
     )
-        .prop_map(|(blocks, layer_wise, timeouts, router, max_num_seqs, max_num_batched_tokens, port, groups)| Common {
-            blocks,
-            overlap: if layer_wise { Overlap::LayerWise } else { Overlap::AfterPrefill },
-            timeouts,
-            router,
-            max_num_seqs,
-            max_num_batched_tokens,
-            port,
-            groups,
+        .prop_map(|(blocks, layer_wise, timeouts, router, max_num_seqs, max_num_batched_tokens, port, groups, reserve_full_isl)| {
+            Common {
+                blocks,
+                overlap: if layer_wise { Overlap::LayerWise } else { Overlap::AfterPrefill },
+                timeouts,
+                router,
+                max_num_seqs,
+                max_num_batched_tokens,
+                port,
+                groups,
+                reserve_full_isl,
+            }
         })
 }
 
@@ -77,6 +82,7 @@ fn shapes(common: &Common) -> Vec<ClusterSpec> {
                 pool.engine.max_model_len = u32::try_from(common.blocks * 16).unwrap();
                 pool.engine.max_num_batched_tokens = common.max_num_batched_tokens;
                 pool.engine.max_num_seqs = common.max_num_seqs;
+                pool.engine.reserve_full_isl = common.reserve_full_isl;
                 pool.port_bytes_per_s = common.port;
                 pool.groups = common.groups;
                 pool.window = Some(100);

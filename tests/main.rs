@@ -18,6 +18,7 @@ mod layering;
 mod metamorphic;
 mod page;
 mod pitfalls;
+mod preemption;
 mod progress;
 mod provenance;
 mod published;

@@ -6,3 +6,6 @@ mod prefix;
 mod store;
 
 pub use store::{KvError, KvStore, Lease, Residue};
+
+#[cfg(test)]
+mod tests;
