@@ -4,7 +4,10 @@
 //! together, so that an iteration costs the same whatever the batch: these are *pooled* until one of the sequences leaves and
 //! its part is put into its lease.
 //!
-//! A sequence that loses its memory leaves a [`Residue`]: full blocks that only it can find again, until others take them.
+//! A sequence that loses its memory leaves a [`Residue`]: full blocks that only it can find again, until others take them. These are the
+//! rules of vLLM v1 (`vllm/v1/core`): blocks keep their hashes when a preempted request gives them back, the last one first
+//! (`SingleTypeKVCacheManager.free`), and whoever starts takes the longest run of cached full blocks from the first on that leaves at least one
+//! token to compute (`KVCacheManager.get_computed_blocks`). Other than there, blocks that nobody can find again are taken before all others.
 //!
 //! Invariant: `leased + pooled + held groups + evictable groups + residues ≤ total`. Memory that only holds evictable groups and residues
 //! counts as free.

@@ -1,3 +1,5 @@
+//! The store by hand, and against a list of single blocks.
+
 use std::collections::{BTreeMap, VecDeque};
 
 use proptest::prelude::*;

@@ -198,14 +198,14 @@ pub struct Engine {
     #[serde(default = "gpu_memory_utilization")]
     #[schemars(extend("x-above" = 0, "x-most" = 1))]
     pub gpu_memory_utilization: Ratio,
-    /// Keep the KV of finished requests and reuse it for equal prompt starts.
+    /// Keep the KV of finished requests and reuse it for equal prompt starts; and that of a preempted request for itself.
     #[serde(default = "yes")]
     pub enable_prefix_caching: bool,
     /// Split long prompts over several iterations.
     #[serde(default = "yes")]
     pub enable_chunked_prefill: bool,
     /// Start a waiting or preempted request only if its whole sequence so far fits into free KV memory, not just its first chunk, which lets
-    /// long prompts preempt themselves over and over. vLLM's default since it has the setting.
+    /// long prompts preempt themselves and, without a prefix cache, start over each time. vLLM's default since it has the setting.
     #[serde(default = "yes")]
     pub scheduler_reserve_full_isl: bool,
     /// Longest prompt plus output, tokens. Absent: that of the model.
