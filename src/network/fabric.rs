@@ -171,15 +171,14 @@ impl Fabric {
         Some(id)
     }
 
-    /// Removes a transfer, finished or not, as when a node fails. Returns the bytes that it has moved.
+    /// Removes a transfer, finished or not, as when a node fails. Returns the bytes that it has not moved.
     ///
     /// # Errors
     /// [`NetworkError::NotInFlight`].
     pub fn abort(&mut self, now: SimTime, id: TransferId) -> Result<f64, NetworkError> {
         self.find(id)?;
         self.advance_to(now);
-        let bytes = self.transfers[id.at()].bytes;
-        let remaining = match self.find(id)? {
+        let rest = match self.find(id)? {
             State::Vacant | State::Finished { .. } => 0.0,
             State::Lone(mut lone) => {
                 self.move_lone(id, &mut lone);
@@ -189,7 +188,7 @@ impl Fabric {
             State::Shared(share) => fixed::to_bytes(share.end - share.start - self.shared.leave(id, share, self.instant)),
         };
         self.release(id);
-        Ok(bytes - remaining)
+        Ok(rest)
     }
 
     /// Changes the capacity of a port, bytes per second, as when a link slows down or recovers.

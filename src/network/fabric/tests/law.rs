@@ -103,10 +103,10 @@ impl Telling {
             }
             Change::Abort { which } => {
                 if let Some(which) = pick(which) {
-                    let moved = self.fabric.abort(now, self.ids[which].take().unwrap()).unwrap();
+                    let rest = self.fabric.abort(now, self.ids[which].take().unwrap()).unwrap();
                     let left = self.reference.end(now, which);
-                    approx::assert_relative_eq!(moved, self.bytes[which] - left, max_relative = 1e-9, epsilon = 1e-3);
-                    self.bytes[which] = moved;
+                    approx::assert_relative_eq!(rest, left, max_relative = 1e-9, epsilon = 1e-3);
+                    self.bytes[which] -= rest;
                 }
             }
             Change::SetCapacity { port, rate } => {

@@ -160,18 +160,18 @@ fn an_aborted_transfer_leaves_its_bandwidth_to_the_others() {
     // 5 GB/s each for 100 µs: half a megabyte. The other has 0.5 MB left, at 10 GB/s 50 µs.
     let gone = fabric.begin(SimTime::ZERO, &[a, b], UNLIMITED, 3e6);
     let stays = fabric.begin(SimTime::ZERO, &[a, b], UNLIMITED, 1e6);
-    assert_eq!(fabric.abort(at_us(100), gone), Ok(0.5e6));
+    assert_eq!(fabric.abort(at_us(100), gone), Ok(2.5e6));
     assert_eq!(fabric.abort(at_us(100), gone), Err(NetworkError::NotInFlight));
     assert_eq!(fabric.pop(), Some((at_us(150), stays)));
     fabric.check_carried(a, 1.5e6);
     // Lone, 20 of 30 µs.
     let lone = fabric.begin(at_us(200), &[a, b], UNLIMITED, 0.3e6);
-    assert_eq!(fabric.abort(at_us(220), lone), Ok(0.2e6));
+    assert_eq!(fabric.abort(at_us(220), lone), Ok(0.1e6));
     fabric.check_carried(b, 1.7e6);
     assert_eq!((fabric.in_flight(), fabric.next_finish()), (0, None));
     // A finished transfer that was not popped has moved all.
     let done = fabric.begin(at_us(300), &[a, b], UNLIMITED, 1e6);
-    assert_eq!(fabric.abort(at_us(400), done), Ok(1e6));
+    assert_eq!(fabric.abort(at_us(400), done), Ok(0.0));
     assert_eq!(fabric.pop_finished(at_us(400)), None);
 }
 
