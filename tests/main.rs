@@ -14,6 +14,7 @@ mod cli;
 mod conservation;
 mod determinism;
 mod engine;
+mod failures;
 mod layering;
 mod metamorphic;
 mod page;

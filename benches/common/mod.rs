@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokenmill::cluster::{
-    ClassSpec, Cluster, ClusterSpec, EngineSpec, ModelId, NetworkSpec, Observer, Overlap, PoolSpec, Role, RouterSpec,
+    ClassSpec, Cluster, ClusterSpec, EngineSpec, ModelId, NetworkSpec, Observer, Overlap, PoolSpec, Retry, Role, RouterSpec,
 };
 use tokenmill::config::{Input, Library, Scenario};
 use tokenmill::metrics::{ClassParameters, NoRows, PoolParameters, Recorder, RecorderParameters, SloLimits};
@@ -77,9 +77,16 @@ pub(crate) fn decoders(instances: u32, max_num_seqs: u32) -> ClusterSpec {
     ClusterSpec {
         seed: 7,
         pools: vec![pool],
-        network: NetworkSpec { overlap: Overlap::AfterPrefill, fabric_bytes_per_s: None },
+        network: NetworkSpec {
+            overlap: Overlap::AfterPrefill,
+            fabric_bytes_per_s: None,
+            failure_timeout: SimDuration::from_ns(10_000_000_000),
+        },
         classes: vec![ClassSpec { model: ModelId(0), timeout: None, prefix_tokens: 0 }],
         routers: RouterSpec::default(),
+        faults: Vec::new(),
+        retry: Retry { attempts: 3, back_off: SimDuration::ZERO, multiplier: 1.0, max_back_off: SimDuration::ZERO },
+        health_check: None,
         end: None,
         fast_forward: true,
         audit: false,

@@ -104,7 +104,7 @@ fn table(scenario: &Scenario, out: BufWriter<Pack>) -> Table {
         let price = InstancePrice { pool: pool.name.clone(), usd_per_s: of(1.0, 0.0), usd_per_it_j: of(0.0, 1.0) };
         instances.extend((0..pool.instances).map(|_| price.clone()));
     }
-    RequestsCsv::new(out, classes, instances)
+    RequestsCsv::new(out, classes, instances, !scenario.cluster.faults.is_empty())
 }
 
 /// A file that may be compressed.

@@ -1,6 +1,6 @@
 //! What can happen, and in which order at one instant.
 
-use super::ids::{InstanceId, ModelId, Slot};
+use super::ids::{ControllerId, InstanceId, ModelId, Slot};
 use crate::sim::{EventKey, Generation, SimTime};
 use crate::workload::ClassId;
 
@@ -9,12 +9,22 @@ use crate::workload::ClassId;
 pub(crate) enum Event {
     /// The last planned iteration of an instance ends.
     IterationFinished { instance: InstanceId, generation: Generation },
+    /// A request that has failed somewhere is sent again.
+    Retry { slot: Slot, epoch: u32 },
     /// Some transfer has moved its last byte.
     TransferFinished { generation: Generation },
     /// The KV of the first layer of a chunk is there to be sent (`layer-wise` overlap).
     LayerReady { slot: Slot, epoch: u32 },
     /// The last byte of a handoff has arrived and is registered on the decode side.
     Delivered { slot: Slot, epoch: u32 },
+    /// A sender has kept the KV of a handoff whose receiver has failed for so long: it is offered again, or given up.
+    SenderTimeout { slot: Slot, epoch: u32 },
+    /// A controller looks at the fleet.
+    Tick { controller: ControllerId },
+    /// An instance that was powered on is ready.
+    Started { instance: InstanceId, generation: Generation },
+    /// The routers see which instances serve.
+    HealthCheck,
     /// The first timeout of a workload, or the one before it.
     Deadline { class: ClassId },
 }
@@ -39,33 +49,45 @@ pub(crate) enum Wake {
 /// | class | why here |
 /// |---|---|
 /// | arrival | a request that arrives at a boundary is seen by the batch formed there |
-/// | transfer finished, layer ready, delivered | KV that lands at a boundary takes part in the batch formed there |
+/// | retry | the same; after the arrivals, which have been asked for later |
+/// | transfer finished, layer ready, delivered, sender timeout | KV that lands at a boundary takes part in the batch formed there |
 /// | iteration finished | its tokens leave and free memory before any batch is formed |
 /// | deadline | a token at the deadline is in time |
+/// | tick, started, health check | what ends at the instant at which an instance fails has ended; a router sees the instant as it was before |
 /// | memory, formation | the agenda: batches are formed from all that is known of the instant; all arrivals of an instant are in before an idle instance starts, as an engine drains its input queue |
 /// | network | bandwidth is shared once for all transfers that begin or end at the instant |
 /// | again | the agenda once more, for what formation has caused |
 mod class {
     pub(super) const ARRIVAL: u8 = 0;
-    pub(super) const TRANSFER_FINISHED: u8 = 1;
-    pub(super) const LAYER_READY: u8 = 2;
-    pub(super) const DELIVERED: u8 = 3;
-    pub(super) const ITERATION_FINISHED: u8 = 4;
-    pub(super) const DEADLINE: u8 = 5;
-    pub(super) const MEMORY: u8 = 6;
-    pub(super) const FORMATION: u8 = 7;
-    pub(super) const NETWORK: u8 = 8;
-    pub(super) const AGAIN: u8 = 9;
+    pub(super) const RETRY: u8 = 1;
+    pub(super) const TRANSFER_FINISHED: u8 = 2;
+    pub(super) const LAYER_READY: u8 = 3;
+    pub(super) const DELIVERED: u8 = 4;
+    pub(super) const SENDER_TIMEOUT: u8 = 5;
+    pub(super) const ITERATION_FINISHED: u8 = 6;
+    pub(super) const DEADLINE: u8 = 7;
+    pub(super) const TICK: u8 = 8;
+    pub(super) const STARTED: u8 = 9;
+    pub(super) const HEALTH_CHECK: u8 = 10;
+    pub(super) const MEMORY: u8 = 11;
+    pub(super) const FORMATION: u8 = 12;
+    pub(super) const NETWORK: u8 = 13;
+    pub(super) const AGAIN: u8 = 14;
 }
 
 impl Event {
     /// Where this event stands in the order when it happens at `at`.
     pub(crate) fn key(&self, at: SimTime) -> EventKey {
         match *self {
+            Self::Retry { slot, .. } => EventKey::new(at, class::RETRY, slot.0),
             Self::TransferFinished { .. } => EventKey::new(at, class::TRANSFER_FINISHED, 0),
             Self::LayerReady { slot, .. } => EventKey::new(at, class::LAYER_READY, slot.0),
             Self::Delivered { slot, .. } => EventKey::new(at, class::DELIVERED, slot.0),
             Self::IterationFinished { instance, .. } => iteration_key(at, instance),
+            Self::SenderTimeout { slot, .. } => EventKey::new(at, class::SENDER_TIMEOUT, slot.0),
+            Self::Tick { controller } => EventKey::new(at, class::TICK, u32::from(controller.0)),
+            Self::Started { instance, .. } => EventKey::new(at, class::STARTED, instance.0),
+            Self::HealthCheck => EventKey::new(at, class::HEALTH_CHECK, 0),
             Self::Deadline { class } => EventKey::new(at, class::DEADLINE, u32::from(class.0)),
         }
     }
@@ -114,12 +136,17 @@ mod tests {
         let slot = Slot(9);
         let keys = [
             arrival_key(at),
+            Event::Retry { slot, epoch: 0 }.key(at),
             Event::TransferFinished { generation }.key(at),
             Event::LayerReady { slot, epoch: 0 }.key(at),
             Event::Delivered { slot, epoch: 0 }.key(at),
+            Event::SenderTimeout { slot, epoch: 0 }.key(at),
             Event::IterationFinished { instance: InstanceId(2), generation }.key(at),
             Event::IterationFinished { instance, generation }.key(at),
             Event::Deadline { class: ClassId(0) }.key(at),
+            Event::Tick { controller: ControllerId(0) }.key(at),
+            Event::Started { instance, generation }.key(at),
+            Event::HealthCheck.key(at),
             Wake::Memory(ModelId(7)).key(at),
             Wake::Instance(InstanceId(2)).key(at),
             Wake::Instance(instance).key(at),

@@ -18,4 +18,8 @@ pub struct ModelId(pub u16);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Slot(pub(crate) u32);
 
-impl_id!(InstanceId(u32), PoolId(u16), ModelId(u16), Slot(u32));
+/// Index of a controller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ControllerId(pub(crate) u16);
+
+impl_id!(InstanceId(u32), PoolId(u16), ModelId(u16), ControllerId(u16), Slot(u32));

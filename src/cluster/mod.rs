@@ -22,10 +22,11 @@ mod segment;
 mod spec;
 mod state;
 
+pub use crate::policy::{Life, Role};
 pub use ids::{InstanceId, ModelId, PoolId};
 pub use observe::{Both, Observation, Observer, Outcome, RequestRecord, Silent};
 pub use run::{Cluster, RunError};
 pub(crate) use segment::KvBlocks;
 pub use segment::{Members, RunSegment};
-pub use spec::{ClassSpec, ClusterSpec, EngineSpec, NetworkSpec, Overlap, PoolSpec, Role, RouterSpec, SpecError};
+pub use spec::{ClassSpec, ClusterSpec, EngineSpec, NetworkSpec, Overlap, PoolSpec, Retry, RouterSpec, SpecError};
 pub use state::Violation;

@@ -2,6 +2,7 @@
 
 use super::ids::{InstanceId, ModelId, PoolId};
 use super::segment::RunSegment;
+use crate::policy::Life;
 use crate::power::{Energy, Phase};
 use crate::sim::{SimDuration, SimTime};
 use crate::workload::ClassId;
@@ -17,16 +18,18 @@ pub enum Outcome {
     RejectedNoInstance,
     /// Its client gave up.
     TimedOut,
+    /// Instances failed under it, or none took it, more often than it is sent again.
+    Failed,
     /// Still inside when the run ended.
     InFlight,
 }
 
 impl Outcome {
     /// Number of outcomes.
-    pub const COUNT: usize = 5;
+    pub const COUNT: usize = 6;
     /// All of them, in the order of their index.
     pub const ALL: [Self; Self::COUNT] =
-        [Self::Completed, Self::RejectedPromptTooLong, Self::RejectedNoInstance, Self::TimedOut, Self::InFlight];
+        [Self::Completed, Self::RejectedPromptTooLong, Self::RejectedNoInstance, Self::TimedOut, Self::Failed, Self::InFlight];
 
     /// Position in tables of counts.
     pub const fn index(self) -> usize {
@@ -38,6 +41,7 @@ impl Outcome {
             Self::Completed => "completed",
             Self::RejectedPromptTooLong | Self::RejectedNoInstance => "rejected",
             Self::TimedOut => "timed_out",
+            Self::Failed => "failed",
             Self::InFlight => "in_flight",
         }
     }
@@ -48,6 +52,7 @@ impl Outcome {
             Self::RejectedPromptTooLong => "prompt_exceeds_context",
             Self::RejectedNoInstance => "no_instance_for_model",
             Self::TimedOut => "client_timeout",
+            Self::Failed => "instance_failed",
             Self::InFlight => "run_ended",
         }
     }
@@ -70,9 +75,11 @@ pub struct RequestRecord {
     pub cached_tokens: u32,
     /// Tokens generated.
     pub output_tokens: u32,
-    /// Times it lost its KV.
+    /// Times it lost its KV for want of memory.
     pub preemptions: u32,
-    /// Tokens computed again because of that.
+    /// Times an instance failed under it, or none took it.
+    pub failures: u32,
+    /// Tokens computed again because of either.
     pub recomputed_tokens: u64,
     /// Where its prompt was computed.
     pub prefill_instance: Option<InstanceId>,
@@ -80,13 +87,18 @@ pub struct RequestRecord {
     pub decode_instance: Option<InstanceId>,
     /// Arrival at the gateway.
     pub arrived: SimTime,
-    /// Start of its first iteration.
+    /// Start of the first iteration of its prompt; of the last attempt, where instances have failed before its first token.
     pub prefill_start: Option<SimTime>,
     /// First token.
     pub first_token: Option<SimTime>,
     /// Second token.
     pub second_token: Option<SimTime>,
-    /// Memory on the decode side was reserved.
+    /// Time that failures cost before its first token, from the start of a prompt that was lost to the next queue, and after it, from a failure
+    /// to the next token.
+    pub recovery: [SimDuration; 2],
+    /// The next token after the last failure that came after the first token.
+    pub resumed: Option<SimTime>,
+    /// Memory on the decode side was reserved. Like all times of the handoff, that of the last one.
     pub reserved: Option<SimTime>,
     /// How long it stood first in the queue of its prefill instance and was refused, because no decode instance had memory for it. Only
     /// with `layer-wise` overlap, where memory is reserved before the prompt is computed; with `after-prefill` the wait for memory is the
@@ -193,6 +205,22 @@ pub enum Observation<'a> {
         /// Moved, at least 0.
         bytes: f64,
     },
+    /// An instance has been off.
+    Down {
+        /// Its pool.
+        pool: PoolId,
+        /// Since when.
+        from: SimTime,
+    },
+    /// An instance has another life.
+    Life {
+        /// Its pool.
+        pool: PoolId,
+        /// Which.
+        instance: InstanceId,
+        /// Its life from now on.
+        life: Life,
+    },
     /// A running request lost its KV.
     Preempted {
         /// Where.
@@ -247,6 +275,11 @@ impl Observer for Silent {
 }
 
 impl RequestRecord {
+    /// Time that failures cost.
+    pub fn recovery(&self) -> SimDuration {
+        self.recovery[0] + self.recovery[1]
+    }
+
     /// Its share of the IT energy of all iterations it took part in, J.
     pub fn energy_j(&self) -> f64 {
         self.prefill_energy_j + self.decode_energy_j

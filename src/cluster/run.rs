@@ -5,11 +5,13 @@ use thiserror::Error;
 use super::event::{Event, Wake, again_key, arrival_key};
 use super::observe::Observer;
 use super::process::arrive::Arrivals;
+use super::process::control::Controllers;
 use super::process::handoff::Handoffs;
 use super::process::{engine, timeout};
 use super::spec::{ClusterSpec, SpecError};
-use super::state::{Audit, Violation, World, leave, timeouts, transit};
+use super::state::{Audit, Violation, World, failure, leave, life, timeouts, transit};
 use crate::network::NetworkError;
+use crate::policy::Controller;
 use crate::sim::{EventKey, Livelock, LivelockGuard, SimDuration, SimTime, TooMany};
 use crate::workload::{Workload, WorkloadError};
 
@@ -56,6 +58,7 @@ pub struct Cluster<O> {
     world: World<O>,
     arrivals: Arrivals,
     handoffs: Handoffs,
+    controllers: Controllers,
     guard: LivelockGuard,
     /// `None`: the invariants are not checked.
     audit: Option<Audit>,
@@ -73,11 +76,20 @@ impl<O: Observer> Cluster<O> {
         Ok(Self {
             arrivals: Arrivals::new(spec, &world),
             handoffs: Handoffs::new(spec, &world),
+            controllers: Controllers::new(spec, &world)?,
             guard: LivelockGuard::new(LIVELOCK_LIMIT),
             audit: spec.audit.then(Audit::default),
             end: spec.end,
             world,
         })
+    }
+
+    /// Adds a controller, which from now on sees and changes the fleet.
+    ///
+    /// # Errors
+    /// [`SpecError::TooMany`] of them.
+    pub fn add_controller(&mut self, controller: Box<dyn Controller>) -> Result<(), SpecError> {
+        Ok(self.controllers.add(controller)?)
     }
 
     /// Time of the last event.
@@ -125,6 +137,7 @@ impl<O: Observer> Cluster<O> {
         let end = self.end.map_or(SimTime::NEVER, |span| SimTime::ZERO + span);
         // The first event reports at once.
         let mut until_progress = 1;
+        self.controllers.schedule(&mut self.world);
         loop {
             let now = self.now();
             let arrival = workload.peek()?.map(|at| arrival_key(at.max(now)));
@@ -133,6 +146,10 @@ impl<O: Observer> Cluster<O> {
                 continue;
             }
             let Some(key) = next.filter(|key| key.at() <= end) else { break };
+            // What only concerns the fleet matters to nobody any more.
+            if self.end.is_none() && arrival.is_none() && self.world.requests.is_empty() && workload.is_exhausted() {
+                break;
+            }
             if key.at() > LATEST {
                 return Err(RunError::BeyondTime);
             }
@@ -195,7 +212,13 @@ impl<O: Observer> Cluster<O> {
             let live = match event {
                 Event::IterationFinished { instance, generation } => world.fleet.instance(instance).is_current(generation),
                 Event::TransferFinished { generation } => world.wire.is_current(generation),
-                Event::LayerReady { slot, epoch } | Event::Delivered { slot, epoch } => world.requests.is_current(slot, epoch),
+                Event::LayerReady { slot, epoch } | Event::Delivered { slot, epoch } | Event::Retry { slot, epoch } => {
+                    world.requests.is_current(slot, epoch)
+                }
+                Event::SenderTimeout { slot, epoch } => world.requests.is_current(slot, epoch) && world.requests[slot].is_on_offer(),
+                Event::Tick { controller } => self.controllers.is_scheduled(controller, key.at()),
+                Event::Started { instance, generation } => world.fleet.member(instance).is_starting(generation),
+                Event::HealthCheck => true,
                 Event::Deadline { class } => timeouts::first_deadline(world, class) == Some(key.at()),
             };
             if live {
@@ -210,13 +233,18 @@ impl<O: Observer> Cluster<O> {
     }
 
     fn handle(&mut self, event: Event) {
-        let world = &mut self.world;
+        let Self { world, arrivals, controllers, .. } = self;
         match event {
             // Its iterations are counted one by one.
             Event::IterationFinished { instance, .. } => return engine::finish(world, instance),
             Event::TransferFinished { .. } => transit::end_transfer(world),
             Event::LayerReady { slot, .. } => transit::send_layers_of_chunk(world, slot),
             Event::Delivered { slot, .. } => transit::activate(world, slot),
+            Event::Retry { slot, .. } => arrivals.route(world, slot),
+            Event::SenderTimeout { slot, .. } => failure::end_wait_for_receiver(world, slot),
+            Event::Tick { controller } => controllers.tick(world, controller),
+            Event::Started { instance, .. } => controllers.started(world, instance),
+            Event::HealthCheck => life::check_health(world),
             Event::Deadline { class } => timeout::expire(world, class),
         }
         world.count_event();
@@ -224,13 +252,16 @@ impl<O: Observer> Cluster<O> {
 
     /// The end of an instant: memory first, then batches, then the network, again until the agenda is empty.
     fn work_off_agenda(&mut self) -> Result<(), RunError> {
-        let Self { world, handoffs, guard, .. } = self;
+        let Self { world, handoffs, controllers, guard, .. } = self;
         while let Some((wake, key)) = world.agenda.next(world.calendar.now()) {
             world.calendar.advance(key);
             guard.note(key.at())?;
             match wake {
                 Wake::Memory(model) => handoffs.retry(world, model),
-                Wake::Instance(id) => engine::form(world, id, &mut |world, id, slot| handoffs.may_start(world, id, slot)),
+                Wake::Instance(id) => {
+                    engine::form(world, id, &mut |world, id, slot| handoffs.may_start(world, id, slot));
+                    controllers.look(world, id);
+                }
                 Wake::Network => transit::share_wire(world),
             }
         }

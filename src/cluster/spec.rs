@@ -8,31 +8,10 @@ use super::ids::ModelId;
 use crate::kv::KvError;
 use crate::network::NetworkError;
 use crate::perf::PerfModel;
-use crate::policy::RouterKind;
+use crate::policy::{Fault, Role, RouterKind};
 use crate::power::InstancePower;
 use crate::sim::{SimDuration, TooMany};
-
-/// What the instances of a pool do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// Computes prompts and hands the KV on.
-    Prefill,
-    /// Receives KV and generates.
-    Decode,
-    /// Does both.
-    Mixed,
-}
-
-impl Role {
-    /// Name in YAML and reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Prefill => "prefill",
-            Self::Decode => "decode",
-            Self::Mixed => "mixed",
-        }
-    }
-}
+use crate::units::nearest;
 
 /// A cluster that cannot be built: user error.
 #[derive(Debug, Clone, Copy, PartialEq, Error)]
@@ -44,6 +23,9 @@ pub enum SpecError {
     /// A bandwidth cannot be.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// A fault concerns an instance that there is not.
+    #[error("found a fault of instance {0}, expected one of the {1} instances")]
+    Fault(usize, usize),
     /// The KV memory of a pool cannot be.
     #[error(transparent)]
     Kv(#[from] KvError),
@@ -138,6 +120,8 @@ pub struct NetworkSpec {
     pub overlap: Overlap,
     /// Bandwidth that all handoffs share, bytes per second; `None`: only the instances' own attachments limit.
     pub fabric_bytes_per_s: Option<f64>,
+    /// How long a sender keeps the KV of a handoff whose receiver has failed before it offers it again.
+    pub failure_timeout: SimDuration,
 }
 
 /// A workload as the cluster sees it.
@@ -162,6 +146,35 @@ pub struct RouterSpec {
     pub mixed: RouterKind,
 }
 
+/// What becomes of a request whose instance fails, or that no instance takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Retry {
+    /// How often it is sent again before it has failed.
+    pub attempts: u32,
+    /// Time before it is sent again the first time.
+    pub back_off: SimDuration,
+    /// By how much that grows from one time to the next, at least 1.
+    pub multiplier: f64,
+    /// The longest it becomes.
+    pub max_back_off: SimDuration,
+}
+
+impl Retry {
+    /// Time before attempt `n`, counted from 1.
+    pub(crate) fn back_off(&self, n: u32) -> SimDuration {
+        // Powers of whole numbers by multiplication: the same bits on every machine.
+        let mut factor = 1.0;
+        let most = self.max_back_off.ns() as f64 / self.back_off.ns().max(1) as f64;
+        for _ in 1..n {
+            if factor >= most {
+                break;
+            }
+            factor *= self.multiplier;
+        }
+        SimDuration::from_ns(nearest(self.back_off.ns() as f64 * factor)).min(self.max_back_off)
+    }
+}
+
 /// Everything that a run of the cluster depends on, beside the workload.
 #[derive(Debug, Clone)]
 pub struct ClusterSpec {
@@ -175,6 +188,12 @@ pub struct ClusterSpec {
     pub classes: Vec<ClassSpec>,
     /// Routers.
     pub routers: RouterSpec,
+    /// Instances that go down, and come back.
+    pub faults: Vec<Fault>,
+    /// What becomes of their requests.
+    pub retry: Retry,
+    /// Time between two looks of the routers at which instances serve; `None`: they know at once.
+    pub health_check: Option<SimDuration>,
     /// Where the clock stops; `None`: when the last request is done.
     pub end: Option<SimDuration>,
     /// Pass over undisturbed decode iterations without queueing them. Never changes a result.

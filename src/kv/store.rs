@@ -237,6 +237,11 @@ impl KvStore {
         }
     }
 
+    /// Drops all that no sequence holds.
+    pub fn clear(&mut self) {
+        while self.prefix.evict(u64::MAX) {}
+    }
+
     /// Publishes the groups of `ids` that the first `tokens` computed tokens cover: the sequence's own blocks become shared ones.
     /// A group that was published meanwhile is shared and the duplicate given back. True if there was any: those who wait for
     /// memory may need less now, or find more.

@@ -7,6 +7,7 @@ mod attainment;
 mod bins;
 mod buckets;
 mod definition;
+mod outages;
 mod parameters;
 mod provenance;
 mod record;

@@ -123,6 +123,7 @@ pub(super) struct StageTimes {
     pub(super) transfer: u128,
     pub(super) decode_queue: u128,
     pub(super) decode: u128,
+    pub(super) recovery: u128,
 }
 
 /// What came and went, whoever it belongs to.

@@ -3,6 +3,7 @@
 //! Requests count if they arrived after the warm-up; gaps, tokens, energy and gauges count from the end of the warm-up on.
 
 use super::bins::{Bins, part};
+use super::outages::Outages;
 use super::parameters::RecorderParameters;
 use super::record::{ClassRecord, Flow, HandoffRecord, PoolRecord, StageTimes};
 use super::row::{RequestRow, Verdict};
@@ -60,6 +61,7 @@ pub struct Recorder<S: RequestSink> {
     pub(super) transfer_bytes: f64,
     pub(super) bins: Bins,
     pub(super) flow: Flow,
+    pub(super) outages: Outages,
     sink: S,
 }
 
@@ -78,6 +80,7 @@ impl<S: RequestSink> Recorder<S> {
             transfer_bytes: 0.0,
             bins: Bins::new(parameters.pools.len(), parameters.interval.ns().max(1)),
             flow: Flow::default(),
+            outages: Outages::default(),
             parameters,
             sink,
         }
@@ -125,6 +128,7 @@ impl<S: RequestSink> Recorder<S> {
             Outcome::Completed => counts.completed += 1,
             Outcome::RejectedPromptTooLong | Outcome::RejectedNoInstance => counts.rejected += 1,
             Outcome::TimedOut => counts.timed_out += 1,
+            Outcome::Failed => counts.failed += 1,
             Outcome::InFlight => counts.in_flight += 1,
         }
         counts.truncated += u64::from(record.truncated && record.outcome == Outcome::Completed);
@@ -158,10 +162,17 @@ impl<S: RequestSink> Recorder<S> {
     fn add_stages(&mut self, record: &RequestRecord) {
         let stages = super::row::stages(record);
         let sums = &mut self.stages;
-        for (sum, span) in
-            [&mut sums.queue, &mut sums.prefill, &mut sums.reserve, &mut sums.transfer, &mut sums.decode_queue, &mut sums.decode]
-                .into_iter()
-                .zip(stages)
+        for (sum, span) in [
+            &mut sums.queue,
+            &mut sums.prefill,
+            &mut sums.reserve,
+            &mut sums.transfer,
+            &mut sums.decode_queue,
+            &mut sums.decode,
+            &mut sums.recovery,
+        ]
+        .into_iter()
+        .zip(stages)
         {
             *sum += u128::from(span.ns());
         }
@@ -296,6 +307,7 @@ impl<S: RequestSink> Recorder<S> {
         if measured {
             self.count_outcome(record);
             self.record_latencies(record);
+            self.outages.ended(record, record.outcome == Outcome::Completed);
             let class = &mut self.classes[usize::from(record.class.0)];
             if let Some(good) = verdict.all {
                 class.attainment.note(record.id, good);
@@ -336,6 +348,8 @@ impl<S: RequestSink> Observer for Recorder<S> {
                     self.transfer_bytes += bytes;
                 }
             }
+            Observation::Down { pool, from } => self.outages.down(pool, self.measured_ns(from, at)),
+            Observation::Life { pool, instance, life } => self.outages.life(at, pool, instance, life, at >= self.warmup),
             Observation::Preempted { pool } => {
                 if at >= self.warmup {
                     self.pools[usize::from(pool.0)].preemptions += 1;

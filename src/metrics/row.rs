@@ -73,26 +73,31 @@ pub fn gap_std_ns(record: &RequestRecord) -> Option<u64> {
     (record.gap_count >= 2).then(|| std_ns(record.gap_count, u128::from(record.gap_sum_ns), record.gap_squares_ns2).round() as u64)
 }
 
-/// Time of a completed request in: queue, prefill, wait for decode memory, transfer, decode queue, decode. They sum to its E2E latency.
-pub fn stages(record: &RequestRecord) -> [SimDuration; 6] {
+/// Time of a completed request in: queue, prefill, wait for decode memory, transfer, decode queue, decode, recovery from failures. They sum
+/// to its E2E latency.
+pub fn stages(record: &RequestRecord) -> [SimDuration; 7] {
     let end = record.done;
     let prefill_start = record.prefill_start.unwrap_or(end);
     let first = record.first_token.unwrap_or(end);
+    // After a failure, the handoff follows the token that ends the recovery.
+    let handed_on = record.resumed.map_or(first, |resumed| resumed.max(first));
     // A handoff that ends before the prompt does (it cannot) or never happens takes no time.
     let (reserved, delivered, joined) = match (record.reserved, record.delivered, record.decode_start) {
-        (Some(reserved), Some(delivered), Some(joined)) => (reserved.max(first), delivered.max(first), joined.max(first)),
-        _ => (first, first, first),
+        (Some(reserved), Some(delivered), Some(joined)) => (reserved.max(handed_on), delivered.max(handed_on), joined.max(handed_on)),
+        _ => (handed_on, handed_on, handed_on),
     };
     // With layer-wise overlap memory is reserved before the prompt is computed.
-    let queued = prefill_start.since(record.arrived);
+    let queued = prefill_start.since(record.arrived) - record.recovery[0];
     let refused = record.memory_wait.min(queued);
     [
         queued - refused,
         first.since(prefill_start),
-        refused + reserved.since(first),
+        refused + reserved.since(handed_on),
         delivered.since(reserved),
         joined.since(delivered),
-        end.since(joined),
+        // Before a failure and after the recovery.
+        handed_on.since(first) - record.recovery[1] + end.since(joined),
+        record.recovery(),
     ]
 }
 

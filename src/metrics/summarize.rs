@@ -106,6 +106,7 @@ impl<S: RequestSink> Recorder<S> {
             cost: Cost::default(),
             pools: self.pool_summaries(measured_s),
             classes: self.class_summaries(),
+            fleet: self.outages.summary(&self.parameters.pools, self.warmup, facts.end),
             handoff: self.handoff(measured_s),
             network: self.network(facts),
             provenance: Vec::new(),
@@ -203,6 +204,7 @@ impl<S: RequestSink> Recorder<S> {
             transfer_ms: mean_ms(stages.transfer),
             decode_queue_ms: mean_ms(stages.decode_queue),
             decode_ms: mean_ms(stages.decode),
+            recovery_ms: (stages.recovery > 0).then(|| mean_ms(stages.recovery)),
         })
     }
 
@@ -247,7 +249,7 @@ impl<S: RequestSink> Recorder<S> {
     }
 
     fn pool_summaries(&self, measured_s: f64) -> Vec<PoolSummary> {
-        let summaries = self.pools.iter().zip(&self.parameters.pools).map(|(record, pool)| {
+        let summaries = self.pools.iter().zip(&self.parameters.pools).enumerate().map(|(index, (record, pool))| {
             let provided_s = f64::from(pool.instances) * measured_s;
             let busy_s = seconds(record.busy_ns);
             // A model of steps that gives a duration alone says nothing about what they do meanwhile.
@@ -261,8 +263,8 @@ impl<S: RequestSink> Recorder<S> {
                 model: pool.model.clone(),
                 instances: pool.instances,
                 chips: pool.instances * pool.chips_per_instance,
-                // Every nanosecond is booked once, busy or idle: the ratio of whole numbers never exceeds 1.
-                utilization: share(record.busy_ns as f64, (record.busy_ns + record.idle_ns) as f64),
+                // Every nanosecond is booked once, busy, idle or off: the ratio of whole numbers never exceeds 1.
+                utilization: share(record.busy_ns as f64, (record.busy_ns + record.idle_ns + self.outages.down_ns(index)) as f64),
                 mfu: ratio(seconds(record.compute_ns), if known { busy_s } else { 0.0 }),
                 mbu: ratio(seconds(record.memory_ns), if known { busy_s } else { 0.0 }),
                 iterations: record.iterations,
@@ -346,7 +348,7 @@ impl<S: RequestSink> Recorder<S> {
                 running: mean(|bin| bin.running, 1.0),
                 kv_utilization: mean(|bin| bin.kv_blocks, 1.0 / (pool.kv_blocks as f64 * f64::from(pool.instances))),
                 power_w: mean(|bin| bin.it_pj, 1e-3),
-                instances: vec![f64::from(pool.instances); count],
+                instances: self.outages.serving(index, pool.instances, end, interval),
             }
         });
         Timeline {

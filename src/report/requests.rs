@@ -32,6 +32,8 @@ pub struct RequestsCsv<W: Write> {
     classes: Vec<String>,
     /// By instance, the names in the form of CSV.
     instances: Vec<InstancePrice>,
+    /// With the columns of failures.
+    failures: bool,
     line: Line,
     error: Option<io::Error>,
 }
@@ -82,17 +84,22 @@ const HEADER: [&str; 32] = [
     "slo_met",
 ];
 
+/// Further columns where instances fail.
+const FAILURE_HEADER: [&str; 2] = ["failures", "recovery_ms"];
+
 impl<W: Write> RequestsCsv<W> {
-    /// `classes` are names by index, `instances` prices by index. Each row is one write: `out` is to be buffered.
-    pub fn new(mut out: W, mut classes: Vec<String>, mut instances: Vec<InstancePrice>) -> Self {
+    /// `classes` are names by index, `instances` prices by index; `failures` adds the columns of what failures cost. Each row is one write:
+    /// `out` is to be buffered.
+    pub fn new(mut out: W, mut classes: Vec<String>, mut instances: Vec<InstancePrice>, failures: bool) -> Self {
         let mut begin = || -> io::Result<()> {
             for name in classes.iter_mut().chain(instances.iter_mut().map(|price| &mut price.pool)) {
                 *name = in_csv(name)?;
             }
-            out.write_all(format!("{}\n", HEADER.join(",")).as_bytes())
+            let columns: Vec<&str> = HEADER.into_iter().chain(FAILURE_HEADER.into_iter().filter(|_| failures)).collect();
+            out.write_all(format!("{}\n", columns.join(",")).as_bytes())
         };
         let error = begin().err();
-        Self { out, classes, instances, line: Line::default(), error }
+        Self { out, classes, instances, failures, line: Line::default(), error }
     }
 
     /// Flushes and hands the destination back.
@@ -107,7 +114,7 @@ impl<W: Write> RequestsCsv<W> {
     }
 
     fn fill(&mut self, row: &RequestRow) {
-        let Self { line, classes, instances, .. } = self;
+        let Self { line, classes, instances, failures, .. } = self;
         let record = &row.record;
         // Where prefill and decode are not apart, both happen on the same instance.
         let decoded = record.decode_instance.or(record.prefill_instance.filter(|_| record.output_tokens > 1));
@@ -142,6 +149,10 @@ impl<W: Write> RequestsCsv<W> {
             + spent(decoded, record.decode_s, record.decode_energy_j);
         line.float(cost);
         line.flag(row.verdict.all);
+        if *failures {
+            line.whole(record.failures.into());
+            line.millis(Some(record.recovery()));
+        }
     }
 }
 

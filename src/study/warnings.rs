@@ -25,6 +25,7 @@ pub(super) fn find(result: &RunResult, scenario: &Scenario, skipped: &[(String, 
     warn("overload", overload(result));
     warn("never-served", never_served(summary));
     warn("timed-out", timed_out(summary));
+    warn("outages", outages(summary));
     warn("unfinished", unfinished(summary));
     warn("kv-saturation", kv_saturation(summary));
     warn("batch-limit", batch_limit(summary));
@@ -67,6 +68,37 @@ fn overload(result: &RunResult) -> Option<String> {
         let who = requests_of(summary.requests.timed_out, summary);
         format!("{served}{who} timed out while others were ahead of them, so the latencies of the rest look better than the service is")
     })
+}
+
+/// Instances that did not serve all the time, and what that cost.
+fn outages(summary: &Summary) -> Option<String> {
+    let fleet = summary.fleet.as_ref()?;
+    let pools = fleet.pools.iter().filter(|pool| pool.availability < 1.0);
+    let pools: Vec<String> = pools.map(|pool| format!("`{}` served {} of the time", pool.name, percent(pool.availability))).collect();
+    if pools.is_empty() {
+        return None;
+    }
+    let hit = if fleet.hit_requests == 0 {
+        "no request was hit".to_owned()
+    } else {
+        let recovery = fleet.recovery_ms_mean.map_or_else(String::new, |ms| format!(", recovery took {} on average", duration(ms)));
+        let failed = if summary.requests.failed == 0 { "none".to_owned() } else { grouped(&summary.requests.failed.to_string()) };
+        format!("failures hit {}{recovery}; {failed} failed", requests_of(fleet.hit_requests, summary))
+    };
+    Some(format!("instances went down {}: {}; {hit}", times(fleet.outages), pools.join(", ")))
+}
+
+/// Milliseconds in a unit of their size.
+fn duration(ms: f64) -> String {
+    if ms < 1e3 { format!("{ms:.0} ms") } else { format!("{:.1} s", ms * 1e-3) }
+}
+
+fn times(n: u64) -> String {
+    match n {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        n => format!("{} times", grouped(&n.to_string())),
+    }
 }
 
 /// Many requests give up, and something holds them up.

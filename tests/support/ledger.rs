@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tokenmill::cluster::{Both, Cluster, ClusterSpec, Observation, Observer, Outcome, RequestRecord, RunSegment};
+use tokenmill::cluster::{Both, Cluster, ClusterSpec, InstanceId, Life, Observation, Observer, Outcome, RequestRecord, RunSegment};
 use tokenmill::metrics::{ClassParameters, NoRows, PoolParameters, Recorder, RecorderParameters, RunFacts, RunResult, SloLimits};
 use tokenmill::power::{Energy, Phase};
 use tokenmill::sim::{SimDuration, SimTime};
@@ -17,6 +17,7 @@ pub(crate) struct PoolBooks {
     pub(crate) running: u128,
     pub(crate) busy_ns: u128,
     pub(crate) idle_ns: u128,
+    pub(crate) down_ns: u128,
     pub(crate) energy: Energy,
     pub(crate) iterations: u64,
 }
@@ -44,6 +45,7 @@ pub(crate) struct Ledger {
     pub(crate) short_of_memory: BTreeMap<u16, u128>,
     pub(crate) transfers: Vec<(SimTime, SimTime, f64)>,
     pub(crate) records: Vec<RequestRecord>,
+    pub(crate) lives: Vec<(SimTime, InstanceId, Life)>,
     pub(crate) end: SimTime,
     pub(crate) events: u64,
     ends: Ends,
@@ -135,6 +137,8 @@ impl Observer for Ledger {
             Observation::Queue { pool, from, waiting } => self.queue(pool.0, from, at, waiting),
             Observation::HandoffQueue { model, from, waiting } => self.handoff_queue(model.0, from, at, waiting),
             Observation::Transfer { from, bytes } => self.transfers.push((from, at, bytes)),
+            Observation::Down { pool, from } => self.pools.entry(pool.0).or_default().down_ns += u128::from(at.since(from).ns()),
+            Observation::Life { instance, life, .. } => self.lives.push((at, instance, life)),
             Observation::Ended(record) => self.records.push(*record),
             Observation::FirstToken { .. } | Observation::Preempted { .. } | Observation::PrefixLookup { .. } => {}
         }

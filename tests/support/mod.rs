@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tokenmill::cluster::{
-    ClassSpec, Cluster, ClusterSpec, EngineSpec, ModelId, NetworkSpec, Observation, Observer, Overlap, PoolSpec, RequestRecord, Role,
-    RouterSpec,
+    ClassSpec, Cluster, ClusterSpec, EngineSpec, ModelId, NetworkSpec, Observation, Observer, Overlap, PoolSpec, RequestRecord, Retry,
+    Role, RouterSpec,
 };
 use tokenmill::perf::{Activity, Affine, AffineParameters};
 use tokenmill::power::{ChipPowerModel, InstancePower, NodePower};
@@ -88,9 +88,21 @@ pub(crate) fn cluster(pools: Vec<PoolSpec>) -> ClusterSpec {
     ClusterSpec {
         seed: 1,
         pools,
-        network: NetworkSpec { overlap: Overlap::AfterPrefill, fabric_bytes_per_s: None },
+        network: NetworkSpec {
+            overlap: Overlap::AfterPrefill,
+            fabric_bytes_per_s: None,
+            failure_timeout: SimDuration::from_ns(10_000_000_000),
+        },
         classes: vec![ClassSpec { model: ModelId(0), timeout: None, prefix_tokens: 64 }],
         routers: RouterSpec::default(),
+        faults: Vec::new(),
+        retry: Retry {
+            attempts: 3,
+            back_off: SimDuration::from_ns(50_000_000),
+            multiplier: 1.5,
+            max_back_off: SimDuration::from_ns(30_000_000_000),
+        },
+        health_check: None,
         end: None,
         fast_forward: true,
         audit: true,

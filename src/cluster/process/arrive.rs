@@ -1,9 +1,9 @@
 //! A request comes in: routing to the queue of an instance, or rejection.
 
-use crate::cluster::ids::{InstanceId, ModelId};
+use crate::cluster::ids::{ModelId, Slot};
 use crate::cluster::observe::{Observer, Outcome};
 use crate::cluster::spec::{ClusterSpec, RouterSpec};
-use crate::cluster::state::{Entry, Load, World, leave, moves};
+use crate::cluster::state::{Entry, Fleet, World, failure, leave, moves, transit};
 use crate::policy::{Candidates, RequestView, Router};
 use crate::sim::{Arena, Purpose, Streams, TooMany};
 use crate::workload::RequestSpec;
@@ -16,9 +16,18 @@ pub(crate) struct Arrivals {
 
 /// Entry instances as a router sees them.
 struct Entries<'a> {
-    loads: &'a Arena<InstanceId, Load>,
+    fleet: &'a Fleet,
     all: &'a [Entry],
-    prompt: u32,
+    tokens: u32,
+    /// A prompt that is handed on will find a receiver, as far as is known.
+    has_receiver: bool,
+}
+
+impl Entries<'_> {
+    /// True if the tokens fit the context of an instance.
+    fn fits(&self, i: usize) -> bool {
+        self.tokens < self.all[i].context
+    }
 }
 
 impl Candidates for Entries<'_> {
@@ -26,13 +35,14 @@ impl Candidates for Entries<'_> {
         self.all.len()
     }
     fn eligible(&self, i: usize) -> bool {
-        self.prompt < self.all[i].context
+        let id = self.all[i].id;
+        self.fits(i) && self.fleet.member(id).is_listed() && (self.has_receiver || !self.fleet.hands_on(id))
     }
     fn in_flight(&self, i: usize) -> u64 {
-        self.loads[self.all[i].id].in_flight()
+        self.fleet.loads()[self.all[i].id].in_flight()
     }
     fn pending_tokens(&self, i: usize) -> u64 {
-        self.loads[self.all[i].id].pending_tokens()
+        self.fleet.loads()[self.all[i].id].pending_tokens()
     }
 }
 
@@ -52,22 +62,34 @@ impl Arrivals {
     /// # Errors
     /// [`TooMany`] requests inside to be numbered.
     pub(crate) fn arrive<O: Observer>(&mut self, world: &mut World<O>, spec: RequestSpec) -> Result<(), TooMany> {
-        let view = RequestView { class: spec.class, prompt_tokens: spec.prompt_tokens };
         let slot = moves::arrive(world, spec)?;
-        let model = world.model_of(slot);
+        self.route(world, slot);
+        Ok(())
+    }
+
+    /// A request that is in no place goes to the queue of an instance. It is refused where none could ever take it; where none does now, or
+    /// the one that is chosen turns out not to serve or to find no receiver, the attempt has failed.
+    pub(crate) fn route<O: Observer>(&mut self, world: &mut World<O>, slot: Slot) {
+        let (model, request) = (world.model_of(slot), &world.requests[slot]);
+        let view = RequestView { class: request.class(), prompt_tokens: request.target() };
         let route = world.fleet.route(model);
         if route.entry().is_empty() {
-            leave::leave(world, slot, Outcome::RejectedNoInstance);
-            return Ok(());
+            return leave::leave(world, slot, Outcome::RejectedNoInstance);
         }
-        let candidates = Entries { loads: world.fleet.loads(), all: route.entry(), prompt: view.prompt_tokens };
+        let has_receiver = world.fleet.is_whole() || world.fleet.lists_receiver(model);
+        let candidates = Entries { fleet: &world.fleet, all: route.entry(), tokens: view.prompt_tokens, has_receiver };
         match self.routers[model].route(&view, &candidates) {
             Some(chosen) => {
                 let Entry { id, output_context, .. } = route.entry()[chosen];
-                moves::enqueue(world, slot, id, output_context);
+                let has_receiver = world.has_receiver(slot) || !transit::needs_room(world, id, slot);
+                if world.fleet.member(id).serves() && has_receiver {
+                    moves::enqueue(world, slot, id, output_context);
+                } else {
+                    failure::fail_attempt(world, slot);
+                }
             }
+            None if (0..candidates.len()).any(|i| candidates.fits(i)) => failure::fail_attempt(world, slot),
             None => leave::leave(world, slot, Outcome::RejectedPromptTooLong),
         }
-        Ok(())
     }
 }

@@ -122,13 +122,9 @@ fn audit_requests<O: Observer>(world: &World<O>) -> Result<Arena<InstanceId, u64
             Stage::Prefilling | Stage::Decoding => running += 1,
             Stage::Reserving => reserving += 1,
             Stage::Resident => arrived += 1,
-            Stage::Arrived | Stage::Transferring | Stage::Done => {}
+            Stage::Arrived | Stage::Transferring | Stage::Stalled | Stage::Done => {}
         }
-        let handed_on = matches!(request.progress.stage, Stage::Reserving | Stage::Transferring)
-            || (request.is_done() && request.progress.generated > 0);
-        if handed_on
-            && world.fleet.instances.get(request.progress.instance).is_some_and(|instance| world.fleet.pools[instance.pool].hands_on)
-        {
+        if request.handoff.held_back {
             left_behind[request.progress.instance] += request.progress.held.own();
         }
     }
@@ -208,7 +204,7 @@ fn audit_instance<O: Observer>(world: &World<O>, id: InstanceId, left_behind: Op
     ensure(2, prefilling == instance.batch.prefilling.len(), || format!("instance {index} has lost a prompt"))?;
     blocks += instance.queue.resident.iter(&world.requests).map(|slot| world.requests[slot].progress.held.own()).sum::<u64>();
     blocks += left_behind.unwrap_or_default();
-    let known = left_behind.is_some() || !world.fleet.pools[instance.pool].hands_on;
+    let known = left_behind.is_some() || !world.fleet.hands_on(id);
     ensure(4, blocks == instance.kv.private() || !known, || {
         format!("instance {index} has {} blocks taken, its requests hold {blocks}", instance.kv.private())
     })?;

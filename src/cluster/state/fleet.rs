@@ -5,17 +5,17 @@ use std::collections::VecDeque;
 use super::instance::Instance;
 use super::list::List;
 use super::load::Load;
+use super::member::Member;
 use crate::cluster::ids::{InstanceId, ModelId, PoolId};
-use crate::cluster::spec::{ClusterSpec, PoolSpec, Role, SpecError};
+use crate::cluster::spec::{ClusterSpec, PoolSpec, SpecError};
 use crate::network::{NetworkError, PortId};
+use crate::policy::Role;
 use crate::sim::{Arena, SimTime};
 
 /// A pool and its queue gauge.
 #[derive(Debug)]
 pub(crate) struct Pool {
     pub(super) spec: PoolSpec,
-    /// True if its prompts are handed on to decode instances.
-    pub(super) hands_on: bool,
     pub(super) waiting: u64,
     pub(super) waiting_since: SimTime,
 }
@@ -37,7 +37,7 @@ pub(crate) struct Entry {
     pub(crate) output_context: u32,
 }
 
-/// The instances that serve one model, by stage, and the requests between the stages.
+/// The instances of one model by what they do, whether they serve now or not, and the requests between the stages.
 #[derive(Debug)]
 pub(crate) struct Route {
     pub(super) entry: Vec<Entry>,
@@ -94,6 +94,10 @@ impl Route {
 pub(crate) struct Fleet {
     pub(super) pools: Arena<PoolId, Pool>,
     pub(super) instances: Arena<InstanceId, Instance>,
+    /// Role and life of the instances.
+    pub(super) members: Arena<InstanceId, Member>,
+    /// Instances that are not active.
+    pub(super) absent: u32,
     /// What routers ask of the instances.
     pub(super) loads: Arena<InstanceId, Load>,
     pub(super) routes: Arena<ModelId, Route>,
@@ -108,8 +112,7 @@ impl Fleet {
         let mut pools = Arena::default();
         let mut instances = Arena::default();
         for pool in &spec.pools {
-            let hands_on = pool.role == Role::Prefill;
-            let id = pools.push("pools", Pool { spec: pool.clone(), hands_on, waiting: 0, waiting_since: SimTime::ZERO })?;
+            let id = pools.push("pools", Pool { spec: pool.clone(), waiting: 0, waiting_since: SimTime::ZERO })?;
             let of_model = spec.classes.iter().filter(|class| class.model == pool.model);
             let group_tokens = of_model.map(|class| class.prefix_tokens).find(|&tokens| tokens > 0).unwrap_or_default();
             for _ in 0..pool.instances {
@@ -118,20 +121,21 @@ impl Fleet {
             }
         }
         let loads = Arena::mirror(&instances, |_, _| Load::default());
-        let mut fleet = Self { pools, instances, loads, routes: Arena::default() };
+        let members = Arena::mirror(&instances, |_, instance| Member::new(pools[instance.pool].spec.role));
+        let mut fleet = Self { pools, instances, members, absent: 0, loads, routes: Arena::default() };
         let asked = spec.classes.iter().map(|class| class.model);
-        let models = spec.pools.iter().map(|pool| pool.model).chain(asked).max().map_or(0, |ModelId(last)| u32::from(last) + 1);
-        let routes: Vec<Route> = (0..models).map(|model| fleet.route_of(model)).collect();
-        fleet.routes = Arena::from_items("models", routes)?;
+        if let Some(ModelId(last)) = spec.pools.iter().map(|pool| pool.model).chain(asked).max() {
+            let routes: Vec<Route> = (0..=last).map(|model| fleet.route_of(ModelId(model))).collect();
+            fleet.routes = Arena::from_items("models", routes)?;
+        }
         Ok(fleet)
     }
 
-    fn route_of(&self, model: u32) -> Route {
+    fn route_of(&self, model: ModelId) -> Route {
         let of = |role: Role| {
-            self.instances.iter().filter(move |(_, instance)| {
-                let pool = &self.pools[instance.pool].spec;
-                u32::from(pool.model.0) == model && pool.role == role
-            })
+            self.instances
+                .iter()
+                .filter(move |&(id, instance)| self.pools[instance.pool].spec.model == model && self.members[id].role == role)
         };
         let longest_decode = of(Role::Decode).map(|(_, instance)| instance.engine.max_model_len).max();
         let mixed = of(Role::Mixed).map(|(id, instance)| {
@@ -156,6 +160,35 @@ impl Fleet {
         }
     }
 
+    /// Roles have changed: sorts out anew what serves a model.
+    pub(super) fn assign_roles(&mut self, model: ModelId) {
+        let Route { entry, decode, longest_decode, split, .. } = self.route_of(model);
+        let route = &mut self.routes[model];
+        (route.entry, route.decode, route.longest_decode, route.split) = (entry, decode, longest_decode, split);
+    }
+
+    /// True if an instance of a model serves and could receive the KV of `tokens` and generate.
+    pub(super) fn can_receive(&self, model: ModelId, tokens: u32) -> bool {
+        let longer = |id: InstanceId| self.instances[id].engine.max_model_len > tokens.saturating_add(1);
+        self.routes[model].decode.iter().any(|&id| self.members[id].serves() && longer(id))
+    }
+
+    /// True if every instance serves.
+    pub(crate) const fn is_whole(&self) -> bool {
+        self.absent == 0
+    }
+
+    /// True if the routers know of an instance that could receive a prompt of a model.
+    pub(crate) fn lists_receiver(&self, model: ModelId) -> bool {
+        self.routes[model].decode.iter().any(|&id| self.members[id].listed)
+    }
+
+    pub(crate) fn member(&self, id: InstanceId) -> &Member {
+        &self.members[id]
+    }
+    pub(crate) const fn members(&self) -> &Arena<InstanceId, Member> {
+        &self.members
+    }
     pub(crate) fn instance(&self, id: InstanceId) -> &Instance {
         &self.instances[id]
     }
@@ -183,6 +216,6 @@ impl Fleet {
     }
     /// True if prompts computed on an instance are handed on.
     pub(crate) fn hands_on(&self, id: InstanceId) -> bool {
-        self.pool_of(id).hands_on
+        self.members[id].role == Role::Prefill
     }
 }

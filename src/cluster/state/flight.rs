@@ -169,6 +169,18 @@ impl Flight {
         self.current.take().is_some()
     }
 
+    /// Whatever is computed or planned comes to nothing; true if something was.
+    pub(super) fn abort(&mut self) -> bool {
+        let _ = self.generation.bump();
+        (self.run, self.planned) = (None, 0);
+        self.stop()
+    }
+
+    /// When the iteration in flight began.
+    pub(super) fn began(&self) -> Option<SimTime> {
+        self.current.filter(|_| !self.at_boundary).map(|current| current.start)
+    }
+
     /// The cost of the iteration in flight.
     pub(super) fn cost(&self) -> Option<IterationCost> {
         self.current?.cost.or_else(|| self.run.as_ref().map(Run::next_cost))

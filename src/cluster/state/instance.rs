@@ -257,10 +257,20 @@ impl Instance {
         first.whole && self.kv.fits(&request.ask.prefix, first.hit, first.must_fit)
     }
 
-    /// Leading groups of a prompt that are here already, and the blocks that a handoff must find for the rest and the next token.
+    /// Leading groups of a sequence that are here already, and the blocks that a handoff must find for the rest and the next token.
     pub(super) fn handoff_need(&self, request: &Request) -> (u32, u64) {
-        let hit = self.kv.lookup(&request.ask.prefix, self.kv.whole_groups(request.ask.prompt - 1));
-        (hit, self.kv.own_blocks(u64::from(request.ask.prompt) + 1, hit))
+        let target = request.progress.target;
+        let hit = self.kv.lookup(&request.ask.prefix, self.kv.whole_groups(request.ask.prompt.min(target - 1)));
+        (hit, self.kv.own_blocks(u64::from(target) + 1, hit))
+    }
+
+    /// Nothing is here any more, and nothing will be found again.
+    pub(super) fn forget_all(&mut self) {
+        self.batch.ahead = false;
+        self.batch.look_again = false;
+        self.queue.returned = false;
+        self.kv.clear();
+        debug_assert!(self.kv.used() == 0 && self.running() == 0, "a failed instance holds something");
     }
 
     /// Adds a running sequence to the decode batch, with what it has computed stored.

@@ -15,24 +15,41 @@ use crate::cluster::observe::{Observation, Observer, Outcome};
 pub(crate) fn leave<O: Observer>(world: &mut World<O>, slot: Slot, outcome: Outcome) {
     let (stage, id) = (world.requests[slot].progress.stage, world.requests[slot].progress.instance);
     match stage {
-        // Rejected: it never stood anywhere.
+        // Rejected, or waiting to be sent again.
         Stage::Arrived => {
             report(world, slot, outcome);
             world.requests.remove(slot);
         }
-        Stage::Waiting => leave_queue(world, id, slot, outcome),
+        Stage::Waiting => {
+            report(world, slot, outcome);
+            out_of_queue(world, id, slot);
+            forget(world, slot);
+        }
         // Done: its client has left during the iteration; what is left of it leaves now.
         Stage::Prefilling | Stage::Decoding | Stage::Done => leave_batch(world, id, slot, outcome),
-        Stage::Reserving => leave_handoff(world, id, slot, outcome),
-        Stage::Resident => leave_resident(world, id, slot, outcome),
+        Stage::Reserving => {
+            report(world, slot, outcome);
+            out_of_handoffs(world, id, slot);
+            forget(world, slot);
+        }
+        Stage::Resident => {
+            report(world, slot, outcome);
+            out_of_residents(world, id, slot);
+            forget(world, slot);
+        }
         // Its blocks are being read: they are free when the transfer ends.
         Stage::Transferring => report(world, slot, outcome),
+        Stage::Stalled => {
+            report(world, slot, outcome);
+            world.settle(id);
+            forget(world, slot);
+            world.agenda.post(Wake::Instance(id));
+        }
     }
 }
 
 /// Out of the queue of an instance. Behind the first, the next request may start at the next boundary, at once if the instance is idle.
-fn leave_queue<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot, outcome: Outcome) {
-    report(world, slot, outcome);
+pub(super) fn out_of_queue<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) {
     let was_first = world.fleet.instances[id].queue.waiting.first() == Some(slot);
     if was_first {
         world.touch(id);
@@ -42,18 +59,17 @@ fn leave_queue<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot, ou
     }
     let World { fleet, requests, .. } = world;
     let queue = &mut fleet.instances[id].queue;
-    let came_back = requests[slot].progress.preemptions > 0;
+    let came_back = requests[slot].progress.returning;
     queue.returning -= u32::from(came_back);
     let reopens = came_back && queue.returning == 0;
     queue.waiting.remove(requests, slot);
     world.change_queue(world.fleet.instances[id].pool, -1);
     transit::end_refusal(world, slot);
-    let model = world.model_of(slot);
-    forget(world, slot);
     if reopens {
         world.memory_freed(id);
     }
     if was_first {
+        let model = world.model_of(slot);
         if world.fleet.routes[model].unblock(id) {
             world.agenda.post(Wake::Memory(model));
         }
@@ -76,6 +92,17 @@ fn leave_batch<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot, ou
 }
 
 fn leave_batch_now<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot, outcome: Outcome) {
+    out_of_batch(world, id, slot);
+    if world.requests[slot].progress.stage == Stage::Decoding && outcome == Outcome::Completed {
+        world.requests[slot].timeline.last_token = world.now();
+    }
+    report(world, slot, outcome);
+    forget(world, slot);
+    world.memory_freed(id);
+}
+
+/// Out of the batch of an instance that is between two iterations, or has failed.
+pub(super) fn out_of_batch<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) {
     let World { fleet, requests, .. } = world;
     let instance = &mut fleet.instances[id];
     // A prompt that is done has left the list of those being computed; where its token was the last, it never joined the decode batch.
@@ -86,12 +113,6 @@ fn leave_batch_now<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot
         instance.leave_batch(requests, slot);
     }
     instance.batch.leaving.retain(|&other| other != slot);
-    if requests[slot].progress.stage == Stage::Decoding && outcome == Outcome::Completed {
-        requests[slot].timeline.last_token = world.calendar.now();
-    }
-    report(world, slot, outcome);
-    forget(world, slot);
-    world.memory_freed(id);
 }
 
 /// Requests whose clients have left during the iteration that has just ended give back what they hold.
@@ -102,14 +123,12 @@ pub(crate) fn let_leaving_go<O: Observer>(world: &mut World<O>, id: InstanceId) 
 }
 
 /// Out of the row of those that wait for memory on the decode side: the next may need less, and the sender has its blocks back.
-fn leave_handoff<O: Observer>(world: &mut World<O>, sender: InstanceId, slot: Slot, outcome: Outcome) {
-    report(world, slot, outcome);
+pub(super) fn out_of_handoffs<O: Observer>(world: &mut World<O>, sender: InstanceId, slot: Slot) {
     let model = world.model_of(slot);
     let was_first = world.fleet.routes[model].handoffs.first() == Some(slot);
     world.fleet.routes[model].handoffs.remove(&mut world.requests, slot);
     world.change_handoff_queue(model, -1);
     world.settle(sender);
-    forget(world, slot);
     if was_first {
         world.agenda.post(Wake::Memory(model));
     }
@@ -117,13 +136,11 @@ fn leave_handoff<O: Observer>(world: &mut World<O>, sender: InstanceId, slot: Sl
 }
 
 /// Away from an instance that has its KV and has not yet taken it into the batch.
-fn leave_resident<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot, outcome: Outcome) {
-    report(world, slot, outcome);
+pub(super) fn out_of_residents<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) {
     world.touch(id);
     world.settle(id);
     world.fleet.instances[id].queue.resident.remove(&mut world.requests, slot);
     world.change_queue(world.fleet.instances[id].pool, -1);
-    forget(world, slot);
     world.memory_freed(id);
 }
 

@@ -8,6 +8,7 @@ use crate::cluster::observe::{Observation, Observer};
 use crate::cluster::segment::{KvBlocks, Members, RunSegment, Sums, Work};
 use crate::cluster::spec::PoolSpec;
 use crate::perf::IterationCost;
+use crate::policy::Life;
 use crate::power::{Energy, Phase};
 use crate::sim::{SimDuration, SimTime};
 use crate::units::nearest_wide;
@@ -29,14 +30,18 @@ pub(super) fn settle_gauges<O: Observer>(id: InstanceId, instance: &mut Instance
     }
 }
 
-/// Reports the energy of the time without work so far.
-pub(super) fn settle_idle<O: Observer>(instance: &mut Instance, pool: &PoolSpec, observer: &mut O, now: SimTime) {
+/// Reports the time without work so far, and its energy.
+pub(super) fn settle_idle<O: Observer>(instance: &mut Instance, pool: &PoolSpec, life: Life, observer: &mut O, now: SimTime) {
     if now > instance.idle_since {
-        let from = instance.idle_since;
-        let phase = if instance.traffic.transfers > 0 { Phase::Transfer } else { Phase::Idle };
+        let from = std::mem::replace(&mut instance.idle_since, now);
+        let phase = match life {
+            Life::Down => return observer.on(now, &Observation::Down { pool: instance.pool, from }),
+            Life::Starting => Phase::Startup,
+            Life::Active | Life::Draining if instance.traffic.transfers > 0 => Phase::Transfer,
+            Life::Active | Life::Draining => Phase::Idle,
+        };
         let energy = pool.power.idle_energy(now.since(from));
         observer.on(now, &Observation::Idle { pool: instance.pool, from, phase, energy });
-        instance.idle_since = now;
     }
 }
 

@@ -22,7 +22,7 @@ impl Load {
 
     /// Takes on a request with its whole prompt to go, and one token.
     pub(super) fn assign(&mut self, request: &mut Request) {
-        let pending = u64::from(request.ask.prompt) + 1;
+        let pending = to_go(request);
         self.in_flight += 1;
         self.pending_tokens += pending;
         request.progress.pending = pending;
@@ -31,18 +31,18 @@ impl Load {
     /// Takes on a request that will come by handoff; it still counts where its prompt is computed.
     pub(super) fn expect(&mut self, request: &Request) {
         self.in_flight += 1;
-        self.pending_tokens += u64::from(request.ask.prompt) + 1;
+        self.pending_tokens += to_go(request);
     }
 
     /// A request that was expected does not come.
     pub(super) fn expect_no_more(&mut self, request: &Request) {
         self.in_flight -= 1;
-        self.pending_tokens -= u64::from(request.ask.prompt) + 1;
+        self.pending_tokens -= to_go(request);
     }
 
     /// An expected request has come: what was expected of it is its own from now on.
     pub(super) fn arrive(request: &mut Request) {
-        request.progress.pending = u64::from(request.ask.prompt) + 1;
+        request.progress.pending = to_go(request);
     }
 
     /// Notes prompt tokens of a request as computed or found in the cache; the one token that every request counts for stays.
@@ -64,4 +64,9 @@ impl Load {
         self.pending_tokens -= request.progress.pending;
         request.progress.pending = 0;
     }
+}
+
+/// Tokens of a request of which nothing is computed: those before its next token, and that one.
+fn to_go(request: &Request) -> u64 {
+    u64::from(request.progress.target) + 1
 }

@@ -16,17 +16,24 @@ use crate::cluster::observe::{Observation, Observer};
 use crate::sim::TooMany;
 use crate::workload::RequestSpec;
 
-/// A new request goes to the queue of an instance. What is longer than `context` is cut.
+/// A request that is in no place goes to the queue of an instance. What is longer than `context` is cut.
 pub(crate) fn enqueue<O: Observer>(world: &mut World<O>, slot: Slot, id: InstanceId, context: u32) {
     // Behind others in the queue it changes nothing before they have moved.
     if world.fleet.instances[id].queue.waiting.is_empty() {
         world.touch(id);
     }
+    let now = world.now();
     let World { fleet, requests, .. } = world;
     let request = &mut requests[slot];
     request.cut(context);
     request.progress.instance = id;
+    request.progress.prefill_instance = id;
     request.progress.stage = Stage::Waiting;
+    if request.timeline.first_token.is_none()
+        && let Some(since) = request.timeline.failed_at.take()
+    {
+        request.timeline.recovery[0] += now.since(since);
+    }
     fleet.loads[id].assign(request);
     fleet.instances[id].queue.waiting.push_back(requests, slot);
     world.change_queue(world.fleet.instances[id].pool, 1);
@@ -49,13 +56,12 @@ pub(crate) fn start<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slo
     if request.timeline.prefill_start.is_none() {
         request.timeline.prefill_start = Some(now);
         request.progress.cached = first.cached;
-        request.progress.prefill_instance = id;
         if !request.ask.prefix.is_empty() && instance.engine.prefix_caching {
             let (hit, tokens) = (u64::from(first.cached), u64::from(request.ask.prompt));
             observer.on(now, &Observation::PrefixLookup { pool: instance.pool, hit, tokens });
         }
     }
-    if request.progress.preemptions > 0 {
+    if std::mem::take(&mut request.progress.returning) {
         instance.queue.returning -= 1;
         instance.queue.returned = instance.queue.returning == 0;
     }
@@ -94,6 +100,7 @@ pub(crate) fn preempt<O: Observer>(world: &mut World<O>, id: InstanceId, slot: S
     let progress = &mut request.progress;
     progress.lost = progress.lost.max(progress.computed);
     progress.preemptions += 1;
+    progress.returning = true;
     // Until it finds some of it again, all that it had is to be computed, besides what was still to come.
     let to_come = if progress.stage == Stage::Prefilling { progress.target - progress.computed } else { 0 };
     progress.stage = Stage::Waiting;

@@ -2,13 +2,12 @@
 
 use super::snapshot::Snapshot;
 use crate::cluster::ids::{InstanceId, Slot};
-use crate::cluster::observe::{Outcome, RequestRecord};
 use crate::kv::{KvStore, Lease, Residue};
 use crate::network::TransferId;
 use crate::sim::{SimDuration, SimTime};
 use crate::workload::{ClassId, RequestSpec};
 
-/// Where a request is. `Done` only while its resources wait for an iteration or a transfer to end.
+/// Where a request is. A failure leads from everywhere back to `Arrived`. `Done` only while its resources wait for an iteration or a transfer to end.
 ///
 /// ```text
 /// Arrived → Waiting → Prefilling → [Reserving → Transferring → Resident →] Decoding → Done
@@ -17,7 +16,7 @@ use crate::workload::{ClassId, RequestSpec};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// In no place yet.
+    /// In no place: it has just come, or waits to be sent again after a failure.
     Arrived,
     /// In the queue of an instance.
     Waiting,
@@ -27,6 +26,8 @@ pub(crate) enum Stage {
     Reserving,
     /// Its KV is on the wire.
     Transferring,
+    /// The receiver of its KV has failed; it waits for the timeout of the sender.
+    Stalled,
     /// Its KV is on the decode side; it waits to join the batch.
     Resident,
     /// Generating.
@@ -74,8 +75,12 @@ pub(crate) struct Progress {
     pub(super) joined_context: u32,
     pub(super) joined: Snapshot,
     pub(super) preemptions: u32,
+    /// It lost its KV here and waits in the queue to be computed again.
+    pub(super) returning: bool,
     /// Tokens whose KV it has had and lost.
     pub(super) lost: u32,
+    /// Times an instance failed under it, or none took it.
+    pub(super) failures: u32,
 }
 
 /// The way of its KV to the decode side.
@@ -92,6 +97,10 @@ pub(crate) struct Handoff {
     pub(super) offered: u32,
     /// Bytes offered to the network so far.
     pub(super) bytes: f64,
+    /// Its prompt is done and has left the batch; its blocks wait to be read.
+    pub(super) held_back: bool,
+    /// The receiver has failed while it received: the KV is not offered again before this.
+    pub(super) not_before: SimTime,
 }
 
 /// When what happened.
@@ -109,6 +118,10 @@ pub(crate) struct Timeline {
     pub(super) delivered: Option<SimTime>,
     pub(super) decode_start: Option<SimTime>,
     pub(super) last_token: SimTime,
+    /// Since when a failure has cost time, and how much earlier ones have cost before and after its first token.
+    pub(super) failed_at: Option<SimTime>,
+    pub(super) recovery: [SimDuration; 2],
+    pub(super) resumed: Option<SimTime>,
 }
 
 /// What it cost and what its client saw of it.
@@ -166,7 +179,9 @@ impl Request {
                 joined_context: 0,
                 joined: Snapshot::default(),
                 preemptions: 0,
+                returning: false,
                 lost: 0,
+                failures: 0,
             },
             handoff: Handoff::default(),
             timeline: Timeline {
@@ -181,6 +196,9 @@ impl Request {
                 delivered: None,
                 decode_start: None,
                 last_token: at,
+                failed_at: None,
+                recovery: [SimDuration::ZERO; 2],
+                resumed: None,
             },
             usage: Usage::default(),
             links: Links::default(),
@@ -204,6 +222,10 @@ impl Request {
             timeline.second_token = Some(now);
         }
         timeline.last_token = now;
+        if let Some(since) = timeline.failed_at.take() {
+            timeline.recovery[1] += now.since(since);
+            timeline.resumed = Some(now);
+        }
         self.progress.generated += 1;
         if let Some(gap) = gap {
             self.usage.add_gaps(1, gap.ns(), u128::from(gap.ns()) * u128::from(gap.ns()));
@@ -251,6 +273,42 @@ impl Request {
         self.progress.computed = 0;
     }
 
+    /// Its KV is lost: its prompt and the tokens that have left are to be computed again, somewhere.
+    pub(super) fn start_over(&mut self, now: SimTime) {
+        self.void_handoff(SimTime::ZERO);
+        self.handoff.held_back = false;
+        let Self { ask, progress, timeline, .. } = self;
+        progress.stage = Stage::Arrived;
+        progress.lost = progress.lost.max(progress.computed);
+        progress.computed = 0;
+        progress.target = ask.prompt + progress.generated;
+        progress.returning = false;
+        let since = if timeline.first_token.is_none() { timeline.prefill_start.take() } else { None };
+        timeline.failed_at.get_or_insert(since.unwrap_or(now));
+        timeline.decode_start = None;
+    }
+
+    /// What was reserved for it on the decode side is no more. Its KV is not offered again before `not_before`.
+    pub(super) fn void_handoff(&mut self, not_before: SimTime) {
+        debug_assert!(self.handoff.transfer.is_none() && self.handoff.reserved.is_empty(), "a handoff that is not wound up");
+        self.handoff = Handoff { held_back: self.handoff.held_back, not_before, ..Handoff::default() };
+        self.progress.decode_instance = None;
+        self.progress.epoch = self.progress.epoch.wrapping_add(1);
+        self.timeline.reserved_at = None;
+        self.timeline.transfer_start = None;
+        self.timeline.delivered = None;
+    }
+
+    /// True if an instance has memory reserved for it, and it is not there yet.
+    pub(super) fn is_expected_at(&self, id: InstanceId) -> bool {
+        self.progress.decode_instance == Some(id) && !self.handoff.reserved.is_empty()
+    }
+
+    /// True if its prompt is done and no instance has taken it.
+    pub(crate) const fn is_on_offer(&self) -> bool {
+        matches!(self.progress.stage, Stage::Stalled | Stage::Reserving)
+    }
+
     pub(crate) const fn class(&self) -> ClassId {
         self.ask.class
     }
@@ -276,47 +334,10 @@ impl Request {
     pub(crate) fn is_done(&self) -> bool {
         self.progress.stage == Stage::Done
     }
-}
 
-impl Request {
     /// True if `tokens` more complete its prompt for a client that still waits.
     pub(super) fn completes(&self, tokens: u32) -> bool {
         self.progress.computed + tokens >= self.progress.target && !self.is_done()
-    }
-
-    /// The record of it when it has ended at `ended`, as seen at `now`.
-    pub(super) fn record(&self, outcome: Outcome, ended: SimTime, now: SimTime) -> RequestRecord {
-        let Self { ask, progress, timeline, usage, .. } = self;
-        RequestRecord {
-            id: ask.id,
-            class: ask.class,
-            outcome,
-            truncated: ask.truncated,
-            prompt_tokens: ask.prompt,
-            cached_tokens: progress.cached,
-            output_tokens: progress.generated,
-            preemptions: progress.preemptions,
-            recomputed_tokens: usage.recomputed,
-            prefill_instance: timeline.prefill_start.map(|_| progress.prefill_instance),
-            decode_instance: progress.decode_instance,
-            arrived: timeline.arrived,
-            prefill_start: timeline.prefill_start,
-            first_token: timeline.first_token,
-            second_token: timeline.second_token,
-            reserved: timeline.reserved_at,
-            memory_wait: timeline.refused_at.map_or(timeline.memory_wait, |since| now.since(since)),
-            transfer_start: timeline.transfer_start,
-            delivered: timeline.delivered,
-            decode_start: timeline.decode_start,
-            done: ended,
-            gap_count: usage.gap_count,
-            gap_sum_ns: usage.gap_sum,
-            gap_squares_ns2: usage.gap_squares,
-            prefill_energy_j: usage.prefill_energy_j,
-            decode_energy_j: usage.decode_energy_j,
-            prefill_s: usage.prefill_s,
-            decode_s: usage.decode_s,
-        }
     }
 }
 

@@ -34,6 +34,11 @@ impl Requests {
         self.arrived - self.outcomes.iter().sum::<u64>()
     }
 
+    /// True if there is no request, also none that still holds memory.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.vacant.len() == self.places.len()
+    }
+
     /// Counts an end.
     pub(super) fn count(&mut self, outcome: Outcome) {
         self.outcomes[outcome.index()] += 1;

@@ -17,23 +17,38 @@ use crate::sim::SimDuration;
 /// A prompt that is done leaves the batch for the handoff: it waits for memory on the decode side, unless it has that already.
 pub(crate) fn hold<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) {
     world.fleet.instances[id].batch.admitted.remove(&mut world.requests, slot);
+    world.requests[slot].handoff.held_back = true;
     if world.requests[slot].is_reserved() {
         world.requests[slot].progress.stage = Stage::Transferring;
         return deliver_if_sent(world, slot);
     }
+    offer(world, slot);
+}
+
+/// A prompt that is done waits for memory on the decode side; first for the timeout of its sender, if a receiver has failed under it.
+pub(crate) fn offer<O: Observer>(world: &mut World<O>, slot: Slot) {
+    let (not_before, epoch) = (world.requests[slot].handoff.not_before, world.requests[slot].progress.epoch);
+    if not_before > world.now() {
+        world.requests[slot].progress.stage = Stage::Stalled;
+        return world.calendar.schedule_at(not_before, Event::SenderTimeout { slot, epoch });
+    }
     world.requests[slot].progress.stage = Stage::Reserving;
+    if world.layer_wise() {
+        // Requests that have reserved may wait for the very blocks that this one holds: it does not hold them for ever.
+        world.calendar.schedule(world.failure_timeout, Event::SenderTimeout { slot, epoch });
+    }
     let model = world.model_of(slot);
     world.fleet.routes[model].handoffs.push_back(&mut world.requests, slot);
     world.change_handoff_queue(model, 1);
     world.agenda.post(Wake::Memory(model));
 }
 
-/// True if a decode instance can take a request now: it holds a token more than the prompt and the first one, or it could not
+/// True if a decode instance can take a request now: it serves; it holds a token more than the prompt and the first one, or it could not
 /// generate; it is not computing again what it has preempted; and every reservation leaves one free block per running sequence, so
 /// that handoffs do not evict what they are meant to join.
 pub(crate) fn could_receive<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) -> bool {
     let (instance, request) = (&world.fleet.instances[id], &world.requests[slot]);
-    let holds = instance.engine.max_model_len > request.ask.prompt.saturating_add(1);
+    let holds = world.fleet.members[id].serves() && instance.engine.max_model_len > request.progress.target.saturating_add(1);
     let has_seat = instance.committed() < u64::from(instance.engine.max_num_seqs);
     if !holds || instance.is_catching_up_on_preempted() || !has_seat {
         return false;
@@ -52,7 +67,7 @@ pub(crate) fn needs_room<O: Observer>(world: &World<O>, id: InstanceId, slot: Sl
     }
     // Where no decode instance could add a token to the first one, the request ends with that, here.
     let longest = world.fleet.route(world.model_of(slot)).longest_decode;
-    longest.is_some_and(|longest| longest > world.requests[slot].ask.prompt.saturating_add(1))
+    longest.is_some_and(|longest| longest > world.requests[slot].progress.target.saturating_add(1))
 }
 
 /// Takes memory for a request on a decode instance; false, and nothing changed, if there is too little.
@@ -87,8 +102,12 @@ pub(crate) fn note_refusal<O: Observer>(world: &mut World<O>, slot: Slot) {
 /// A request that may have been refused memory before its prefill has got it, or leaves.
 pub(crate) fn end_refusal<O: Observer>(world: &mut World<O>, slot: Slot) {
     let now = world.now();
-    if let Some(since) = world.requests[slot].timeline.refused_at.take() {
-        world.requests[slot].timeline.memory_wait = now.since(since);
+    let timeline = &mut world.requests[slot].timeline;
+    if let Some(since) = timeline.refused_at.take() {
+        // After its first token, a request waits because of a failure.
+        if timeline.first_token.is_none() {
+            timeline.memory_wait = now.since(since);
+        }
         world.change_handoff_queue(world.model_of(slot), -1);
     }
 }
@@ -100,8 +119,8 @@ pub(crate) fn send_held<O: Observer>(world: &mut World<O>, slot: Slot) {
     world.change_handoff_queue(model, -1);
     let request = &mut world.requests[slot];
     request.progress.stage = Stage::Transferring;
-    request.handoff.offered = request.ask.prompt;
-    let bytes = wire_bytes(world, slot, world.requests[slot].handoff.decode_hit, world.requests[slot].ask.prompt);
+    request.handoff.offered = request.progress.target;
+    let bytes = wire_bytes(world, slot, world.requests[slot].handoff.decode_hit, world.requests[slot].progress.target);
     send(world, slot, bytes);
 }
 
@@ -124,12 +143,13 @@ pub(crate) fn activate<O: Observer>(world: &mut World<O>, slot: Slot) {
     world.settle(receiver);
     let World { fleet, requests, .. } = world;
     let (instance, request) = (&mut fleet.instances[receiver], &mut requests[slot]);
+    request.handoff.held_back = false;
     request.progress.held = std::mem::take(&mut request.handoff.reserved);
     let taken = request.progress.held.own();
     Load::arrive(request);
     request.progress.instance = receiver;
     request.progress.stage = Stage::Resident;
-    request.progress.computed = request.ask.prompt;
+    request.progress.computed = request.progress.target;
     let shared = instance.kv.publish(&request.ask.prefix, request.ask.prompt, &mut request.progress.held);
     instance.traffic.incoming -= 1;
     instance.traffic.incoming_blocks -= taken;
@@ -168,18 +188,18 @@ pub(super) fn deliver_if_sent<O: Observer>(world: &mut World<O>, slot: Slot) {
         report_transfer(world, slot);
         cancel_reservation(world, slot);
         world.requests.remove(slot);
-    } else if request.progress.stage == Stage::Transferring || (request.is_done() && request.progress.generated > 0) {
+    } else if request.handoff.held_back {
         let epoch = request.progress.epoch;
         let overhead = world.fleet.pool_of(request.progress.instance).spec.handoff_overhead;
         world.calendar.schedule(overhead, Event::Delivered { slot, epoch });
     }
 }
 
-/// Bytes on the wire of the KV of positions `from..to` of a prompt; none without a receiver.
+/// Bytes on the wire of the KV of positions `from..to` of a sequence; none without a receiver.
 pub(super) fn wire_bytes<O: Observer>(world: &World<O>, slot: Slot, from: u32, to: u32) -> f64 {
     let request = &world.requests[slot];
     let receiver = request.progress.decode_instance.map(|id| &world.fleet.pool_of(id).spec);
-    receiver.map_or(0.0, |spec| spec.kv_bytes(from, to, request.ask.prompt))
+    receiver.map_or(0.0, |spec| spec.kv_bytes(from, to, request.progress.target))
 }
 
 /// Hands `bytes` of KV to the network, if there are any and there is a receiver.
@@ -251,6 +271,20 @@ pub(crate) fn end_transfer<O: Observer>(world: &mut World<O>) {
             change_transfers(world, to, -1);
         }
         deliver_if_sent(world, slot);
+    }
+    wire_changed(world);
+}
+
+/// What is on the wire of a request's KV goes no further, because its sender or its receiver has failed.
+pub(super) fn abort<O: Observer>(world: &mut World<O>, slot: Slot) {
+    if world.requests[slot].handoff.transfer.is_none() {
+        return;
+    }
+    let now = world.now();
+    world.wire.abort(now, &mut world.requests[slot]);
+    let (from, to) = (world.requests[slot].progress.instance, world.requests[slot].progress.decode_instance);
+    for end in [Some(from), to].into_iter().flatten() {
+        change_transfers(world, end, -1);
     }
     wire_changed(world);
 }

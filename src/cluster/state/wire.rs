@@ -1,6 +1,7 @@
 //! Transfers between instances: the network, and the request that each transfer carries.
 
 use super::fleet::Fleet;
+use super::request::Request;
 use super::requests::Requests;
 use crate::cluster::event::Event;
 use crate::cluster::ids::{InstanceId, Slot};
@@ -84,6 +85,17 @@ impl Wire {
         let slot = self.owners[transfer.at()];
         requests[slot].handoff.transfer = None;
         Some(slot)
+    }
+
+    /// Stops what moves for a request. What it has not moved is not counted as sent.
+    pub(super) fn abort(&mut self, now: SimTime, request: &mut Request) {
+        let Some(transfer) = request.handoff.transfer.take() else { return };
+        match self.fabric.abort(now, transfer) {
+            Ok(unmoved) => request.handoff.bytes -= unmoved,
+            Err(fault) => {
+                self.fault.get_or_insert(fault);
+            }
+        }
     }
 
     /// The event of a transfer that has already ended, if there is one. Every event scheduled before is void.

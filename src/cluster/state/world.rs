@@ -6,15 +6,17 @@ use super::deadlines::Deadlines;
 use super::fleet::Fleet;
 use super::flight::InFlight;
 use super::ledger::{Ledger, settle_gauges, settle_idle};
+use super::member::HealthCheck;
 use super::requests::Requests;
 use super::snapshot::Snapshot;
 use super::wire::Wire;
 use crate::cluster::event::{Event, Wake, iteration_key};
 use crate::cluster::ids::{InstanceId, ModelId, PoolId, Slot};
 use crate::cluster::observe::{Observation, Observer};
-use crate::cluster::spec::{ClassSpec, ClusterSpec, Overlap, Role, SpecError};
+use crate::cluster::spec::{ClassSpec, ClusterSpec, Overlap, Retry, SpecError};
 use crate::perf::IterationCost;
-use crate::sim::{Arena, SimTime};
+use crate::policy::{Life, Role};
+use crate::sim::{Arena, SimDuration, SimTime};
 use crate::workload::ClassId;
 
 /// The state of a cluster.
@@ -37,6 +39,11 @@ pub(crate) struct World<O> {
     layer_wise: bool,
     fast_forward: bool,
     pub(super) audit: bool,
+    pub(super) failure_timeout: SimDuration,
+    pub(super) retry: Retry,
+    pub(super) health_check: HealthCheck,
+    /// Instances that have another life, of which the controllers have not heard.
+    pub(super) life_changes: Vec<(InstanceId, Life)>,
 }
 
 impl<O: Observer> World<O> {
@@ -63,6 +70,10 @@ impl<O: Observer> World<O> {
             layer_wise: spec.network.overlap == Overlap::LayerWise,
             fast_forward: spec.fast_forward,
             audit: spec.audit,
+            failure_timeout: spec.network.failure_timeout,
+            retry: spec.retry,
+            health_check: HealthCheck::every(spec.health_check),
+            life_changes: Vec::new(),
         })
     }
 
@@ -216,6 +227,36 @@ impl<O: Observer> World<O> {
         }
     }
 
+    /// An instance stops in the middle of whatever it computes: the energy up to now is booked, no token leaves. Returns when the last
+    /// iteration that it has finished ended.
+    pub(super) fn cut_off(&mut self, id: InstanceId) -> SimTime {
+        self.settle(id);
+        self.settle_idle(id);
+        let now = self.now();
+        let Self { fleet, requests, observer, .. } = self;
+        let instance = &mut fleet.instances[id];
+        let began = instance.flight.began();
+        if began.is_some() {
+            Ledger { id, pool: &fleet.pools[instance.pool].spec, requests, observer }.book_cut_off(instance, now);
+        }
+        if instance.flight.abort() {
+            instance.idle_since = now;
+        }
+        instance.batch.chunks.clear();
+        began.unwrap_or(now)
+    }
+
+    /// True if there is an instance that serves and could receive the KV of a request, were there room.
+    pub(crate) fn has_receiver(&self, slot: Slot) -> bool {
+        let model = self.model_of(slot);
+        self.fleet.absent == 0 || self.fleet.can_receive(model, self.requests[slot].progress.target)
+    }
+
+    /// Takes the changes of life since the last call.
+    pub(crate) fn take_life_changes(&mut self) -> Vec<(InstanceId, Life)> {
+        std::mem::take(&mut self.life_changes)
+    }
+
     /// Brings an instance to the present and reports its gauges, before its memory or its batch changes.
     pub(crate) fn settle(&mut self, id: InstanceId) {
         self.catch_up(id);
@@ -227,15 +268,14 @@ impl<O: Observer> World<O> {
         let now = self.now();
         let instance = &mut self.fleet.instances[id];
         if instance.is_idle() {
-            settle_idle(instance, &self.fleet.pools[instance.pool].spec, &mut self.observer, now);
+            settle_idle(instance, &self.fleet.pools[instance.pool].spec, self.fleet.members[id].life, &mut self.observer, now);
         }
     }
 
     /// Memory or a seat in the batch of an instance may have become free: a wake for the requests that wait for it.
     pub(crate) fn memory_freed(&mut self, id: InstanceId) {
-        let pool = &self.fleet.pool_of(id).spec;
-        if pool.role == Role::Decode {
-            self.agenda.post(Wake::Memory(pool.model));
+        if self.fleet.members[id].role == Role::Decode {
+            self.agenda.post(Wake::Memory(self.fleet.pool_of(id).spec.model));
         }
     }
 

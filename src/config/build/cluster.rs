@@ -8,7 +8,7 @@ use super::names::{NamedModel, PoolHardware, find, models, site};
 use super::pool::PoolBuilder;
 use super::provenance::Basis;
 use super::workload::{WorkloadSource, limits};
-use super::{ClassId, MOST_NUMBERED, span};
+use super::{ClassId, MOST_NUMBERED, faults, span};
 use crate::cluster::{ClassSpec, ClusterSpec, ModelId, NetworkSpec, Overlap, PoolSpec, Role, RouterSpec};
 use crate::cost::NodeCost;
 use crate::hardware::{Link, Node, Site};
@@ -54,6 +54,7 @@ pub(super) fn build(
     let mut basis = Basis::default();
     let parts = PoolParts { file, library, models: &models, site: site.as_ref(), kv_link: kv_link.as_ref() };
     let built = parts.pools(&mut basis, &mut profiles, problems);
+    let faults = faults::faults(file, problems);
     let site = site?;
     let owned = file.cluster.pools.iter().any(|pool| matches!(pool.pricing, scenario::Pricing::Own));
     basis.site(&site, &file.cluster.site, owned);
@@ -73,10 +74,14 @@ pub(super) fn build(
                 KvOverlap::AfterPrefill => Overlap::AfterPrefill,
                 KvOverlap::LayerWise => Overlap::LayerWise,
             },
+            failure_timeout: span(file.cluster.network.kv.failure_timeout).unwrap_or(SimDuration::ZERO),
             fabric_bytes_per_s: file.cluster.network.kv.fabric_bandwidth.map(crate::units::BytesPerSecond::get),
         },
         classes,
         routers: routers(file),
+        faults,
+        retry: faults::retry(&file.policies.retry),
+        health_check: file.policies.health_check.and_then(span),
         end: None,
         fast_forward: true,
         audit: false,

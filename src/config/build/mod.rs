@@ -5,6 +5,7 @@
 
 mod cluster;
 mod conditions;
+mod faults;
 mod library;
 mod names;
 mod pool;

@@ -267,7 +267,7 @@ pub struct Network {
 }
 
 /// How KV caches travel from prefill to decode.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KvNetwork {
     /// Name of a link profile. Absent: the `scale_out` link of the node.
@@ -279,10 +279,22 @@ pub struct KvNetwork {
     /// When the transfer starts.
     #[serde(default)]
     pub overlap: KvOverlap,
+    /// How long a sender keeps the KV of a transfer whose receiver has failed before it offers it again, and with layer-wise overlap, how long
+    /// it then offers it before the request starts over. Default: `SGLang` gives a peer up
+    /// after two heartbeats of 5 s (`SGLANG_DISAGGREGATION_HEARTBEAT_INTERVAL`, `…_MAX_FAILURE`, 2026).
+    #[serde(default = "failure_timeout")]
+    #[schemars(extend("x-above" = 0))]
+    pub failure_timeout: Duration,
     /// Bandwidth that all transfers together share. Absent: only the ports limit them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0))]
     pub fabric_bandwidth: Option<BytesPerSecond>,
+}
+
+impl Default for KvNetwork {
+    fn default() -> Self {
+        Self { link: None, overrides: None, overlap: KvOverlap::default(), failure_timeout: failure_timeout(), fabric_bandwidth: None }
+    }
 }
 
 /// What differs from the link profile.
@@ -319,6 +331,10 @@ fn default_site() -> String {
 
 fn zero_time() -> Duration {
     constant(Duration::new(0.0))
+}
+
+fn failure_timeout() -> Duration {
+    constant(Duration::new(10.0))
 }
 
 fn gpu_memory_utilization() -> Ratio {

@@ -9,6 +9,7 @@
 //! keys or variants), `x-exactly-one` (keys of which one must be there, no more) and `x-file-name` (text that can name a file).
 
 mod cluster;
+mod faults;
 mod policies;
 mod workload;
 
@@ -16,6 +17,7 @@ pub use cluster::{
     Affine, Cluster, Engine, KvNetwork, KvOverlap, Network, NetworkOverrides, Parallelism, PerfChoice, Pool, Pricing, Role, Roofline,
     SiteChoice,
 };
+pub use faults::{Fault, Retry};
 pub use policies::{Admission, Autoscaler, Policies, PowerPolicy, QueueOrder, Router, RouterByRole, RouterChoice};
 pub use workload::{Arrivals, ClosedLoop, Diurnal, Lengths, SharedPrefix, Slo, Synthetic, Trace, TraceFormat, TraceWindow, WorkloadEntry};
 
@@ -60,6 +62,10 @@ pub struct ScenarioFile {
     /// Who decides, and how.
     #[serde(default)]
     pub policies: Policies,
+    /// Instances that go down, and come back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1_000_000))]
+    pub faults: Vec<Fault>,
     /// The time series of the report.
     #[serde(default)]
     pub timeline: TimelineOptions,

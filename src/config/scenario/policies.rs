@@ -3,6 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Retry;
+use crate::units::Duration;
+
 /// The policies of the cluster. Names in snake case, as other stacks write them, are accepted too.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -22,6 +25,14 @@ pub struct Policies {
     /// Power caps and frequencies.
     #[serde(default)]
     pub power: PowerPolicy,
+    /// What becomes of a request whose instance fails, or that finds none.
+    #[serde(default)]
+    pub retry: Retry,
+    /// Time between two looks of the routers at which instances serve: until the next look a router sends requests to one that has failed,
+    /// which it refuses, and none to one that has come back. Absent: routers know at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-above" = 0))]
+    pub health_check: Option<Duration>,
 }
 
 /// One router for all pools, or one for each role.

@@ -3,7 +3,7 @@
 mod parts;
 mod series;
 
-pub use parts::{ClassSummary, HandoffSummary, NetworkSummary, PoolSummary, SloLimits};
+pub use parts::{ClassSummary, FleetSummary, HandoffSummary, NetworkSummary, PoolOutages, PoolSummary, SloLimits};
 pub use series::{Cdf, Distributions, PoolTimeline, RunResult, Timeline};
 
 use serde::Serialize;
@@ -56,6 +56,9 @@ pub struct Summary {
     pub pools: Vec<PoolSummary>,
     /// One entry a workload.
     pub classes: Vec<ClassSummary>,
+    /// Instances that did not serve all the time; left out where all did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<FleetSummary>,
     /// Waiting for decode memory.
     pub handoff: HandoffSummary,
     /// KV transfers.
@@ -239,6 +242,9 @@ pub struct Lifecycle {
     pub decode_queue_ms: f64,
     /// Generating.
     pub decode_ms: f64,
+    /// Lost to failures of instances; left out where that is nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery_ms: Option<f64>,
 }
 
 /// Joules by what they were spent on.

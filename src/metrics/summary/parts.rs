@@ -60,6 +60,35 @@ pub struct PoolSummary {
     pub perf: String,
 }
 
+/// Instances that did not serve all the time.
+#[derive(Debug, Clone, Serialize)]
+pub struct FleetSummary {
+    /// Times an instance went down, failed or as planned.
+    pub outages: u64,
+    /// Instance time that was off, s.
+    pub down_s: f64,
+    /// Requests under which an instance failed, or that found none, whatever became of them.
+    pub hit_requests: u64,
+    /// What failures cost a completed one of these, mean, ms: from the start of a prompt that was lost to the next queue, and from a failure
+    /// after the first token to the next token.
+    pub recovery_ms_mean: Option<f64>,
+    /// The same by pool.
+    pub pools: Vec<PoolOutages>,
+}
+
+/// Instances of one pool that did not serve all the time.
+#[derive(Debug, Clone, Serialize)]
+pub struct PoolOutages {
+    /// Name in the scenario.
+    pub name: String,
+    /// Times an instance went down, failed or as planned.
+    pub outages: u64,
+    /// Instance time that was off, s.
+    pub down_s: f64,
+    /// Share of instance time in which instances served: were neither off nor starting.
+    pub availability: f64,
+}
+
 /// One workload over the measured time.
 #[derive(Debug, Clone, Serialize)]
 pub struct ClassSummary {

@@ -91,6 +91,7 @@ pub(super) fn tables(summary: &Summary) -> Vec<Table> {
         energy(summary),
         cost(summary),
     ];
+    tables.extend(outages(summary));
     for table in &mut tables {
         if let Some(row) = table.rows.first() {
             for (column, cell) in table.columns.iter_mut().skip(1).zip(&row.cells) {
@@ -254,6 +255,20 @@ fn pool_energy(pools: &[PoolSummary]) -> Table {
         cells.push(value(usd(p.cost_usd)));
         cells
     })
+}
+
+/// Instances that did not serve all the time; `None` where all did.
+fn outages(summary: &Summary) -> Option<Table> {
+    let fleet = summary.fleet.as_ref()?;
+    let mut rows = vec![
+        ("requests hit by failures", "recovery", count(fleet.hit_requests)),
+        ("their recovery", "recovery", or_none(fleet.recovery_ms_mean, duration_ms)),
+    ];
+    for pool in &fleet.pools {
+        let text = format!("{} of {}, off for {}", percent(pool.availability), pool.name, duration_ms(pool.down_s * 1e3));
+        rows.push(("served", "availability", text));
+    }
+    Some(pairs("outages", "Outages", rows))
 }
 
 fn network(summary: &Summary) -> Table {

@@ -43,18 +43,20 @@ pub(super) fn charts(summary: &Summary) -> Result<Vec<Chart>, PlotError> {
 
 fn time(summary: &Summary) -> Shares {
     let l = summary.lifecycle.unwrap_or_default();
+    let mut parts = vec![
+        part("queue", l.queue_ms, Colour::Queue),
+        part("prefill", l.prefill_ms, Colour::Prefill),
+        part("wait for room on decode", l.reserve_ms, Colour::Reserve),
+        part("KV transfer", l.transfer_ms, Colour::Transfer),
+        part("wait for decode batch", l.decode_queue_ms, Colour::DecodeQueue),
+        part("decode", l.decode_ms, Colour::Decode),
+    ];
+    parts.extend(l.recovery_ms.map(|ms| part("recovery from failures", ms, Colour::Brown)));
     Shares {
         id: "time",
         title: "Where the time goes",
         whole: "mean end-to-end time",
-        parts: vec![
-            part("queue", l.queue_ms, Colour::Queue),
-            part("prefill", l.prefill_ms, Colour::Prefill),
-            part("wait for room on decode", l.reserve_ms, Colour::Reserve),
-            part("KV transfer", l.transfer_ms, Colour::Transfer),
-            part("wait for decode batch", l.decode_queue_ms, Colour::DecodeQueue),
-            part("decode", l.decode_ms, Colour::Decode),
-        ],
+        parts,
         write: duration_ms,
         absent: "No request completed, so there is no time to share out.",
     }

@@ -12,7 +12,7 @@
 use super::batch;
 use crate::cluster::ids::{InstanceId, Slot};
 use crate::cluster::observe::{Observer, Outcome};
-use crate::cluster::state::{World, leave, moves, transit};
+use crate::cluster::state::{World, failure, leave, moves, transit};
 
 /// Phases 1, 2 and 4 for an instance that can form a batch now. `may_start` is asked before a prompt is started.
 pub(crate) fn form<O: Observer>(world: &mut World<O>, id: InstanceId, may_start: &mut dyn FnMut(&mut World<O>, InstanceId, Slot) -> bool) {
@@ -61,6 +61,7 @@ fn prompt_done<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) {
         leave::leave(world, slot, Outcome::Completed);
     } else if world.fleet.hands_on(id) {
         transit::hold(world, id, slot);
+        failure::lose_without_receiver(world, slot);
     } else {
         moves::decode_here(world, id, slot);
     }

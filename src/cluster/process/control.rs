@@ -1,0 +1,156 @@
+//! Controllers: when they are asked, and how their orders are carried out.
+
+use crate::cluster::event::Event;
+use crate::cluster::ids::{ControllerId, InstanceId};
+use crate::cluster::observe::Observer;
+use crate::cluster::spec::{ClusterSpec, SpecError};
+use crate::cluster::state::{World, life};
+use crate::policy::{Controller, FaultSchedule, FleetView, Life, Order, Role};
+use crate::sim::{Arena, Id, SimTime, TooMany};
+
+/// The controllers of a cluster.
+#[derive(Debug, Default)]
+pub(crate) struct Controllers {
+    all: Arena<ControllerId, Watch>,
+    /// Scratch.
+    orders: Vec<Order>,
+}
+
+/// A controller, and when it is asked next.
+#[derive(Debug)]
+struct Watch {
+    controller: Box<dyn Controller>,
+    scheduled: Option<SimTime>,
+}
+
+/// The fleet as it is.
+struct Live<'a, O>(&'a World<O>);
+
+impl<O: Observer> Live<'_, O> {
+    /// Positions of the view are instances: it has no others.
+    fn id(&self, i: usize) -> Option<InstanceId> {
+        InstanceId::from_index(i).filter(|&id| self.0.fleet.members().get(id).is_some())
+    }
+}
+
+impl<O: Observer> FleetView for Live<'_, O> {
+    fn len(&self) -> usize {
+        self.0.fleet.members().len()
+    }
+    fn life(&self, i: usize) -> Life {
+        self.id(i).map_or(Life::Down, |id| self.0.fleet.member(id).life())
+    }
+    fn role(&self, i: usize) -> Role {
+        self.id(i).map_or(Role::Mixed, |id| self.0.fleet.member(id).role())
+    }
+    fn in_flight(&self, i: usize) -> u64 {
+        self.id(i).map_or(0, |id| self.0.fleet.loads()[id].in_flight())
+    }
+}
+
+impl Controllers {
+    /// The controllers that a specification asks for.
+    ///
+    /// # Errors
+    /// [`SpecError`] for a fault of an instance that there is not.
+    pub(crate) fn new<O: Observer>(spec: &ClusterSpec, world: &World<O>) -> Result<Self, SpecError> {
+        let mut controllers = Self::default();
+        let instances = world.fleet.members().len();
+        if let Some(fault) = spec.faults.iter().find(|fault| fault.instance >= instances) {
+            return Err(SpecError::Fault(fault.instance, instances));
+        }
+        if !spec.faults.is_empty() {
+            controllers.add(Box::new(FaultSchedule::new(spec.faults.clone())))?;
+        }
+        Ok(controllers)
+    }
+
+    /// Adds one.
+    ///
+    /// # Errors
+    /// [`TooMany`] to be numbered.
+    pub(crate) fn add(&mut self, controller: Box<dyn Controller>) -> Result<(), TooMany> {
+        self.all.push("controllers", Watch { controller, scheduled: None }).map(drop)
+    }
+
+    /// True of the time for which a controller is scheduled.
+    pub(crate) fn is_scheduled(&self, id: ControllerId, at: SimTime) -> bool {
+        self.all[id].scheduled == Some(at)
+    }
+
+    /// Schedules the controllers whose next time has changed.
+    pub(crate) fn schedule<O: Observer>(&mut self, world: &mut World<O>) {
+        for id in self.all.ids() {
+            let watch = &mut self.all[id];
+            let next = watch.controller.next().map(|at| at.max(world.now()));
+            if next != watch.scheduled {
+                watch.scheduled = next;
+                if let Some(at) = next {
+                    world.calendar.schedule_at(at, Event::Tick { controller: id });
+                }
+            }
+        }
+    }
+
+    /// A controller looks at the fleet, and its orders are carried out.
+    pub(crate) fn tick<O: Observer>(&mut self, world: &mut World<O>, id: ControllerId) {
+        let watch = &mut self.all[id];
+        watch.scheduled = None;
+        watch.controller.tick(world.now(), &Live(world), &mut self.orders);
+        for order in self.orders.drain(..) {
+            carry_out(world, order);
+        }
+        self.tell(world);
+    }
+
+    /// An instance that was powered on takes requests.
+    pub(crate) fn started<O: Observer>(&mut self, world: &mut World<O>, id: InstanceId) {
+        life::activate(world, id);
+        self.tell(world);
+    }
+
+    /// An instance has formed its batch, or has found nothing to do: if it drains, it may have finished.
+    pub(crate) fn look<O: Observer>(&mut self, world: &mut World<O>, id: InstanceId) {
+        if life::has_drained(world, id) {
+            life::end_drain(world, id);
+            self.tell(world);
+        }
+    }
+
+    /// Tells the controllers what has changed.
+    fn tell<O: Observer>(&mut self, world: &mut World<O>) {
+        let now = world.now();
+        for (id, life) in world.take_life_changes() {
+            for watch in self.all.values_mut() {
+                watch.controller.changed(now, id.index(), life);
+            }
+        }
+        self.schedule(world);
+    }
+}
+
+fn carry_out<O: Observer>(world: &mut World<O>, order: Order) {
+    let id = |i: usize| Live(world).id(i);
+    match order {
+        Order::Fail(i) => {
+            if let Some(id) = id(i) {
+                life::fail(world, id);
+            }
+        }
+        Order::Drain(i) => {
+            if let Some(id) = id(i) {
+                life::drain(world, id, None);
+            }
+        }
+        Order::Start { instance, takes } => {
+            if let Some(id) = id(instance) {
+                life::start(world, id, takes);
+            }
+        }
+        Order::Flip { instance, role } => {
+            if let Some(id) = id(instance) {
+                life::drain(world, id, Some(role));
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The life of an instance: it fails, drains, goes down, starts and serves.
+
+use super::failure;
+use super::world::World;
+use crate::cluster::event::{Event, Wake};
+use crate::cluster::ids::InstanceId;
+use crate::cluster::observe::{Observation, Observer};
+use crate::policy::{Life, Role};
+use crate::sim::{SimDuration, SimTime};
+
+/// An instance fails, whatever it does.
+pub(crate) fn fail<O: Observer>(world: &mut World<O>, id: InstanceId) {
+    if world.fleet.members[id].life == Life::Down {
+        return;
+    }
+    let last_boundary = world.cut_off(id);
+    change_life(world, id, Life::Down);
+    failure::lose_all(world, id, last_boundary);
+    if world.fleet.members[id].role == Role::Decode {
+        failure::lose_those_without_receiver(world, world.fleet.pool_of(id).spec.model);
+    }
+}
+
+/// An active instance takes no new requests. When it has finished those it has, it goes down, or takes another role.
+pub(crate) fn drain<O: Observer>(world: &mut World<O>, id: InstanceId, next_role: Option<Role>) {
+    let member = &mut world.fleet.members[id];
+    if member.life != Life::Active {
+        return;
+    }
+    member.next_role = next_role;
+    change_life(world, id, Life::Draining);
+    if world.fleet.members[id].role == Role::Decode {
+        failure::lose_those_without_receiver(world, world.fleet.pool_of(id).spec.model);
+    }
+    // It may have nothing to finish.
+    world.agenda.post(Wake::Instance(id));
+}
+
+/// True if a draining instance has finished all it had.
+pub(crate) fn has_drained<O: Observer>(world: &World<O>, id: InstanceId) -> bool {
+    world.fleet.members[id].life == Life::Draining && world.fleet.loads[id].in_flight() == 0 && world.fleet.instances[id].is_idle()
+}
+
+/// A draining instance has finished all it had.
+pub(crate) fn end_drain<O: Observer>(world: &mut World<O>, id: InstanceId) {
+    if let Some(role) = world.fleet.members[id].next_role.take() {
+        world.fleet.members[id].role = role;
+        world.fleet.assign_roles(world.fleet.pool_of(id).spec.model);
+        return activate(world, id);
+    }
+    change_life(world, id, Life::Down);
+    world.fleet.instances[id].kv.clear();
+}
+
+/// An instance that is down is powered on, and takes requests after `takes`.
+pub(crate) fn start<O: Observer>(world: &mut World<O>, id: InstanceId, takes: SimDuration) {
+    if world.fleet.members[id].life != Life::Down {
+        return;
+    }
+    if takes == SimDuration::ZERO {
+        return activate(world, id);
+    }
+    change_life(world, id, Life::Starting);
+    let generation = world.fleet.members[id].generation.bump();
+    world.calendar.schedule(takes, Event::Started { instance: id, generation });
+}
+
+/// An instance takes requests from now on.
+pub(crate) fn activate<O: Observer>(world: &mut World<O>, id: InstanceId) {
+    change_life(world, id, Life::Active);
+    world.memory_freed(id);
+}
+
+fn change_life<O: Observer>(world: &mut World<O>, id: InstanceId, life: Life) {
+    let now = world.now();
+    world.settle(id);
+    world.settle_idle(id);
+    let World { fleet, observer, life_changes, health_check, calendar, .. } = world;
+    let member = &mut fleet.members[id];
+    fleet.absent -= u32::from(member.life != Life::Active);
+    fleet.absent += u32::from(life != Life::Active);
+    member.life = life;
+    observer.on(now, &Observation::Life { pool: fleet.instances[id].pool, instance: id, life });
+    life_changes.push((id, life));
+    let Some(period) = health_check.period else {
+        member.listed = life == Life::Active;
+        return;
+    };
+    if !std::mem::replace(&mut health_check.scheduled, true) {
+        calendar.schedule_at(next_multiple(now, period), Event::HealthCheck);
+    }
+}
+
+/// The first multiple of `period` (> 0) after `now`.
+fn next_multiple(now: SimTime, period: SimDuration) -> SimTime {
+    SimTime::from_ns((now.ns() / period.ns() + 1).saturating_mul(period.ns()))
+}
+
+/// The routers see which instances serve.
+pub(crate) fn check_health<O: Observer>(world: &mut World<O>) {
+    world.health_check.scheduled = false;
+    for member in world.fleet.members.values_mut() {
+        member.listed = member.life == Life::Active;
+    }
+}

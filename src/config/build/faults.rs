@@ -1,0 +1,53 @@
+//! The `faults` section: instances by their place among all.
+
+use super::super::load::Problems;
+use super::super::scenario::{self, ScenarioFile};
+use super::span;
+use crate::cluster::Retry;
+use crate::policy::Fault;
+use crate::sim::SimDuration;
+
+/// The faults; those of instances that there are not have been noted.
+pub(super) fn faults(file: &ScenarioFile, problems: &mut Problems<'_>) -> Vec<Fault> {
+    let mut built = Vec::new();
+    for (index, fault) in file.faults.iter().enumerate() {
+        let path = format!("faults[{index}].instance");
+        let Some(instance) = instance(file, &fault.instance, &path, problems) else { continue };
+        let span = |duration| span(duration).unwrap_or(SimDuration::ZERO);
+        built.push(Fault { at: span(fault.at), instance, down: fault.down.map(span), start: span(fault.start), drain: fault.drain });
+    }
+    built
+}
+
+/// Position of `POOL/N` among the instances of all pools.
+fn instance(file: &ScenarioFile, name: &str, path: &str, problems: &mut Problems<'_>) -> Option<usize> {
+    let (pool, number) = name.rsplit_once('/')?;
+    let pools = &file.cluster.pools;
+    let Some(place) = pools.iter().position(|other| other.name == pool) else {
+        let known: Vec<&str> = pools.iter().map(|pool| pool.name.as_str()).collect();
+        problems.unknown(path, "pool", pool, &known);
+        return None;
+    };
+    let instances = pools[place].instances;
+    match number.parse::<u32>() {
+        Ok(number) if number < instances => {
+            let before: usize = pools[..place].iter().map(|pool| pool.instances as usize).sum();
+            Some(before + number as usize)
+        }
+        _ => {
+            let expected = format!("`{pool}/0` to `{pool}/{}`, the instances of the pool", instances - 1);
+            problems.at(path, format!("`{name}`"), &expected, None);
+            None
+        }
+    }
+}
+
+/// What becomes of requests whose instance fails.
+pub(super) fn retry(retry: &scenario::Retry) -> Retry {
+    Retry {
+        attempts: retry.attempts,
+        back_off: span(retry.back_off).unwrap_or(SimDuration::ZERO),
+        multiplier: retry.multiplier.get(),
+        max_back_off: span(retry.max_back_off).unwrap_or(SimDuration::ZERO),
+    }
+}
