@@ -29,4 +29,5 @@ mod real_traces;
 mod robustness;
 mod schemas;
 mod shipped;
+mod stations;
 mod support;

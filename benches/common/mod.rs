@@ -82,6 +82,7 @@ pub(crate) fn decoders(instances: u32, max_num_seqs: u32) -> ClusterSpec {
             fabric_bytes_per_s: None,
             failure_timeout: SimDuration::from_ns(10_000_000_000),
         },
+        frontends: Vec::new(),
         classes: vec![ClassSpec { model: ModelId(0), timeout: None, prefix_tokens: 0 }],
         routers: RouterSpec::default(),
         faults: Vec::new(),
@@ -115,6 +116,7 @@ pub(crate) const MID_LOAD: f64 = 8.3;
 pub(crate) fn recorder(spec: &ClusterSpec) -> Recorder<NoRows> {
     let pool = &spec.pools[0];
     let parameters = RecorderParameters {
+        frontends: Vec::new(),
         classes: vec![ClassParameters { name: "all".into(), slo: SloLimits { ttft_ms: Some(1e3), tpot_ms: Some(50.0), e2e_ms: None } }],
         pools: vec![PoolParameters {
             name: pool.name.clone(),

@@ -11,7 +11,7 @@ use super::exit::Failure;
 use super::output::{BUFFER, Folder};
 use crate::config::Scenario;
 use crate::metrics::{RequestRow, RequestSink, RowChoice, Sampled, Threaded};
-use crate::report::{InstancePrice, RequestsCsv, requests_file};
+use crate::report::{ExtraColumns, InstancePrice, RequestsCsv, requests_file};
 use crate::sim::Streams;
 
 /// Where the rows of a run go.
@@ -104,7 +104,8 @@ fn table(scenario: &Scenario, out: BufWriter<Pack>) -> Table {
         let price = InstancePrice { pool: pool.name.clone(), usd_per_s: of(1.0, 0.0), usd_per_it_j: of(0.0, 1.0) };
         instances.extend((0..pool.instances).map(|_| price.clone()));
     }
-    RequestsCsv::new(out, classes, instances, !scenario.cluster.faults.is_empty())
+    let extra = ExtraColumns { failures: !scenario.cluster.faults.is_empty(), frontends: !scenario.cluster.frontends.is_empty() };
+    RequestsCsv::new(out, classes, instances, extra)
 }
 
 /// A file that may be compressed.

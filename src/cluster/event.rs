@@ -11,6 +11,8 @@ pub(crate) enum Event {
     IterationFinished { instance: InstanceId, generation: Generation },
     /// A request that has failed somewhere is sent again.
     Retry { slot: Slot, epoch: u32 },
+    /// A worker of a frontend has served a request.
+    Served { slot: Slot, epoch: u32 },
     /// Some transfer has moved its last byte.
     TransferFinished { generation: Generation },
     /// The KV of the first layer of a chunk is there to be sent (`layer-wise` overlap).
@@ -49,7 +51,7 @@ pub(crate) enum Wake {
 /// | class | why here |
 /// |---|---|
 /// | arrival | a request that arrives at a boundary is seen by the batch formed there |
-/// | retry | the same; after the arrivals, which have been asked for later |
+/// | retry, served | the same; they have been asked for earlier, and an instant has no order but this |
 /// | transfer finished, layer ready, delivered, sender timeout | KV that lands at a boundary takes part in the batch formed there |
 /// | iteration finished | its tokens leave and free memory before any batch is formed |
 /// | deadline | a token at the deadline is in time |
@@ -60,19 +62,20 @@ pub(crate) enum Wake {
 mod class {
     pub(super) const ARRIVAL: u8 = 0;
     pub(super) const RETRY: u8 = 1;
-    pub(super) const TRANSFER_FINISHED: u8 = 2;
-    pub(super) const LAYER_READY: u8 = 3;
-    pub(super) const DELIVERED: u8 = 4;
-    pub(super) const SENDER_TIMEOUT: u8 = 5;
-    pub(super) const ITERATION_FINISHED: u8 = 6;
-    pub(super) const DEADLINE: u8 = 7;
-    pub(super) const TICK: u8 = 8;
-    pub(super) const STARTED: u8 = 9;
-    pub(super) const HEALTH_CHECK: u8 = 10;
-    pub(super) const MEMORY: u8 = 11;
-    pub(super) const FORMATION: u8 = 12;
-    pub(super) const NETWORK: u8 = 13;
-    pub(super) const AGAIN: u8 = 14;
+    pub(super) const SERVED: u8 = 2;
+    pub(super) const TRANSFER_FINISHED: u8 = 3;
+    pub(super) const LAYER_READY: u8 = 4;
+    pub(super) const DELIVERED: u8 = 5;
+    pub(super) const SENDER_TIMEOUT: u8 = 6;
+    pub(super) const ITERATION_FINISHED: u8 = 7;
+    pub(super) const DEADLINE: u8 = 8;
+    pub(super) const TICK: u8 = 9;
+    pub(super) const STARTED: u8 = 10;
+    pub(super) const HEALTH_CHECK: u8 = 11;
+    pub(super) const MEMORY: u8 = 12;
+    pub(super) const FORMATION: u8 = 13;
+    pub(super) const NETWORK: u8 = 14;
+    pub(super) const AGAIN: u8 = 15;
 }
 
 impl Event {
@@ -80,6 +83,7 @@ impl Event {
     pub(crate) fn key(&self, at: SimTime) -> EventKey {
         match *self {
             Self::Retry { slot, .. } => EventKey::new(at, class::RETRY, slot.0),
+            Self::Served { slot, .. } => EventKey::new(at, class::SERVED, slot.0),
             Self::TransferFinished { .. } => EventKey::new(at, class::TRANSFER_FINISHED, 0),
             Self::LayerReady { slot, .. } => EventKey::new(at, class::LAYER_READY, slot.0),
             Self::Delivered { slot, .. } => EventKey::new(at, class::DELIVERED, slot.0),
@@ -137,6 +141,7 @@ mod tests {
         let keys = [
             arrival_key(at),
             Event::Retry { slot, epoch: 0 }.key(at),
+            Event::Served { slot, epoch: 0 }.key(at),
             Event::TransferFinished { generation }.key(at),
             Event::LayerReady { slot, epoch: 0 }.key(at),
             Event::Delivered { slot, epoch: 0 }.key(at),

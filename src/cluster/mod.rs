@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!            ┌────────────── prefill ──────────────┐      ┌──────────── decode ────────────┐
-//! arrival ─► queue ─► chunked prefill ─► first token ─► reserve ─► transfer ─► join batch ─► last token
+//! arrival ─► [frontend ─►] queue ─► chunked prefill ─► first token ─► reserve ─► transfer ─► join batch ─► last token
 //! ```
 //!
 //! Two storeys: *stores* (`state/`: requests, queues, batches, leases, the clock) and *processes* (`process/`: why anything moves). A store
@@ -23,10 +23,10 @@ mod spec;
 mod state;
 
 pub use crate::policy::{Life, Role};
-pub use ids::{InstanceId, ModelId, PoolId};
+pub use ids::{FrontendId, InstanceId, ModelId, PoolId};
 pub use observe::{Both, Observation, Observer, Outcome, RequestRecord, Silent};
 pub use run::{Cluster, RunError};
 pub(crate) use segment::KvBlocks;
 pub use segment::{Members, RunSegment};
-pub use spec::{ClassSpec, ClusterSpec, EngineSpec, NetworkSpec, Overlap, PoolSpec, Retry, RouterSpec, SpecError};
+pub use spec::{ClassSpec, ClusterSpec, EngineSpec, FrontendSpec, NetworkSpec, Overlap, PoolSpec, Retry, RouterSpec, SpecError};
 pub use state::Violation;

@@ -1,6 +1,6 @@
 //! Observations of a cluster. Must not know: what is computed from them.
 
-use super::ids::{InstanceId, ModelId, PoolId};
+use super::ids::{FrontendId, InstanceId, ModelId, PoolId};
 use super::segment::RunSegment;
 use crate::policy::Life;
 use crate::power::{Energy, Phase};
@@ -87,6 +87,8 @@ pub struct RequestRecord {
     pub decode_instance: Option<InstanceId>,
     /// Arrival at the gateway.
     pub arrived: SimTime,
+    /// When it left the frontend for the router; its arrival where it passes none, its end where it never did.
+    pub admitted: SimTime,
     /// Start of the first iteration of its prompt; of the last attempt, where instances have failed before its first token.
     pub prefill_start: Option<SimTime>,
     /// First token.
@@ -204,6 +206,17 @@ pub enum Observation<'a> {
         from: SimTime,
         /// Moved, at least 0.
         bytes: f64,
+    },
+    /// In all stations of a frontend together, so many requests waited and so many workers were busy all the time.
+    Frontend {
+        /// Which.
+        frontend: FrontendId,
+        /// Since when.
+        from: SimTime,
+        /// Requests.
+        waiting: u64,
+        /// Workers.
+        busy: u64,
     },
     /// An instance has been off.
     Down {

@@ -6,10 +6,11 @@ use super::event::{Event, Wake, again_key, arrival_key};
 use super::observe::Observer;
 use super::process::arrive::Arrivals;
 use super::process::control::Controllers;
+use super::process::engine::station::{self, Turns};
 use super::process::handoff::Handoffs;
 use super::process::{engine, timeout};
 use super::spec::{ClusterSpec, SpecError};
-use super::state::{Audit, Violation, World, failure, leave, life, timeouts, transit};
+use super::state::{Audit, Violation, World, failure, leave, life, moves, timeouts, transit};
 use crate::network::NetworkError;
 use crate::policy::Controller;
 use crate::sim::{EventKey, Livelock, LivelockGuard, SimDuration, SimTime, TooMany};
@@ -56,6 +57,7 @@ const PROGRESS_INTERVAL: u32 = 4096;
 #[derive(Debug)]
 pub struct Cluster<O> {
     world: World<O>,
+    turns: Turns,
     arrivals: Arrivals,
     handoffs: Handoffs,
     controllers: Controllers,
@@ -74,6 +76,7 @@ impl<O: Observer> Cluster<O> {
     pub fn new(spec: &ClusterSpec, observer: O) -> Result<Self, SpecError> {
         let world = World::new(spec, observer)?;
         Ok(Self {
+            turns: Turns::new(&world),
             arrivals: Arrivals::new(spec, &world),
             handoffs: Handoffs::new(spec, &world),
             controllers: Controllers::new(spec, &world)?,
@@ -161,7 +164,10 @@ impl<O: Observer> Cluster<O> {
             if arrival == Some(key) {
                 if let Some((_, request)) = workload.next()? {
                     self.world.count_event();
-                    self.arrivals.arrive(&mut self.world, request)?;
+                    let slot = moves::arrive(&mut self.world, request)?;
+                    if !self.turns.take(&mut self.world, slot) {
+                        self.arrivals.route(&mut self.world, slot);
+                    }
                 }
             } else if let Some(event) = self.world.calendar.pop() {
                 self.handle(event);
@@ -212,9 +218,10 @@ impl<O: Observer> Cluster<O> {
             let live = match event {
                 Event::IterationFinished { instance, generation } => world.fleet.instance(instance).is_current(generation),
                 Event::TransferFinished { generation } => world.wire.is_current(generation),
-                Event::LayerReady { slot, epoch } | Event::Delivered { slot, epoch } | Event::Retry { slot, epoch } => {
-                    world.requests.is_current(slot, epoch)
-                }
+                Event::LayerReady { slot, epoch }
+                | Event::Delivered { slot, epoch }
+                | Event::Retry { slot, epoch }
+                | Event::Served { slot, epoch } => world.requests.is_current(slot, epoch),
                 Event::SenderTimeout { slot, epoch } => world.requests.is_current(slot, epoch) && world.requests[slot].is_on_offer(),
                 Event::Tick { controller } => self.controllers.is_scheduled(controller, key.at()),
                 Event::Started { instance, generation } => world.fleet.member(instance).is_starting(generation),
@@ -241,6 +248,11 @@ impl<O: Observer> Cluster<O> {
             Event::LayerReady { slot, .. } => transit::send_layers_of_chunk(world, slot),
             Event::Delivered { slot, .. } => transit::activate(world, slot),
             Event::Retry { slot, .. } => arrivals.route(world, slot),
+            Event::Served { slot, .. } => {
+                if station::finish(world, slot) {
+                    arrivals.route(world, slot);
+                }
+            }
             Event::SenderTimeout { slot, .. } => failure::end_wait_for_receiver(world, slot),
             Event::Tick { controller } => controllers.tick(world, controller),
             Event::Started { instance, .. } => controllers.started(world, instance),

@@ -26,6 +26,9 @@ pub enum SpecError {
     /// A fault concerns an instance that there is not.
     #[error("found a fault of instance {0}, expected one of the {1} instances")]
     Fault(usize, usize),
+    /// A frontend serves nobody.
+    #[error("found a frontend of 0 workers, expected at least 1")]
+    NoWorkers,
     /// The KV memory of a pool cannot be.
     #[error(transparent)]
     Kv(#[from] KvError),
@@ -100,6 +103,33 @@ impl PoolSpec {
         let kept_from = self.window.map_or(from, |window| prompt.saturating_sub(window).clamp(from, to.max(from)));
         let (all, kept) = (f64::from(to.saturating_sub(from)), f64::from(to.saturating_sub(kept_from)));
         all * (self.kv_bytes_per_token - self.kv_windowed_bytes_per_token) + kept * self.kv_windowed_bytes_per_token
+    }
+}
+
+/// A pool of equal stations that requests pass before they are routed: tokenisation, HTTP, dispatch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FrontendSpec {
+    /// Name in the scenario.
+    pub name: String,
+    /// The model whose requests pass.
+    pub model: ModelId,
+    /// How many stations, each with a queue of its own; requests go to them in turn.
+    pub instances: u32,
+    /// Requests that one serves at once, at least 1.
+    pub workers: u32,
+    /// Time of a service, ns: of every request,
+    pub per_request_ns: f64,
+    /// of each token of its prompt,
+    pub per_prompt_token_ns: f64,
+    /// and of each token that it will generate.
+    pub per_output_token_ns: f64,
+}
+
+impl FrontendSpec {
+    /// Time in which a worker serves a request.
+    pub(crate) fn service(&self, prompt: u32, output: u32) -> SimDuration {
+        let tokens = self.per_prompt_token_ns * f64::from(prompt) + self.per_output_token_ns * f64::from(output);
+        SimDuration::from_ns(nearest(self.per_request_ns + tokens))
     }
 }
 
@@ -184,6 +214,8 @@ pub struct ClusterSpec {
     pub pools: Vec<PoolSpec>,
     /// The network between them.
     pub network: NetworkSpec,
+    /// Frontends; requests of models without one are routed as they come.
+    pub frontends: Vec<FrontendSpec>,
     /// Workloads by class.
     pub classes: Vec<ClassSpec>,
     /// Routers.

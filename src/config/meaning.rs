@@ -22,6 +22,7 @@ pub fn check_meaning(file: &ScenarioFile, problems: &mut Problems<'_>) {
     }
     check_rows(&file.run, problems);
     check_roles(file, problems);
+    check_stations(file, problems);
     check_routers(file, problems);
     assertions(file, problems);
 }
@@ -156,7 +157,7 @@ fn check_roles(file: &ScenarioFile, problems: &mut Problems<'_>) {
         let partner = match pool.role {
             Role::Prefill => Role::Decode,
             Role::Decode => Role::Prefill,
-            Role::Mixed => continue,
+            Role::Mixed | Role::Frontend => continue,
         };
         if !file.cluster.pools.iter().any(|other| other.role == partner && model(other) == model(pool)) {
             let (has, lacks) = if partner == Role::Decode { ("prefill", "decode") } else { ("decode", "prefill") };
@@ -164,6 +165,36 @@ fn check_roles(file: &ScenarioFile, problems: &mut Problems<'_>) {
             let problem = format!("a {has} pool without a {lacks} pool for the same model");
             problems.note(&format!("cluster.pools[{i}].role"), &problem, Some(hint));
         }
+    }
+}
+
+/// A frontend is a station on hosts that are there; every other pool is an engine on nodes.
+fn check_stations(file: &ScenarioFile, problems: &mut Problems<'_>) {
+    for (i, pool) in file.cluster.pools.iter().enumerate() {
+        let path = format!("cluster.pools[{i}]");
+        if pool.role != Role::Frontend {
+            if pool.node.is_none() {
+                problems.note(&path, "missing key `node`", None);
+            }
+            if pool.station.is_some() {
+                let hint = "leave `station` out, or make the pool `role: frontend`".to_owned();
+                problems.note(&format!("{path}.station"), "only a frontend is a station", Some(hint));
+            }
+            continue;
+        }
+        if pool.station.is_none() {
+            let hint = "such as `station: {workers: 8, per_request: 5 ms, per_prompt_token: 15 us}`".to_owned();
+            problems.note(&path, "missing key `station`, the workers of the frontend", Some(hint));
+        }
+        for key in ["node", "parallelism", "perf", "engine", "pricing"] {
+            if problems.has(&format!("{path}.{key}")) {
+                let hint = format!("leave `{key}` out: a frontend runs on the hosts of the other pools");
+                problems.note(&format!("{path}.{key}"), &format!("a frontend has no `{key}`"), Some(hint));
+            }
+        }
+    }
+    if file.cluster.pools.iter().all(|pool| pool.role == Role::Frontend) {
+        problems.note("cluster.pools", "every pool is a frontend", Some("add a pool that computes: `role: mixed`".into()));
     }
 }
 

@@ -7,6 +7,7 @@ mod attainment;
 mod bins;
 mod buckets;
 mod definition;
+mod frontends;
 mod outages;
 mod parameters;
 mod provenance;
@@ -22,7 +23,7 @@ mod values;
 
 pub use attainment::ShareInterval;
 pub use definition::{Definition, definition, definitions};
-pub use parameters::{ClassParameters, PoolParameters, RecorderParameters};
+pub use parameters::{ClassParameters, FrontendParameters, PoolParameters, RecorderParameters};
 pub use provenance::{CONFIDENCE, Headline};
 pub use recorder::{NoRows, Recorder, RequestSink};
 pub use relay::Relay;

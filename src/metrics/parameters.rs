@@ -37,6 +37,17 @@ pub struct PoolParameters {
     pub perf: String,
 }
 
+/// What the recorder must know of a frontend.
+#[derive(Debug, Clone)]
+pub struct FrontendParameters {
+    /// Name in the scenario.
+    pub name: String,
+    /// Stations.
+    pub instances: u32,
+    /// Requests that one serves at once.
+    pub workers: u32,
+}
+
 /// Everything the recorder must know of a run.
 #[derive(Debug, Clone)]
 pub struct RecorderParameters {
@@ -44,6 +55,8 @@ pub struct RecorderParameters {
     pub classes: Vec<ClassParameters>,
     /// Pools in the order of the scenario.
     pub pools: Vec<PoolParameters>,
+    /// Frontends in the order of the scenario.
+    pub frontends: Vec<FrontendParameters>,
     /// Requests that arrive earlier do not count.
     pub warmup: SimDuration,
     /// Length of a timeline interval to begin with.

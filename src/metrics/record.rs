@@ -105,6 +105,16 @@ impl PoolRecord {
     }
 }
 
+/// What is kept of one frontend.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct FrontendRecord {
+    /// Requests · ns.
+    pub(super) waiting: u128,
+    /// Workers · ns.
+    pub(super) busy: u128,
+    pub(super) queue_peak: u64,
+}
+
 /// Requests that wait for memory on the decode side, of one model.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct HandoffRecord {
@@ -124,6 +134,7 @@ pub(super) struct StageTimes {
     pub(super) decode_queue: u128,
     pub(super) decode: u128,
     pub(super) recovery: u128,
+    pub(super) frontend: u128,
 }
 
 /// What came and went, whoever it belongs to.

@@ -5,11 +5,11 @@
 use super::bins::{Bins, part};
 use super::outages::Outages;
 use super::parameters::RecorderParameters;
-use super::record::{ClassRecord, Flow, HandoffRecord, PoolRecord, StageTimes};
+use super::record::{ClassRecord, Flow, FrontendRecord, HandoffRecord, PoolRecord, StageTimes};
 use super::row::{RequestRow, Verdict};
 use super::summary::TokenCounts;
 use super::values::Values;
-use crate::cluster::{Members, ModelId, Observation, Observer, Outcome, PoolId, RequestRecord, RunSegment};
+use crate::cluster::{FrontendId, Members, ModelId, Observation, Observer, Outcome, PoolId, RequestRecord, RunSegment};
 use crate::power::{Energy, Phase};
 use crate::sim::SimTime;
 use crate::workload::ClassId;
@@ -51,6 +51,7 @@ pub struct Recorder<S: RequestSink> {
     pub(super) warmup: SimTime,
     pub(super) classes: Vec<ClassRecord>,
     pub(super) pools: Vec<PoolRecord>,
+    pub(super) frontends: Vec<FrontendRecord>,
     /// By model.
     pub(super) handoffs: Vec<HandoffRecord>,
     pub(super) stages: StageTimes,
@@ -72,6 +73,7 @@ impl<S: RequestSink> Recorder<S> {
             warmup: SimTime::ZERO + parameters.warmup,
             classes: parameters.classes.iter().map(|_| ClassRecord::new()).collect(),
             pools: vec![PoolRecord::default(); parameters.pools.len()],
+            frontends: vec![FrontendRecord::default(); parameters.frontends.len()],
             handoffs: Vec::new(),
             stages: StageTimes::default(),
             tokens: TokenCounts::default(),
@@ -170,6 +172,7 @@ impl<S: RequestSink> Recorder<S> {
             &mut sums.decode_queue,
             &mut sums.decode,
             &mut sums.recovery,
+            &mut sums.frontend,
         ]
         .into_iter()
         .zip(stages)
@@ -282,6 +285,15 @@ impl<S: RequestSink> Recorder<S> {
         }
     }
 
+    fn frontend(&mut self, id: FrontendId, (from, to): (SimTime, SimTime), waiting: u64, busy: u64) {
+        let span = u128::from(self.measured_ns(from, to));
+        if let Some(record) = self.frontends.get_mut(usize::from(id.0)).filter(|_| span > 0) {
+            record.waiting += u128::from(waiting) * span;
+            record.busy += u128::from(busy) * span;
+            record.queue_peak = record.queue_peak.max(waiting);
+        }
+    }
+
     fn handoff_queue(&mut self, model: ModelId, from: SimTime, to: SimTime, waiting: u64) {
         let index = usize::from(model.0);
         if self.handoffs.len() <= index {
@@ -348,6 +360,7 @@ impl<S: RequestSink> Observer for Recorder<S> {
                     self.transfer_bytes += bytes;
                 }
             }
+            Observation::Frontend { frontend, from, waiting, busy } => self.frontend(frontend, (from, at), waiting, busy),
             Observation::Down { pool, from } => self.outages.down(pool, self.measured_ns(from, at)),
             Observation::Life { pool, instance, life } => self.outages.life(at, pool, instance, life, at >= self.warmup),
             Observation::Preempted { pool } => {

@@ -70,6 +70,9 @@ impl Block {
             Observation::Queue { pool, from, waiting } => Entry::Plain(Observation::Queue { pool, from, waiting }),
             Observation::HandoffQueue { model, from, waiting } => Entry::Plain(Observation::HandoffQueue { model, from, waiting }),
             Observation::Transfer { from, bytes } => Entry::Plain(Observation::Transfer { from, bytes }),
+            Observation::Frontend { frontend, from, waiting, busy } => {
+                Entry::Plain(Observation::Frontend { frontend, from, waiting, busy })
+            }
             Observation::Down { pool, from } => Entry::Plain(Observation::Down { pool, from }),
             Observation::Life { pool, instance, life } => Entry::Plain(Observation::Life { pool, instance, life }),
             Observation::Preempted { pool } => Entry::Plain(Observation::Preempted { pool }),

@@ -73,9 +73,9 @@ pub fn gap_std_ns(record: &RequestRecord) -> Option<u64> {
     (record.gap_count >= 2).then(|| std_ns(record.gap_count, u128::from(record.gap_sum_ns), record.gap_squares_ns2).round() as u64)
 }
 
-/// Time of a completed request in: queue, prefill, wait for decode memory, transfer, decode queue, decode, recovery from failures. They sum
-/// to its E2E latency.
-pub fn stages(record: &RequestRecord) -> [SimDuration; 7] {
+/// Time of a completed request in: queue, prefill, wait for decode memory, transfer, decode queue, decode, recovery from failures, frontend.
+/// They sum to its E2E latency.
+pub fn stages(record: &RequestRecord) -> [SimDuration; 8] {
     let end = record.done;
     let prefill_start = record.prefill_start.unwrap_or(end);
     let first = record.first_token.unwrap_or(end);
@@ -87,7 +87,7 @@ pub fn stages(record: &RequestRecord) -> [SimDuration; 7] {
         _ => (handed_on, handed_on, handed_on),
     };
     // With layer-wise overlap memory is reserved before the prompt is computed.
-    let queued = prefill_start.since(record.arrived) - record.recovery[0];
+    let queued = prefill_start.since(record.admitted) - record.recovery[0];
     let refused = record.memory_wait.min(queued);
     [
         queued - refused,
@@ -98,6 +98,7 @@ pub fn stages(record: &RequestRecord) -> [SimDuration; 7] {
         // Before a failure and after the recovery.
         handed_on.since(first) - record.recovery[1] + end.since(joined),
         record.recovery(),
+        record.admitted.since(record.arrived),
     ]
 }
 

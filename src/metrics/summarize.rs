@@ -106,6 +106,7 @@ impl<S: RequestSink> Recorder<S> {
             cost: Cost::default(),
             pools: self.pool_summaries(measured_s),
             classes: self.class_summaries(),
+            frontends: self.frontends(measured_s),
             fleet: self.outages.summary(&self.parameters.pools, self.warmup, facts.end),
             handoff: self.handoff(measured_s),
             network: self.network(facts),
@@ -204,6 +205,7 @@ impl<S: RequestSink> Recorder<S> {
             transfer_ms: mean_ms(stages.transfer),
             decode_queue_ms: mean_ms(stages.decode_queue),
             decode_ms: mean_ms(stages.decode),
+            frontend_ms: (stages.frontend > 0).then(|| mean_ms(stages.frontend)),
             recovery_ms: (stages.recovery > 0).then(|| mean_ms(stages.recovery)),
         })
     }

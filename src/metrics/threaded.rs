@@ -103,6 +103,7 @@ mod tests {
             prefill_instance: None,
             decode_instance: None,
             arrived: SimTime::ZERO,
+            admitted: SimTime::ZERO,
             prefill_start: None,
             first_token: None,
             second_token: None,

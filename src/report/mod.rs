@@ -28,7 +28,7 @@ pub use csv::timeline_csv;
 pub use json::summary_json;
 pub use page::{PageError, ReportInput, page};
 pub use plot::{Chart, PlotError, Section, chart_style, charts};
-pub use requests::{InstancePrice, RequestsCsv, requests_file};
+pub use requests::{ExtraColumns, InstancePrice, RequestsCsv, requests_file};
 pub use terminal::{Style, TerminalInput, terminal};
 pub use trace_events::TraceEvents;
 pub use trust::{Trust, trust};

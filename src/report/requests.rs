@@ -32,8 +32,7 @@ pub struct RequestsCsv<W: Write> {
     classes: Vec<String>,
     /// By instance, the names in the form of CSV.
     instances: Vec<InstancePrice>,
-    /// With the columns of failures.
-    failures: bool,
+    extra: ExtraColumns,
     line: Line,
     error: Option<io::Error>,
 }
@@ -86,20 +85,33 @@ const HEADER: [&str; 32] = [
 
 /// Further columns where instances fail.
 const FAILURE_HEADER: [&str; 2] = ["failures", "recovery_ms"];
+/// A further column where requests pass frontends.
+const FRONTEND_HEADER: [&str; 1] = ["frontend_ms"];
+
+/// Which columns rows have beside the usual ones.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ExtraColumns {
+    /// What failures of instances cost.
+    pub failures: bool,
+    /// Time in frontends.
+    pub frontends: bool,
+}
 
 impl<W: Write> RequestsCsv<W> {
-    /// `classes` are names by index, `instances` prices by index; `failures` adds the columns of what failures cost. Each row is one write:
-    /// `out` is to be buffered.
-    pub fn new(mut out: W, mut classes: Vec<String>, mut instances: Vec<InstancePrice>, failures: bool) -> Self {
+    /// `classes` are names by index, `instances` prices by index; `extra` says which columns are added. Each row is one write: `out` is to
+    /// be buffered.
+    pub fn new(mut out: W, mut classes: Vec<String>, mut instances: Vec<InstancePrice>, extra: ExtraColumns) -> Self {
         let mut begin = || -> io::Result<()> {
             for name in classes.iter_mut().chain(instances.iter_mut().map(|price| &mut price.pool)) {
                 *name = in_csv(name)?;
             }
-            let columns: Vec<&str> = HEADER.into_iter().chain(FAILURE_HEADER.into_iter().filter(|_| failures)).collect();
+            let further =
+                FAILURE_HEADER.into_iter().filter(|_| extra.failures).chain(FRONTEND_HEADER.into_iter().filter(|_| extra.frontends));
+            let columns: Vec<&str> = HEADER.into_iter().chain(further).collect();
             out.write_all(format!("{}\n", columns.join(",")).as_bytes())
         };
         let error = begin().err();
-        Self { out, classes, instances, failures, line: Line::default(), error }
+        Self { out, classes, instances, extra, line: Line::default(), error }
     }
 
     /// Flushes and hands the destination back.
@@ -114,7 +126,7 @@ impl<W: Write> RequestsCsv<W> {
     }
 
     fn fill(&mut self, row: &RequestRow) {
-        let Self { line, classes, instances, failures, .. } = self;
+        let Self { line, classes, instances, extra, .. } = self;
         let record = &row.record;
         // Where prefill and decode are not apart, both happen on the same instance.
         let decoded = record.decode_instance.or(record.prefill_instance.filter(|_| record.output_tokens > 1));
@@ -149,9 +161,12 @@ impl<W: Write> RequestsCsv<W> {
             + spent(decoded, record.decode_s, record.decode_energy_j);
         line.float(cost);
         line.flag(row.verdict.all);
-        if *failures {
+        if extra.failures {
             line.whole(record.failures.into());
             line.millis(Some(record.recovery()));
+        }
+        if extra.frontends {
+            line.millis(Some(record.admitted.since(record.arrived)));
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use tokenmill::cluster::{Both, Cluster, ClusterSpec, InstanceId, Life, Observation, Observer, Outcome, RequestRecord, RunSegment};
-use tokenmill::metrics::{ClassParameters, NoRows, PoolParameters, Recorder, RecorderParameters, RunFacts, RunResult, SloLimits};
+use tokenmill::metrics::{
+    ClassParameters, FrontendParameters, NoRows, PoolParameters, Recorder, RecorderParameters, RunFacts, RunResult, SloLimits,
+};
 use tokenmill::power::{Energy, Phase};
 use tokenmill::sim::{SimDuration, SimTime};
 use tokenmill::workload::Workload;
@@ -140,7 +142,10 @@ impl Observer for Ledger {
             Observation::Down { pool, from } => self.pools.entry(pool.0).or_default().down_ns += u128::from(at.since(from).ns()),
             Observation::Life { instance, life, .. } => self.lives.push((at, instance, life)),
             Observation::Ended(record) => self.records.push(*record),
-            Observation::FirstToken { .. } | Observation::Preempted { .. } | Observation::PrefixLookup { .. } => {}
+            Observation::Frontend { .. }
+            | Observation::FirstToken { .. }
+            | Observation::Preempted { .. }
+            | Observation::PrefixLookup { .. } => {}
         }
     }
 }
@@ -174,6 +179,11 @@ pub(crate) fn recorded(spec: ClusterSpec, mut workload: impl Workload) -> (RunRe
     let parameters = RecorderParameters {
         classes: spec.classes.iter().map(|_| ClassParameters { name: "test".into(), slo: SloLimits::default() }).collect(),
         pools: pools.collect(),
+        frontends: spec
+            .frontends
+            .iter()
+            .map(|frontend| FrontendParameters { name: frontend.name.clone(), instances: frontend.instances, workers: frontend.workers })
+            .collect(),
         warmup: SimDuration::ZERO,
         interval: SimDuration::from_ns(7_000_000),
     };

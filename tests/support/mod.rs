@@ -93,6 +93,7 @@ pub(crate) fn cluster(pools: Vec<PoolSpec>) -> ClusterSpec {
             fabric_bytes_per_s: None,
             failure_timeout: SimDuration::from_ns(10_000_000_000),
         },
+        frontends: Vec::new(),
         classes: vec![ClassSpec { model: ModelId(0), timeout: None, prefix_tokens: 64 }],
         routers: RouterSpec::default(),
         faults: Vec::new(),

@@ -1,12 +1,11 @@
-//! A request comes in: routing to the queue of an instance, or rejection.
+//! Routing of a request to the queue of an instance, or rejection.
 
 use crate::cluster::ids::{ModelId, Slot};
 use crate::cluster::observe::{Observer, Outcome};
 use crate::cluster::spec::{ClusterSpec, RouterSpec};
 use crate::cluster::state::{Entry, Fleet, World, failure, leave, moves, transit};
 use crate::policy::{Candidates, RequestView, Router};
-use crate::sim::{Arena, Purpose, Streams, TooMany};
-use crate::workload::RequestSpec;
+use crate::sim::{Arena, Purpose, Streams};
 
 /// The routers of arrivals.
 #[derive(Debug)]
@@ -55,16 +54,6 @@ impl Arrivals {
             kind.build(streams.stream(Purpose::Routing, 2 * u32::from(model.0)))
         });
         Self { routers }
-    }
-
-    /// A request arrives now.
-    ///
-    /// # Errors
-    /// [`TooMany`] requests inside to be numbered.
-    pub(crate) fn arrive<O: Observer>(&mut self, world: &mut World<O>, spec: RequestSpec) -> Result<(), TooMany> {
-        let slot = moves::arrive(world, spec)?;
-        self.route(world, slot);
-        Ok(())
     }
 
     /// A request that is in no place goes to the queue of an instance. It is refused where none could ever take it; where none does now, or

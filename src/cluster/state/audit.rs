@@ -14,6 +14,8 @@
 //! | 10 | liveness: when nothing is scheduled any more, no request is left inside (checked at the end of the run) |
 //! | 11 | energy: every nanosecond of every instance is booked once, busy or idle (checked by `tests/conservation.rs`) |
 //! | 12 | instances billed = instances provisioned (checked by `tests/conservation.rs`) |
+//! | 13 | fleet: an instance that is down or starting holds nothing and computes nothing; the instances of a route are those of its model in their roles, once each |
+//! | 14 | stations: the queue and the busy workers are the requests that say so; a request waits only while every worker is busy |
 //!
 //! After each event: the clock, the timestamps of requests that left, the ports whose load changed last, and one instance in rotation (2, 3, 4, 6
 //! and the batch of 7). Everything at the end, and after as many events as there are instances and requests, so that an audited event
@@ -27,6 +29,7 @@ use super::transit;
 use super::world::World;
 use crate::cluster::ids::{InstanceId, Slot};
 use crate::cluster::observe::Observer;
+use crate::policy::{Life, Role};
 use crate::sim::{Arena, Id, SimTime};
 
 /// A broken invariant: our error, please report it. The run cannot be resumed.
@@ -105,6 +108,8 @@ fn audit_everything<O: Observer>(world: &mut World<O>) -> Result<(), Violation> 
         audit_instance(world, id, Some(blocks))?;
     }
     audit_waiting(world)?;
+    audit_fleet(world)?;
+    audit_stations(world)?;
     ensure(9, world.wire.fabric().within_capacity(), || "a port carries more than its capacity".into())
 }
 
@@ -122,7 +127,7 @@ fn audit_requests<O: Observer>(world: &World<O>) -> Result<Arena<InstanceId, u64
             Stage::Prefilling | Stage::Decoding => running += 1,
             Stage::Reserving => reserving += 1,
             Stage::Resident => arrived += 1,
-            Stage::Arrived | Stage::Transferring | Stage::Stalled | Stage::Done => {}
+            Stage::Arrived | Stage::AtFrontend | Stage::InFrontend | Stage::Transferring | Stage::Stalled | Stage::Done => {}
         }
         if request.handoff.held_back {
             left_behind[request.progress.instance] += request.progress.held.own();
@@ -148,6 +153,55 @@ fn audit_requests<O: Observer>(world: &World<O>) -> Result<Arena<InstanceId, u64
     let ends: u32 = world.fleet.instances.values().map(|instance| instance.traffic.transfers).sum();
     ensure(9, ends as usize == 2 * transfers, || format!("{transfers} transfers have {ends} ends"))?;
     Ok(left_behind)
+}
+
+/// What does not serve holds nothing, and routes know every instance.
+fn audit_fleet<O: Observer>(world: &World<O>) -> Result<(), Violation> {
+    let mut absent = 0;
+    for (id, member) in world.fleet.members.iter() {
+        absent += u32::from(!member.serves());
+        if matches!(member.life(), Life::Down | Life::Starting) {
+            let (instance, load) = (&world.fleet.instances[id], &world.fleet.loads[id]);
+            let holds = instance.running() + instance.kv.used() + u64::from(instance.traffic.incoming + instance.traffic.transfers);
+            let waits = instance.queue.waiting.len() + instance.queue.resident.len() + load.in_flight();
+            ensure(13, holds + waits == 0 && instance.is_idle(), || format!("instance {} does not serve and holds something", id.0))?;
+        }
+    }
+    ensure(13, absent == world.fleet.absent, || format!("{absent} instances do not serve, {} are counted", world.fleet.absent))?;
+    let routed: usize = world.fleet.routes.values().map(|route| route.decode.len() + route.entry.len()).sum();
+    for (model, route) in world.fleet.routes.iter() {
+        let of_model = |id: InstanceId| world.fleet.pool_of(id).spec.model == model;
+        let decode = route.decode.iter().all(|&id| of_model(id) && world.fleet.members[id].role() == Role::Decode);
+        let entry = route.entry.iter().all(|entry| of_model(entry.id) && world.fleet.members[entry.id].role() != Role::Decode);
+        let ordered = route.decode.is_sorted_by(|a, b| a < b) && route.entry.is_sorted_by(|a, b| a.id < b.id);
+        ensure(13, decode && entry && ordered, || format!("model {} is routed to instances that do not serve it", model.0))?;
+    }
+    // A prefill instance without a decode instance is on no route.
+    let alone = world.fleet.members.iter().filter(|&(id, member)| {
+        member.role() == Role::Prefill && world.fleet.routes[world.fleet.pool_of(id).spec.model].longest_decode.is_none()
+    });
+    let expected = world.fleet.members.len() - alone.count();
+    ensure(13, routed == expected, || format!("{routed} instances are routed to, {expected} should be"))
+}
+
+/// Every request at a frontend is where its station has it.
+fn audit_stations<O: Observer>(world: &World<O>) -> Result<(), Violation> {
+    let mut found = Arena::mirror(&world.frontends.stations, |_, _| (0u64, 0u32));
+    for (_, request) in world.requests.iter() {
+        let Some(station) = request.progress.station else { continue };
+        if request.progress.stage == Stage::AtFrontend {
+            found[station].0 += 1;
+        } else {
+            found[station].1 += 1;
+        }
+    }
+    for (id, station) in world.frontends.stations.iter() {
+        let (here, workers) = ((station.queue.len(), station.busy), world.frontends.pool_of(id).spec.workers);
+        ensure(14, found[id] == here, || format!("station {} has {here:?} requests waiting and served, {:?} say so", id.0, found[id]))?;
+        let conserving = station.busy == workers || (station.busy < workers && station.queue.is_empty());
+        ensure(14, conserving, || format!("station {} serves {} of {workers} at once while requests wait", id.0, station.busy))?;
+    }
+    Ok(())
 }
 
 /// The first request of a row waits for a reason.

@@ -102,7 +102,7 @@ fn lose<O: Observer>(world: &mut World<O>, slot: Slot, last_boundary: SimTime) {
         Stage::Done if world.fleet.instances[id].batch.leaving.contains(&slot) => leave::out_of_batch(world, id, slot),
         Stage::Reserving => leave::out_of_handoffs(world, id, slot),
         Stage::Resident => leave::out_of_residents(world, id, slot),
-        Stage::Arrived | Stage::Transferring | Stage::Stalled | Stage::Done => {}
+        Stage::Arrived | Stage::AtFrontend | Stage::InFrontend | Stage::Transferring | Stage::Stalled | Stage::Done => {}
     }
     transit::abort(world, slot);
     if !world.requests[slot].handoff.reserved.is_empty() {

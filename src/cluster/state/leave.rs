@@ -6,7 +6,7 @@
 use super::ledger::Ledger;
 use super::request::{Request, Stage};
 use super::world::World;
-use super::{moves, transit};
+use super::{frontend, moves, transit};
 use crate::cluster::event::Wake;
 use crate::cluster::ids::{InstanceId, Slot};
 use crate::cluster::observe::{Observation, Observer, Outcome};
@@ -18,6 +18,11 @@ pub(crate) fn leave<O: Observer>(world: &mut World<O>, slot: Slot, outcome: Outc
         // Rejected, or waiting to be sent again.
         Stage::Arrived => {
             report(world, slot, outcome);
+            world.requests.remove(slot);
+        }
+        Stage::AtFrontend => {
+            report(world, slot, outcome);
+            frontend::out_of_station(world, slot);
             world.requests.remove(slot);
         }
         Stage::Waiting => {
@@ -37,8 +42,8 @@ pub(crate) fn leave<O: Observer>(world: &mut World<O>, slot: Slot, outcome: Outc
             out_of_residents(world, id, slot);
             forget(world, slot);
         }
-        // Its blocks are being read: they are free when the transfer ends.
-        Stage::Transferring => report(world, slot, outcome),
+        // Its worker serves it to the end; its blocks are being read, and free when the transfer ends.
+        Stage::InFrontend | Stage::Transferring => report(world, slot, outcome),
         Stage::Stalled => {
             report(world, slot, outcome);
             world.settle(id);
@@ -205,6 +210,9 @@ pub(crate) fn close<O: Observer>(mut world: World<O>) -> O {
     report_unfinished(&mut world);
     for id in world.fleet.pools.ids() {
         world.change_queue(id, 0);
+    }
+    for id in world.frontends.pools.ids() {
+        frontend::settle(&mut world, id);
     }
     for model in world.fleet.routes.ids() {
         world.change_handoff_queue(model, 0);

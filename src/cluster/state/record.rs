@@ -22,6 +22,7 @@ impl Request {
             prefill_instance: timeline.prefill_start.map(|_| progress.prefill_instance),
             decode_instance: progress.decode_instance,
             arrived: timeline.arrived,
+            admitted: if progress.station.is_some() { now } else { timeline.admitted },
             prefill_start: timeline.prefill_start,
             first_token: timeline.first_token,
             second_token: timeline.second_token,

@@ -1,7 +1,7 @@
 //! A request on its way through the cluster: what it asks for, how far it has come, when what happened, and what it used.
 
 use super::snapshot::Snapshot;
-use crate::cluster::ids::{InstanceId, Slot};
+use crate::cluster::ids::{InstanceId, Slot, StationId};
 use crate::kv::{KvStore, Lease, Residue};
 use crate::network::TransferId;
 use crate::sim::{SimDuration, SimTime};
@@ -10,7 +10,7 @@ use crate::workload::{ClassId, RequestSpec};
 /// Where a request is. A failure leads from everywhere back to `Arrived`. `Done` only while its resources wait for an iteration or a transfer to end.
 ///
 /// ```text
-/// Arrived → Waiting → Prefilling → [Reserving → Transferring → Resident →] Decoding → Done
+/// Arrived → [AtFrontend → InFrontend → Arrived →] Waiting → Prefilling → [Reserving → Transferring → Resident →] Decoding → Done
 ///              ↑           │                                                  │
 ///              └───────────┴──────────── preempted ───────────────────────────┘
 /// ```
@@ -18,6 +18,10 @@ use crate::workload::{ClassId, RequestSpec};
 pub(crate) enum Stage {
     /// In no place: it has just come, or waits to be sent again after a failure.
     Arrived,
+    /// In the queue of a frontend.
+    AtFrontend,
+    /// A worker of a frontend serves it.
+    InFrontend,
     /// In the queue of an instance.
     Waiting,
     /// Its prompt (or, after preemption, prompt and output so far) is being computed.
@@ -57,6 +61,8 @@ pub(crate) struct Progress {
     pub(super) reported: bool,
     /// Changes whenever scheduled events and heap entries about this request become void.
     pub(super) epoch: u32,
+    /// The frontend that it waits or is served at.
+    pub(super) station: Option<StationId>,
     pub(super) instance: InstanceId,
     pub(super) prefill_instance: InstanceId,
     pub(super) decode_instance: Option<InstanceId>,
@@ -107,6 +113,8 @@ pub(crate) struct Handoff {
 #[derive(Debug)]
 pub(crate) struct Timeline {
     pub(super) arrived: SimTime,
+    /// When it left the frontend.
+    pub(super) admitted: SimTime,
     pub(super) prefill_start: Option<SimTime>,
     pub(super) first_token: Option<SimTime>,
     pub(super) second_token: Option<SimTime>,
@@ -166,6 +174,7 @@ impl Request {
                 stage: Stage::Arrived,
                 reported: false,
                 epoch: 0,
+                station: None,
                 instance: InstanceId(u32::MAX),
                 prefill_instance: InstanceId(u32::MAX),
                 decode_instance: None,
@@ -186,6 +195,7 @@ impl Request {
             handoff: Handoff::default(),
             timeline: Timeline {
                 arrived: at,
+                admitted: at,
                 prefill_start: None,
                 first_token: None,
                 second_token: None,

@@ -9,6 +9,7 @@ use super::ledger::{Ledger, settle_gauges, settle_idle};
 use super::member::HealthCheck;
 use super::requests::Requests;
 use super::snapshot::Snapshot;
+use super::station::Frontends;
 use super::wire::Wire;
 use crate::cluster::event::{Event, Wake, iteration_key};
 use crate::cluster::ids::{InstanceId, ModelId, PoolId, Slot};
@@ -22,6 +23,7 @@ use crate::workload::ClassId;
 /// The state of a cluster.
 #[derive(Debug)]
 pub(crate) struct World<O> {
+    pub(crate) frontends: Frontends,
     pub(crate) fleet: Fleet,
     pub(crate) requests: Requests,
     pub(crate) wire: Wire,
@@ -57,6 +59,7 @@ impl<O: Observer> World<O> {
         let classes = Arena::from_items("workloads", spec.classes.iter().cloned())?;
         Ok(Self {
             agenda: Agenda::new(Arena::mirror(fleet.routes(), |_, _| false), Arena::mirror(fleet.instances(), |_, _| false)),
+            frontends: Frontends::new(&spec.frontends)?,
             fleet,
             requests: Requests::default(),
             wire,

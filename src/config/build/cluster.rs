@@ -9,10 +9,10 @@ use super::pool::PoolBuilder;
 use super::provenance::Basis;
 use super::workload::{WorkloadSource, limits};
 use super::{ClassId, MOST_NUMBERED, faults, span};
-use crate::cluster::{ClassSpec, ClusterSpec, ModelId, NetworkSpec, Overlap, PoolSpec, Role, RouterSpec};
+use crate::cluster::{ClassSpec, ClusterSpec, FrontendSpec, ModelId, NetworkSpec, Overlap, PoolSpec, Role, RouterSpec};
 use crate::cost::NodeCost;
 use crate::hardware::{Link, Node, Site};
-use crate::metrics::{ClassParameters, PoolParameters, ProvenanceEntry, RecorderParameters};
+use crate::metrics::{ClassParameters, FrontendParameters, PoolParameters, ProvenanceEntry, RecorderParameters};
 use crate::policy::RouterKind;
 use crate::sim::{SimDuration, Streams};
 
@@ -56,10 +56,10 @@ pub(super) fn build(
     let built = parts.pools(&mut basis, &mut profiles, problems);
     let faults = faults::faults(file, problems);
     let site = site?;
-    let owned = file.cluster.pools.iter().any(|pool| matches!(pool.pricing, scenario::Pricing::Own));
+    let owned = engines(file).any(|(_, pool)| matches!(pool.pricing, scenario::Pricing::Own));
     basis.site(&site, &file.cluster.site, owned);
     let workloads = workloads?;
-    if built.len() != file.cluster.pools.len() || models.len() != file.models.len() {
+    if built.len() != engines(file).count() || models.len() != file.models.len() {
         return None;
     }
     let classes = classes(file, &built, workloads, problems)?;
@@ -77,6 +77,7 @@ pub(super) fn build(
             failure_timeout: span(file.cluster.network.kv.failure_timeout).unwrap_or(SimDuration::ZERO),
             fabric_bytes_per_s: file.cluster.network.kv.fabric_bandwidth.map(crate::units::BytesPerSecond::get),
         },
+        frontends: frontends(file),
         classes,
         routers: routers(file),
         faults,
@@ -116,7 +117,7 @@ impl PoolParts<'_> {
         let Self { file, library, models, site, kv_link } = *self;
         let overrides = file.cluster.network.kv.overrides.unwrap_or_default();
         let mut built = Vec::new();
-        for (index, pool) in file.cluster.pools.iter().enumerate() {
+        for (index, pool) in engines(file) {
             let path = format!("cluster.pools[{index}]");
             let hardware = PoolHardware::find(pool, &path, library.hardware(), problems);
             let model = model_of(file, pool.model.as_deref()).and_then(|name| models.iter().find(|model| model.name == name));
@@ -137,6 +138,31 @@ impl PoolParts<'_> {
         }
         built
     }
+}
+
+/// The pools that are engines, with their place among all.
+pub(super) fn engines(file: &ScenarioFile) -> impl Iterator<Item = (usize, &scenario::Pool)> {
+    file.cluster.pools.iter().enumerate().filter(|(_, pool)| pool.role != scenario::Role::Frontend)
+}
+
+/// The pools that are not.
+fn frontends(file: &ScenarioFile) -> Vec<FrontendSpec> {
+    let ns = |duration: crate::units::Duration| duration.get() * 1e9;
+    let mut built = Vec::new();
+    for pool in file.cluster.pools.iter().filter(|pool| pool.role == scenario::Role::Frontend) {
+        let model = model_of(file, pool.model.as_deref()).and_then(|name| (0..).zip(file.models.keys()).find(|(_, known)| *known == name));
+        let (Some(station), Some((model, _))) = (pool.station, model) else { continue };
+        built.push(FrontendSpec {
+            name: pool.name.clone(),
+            model: ModelId(model),
+            instances: pool.instances,
+            workers: station.workers,
+            per_request_ns: ns(station.per_request),
+            per_prompt_token_ns: ns(station.per_prompt_token),
+            per_output_token_ns: ns(station.per_output_token),
+        });
+    }
+    built
 }
 
 fn routers(file: &ScenarioFile) -> RouterSpec {
@@ -233,6 +259,12 @@ pub(super) fn recorder(file: &ScenarioFile, parts: &Parts, workloads: &[Workload
     RecorderParameters {
         classes: file.workload.iter().map(|entry| ClassParameters { name: entry.name.clone(), slo: limits(entry.slo.as_ref()) }).collect(),
         pools: pools.collect(),
+        frontends: parts
+            .spec
+            .frontends
+            .iter()
+            .map(|frontend| FrontendParameters { name: frontend.name.clone(), instances: frontend.instances, workers: frontend.workers })
+            .collect(),
         warmup: file.run.warmup.and_then(span).unwrap_or(SimDuration::ZERO),
         interval: file.timeline.interval.and_then(span).unwrap_or(FIRST_INTERVAL),
     }

@@ -2,6 +2,7 @@
 
 use super::super::load::Problems;
 use super::super::scenario::{self, ScenarioFile};
+use super::cluster::engines;
 use super::span;
 use crate::cluster::Retry;
 use crate::policy::Fault;
@@ -21,8 +22,12 @@ pub(super) fn faults(file: &ScenarioFile, problems: &mut Problems<'_>) -> Vec<Fa
 
 /// Position of `POOL/N` among the instances of all pools.
 fn instance(file: &ScenarioFile, name: &str, path: &str, problems: &mut Problems<'_>) -> Option<usize> {
-    let (pool, number) = name.rsplit_once('/')?;
-    let pools = &file.cluster.pools;
+    let Some((pool, number)) = name.rsplit_once('/') else {
+        let expected = "a pool and the number of an instance in it, counted from 0, such as `decode/3`";
+        problems.at(path, format!("`{name}`"), expected, None);
+        return None;
+    };
+    let pools: Vec<&scenario::Pool> = engines(file).map(|(_, pool)| pool).collect();
     let Some(place) = pools.iter().position(|other| other.name == pool) else {
         let known: Vec<&str> = pools.iter().map(|pool| pool.name.as_str()).collect();
         problems.unknown(path, "pool", pool, &known);
@@ -35,7 +40,7 @@ fn instance(file: &ScenarioFile, name: &str, path: &str, problems: &mut Problems
             Some(before + number as usize)
         }
         _ => {
-            let expected = format!("`{pool}/0` to `{pool}/{}`, the instances of the pool", instances - 1);
+            let expected = format!("`{pool}/0` to `{pool}/{}`, the instances of the pool", instances.saturating_sub(1));
             problems.at(path, format!("`{name}`"), &expected, None);
             None
         }

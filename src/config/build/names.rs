@@ -161,7 +161,7 @@ pub(super) struct PoolHardware {
 impl PoolHardware {
     pub(super) fn find(pool: &Pool, path: &str, catalogue: &Catalogue, problems: &mut Problems<'_>) -> Option<Self> {
         let path = format!("{path}.node");
-        let node: Node = find(catalogue, &pool.node, &path, problems)?;
+        let node: Node = find(catalogue, pool.node.as_deref()?, &path, problems)?;
         Some(Self {
             chip: find(catalogue, &node.chip, &path, problems)?,
             scale_up: find(catalogue, &node.scale_up, &path, problems)?,

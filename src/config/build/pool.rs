@@ -69,6 +69,7 @@ impl PoolBuilder<'_> {
                 scenario::Role::Prefill => Role::Prefill,
                 scenario::Role::Decode => Role::Decode,
                 scenario::Role::Mixed => Role::Mixed,
+                scenario::Role::Frontend => return None,
             },
             model: self.model.id,
             instances: self.pool.instances,

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::super::diagnostic::ConfigErrors;
 use super::super::load::Document;
-use super::super::scenario::{Lengths, ScenarioFile, WorkloadEntry};
+use super::super::scenario::{Lengths, Role, ScenarioFile, WorkloadEntry};
 use super::cluster::Parts;
 use crate::units::Count;
 
@@ -77,7 +77,8 @@ fn complete(file: &ScenarioFile, parts: &Parts) -> ScenarioFile {
             choice.hugging_face = None;
         }
     }
-    for (pool, spec) in complete.cluster.pools.iter_mut().zip(&parts.spec.pools) {
+    let engines = complete.cluster.pools.iter_mut().filter(|pool| pool.role != Role::Frontend);
+    for (pool, spec) in engines.zip(&parts.spec.pools) {
         let engine = &mut pool.engine;
         engine.max_num_seqs = Some(spec.engine.max_num_seqs);
         engine.max_num_batched_tokens = Count::new(f64::from(spec.engine.max_num_batched_tokens));

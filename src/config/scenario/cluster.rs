@@ -61,9 +61,10 @@ pub struct Pool {
     /// Which of `models` they serve. Absent: the only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Name of a node profile; `tokenmill list nodes` shows them.
+    /// Name of a node profile; `tokenmill list nodes` shows them. Every pool has one but frontends, which run on the hosts of the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
-    pub node: String,
+    pub node: Option<String>,
     /// How many instances.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub instances: u32,
@@ -79,12 +80,34 @@ pub struct Pool {
     /// Who pays what for the nodes.
     #[serde(default)]
     pub pricing: Pricing,
+    /// Of a frontend: its workers and how long they take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub station: Option<Station>,
+}
+
+/// Workers with one queue. A service takes `per_request + per_prompt_token · prompt tokens + per_output_token · output tokens`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Station {
+    /// Requests that one instance serves at once.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub workers: u32,
+    /// Every request: HTTP, dispatch.
+    #[serde(default = "zero_time")]
+    pub per_request: Duration,
+    /// Each token of its prompt: tokenisation.
+    #[serde(default = "zero_time")]
+    pub per_prompt_token: Duration,
+    /// Each token that it will generate: detokenisation, streaming.
+    #[serde(default = "zero_time")]
+    pub per_output_token: Duration,
 }
 
 /// What an instance does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[schemars(extend("x-aliases" = {"colocated": "mixed", "both": "mixed", "agg": "mixed"}))]
+#[schemars(extend("x-aliases" = {"colocated": "mixed", "both": "mixed", "agg": "mixed", "gateway": "frontend"}))]
 pub enum Role {
     /// Computes prompts and hands the KV cache on.
     Prefill,
@@ -92,6 +115,9 @@ pub enum Role {
     Decode,
     /// Does both.
     Mixed,
+    /// Takes requests in before they are routed: tokenisation, HTTP, dispatch. Requests go to its instances in turn. It runs on the hosts of
+    /// the other pools, and draws and costs nothing of its own.
+    Frontend,
 }
 
 /// How a model is cut over chips. An instance has `tp · dp` chips.

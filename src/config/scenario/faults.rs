@@ -13,7 +13,7 @@ pub struct Fault {
     /// When, since the start of the run.
     pub at: Duration,
     /// Which: `POOL/N`, counted from 0 within its pool.
-    #[schemars(length(min = 3), extend("pattern" = "^.+/[0-9]+$"))]
+    #[schemars(length(min = 1))]
     pub instance: String,
     /// How long it is off. Absent: for good.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -15,7 +15,7 @@ mod workload;
 
 pub use cluster::{
     Affine, Cluster, Engine, KvNetwork, KvOverlap, Network, NetworkOverrides, Parallelism, PerfChoice, Pool, Pricing, Role, Roofline,
-    SiteChoice,
+    SiteChoice, Station,
 };
 pub use faults::{Fault, Retry};
 pub use policies::{Admission, Autoscaler, Policies, PowerPolicy, QueueOrder, Router, RouterByRole, RouterChoice};

@@ -48,7 +48,7 @@ fn several_errors_of_a_file_are_told_at_once() {
        |
     hint: did you mean `tp`?
 
-    error: cluster.pools[1].role: unknown choice `decoder`, expected one of `prefill`, `decode` or `mixed`
+    error: cluster.pools[1].role: unknown choice `decoder`, expected one of `prefill`, `decode`, `mixed` or `frontend`
       --> pd.yaml:20:13
        |
     20 |       role: decoder

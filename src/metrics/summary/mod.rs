@@ -3,7 +3,7 @@
 mod parts;
 mod series;
 
-pub use parts::{ClassSummary, FleetSummary, HandoffSummary, NetworkSummary, PoolOutages, PoolSummary, SloLimits};
+pub use parts::{ClassSummary, FleetSummary, FrontendSummary, HandoffSummary, NetworkSummary, PoolOutages, PoolSummary, SloLimits};
 pub use series::{Cdf, Distributions, PoolTimeline, RunResult, Timeline};
 
 use serde::Serialize;
@@ -56,6 +56,9 @@ pub struct Summary {
     pub pools: Vec<PoolSummary>,
     /// One entry a workload.
     pub classes: Vec<ClassSummary>,
+    /// One entry a frontend; left out where there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub frontends: Vec<FrontendSummary>,
     /// Instances that did not serve all the time; left out where all did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fleet: Option<FleetSummary>,
@@ -245,6 +248,9 @@ pub struct Lifecycle {
     /// Lost to failures of instances; left out where that is nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recovery_ms: Option<f64>,
+    /// In a frontend, waiting or served; left out where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frontend_ms: Option<f64>,
 }
 
 /// Joules by what they were spent on.

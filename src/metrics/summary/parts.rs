@@ -60,6 +60,31 @@ pub struct PoolSummary {
     pub perf: String,
 }
 
+/// One frontend over the measured time.
+#[derive(Debug, Clone, Serialize)]
+pub struct FrontendSummary {
+    /// Name in the scenario.
+    pub name: String,
+    /// Stations.
+    pub instances: u32,
+    /// Requests that one serves at once.
+    pub workers: u32,
+    /// Share of the time of its workers in which they serve.
+    pub utilization: f64,
+    /// Time-weighted mean of requests waiting, in all stations.
+    pub queue_mean: f64,
+    /// Most requests waiting at once.
+    pub queue_peak: u64,
+}
+
+impl FrontendSummary {
+    /// True if requests wait for it, one a station or more, and its workers seldom rest.
+    pub fn is_saturated(&self) -> bool {
+        const SELDOM: f64 = 0.8;
+        self.utilization >= SELDOM && self.queue_mean >= f64::from(self.instances)
+    }
+}
+
 /// Instances that did not serve all the time.
 #[derive(Debug, Clone, Serialize)]
 pub struct FleetSummary {

@@ -19,6 +19,11 @@ pub(in crate::report) fn binding_pool(pools: &[PoolSummary]) -> Option<&PoolSumm
 
 /// What holds requests up, if anything does: the network before the memory that fills while caches wait for it.
 pub(super) fn bottleneck(summary: &Summary) -> Option<String> {
+    if let Some(frontend) = summary.frontends.iter().find(|frontend| frontend.is_saturated()) {
+        let (name, busy) = (shortened(&frontend.name, NAME), percent(frontend.utilization));
+        let waiting = gauge(frontend.queue_mean);
+        return Some(format!("the bottleneck is {name}: its workers are busy {busy} of the time, {waiting} requests wait on average"));
+    }
     if let Some(share) = summary.network.peak_port_utilization.filter(|_| summary.network.is_full()) {
         return Some(format!("the bottleneck is the KV network: its busiest port carries {} of what it can", percent(share)));
     }

@@ -2,6 +2,7 @@
 //!
 //! Owns: order and content of the page. Must not know: files, how charts are drawn.
 
+mod fleet;
 mod provenance;
 mod tables;
 mod tiles;

@@ -6,11 +6,12 @@ use serde::Serialize;
 
 use super::super::answer::{Check, Standing, checks};
 use super::super::number::{NONE, count, duration_ms, duration_s, gauge, grams, limit_ms, number, or_none, percent, share, si, usd};
+use super::fleet;
 use crate::metrics::{ClassSummary, Distribution, Jitter, PoolSummary, Summary};
 
 /// A heading of a row or column and the definition it links to.
 #[derive(Debug, Serialize)]
-struct Heading {
+pub(super) struct Heading {
     text: String,
     definition: Option<&'static str>,
     /// Stands over numbers.
@@ -21,7 +22,7 @@ struct Heading {
 
 /// A cell. Numbers stand at the right, words at the left.
 #[derive(Debug, Serialize)]
-struct Cell {
+pub(super) struct Cell {
     text: String,
     number: bool,
     /// `missed` or `unsure` where a limit is.
@@ -29,20 +30,20 @@ struct Cell {
 }
 
 #[derive(Debug, Serialize)]
-struct Row {
-    heading: Heading,
-    cells: Vec<Cell>,
+pub(super) struct Row {
+    pub(super) heading: Heading,
+    pub(super) cells: Vec<Cell>,
 }
 
 /// A table; `columns` counts the heading of the rows too and is empty where columns need no heading.
 #[derive(Debug, Serialize)]
 pub(super) struct Table {
-    id: &'static str,
-    title: &'static str,
+    pub(super) id: &'static str,
+    pub(super) title: &'static str,
     /// Few columns: it can stand beside another one.
-    small: bool,
-    columns: Vec<Heading>,
-    rows: Vec<Row>,
+    pub(super) small: bool,
+    pub(super) columns: Vec<Heading>,
+    pub(super) rows: Vec<Row>,
 }
 
 fn heading(text: &str, definition: &'static str) -> Heading {
@@ -54,11 +55,11 @@ fn heading(text: &str, definition: &'static str) -> Heading {
     }
 }
 
-fn name(text: &str) -> Heading {
+pub(super) fn name(text: &str) -> Heading {
     heading(text, "")
 }
 
-fn value(text: String) -> Cell {
+pub(super) fn value(text: String) -> Cell {
     Cell { text, number: true, state: None }
 }
 
@@ -66,12 +67,12 @@ fn word(text: &str) -> Cell {
     Cell { text: text.to_owned(), number: false, state: None }
 }
 
-fn headings(columns: &[(&str, &'static str)]) -> Vec<Heading> {
+pub(super) fn headings(columns: &[(&str, &'static str)]) -> Vec<Heading> {
     columns.iter().map(|(text, definition)| heading(text, definition)).collect()
 }
 
 /// Rows of a heading and one value.
-fn pairs(id: &'static str, title: &'static str, rows: Vec<(&str, &'static str, String)>) -> Table {
+pub(super) fn pairs(id: &'static str, title: &'static str, rows: Vec<(&str, &'static str, String)>) -> Table {
     let rows = rows.into_iter().map(|(text, definition, v)| Row { heading: heading(text, definition), cells: vec![value(v)] }).collect();
     Table { id, title, small: true, columns: Vec::new(), rows }
 }
@@ -91,7 +92,8 @@ pub(super) fn tables(summary: &Summary) -> Vec<Table> {
         energy(summary),
         cost(summary),
     ];
-    tables.extend(outages(summary));
+    tables.extend(fleet::frontends(summary));
+    tables.extend(fleet::outages(summary));
     for table in &mut tables {
         if let Some(row) = table.rows.first() {
             for (column, cell) in table.columns.iter_mut().skip(1).zip(&row.cells) {
@@ -255,20 +257,6 @@ fn pool_energy(pools: &[PoolSummary]) -> Table {
         cells.push(value(usd(p.cost_usd)));
         cells
     })
-}
-
-/// Instances that did not serve all the time; `None` where all did.
-fn outages(summary: &Summary) -> Option<Table> {
-    let fleet = summary.fleet.as_ref()?;
-    let mut rows = vec![
-        ("requests hit by failures", "recovery", count(fleet.hit_requests)),
-        ("their recovery", "recovery", or_none(fleet.recovery_ms_mean, duration_ms)),
-    ];
-    for pool in &fleet.pools {
-        let text = format!("{} of {}, off for {}", percent(pool.availability), pool.name, duration_ms(pool.down_s * 1e3));
-        rows.push(("served", "availability", text));
-    }
-    Some(pairs("outages", "Outages", rows))
 }
 
 fn network(summary: &Summary) -> Table {

@@ -43,14 +43,15 @@ pub(super) fn charts(summary: &Summary) -> Result<Vec<Chart>, PlotError> {
 
 fn time(summary: &Summary) -> Shares {
     let l = summary.lifecycle.unwrap_or_default();
-    let mut parts = vec![
+    let mut parts: Vec<Part> = l.frontend_ms.map(|ms| part("frontend", ms, Colour::Teal)).into_iter().collect();
+    parts.extend([
         part("queue", l.queue_ms, Colour::Queue),
         part("prefill", l.prefill_ms, Colour::Prefill),
         part("wait for room on decode", l.reserve_ms, Colour::Reserve),
         part("KV transfer", l.transfer_ms, Colour::Transfer),
         part("wait for decode batch", l.decode_queue_ms, Colour::DecodeQueue),
         part("decode", l.decode_ms, Colour::Decode),
-    ];
+    ]);
     parts.extend(l.recovery_ms.map(|ms| part("recovery from failures", ms, Colour::Brown)));
     Shares {
         id: "time",

@@ -70,6 +70,7 @@ pub fn terminal(input: TerminalInput<'_>, style: Style) -> String {
         screen.latency(summary);
         screen.classes(&summary.classes);
         screen.lines(summary);
+        screen.frontends(summary);
         screen.pools(&summary.pools);
     } else {
         // Without a moment of measured time there is no number to put anywhere.
@@ -256,6 +257,14 @@ impl Screen {
                 format!("{}/h", or_none(c.usd_per_hour, usd)),
             ],
         );
+    }
+
+    fn frontends(&mut self, summary: &Summary) {
+        for (i, frontend) in summary.frontends.iter().take(LIST).enumerate() {
+            let name = shortened(&clean(&frontend.name), 24);
+            let parts = [format!("{name} {} busy", share(frontend.utilization)), format!("queue {}", gauge(frontend.queue_mean))];
+            self.labelled(if i == 0 { "frontends" } else { "" }, &parts);
+        }
     }
 
     fn pools(&mut self, pools: &[PoolSummary]) {

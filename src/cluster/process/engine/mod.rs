@@ -2,5 +2,6 @@
 
 mod batch;
 mod continuous;
+pub(crate) mod station;
 
 pub(crate) use continuous::{finish, form};
