@@ -72,7 +72,7 @@ pub(crate) fn reserve<O: Observer>(world: &mut World<O>, id: InstanceId, slot: S
     instance.traffic.incoming += 1;
     instance.traffic.incoming_blocks += need;
     fleet.loads[id].expect(request);
-    world.touch(id);
+    world.shorten(id);
     true
 }
 

@@ -111,6 +111,18 @@ impl<O: Observer> World<O> {
         }
     }
 
+    /// Less memory is free on an instance that has been brought to the present: its plan is cut where its blocks run out. Nothing else
+    /// that a batch is formed from has changed, so its next boundary is passed over as before.
+    pub(super) fn shorten(&mut self, id: InstanceId) {
+        let instance = &mut self.fleet.instances[id];
+        let planned = instance.flight.planned;
+        let within = instance.batch.decode.iterations_within(instance.kv.free(), planned).saturating_add(1);
+        if within < planned {
+            instance.flight.planned = within;
+            self.schedule_plan(id);
+        }
+    }
+
     /// Completes the iterations of a run that end before the present place in the order of events. At each but one the same batch is formed
     /// again; where the present lies between the end of an iteration and the formation at that instant, the formation is still to come.
     pub(crate) fn catch_up(&mut self, id: InstanceId) {

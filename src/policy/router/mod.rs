@@ -104,13 +104,17 @@ impl RouterKind {
 
 /// The eligible candidate with the smallest signal; ties to the first.
 fn argmin(candidates: &dyn Candidates, signal: impl Fn(usize) -> u64) -> Option<usize> {
+    // Eligibility may take a look into memory and prefix cache, so the least of all is asked alone; mostly it is eligible.
+    let (least, first) = (0..candidates.len()).map(|i| (signal(i), i)).min()?;
+    if candidates.eligible(first) {
+        return Some(first);
+    }
     let mut best: Option<(usize, u64)> = None;
-    for i in 0..candidates.len() {
+    for i in (0..candidates.len()).filter(|&i| i != first) {
         let load = signal(i);
-        // Eligibility may take a look into memory and prefix cache, so it is asked only of those that would be chosen.
         if best.is_none_or(|(_, least)| load < least) && candidates.eligible(i) {
             best = Some((i, load));
-            if load == 0 {
+            if load == least {
                 // No load is lower, and of equals the first wins.
                 break;
             }
