@@ -34,6 +34,12 @@ impl Candidates for Entries<'_> {
     fn pending_tokens(&self, i: usize) -> u64 {
         self.loads[self.all[i].id].pending_tokens()
     }
+    fn least_in_flight(&self) -> Option<usize> {
+        Load::least(self.loads, self.all.iter().map(|entry| entry.id), Load::in_flight)
+    }
+    fn least_pending_tokens(&self) -> Option<usize> {
+        Load::least(self.loads, self.all.iter().map(|entry| entry.id), Load::pending_tokens)
+    }
 }
 
 impl Arrivals {
