@@ -150,6 +150,11 @@ impl Flight {
         run.cost.iterations_within(at.since(run.start).ns(), run.done, run.done + self.planned - 1) - run.done
     }
 
+    /// When the next `n` iterations of the run in flight have ended.
+    pub(super) fn boundary_after(&self, n: u64) -> Option<SimTime> {
+        self.run.as_ref().map(|run| run.boundary(run.done + n))
+    }
+
     /// When the last planned iteration ends.
     pub(super) fn planned_end(&self) -> Option<SimTime> {
         let current = self.current?;

@@ -60,6 +60,7 @@ fn leave_queue<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot, ou
 
 /// Out of a batch: at the end of an iteration at once, in the middle of one when it ends.
 fn leave_batch<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot, outcome: Outcome) {
+    world.catch_up(id);
     world.touch(id);
     if world.fleet.instances[id].is_free() {
         return leave_batch_now(world, id, slot, outcome);
