@@ -30,7 +30,7 @@ pub struct Members {
 #[expect(clippy::large_enum_variant, reason = "copied into a block of observations, never kept in numbers")]
 pub(crate) enum Work {
     /// One iteration: any batch.
-    Single { start: SimTime, end: SimTime },
+    Single,
     /// Iterations of a run of a batch that only decodes.
     Run { start: SimTime, cost: DecodeRun, power: RunPower },
 }
@@ -55,9 +55,9 @@ impl KvBlocks<'_> {
 
     /// Blocks times nanoseconds of what is taken during the first `n` iterations.
     fn taken_ns(&self, durations: &Line, n: u64) -> u128 {
-        let whole = Prefix::of(self.taken);
-        let part = Prefix::of(self.taken.get(..place(n, self.taken.len().max(1))).unwrap_or_default());
-        taken_ns(durations, self.sequences, [whole, part], n)
+        let (sooner, later) = self.taken.split_at(place(n, self.taken.len().max(1)));
+        let part = Prefix::default().after(sooner);
+        taken_ns(durations, self.sequences, [part.after(later), part], n)
     }
 }
 
@@ -79,12 +79,12 @@ impl Prefix {
         self.length += 1;
     }
 
-    fn of(taken: &[u32]) -> Self {
-        let mut prefix = Self::default();
+    /// More residues, by which so many blocks have been taken.
+    fn after(mut self, taken: &[u32]) -> Self {
         for &taken in taken {
-            prefix.push(taken);
+            self.push(taken);
         }
-        prefix
+        self
     }
 }
 
@@ -127,7 +127,7 @@ pub(crate) struct Sums {
     pub(crate) compute_ns: u128,
     pub(crate) memory_ns: u128,
     pub(crate) squared_gaps: u128,
-    /// Blocks that the batch has taken since the run began, times nanoseconds.
+    /// Blocks that the batch has taken since the run began, times nanoseconds; in a segment, of the iterations whose gauges are part of it.
     pub(crate) taken_ns: u128,
 }
 
@@ -167,8 +167,12 @@ pub struct RunSegment<'a> {
     pub members: &'a [Members],
     pub(crate) first: u64,
     pub(crate) end: u64,
+    /// When the first begins and the last ends.
+    pub(crate) span: [SimTime; 2],
     /// The gauges of earlier iterations are an observation of their own.
     pub(crate) gauged_from: u64,
+    /// Duration of the others, ns.
+    pub(crate) gauged_ns: u64,
     pub(crate) work: Work,
     pub(crate) kv: KvBlocks<'a>,
     /// Of all its iterations: what is nearly always read.
@@ -195,14 +199,11 @@ impl RunSegment<'_> {
 
     /// Begin of iteration `n`, which is the end of the one before.
     pub fn boundary(&self, n: u64) -> SimTime {
+        let [begin, end] = self.span;
         match self.work {
-            Work::Single { start, end, .. } => {
-                if n <= self.first {
-                    start
-                } else {
-                    end
-                }
-            }
+            _ if n == self.first => begin,
+            _ if n == self.end => end,
+            Work::Single => end,
             Work::Run { start, ref cost, .. } => start + SimDuration::from_ns(cost.elapsed_ns(n)),
         }
     }
@@ -210,7 +211,7 @@ impl RunSegment<'_> {
     /// Of the iterations from `low`, which begins by `at`: the number after that of the last that ends by `at`.
     pub fn ended_by(&self, at: SimTime, low: u64) -> u64 {
         match self.work {
-            Work::Single { end, .. } => low + u64::from(low < self.end && end <= at),
+            Work::Single => low + u64::from(low < self.end && self.span[1] <= at),
             Work::Run { start, ref cost, .. } => cost.iterations_within(at.since(start).ns(), low, self.end),
         }
     }
@@ -218,9 +219,14 @@ impl RunSegment<'_> {
     /// The gap between two tokens of a sequence that iteration `n` makes is `gaps().at(n)`. It never falls.
     pub fn gaps(&self) -> Line {
         match self.work {
-            Work::Single { start, end, .. } => Line { first: end.since(start).ns() as f64, step: 0.0 },
+            Work::Single => Line { first: self.sums.span_ns as f64, step: 0.0 },
             Work::Run { ref cost, .. } => cost.durations(),
         }
+    }
+
+    /// True of the iterations whose gauges are part of this segment.
+    const fn is_gauged(&self, from: u64, to: u64) -> bool {
+        from == self.gauged_from && to == self.end
     }
 
     const fn is_all(&self, from: u64, to: u64) -> bool {
@@ -232,6 +238,9 @@ impl RunSegment<'_> {
         if self.is_all(from, to) {
             return self.sums.span_ns;
         }
+        if self.is_gauged(from, to) {
+            return self.gauged_ns;
+        }
         self.boundary(to).since(self.boundary(from)).ns()
     }
 
@@ -241,7 +250,7 @@ impl RunSegment<'_> {
             return self.sums.energy;
         }
         match self.work {
-            Work::Single { .. } => of_single(from, to, self.sums.energy, Energy::ZERO),
+            Work::Single => of_single(from, to, self.sums.energy, Energy::ZERO),
             Work::Run { ref power, .. } => power.energy(to) - power.energy(from),
         }
     }
@@ -252,7 +261,7 @@ impl RunSegment<'_> {
             return self.sums.compute_ns;
         }
         match self.work {
-            Work::Single { .. } => of_single(from, to, self.sums.compute_ns, 0),
+            Work::Single => of_single(from, to, self.sums.compute_ns, 0),
             Work::Run { ref cost, .. } => cost.compute_ns(to) - cost.compute_ns(from),
         }
     }
@@ -263,7 +272,7 @@ impl RunSegment<'_> {
             return self.sums.memory_ns;
         }
         match self.work {
-            Work::Single { .. } => of_single(from, to, self.sums.memory_ns, 0),
+            Work::Single => of_single(from, to, self.sums.memory_ns, 0),
             Work::Run { ref cost, .. } => cost.memory_ns(to) - cost.memory_ns(from),
         }
     }
@@ -274,7 +283,7 @@ impl RunSegment<'_> {
             return self.sums.squared_gaps;
         }
         match self.work {
-            Work::Single { .. } => of_single(from, to, self.sums.squared_gaps, 0),
+            Work::Single => of_single(from, to, self.sums.squared_gaps, 0),
             Work::Run { ref cost, .. } => cost.squared_gaps(to) - cost.squared_gaps(from),
         }
     }
@@ -290,7 +299,7 @@ impl RunSegment<'_> {
         if self.kv.taken.is_empty() {
             return held;
         }
-        if self.is_all(from, to) {
+        if self.is_gauged(from, to) {
             return held + self.sums.taken_ns;
         }
         let gaps = self.gaps();

@@ -171,7 +171,11 @@ impl DecodeRun {
     /// It is `Σ f(k)²` of gaps on a line of slope `step` that add up to `T`, not to `F(n)`. Squares and sum must be of the same gaps: half a
     /// nanosecond more in the sum alone would give a hundred equal gaps of 20 ms a standard deviation of 450 ns.
     pub fn squared_gaps(&self, n: u64) -> u128 {
-        let elapsed = self.elapsed_ns(n);
+        self.squared_gaps_in(n, self.elapsed_ns(n))
+    }
+
+    /// The same where `elapsed = elapsed_ns(n)` is known.
+    pub fn squared_gaps_in(&self, n: u64, elapsed: u64) -> u128 {
         if n <= 1 {
             return if n == 0 { 0 } else { u128::from(elapsed) * u128::from(elapsed) };
         }

@@ -42,7 +42,11 @@ impl RunPower {
     /// what [`InstancePower::busy_energy`] is. What lies between two boundaries is the difference, so a run costs the same however it
     /// is cut.
     pub fn energy(&self, n: u64) -> Energy {
-        let elapsed = crate::units::nearest(self.durations.sum(n));
+        self.energy_in(n, crate::units::nearest(self.durations.sum(n)))
+    }
+
+    /// The same where it is known how many nanoseconds they take: `elapsed_ns(n)` of the run.
+    pub fn energy_in(&self, n: u64, elapsed: u64) -> Energy {
         let busy = elapsed as f64;
         self.power.energy_of(self.power.chip.energy_nj(busy, busy.min(self.activity.sum(n))), elapsed)
     }

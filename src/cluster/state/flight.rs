@@ -33,16 +33,21 @@ impl Run {
     /// Sums of the first `n` iterations of a batch of `sequences`. `prefixes`: sums over the first 0, 1, … residues of a turn of the block
     /// size, the last over all.
     pub(super) fn sums(&self, n: u64, sequences: u32, prefixes: &[Prefix]) -> Sums {
-        let durations = self.cost.durations();
-        let prefixes = prefixes.split_last().and_then(|(&whole, parts)| Some([whole, *parts.get(turn(n, parts.len())?)?]));
+        let elapsed = self.cost.elapsed_ns(n);
         Sums {
-            span_ns: self.cost.elapsed_ns(n),
-            energy: self.power.energy(n),
+            span_ns: elapsed,
+            energy: self.power.energy_in(n, elapsed),
             compute_ns: self.cost.compute_ns(n),
             memory_ns: self.cost.memory_ns(n),
-            squared_gaps: self.cost.squared_gaps(n),
-            taken_ns: prefixes.map_or(0, |prefixes| taken_ns(&durations, sequences, prefixes, n)),
+            squared_gaps: self.cost.squared_gaps_in(n, elapsed),
+            taken_ns: self.taken_ns(n, sequences, prefixes),
         }
+    }
+
+    /// Blocks that the batch takes during the first `n` iterations, times nanoseconds.
+    pub(super) fn taken_ns(&self, n: u64, sequences: u32, prefixes: &[Prefix]) -> u128 {
+        let prefixes = prefixes.split_last().and_then(|(&whole, parts)| Some([whole, *parts.get(turn(n, parts.len())?)?]));
+        prefixes.map_or(0, |prefixes| taken_ns(&self.cost.durations(), sequences, prefixes, n))
     }
 
     /// The sums of the instance after the iterations that are done, of which each of the `sequences` bears its part.
