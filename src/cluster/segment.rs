@@ -7,7 +7,7 @@
 use std::ops::Sub;
 
 use super::ids::{InstanceId, PoolId};
-use crate::perf::{DecodeRun, Line};
+use crate::perf::{Line, RunLines};
 use crate::power::{Energy, RunPower};
 use crate::sim::{SimDuration, SimTime};
 use crate::units::nearest_wide;
@@ -27,12 +27,11 @@ pub struct Members {
 
 /// What is done in a segment, and at which boundary how much of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "copied into a block of observations, never kept in numbers")]
 pub(crate) enum Work {
     /// One iteration: any batch.
     Single,
     /// Iterations of a run of a batch that only decodes.
-    Run { start: SimTime, cost: DecodeRun, power: RunPower },
+    Run { start: SimTime, cost: RunLines, power: RunPower },
 }
 
 /// KV blocks that are held while the iterations run.
@@ -220,7 +219,7 @@ impl RunSegment<'_> {
     pub fn gaps(&self) -> Line {
         match self.work {
             Work::Single => Line { first: self.sums.span_ns as f64, step: 0.0 },
-            Work::Run { ref cost, .. } => cost.durations(),
+            Work::Run { ref cost, .. } => cost.durations,
         }
     }
 
@@ -251,7 +250,7 @@ impl RunSegment<'_> {
         }
         match self.work {
             Work::Single => of_single(from, to, self.sums.energy, Energy::ZERO),
-            Work::Run { ref power, .. } => power.energy(to) - power.energy(from),
+            Work::Run { ref cost, ref power, .. } => power.energy(to, cost.elapsed_ns(to)) - power.energy(from, cost.elapsed_ns(from)),
         }
     }
 
