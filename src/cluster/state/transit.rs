@@ -121,7 +121,10 @@ pub(crate) fn activate<O: Observer>(world: &mut World<O>, slot: Slot) {
         return;
     }
     world.touch(receiver);
-    world.settle(receiver);
+    // What it holds was taken when it was reserved; only the prefix cache may change that.
+    if world.fleet.instances[receiver].engine.prefix_caching && !world.requests[slot].ask.prefix.is_empty() {
+        world.settle(receiver);
+    }
     let World { fleet, requests, .. } = world;
     let (instance, request) = (&mut fleet.instances[receiver], &mut requests[slot]);
     request.progress.held = std::mem::take(&mut request.handoff.reserved);
