@@ -233,6 +233,7 @@ impl RunSegment<'_> {
     }
 
     /// Duration of the iterations `from` to before `to`, ns.
+    #[inline]
     pub fn span_ns(&self, from: u64, to: u64) -> u64 {
         if self.is_all(from, to) {
             return self.sums.span_ns;
@@ -277,6 +278,7 @@ impl RunSegment<'_> {
     }
 
     /// Sum of the squares of their gaps, ns².
+    #[inline]
     pub fn squared_gaps(&self, from: u64, to: u64) -> u128 {
         if self.is_all(from, to) {
             return self.sums.squared_gaps;
@@ -293,16 +295,16 @@ impl RunSegment<'_> {
     }
 
     /// Blocks held, times nanoseconds.
+    #[inline]
     pub fn kv_block_ns(&self, from: u64, to: u64) -> u128 {
-        let held = u128::from(self.kv.base) * u128::from(self.span_ns(from, to));
-        if self.kv.taken.is_empty() {
-            return held;
-        }
-        if self.is_gauged(from, to) {
-            return held + self.sums.taken_ns;
-        }
+        let taken_ns = if self.is_gauged(from, to) { self.sums.taken_ns } else { self.taken_ns(from, to) };
+        u128::from(self.kv.base) * u128::from(self.span_ns(from, to)) + taken_ns
+    }
+
+    /// Of these, what the batch has taken since the run began.
+    fn taken_ns(&self, from: u64, to: u64) -> u128 {
         let gaps = self.gaps();
-        held + self.kv.taken_ns(&gaps, to).saturating_sub(self.kv.taken_ns(&gaps, from))
+        self.kv.taken_ns(&gaps, to).saturating_sub(self.kv.taken_ns(&gaps, from))
     }
 }
 

@@ -15,11 +15,11 @@ const TIED_PLACES: f64 = (1u64 << 25) as f64;
 /// Room for any number: at most 20 digits before the point and 9 behind it, and the comma.
 const ROOM: usize = 32;
 
-/// The decimals of 00 to 99.
-const PAIRS: [[u8; 2]; 100] = pairs();
+/// The decimals of 00 to 99, and as many more as make the length a power of two, which costs less to stay below.
+const PAIRS: [[u8; 2]; 128] = pairs();
 
-const fn pairs() -> [[u8; 2]; 100] {
-    let mut pairs = [[b'0'; 2]; 100];
+const fn pairs() -> [[u8; 2]; 128] {
+    let mut pairs = [[b'0'; 2]; 128];
     let mut value = 0u8;
     while value < 100 {
         pairs[value as usize] = [b'0' + value / 10, b'0' + value % 10];
@@ -28,9 +28,20 @@ const fn pairs() -> [[u8; 2]; 100] {
     pairs
 }
 
-/// The last two digits.
-fn pair(value: u64) -> [u8; 2] {
-    PAIRS[(value % 100) as usize]
+/// The two digits of a value below 100.
+const fn pair(value: u32) -> [u8; 2] {
+    PAIRS[(value & 127) as usize]
+}
+
+/// The two halves of a value below 10,000, each below 100.
+const fn halves(value: u32) -> [[u8; 2]; 2] {
+    [pair(value / 100), pair(value % 100)]
+}
+
+/// What is left of a value beyond a multiple of a number that fits into 32 bits.
+#[expect(clippy::cast_possible_truncation, reason = "less than the number")]
+const fn beyond(value: u64, number: u32) -> u32 {
+    (value % number as u64) as u32
 }
 
 /// A line in the making; the memory is reused from line to line.
@@ -102,9 +113,10 @@ impl Line {
         let Some(at) = at else { return self.empty() };
         self.number(|room| {
             let digits = put_whole(room, at.ns() / 1_000_000_000);
-            let part = at.ns() % 1_000_000_000;
-            let [a, b, c, d] = [part / 1_000_000, part / 10_000, part / 100, part].map(pair);
-            let all = [b'.', pair(part / 100_000_000)[1], a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1], b','];
+            let part = beyond(at.ns(), 1_000_000_000);
+            let (high, [c, d]) = (part / 10_000, halves(part % 10_000));
+            let [a, b] = halves(high % 10_000);
+            let all = [b'.', pair(high / 10_000)[1], a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1], b','];
             room[digits..digits + all.len()].copy_from_slice(&all);
             digits + all.len()
         });
@@ -115,9 +127,9 @@ impl Line {
         match span {
             Some(span) if span.ns() < EXACT_MILLIS_NS => self.number(|room| {
                 let mut end = put_whole(room, span.ns() / 1_000_000);
-                let part = span.ns() % 1_000_000;
+                let part = beyond(span.ns(), 1_000_000);
                 if part > 0 {
-                    let [a, b, c] = [part / 10_000, part / 100, part].map(pair);
+                    let (a, [b, c]) = (pair(part / 10_000), halves(part % 10_000));
                     let all = [b'.', a[0], a[1], b[0], b[1], c[0], c[1]];
                     room[end..end + all.len()].copy_from_slice(&all);
                     end += all.len();
@@ -164,15 +176,19 @@ impl Line {
 /// Writes a number to the beginning of the room: how many digits it has.
 #[inline]
 fn put_whole(room: &mut [u8; ROOM], mut value: u64) -> usize {
+    if value < 10 {
+        room[0] = pair(beyond(value, 10))[1];
+        return 1;
+    }
     let digits = value.checked_ilog10().map_or(1, |power| power as usize + 1);
     let mut end = digits.min(20);
     while end >= 2 {
-        room[end - 2..end].copy_from_slice(&pair(value));
+        room[end - 2..end].copy_from_slice(&pair(beyond(value, 100)));
         value /= 100;
         end -= 2;
     }
     if end == 1 {
-        room[0] = pair(value)[1];
+        room[0] = pair(beyond(value, 10))[1];
     }
     digits
 }
