@@ -90,8 +90,8 @@ pub(super) struct RunOptions {
     /// Print nothing but errors.
     #[arg(long, short)]
     pub(super) quiet: bool,
-    /// Most threads busy at once, as many as there are cores if absent: from 2 on, rows of requests are written on one of their own. Results
-    /// never depend on it.
+    /// Most threads busy at once, as many as there are cores if absent: from 2 on, metrics are recorded on one of their own. Results never
+    /// depend on it.
     #[arg(long, value_name = "N", value_parser = threads, allow_negative_numbers = true)]
     pub(super) jobs: Option<usize>,
     #[command(flatten)]

@@ -141,11 +141,23 @@ impl<O: Observer> Cluster<O> {
         // The first event reports at once.
         let mut until_progress = 1;
         self.controllers.schedule(&mut self.world);
+        // When the workload's next request comes, as long as it is known.
+        let mut coming = None;
         loop {
             let now = self.now();
-            let arrival = workload.peek()?.map(|at| arrival_key(at.max(now)));
-            let next = arrival.into_iter().chain(self.next_event()).min();
-            if next.is_none_or(|key| key.at() > now) && self.end_instant(workload)? {
+            let at = match coming {
+                Some(at) => at,
+                None => *coming.insert(workload.peek()?),
+            };
+            let arrival = at.map(|at| arrival_key(at.max(now)));
+            let next = match (arrival, self.next_event()) {
+                (Some(arrival), Some(event)) => Some(arrival.min(event)),
+                (one, other) => one.or(other),
+            };
+            if next.is_none_or(|key| key.at() > now) && self.is_instant_open() {
+                if self.end_instant(workload)? {
+                    coming = None;
+                }
                 continue;
             }
             let Some(key) = next.filter(|key| key.at() <= end) else { break };
@@ -162,6 +174,7 @@ impl<O: Observer> Cluster<O> {
             self.world.calendar.advance(key);
             self.guard.note(key.at())?;
             if arrival == Some(key) {
+                coming = None;
                 if let Some((_, request)) = workload.next()? {
                     self.world.count_event();
                     let slot = moves::arrive(&mut self.world, request)?;
@@ -192,15 +205,17 @@ impl<O: Observer> Cluster<O> {
         Ok(())
     }
 
+    /// True if something is left to do at this instant when it has no events left.
+    fn is_instant_open(&self) -> bool {
+        !self.world.agenda.is_empty() || self.world.has_departed()
+    }
+
     /// The instant has no events left: the agenda is worked off, then the workload hears which requests have left. A client without think
-    /// time sends its next request when the batches of the instant have been formed: no answer crosses a network in no time. False if there
-    /// was nothing to do.
+    /// time sends its next request when the batches of the instant have been formed: no answer crosses a network in no time. True if the
+    /// workload has heard something.
     fn end_instant(&mut self, workload: &mut dyn Workload) -> Result<bool, RunError> {
         if !self.world.agenda.is_empty() {
             self.work_off_agenda()?;
-            return Ok(true);
-        }
-        if !self.world.has_departed() {
             return Ok(false);
         }
         // All batches of the instant have been formed, also those that are passed over.

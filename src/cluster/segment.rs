@@ -7,7 +7,7 @@
 use std::ops::Sub;
 
 use super::ids::{InstanceId, PoolId};
-use crate::perf::{DecodeRun, Line};
+use crate::perf::{Line, RunLines};
 use crate::power::{Energy, RunPower};
 use crate::sim::{SimDuration, SimTime};
 use crate::units::nearest_wide;
@@ -27,12 +27,11 @@ pub struct Members {
 
 /// What is done in a segment, and at which boundary how much of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "copied into a block of observations, never kept in numbers")]
 pub(crate) enum Work {
     /// One iteration: any batch.
-    Single { start: SimTime, end: SimTime },
+    Single,
     /// Iterations of a run of a batch that only decodes.
-    Run { start: SimTime, cost: DecodeRun, power: RunPower },
+    Run { start: SimTime, cost: RunLines, power: RunPower },
 }
 
 /// KV blocks that are held while the iterations run.
@@ -55,9 +54,9 @@ impl KvBlocks<'_> {
 
     /// Blocks times nanoseconds of what is taken during the first `n` iterations.
     fn taken_ns(&self, durations: &Line, n: u64) -> u128 {
-        let whole = Prefix::of(self.taken);
-        let part = Prefix::of(self.taken.get(..place(n, self.taken.len().max(1))).unwrap_or_default());
-        taken_ns(durations, self.sequences, [whole, part], n)
+        let (sooner, later) = self.taken.split_at(place(n, self.taken.len().max(1)));
+        let part = Prefix::default().after(sooner);
+        taken_ns(durations, self.sequences, [part.after(later), part], n)
     }
 }
 
@@ -79,12 +78,12 @@ impl Prefix {
         self.length += 1;
     }
 
-    fn of(taken: &[u32]) -> Self {
-        let mut prefix = Self::default();
+    /// More residues, by which so many blocks have been taken.
+    fn after(mut self, taken: &[u32]) -> Self {
         for &taken in taken {
-            prefix.push(taken);
+            self.push(taken);
         }
-        prefix
+        self
     }
 }
 
@@ -127,7 +126,7 @@ pub(crate) struct Sums {
     pub(crate) compute_ns: u128,
     pub(crate) memory_ns: u128,
     pub(crate) squared_gaps: u128,
-    /// Blocks that the batch has taken since the run began, times nanoseconds.
+    /// Blocks that the batch has taken since the run began, times nanoseconds; in a segment, of the iterations whose gauges are part of it.
     pub(crate) taken_ns: u128,
 }
 
@@ -167,8 +166,12 @@ pub struct RunSegment<'a> {
     pub members: &'a [Members],
     pub(crate) first: u64,
     pub(crate) end: u64,
+    /// When the first begins and the last ends.
+    pub(crate) span: [SimTime; 2],
     /// The gauges of earlier iterations are an observation of their own.
     pub(crate) gauged_from: u64,
+    /// Duration of the others, ns.
+    pub(crate) gauged_ns: u64,
     pub(crate) work: Work,
     pub(crate) kv: KvBlocks<'a>,
     /// Of all its iterations: what is nearly always read.
@@ -195,14 +198,11 @@ impl RunSegment<'_> {
 
     /// Begin of iteration `n`, which is the end of the one before.
     pub fn boundary(&self, n: u64) -> SimTime {
+        let [begin, end] = self.span;
         match self.work {
-            Work::Single { start, end, .. } => {
-                if n <= self.first {
-                    start
-                } else {
-                    end
-                }
-            }
+            _ if n == self.first => begin,
+            _ if n == self.end => end,
+            Work::Single => end,
             Work::Run { start, ref cost, .. } => start + SimDuration::from_ns(cost.elapsed_ns(n)),
         }
     }
@@ -210,7 +210,7 @@ impl RunSegment<'_> {
     /// Of the iterations from `low`, which begins by `at`: the number after that of the last that ends by `at`.
     pub fn ended_by(&self, at: SimTime, low: u64) -> u64 {
         match self.work {
-            Work::Single { end, .. } => low + u64::from(low < self.end && end <= at),
+            Work::Single => low + u64::from(low < self.end && self.span[1] <= at),
             Work::Run { start, ref cost, .. } => cost.iterations_within(at.since(start).ns(), low, self.end),
         }
     }
@@ -218,9 +218,14 @@ impl RunSegment<'_> {
     /// The gap between two tokens of a sequence that iteration `n` makes is `gaps().at(n)`. It never falls.
     pub fn gaps(&self) -> Line {
         match self.work {
-            Work::Single { start, end, .. } => Line { first: end.since(start).ns() as f64, step: 0.0 },
-            Work::Run { ref cost, .. } => cost.durations(),
+            Work::Single => Line { first: self.sums.span_ns as f64, step: 0.0 },
+            Work::Run { ref cost, .. } => cost.durations,
         }
+    }
+
+    /// True of the iterations whose gauges are part of this segment.
+    const fn is_gauged(&self, from: u64, to: u64) -> bool {
+        from == self.gauged_from && to == self.end
     }
 
     const fn is_all(&self, from: u64, to: u64) -> bool {
@@ -228,9 +233,13 @@ impl RunSegment<'_> {
     }
 
     /// Duration of the iterations `from` to before `to`, ns.
+    #[inline]
     pub fn span_ns(&self, from: u64, to: u64) -> u64 {
         if self.is_all(from, to) {
             return self.sums.span_ns;
+        }
+        if self.is_gauged(from, to) {
+            return self.gauged_ns;
         }
         self.boundary(to).since(self.boundary(from)).ns()
     }
@@ -241,8 +250,8 @@ impl RunSegment<'_> {
             return self.sums.energy;
         }
         match self.work {
-            Work::Single { .. } => of_single(from, to, self.sums.energy, Energy::ZERO),
-            Work::Run { ref power, .. } => power.energy(to) - power.energy(from),
+            Work::Single => of_single(from, to, self.sums.energy, Energy::ZERO),
+            Work::Run { ref cost, ref power, .. } => power.energy(to, cost.elapsed_ns(to)) - power.energy(from, cost.elapsed_ns(from)),
         }
     }
 
@@ -252,7 +261,7 @@ impl RunSegment<'_> {
             return self.sums.compute_ns;
         }
         match self.work {
-            Work::Single { .. } => of_single(from, to, self.sums.compute_ns, 0),
+            Work::Single => of_single(from, to, self.sums.compute_ns, 0),
             Work::Run { ref cost, .. } => cost.compute_ns(to) - cost.compute_ns(from),
         }
     }
@@ -263,18 +272,19 @@ impl RunSegment<'_> {
             return self.sums.memory_ns;
         }
         match self.work {
-            Work::Single { .. } => of_single(from, to, self.sums.memory_ns, 0),
+            Work::Single => of_single(from, to, self.sums.memory_ns, 0),
             Work::Run { ref cost, .. } => cost.memory_ns(to) - cost.memory_ns(from),
         }
     }
 
     /// Sum of the squares of their gaps, ns².
+    #[inline]
     pub fn squared_gaps(&self, from: u64, to: u64) -> u128 {
         if self.is_all(from, to) {
             return self.sums.squared_gaps;
         }
         match self.work {
-            Work::Single { .. } => of_single(from, to, self.sums.squared_gaps, 0),
+            Work::Single => of_single(from, to, self.sums.squared_gaps, 0),
             Work::Run { ref cost, .. } => cost.squared_gaps(to) - cost.squared_gaps(from),
         }
     }
@@ -285,16 +295,16 @@ impl RunSegment<'_> {
     }
 
     /// Blocks held, times nanoseconds.
+    #[inline]
     pub fn kv_block_ns(&self, from: u64, to: u64) -> u128 {
-        let held = u128::from(self.kv.base) * u128::from(self.span_ns(from, to));
-        if self.kv.taken.is_empty() {
-            return held;
-        }
-        if self.is_all(from, to) {
-            return held + self.sums.taken_ns;
-        }
+        let taken_ns = if self.is_gauged(from, to) { self.sums.taken_ns } else { self.taken_ns(from, to) };
+        u128::from(self.kv.base) * u128::from(self.span_ns(from, to)) + taken_ns
+    }
+
+    /// Of these, what the batch has taken since the run began.
+    fn taken_ns(&self, from: u64, to: u64) -> u128 {
         let gaps = self.gaps();
-        held + self.kv.taken_ns(&gaps, to).saturating_sub(self.kv.taken_ns(&gaps, from))
+        self.kv.taken_ns(&gaps, to).saturating_sub(self.kv.taken_ns(&gaps, from))
     }
 }
 

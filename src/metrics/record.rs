@@ -41,6 +41,13 @@ impl ClassRecord {
             tpot_met: 0,
         }
     }
+
+    /// Makes the values ready to be looked up.
+    pub(super) fn sort(&mut self) {
+        for values in [&mut self.ttft, &mut self.ttst, &mut self.tpot, &mut self.itl, &mut self.e2e, &mut self.request_std] {
+            values.sort();
+        }
+    }
 }
 
 /// What is kept of one pool.

@@ -76,7 +76,9 @@ fn jitter(gaps: Option<Distribution>, spread: &Values) -> Jitter {
 
 impl<S: RequestSink> Recorder<S> {
     /// The result of the run but for money, provenance and warnings, which others add.
-    pub fn result(&self, facts: &RunFacts) -> RunResult {
+    pub fn result(&mut self, facts: &RunFacts) -> RunResult {
+        self.classes.iter_mut().for_each(ClassRecord::sort);
+        self.transfers.sort();
         let measured_s = facts.end.since(self.warmup).as_secs_f64();
         let requests = self.counts();
         let energy = self.energy(facts, measured_s);

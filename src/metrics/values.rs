@@ -1,5 +1,7 @@
 //! Collections of durations: exact while they are few, a histogram once they are many, so that memory stays bounded.
 
+use std::borrow::Cow;
+
 use super::buckets::Buckets;
 use super::summary::Distribution;
 use crate::perf::Line;
@@ -98,6 +100,11 @@ impl Values {
         self.spread = Some(spread);
     }
 
+    /// Puts the values that are kept one by one in order, so that looking them up again and again does not sort them every time.
+    pub(super) fn sort(&mut self) {
+        self.exact.sort_unstable();
+    }
+
     /// Adds another collection.
     pub(super) fn merge(&mut self, other: &Self) {
         if other.count == 0 {
@@ -170,8 +177,10 @@ impl Values {
             }
             return;
         }
-        let mut sorted = self.exact.clone();
-        sorted.sort_unstable();
+        let mut sorted = Cow::Borrowed(&self.exact);
+        if !sorted.is_sorted() {
+            sorted.to_mut().sort_unstable();
+        }
         for place in fractions {
             *place = sorted.get(nearest_rank(sorted.len(), *place)).copied().map_or(f64::NAN, |ns| ns as f64);
         }

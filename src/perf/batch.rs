@@ -106,9 +106,6 @@ impl Line {
 
 /// A run of decode iterations of one unchanged batch. Iteration `j` (from 0) costs `first + j · step`, for `j < iterations`; neither is
 /// negative.
-///
-/// What the first `n` iterations add up to is a closed form of `n`, rounded once, 0 at `n = 0` and never decreasing. The amount between two
-/// boundaries is the difference of the two forms, so that amounts add up exactly however a run is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct DecodeRun {
     /// Cost of iteration 0.
@@ -135,16 +132,35 @@ impl DecodeRun {
         Line { first: self.first.memory_ns, step: self.step.memory_ns }
     }
 
+    /// What the sums of the run follow from.
+    pub const fn lines(&self) -> RunLines {
+        RunLines { durations: self.durations(), compute: self.compute(), memory: self.memory() }
+    }
+}
+
+/// What the first `n` iterations of a [`DecodeRun`] add up to: a closed form of `n`, rounded once, 0 at `n = 0` and never decreasing. The
+/// amount between two boundaries is the difference of the two forms, so that amounts add up exactly however a run is cut.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RunLines {
+    /// Durations of the iterations, nanoseconds.
+    pub durations: Line,
+    /// Their `compute_ns`.
+    pub compute: Line,
+    /// Their `memory_ns`.
+    pub memory: Line,
+}
+
+impl RunLines {
     /// Nanoseconds from the start of the run to the end of its first `n` iterations: `round(F(n))` with
     /// `F(n) = n·first + n·(n−1)/2·step`.
     pub fn elapsed_ns(&self, n: u64) -> u64 {
-        nearest(self.durations().sum(n))
+        nearest(self.durations.sum(n))
     }
 
     /// The largest `n` of `low..=high` with `elapsed_ns(n) ≤ ns`, which must hold at `low`.
     pub fn iterations_within(&self, ns: u64, low: u64, high: u64) -> u64 {
         // The positive root of step/2 · n² + (first − step/2) · n − ns, in the form that does not cancel.
-        let Line { first, step } = self.durations();
+        let Line { first, step } = self.durations;
         let linear = first - 0.5 * step;
         let root = 2.0 * ns as f64 / (linear + (linear * linear + 2.0 * step * ns as f64).sqrt());
         first_where(root + 1.0, low + 1, high + 1, |n| self.elapsed_ns(n) > ns) - 1
@@ -153,17 +169,17 @@ impl DecodeRun {
     /// The gap between tokens that iteration `n` makes, to the nearest nanosecond. Differences of [`elapsed_ns`](Self::elapsed_ns)
     /// alternate by one around it; this one never decreases, so that equal gaps follow each other.
     pub fn gap_ns(&self, n: u64) -> u64 {
-        self.durations().at(n)
+        self.durations.at(n)
     }
 
     /// Arithmetic of the first `n` iterations, as time at the chips' peaks, nanoseconds: `round(n·first + n·(n−1)/2·step)`.
     pub fn compute_ns(&self, n: u64) -> u128 {
-        nearest_wide(self.compute().sum(n))
+        nearest_wide(self.compute.sum(n))
     }
 
     /// The same of their memory traffic.
     pub fn memory_ns(&self, n: u64) -> u128 {
-        nearest_wide(self.memory().sum(n))
+        nearest_wide(self.memory.sum(n))
     }
 
     /// Sum of the squares of the first `n` gaps, ns²: with `T = elapsed_ns(n)`, `round(T²/n + step²·n·(n²−1)/12)`.
@@ -171,11 +187,15 @@ impl DecodeRun {
     /// It is `Σ f(k)²` of gaps on a line of slope `step` that add up to `T`, not to `F(n)`. Squares and sum must be of the same gaps: half a
     /// nanosecond more in the sum alone would give a hundred equal gaps of 20 ms a standard deviation of 450 ns.
     pub fn squared_gaps(&self, n: u64) -> u128 {
-        let elapsed = self.elapsed_ns(n);
+        self.squared_gaps_in(n, self.elapsed_ns(n))
+    }
+
+    /// The same where `elapsed = elapsed_ns(n)` is known.
+    pub fn squared_gaps_in(&self, n: u64, elapsed: u64) -> u128 {
         if n <= 1 {
             return if n == 0 { 0 } else { u128::from(elapsed) * u128::from(elapsed) };
         }
-        let (n, elapsed, step) = (n as f64, elapsed as f64, self.step.duration_ns);
+        let (n, elapsed, step) = (n as f64, elapsed as f64, self.durations.step);
         nearest_wide(elapsed * elapsed / n + step * step * (n * (n * n - 1.0) / 12.0))
     }
 }
@@ -200,30 +220,36 @@ mod tests {
     fn sums_are_those_of_a_line_worked_by_hand() {
         // 10, 13, 16, 19 ns: 58; squares 100 + 169 + 256 + 361 = 886; a tenth is 5.8, seven tenths 40.6.
         let run = run(10.0, 3.0);
-        assert_eq!((run.elapsed_ns(4), run.squared_gaps(4), run.compute_ns(4), run.memory_ns(4)), (58, 886, 6, 41));
-        assert_eq!([0, 1, 2, 3].map(|n| run.gap_ns(n)), [10, 13, 16, 19]);
-        assert_eq!((run.elapsed_ns(0), run.squared_gaps(0), run.compute_ns(0), run.memory_ns(0)), (0, 0, 0, 0));
+        assert_eq!(
+            (run.lines().elapsed_ns(4), run.lines().squared_gaps(4), run.lines().compute_ns(4), run.lines().memory_ns(4)),
+            (58, 886, 6, 41)
+        );
+        assert_eq!([0, 1, 2, 3].map(|n| run.lines().gap_ns(n)), [10, 13, 16, 19]);
+        assert_eq!(
+            (run.lines().elapsed_ns(0), run.lines().squared_gaps(0), run.lines().compute_ns(0), run.lines().memory_ns(0)),
+            (0, 0, 0, 0)
+        );
     }
 
     #[test]
     fn one_gap_squares_exactly_and_squares_of_many_outgrow_64_bits() {
-        assert_eq!(run(3_000_000_001.4, 0.0).squared_gaps(1), 3_000_000_001 * 3_000_000_001);
+        assert_eq!(run(3_000_000_001.4, 0.0).lines().squared_gaps(1), 3_000_000_001 * 3_000_000_001);
         // A million of a thousand seconds: 33 years.
-        approx::assert_relative_eq!(run(1e12, 1.0).squared_gaps(1 << 20) as f64, 1.048_576e30, max_relative = 1e-5);
+        approx::assert_relative_eq!(run(1e12, 1.0).lines().squared_gaps(1 << 20) as f64, 1.048_576e30, max_relative = 1e-5);
     }
 
     #[test]
     fn equal_gaps_that_are_not_whole_have_no_spread_to_speak_of() {
         // A plain Σ f² beside a sum that is rounded would show 450 ns.
         let run = run(20_000_000.005, 0.0);
-        assert!(std(100, run.elapsed_ns(100), run.squared_gaps(100)) < 1.0);
+        assert!(std(100, run.lines().elapsed_ns(100), run.lines().squared_gaps(100)) < 1.0);
     }
 
     proptest! {
         #[test]
         fn forms_never_decrease_and_are_the_sums_they_stand_for(first in 1.0f64..1e9, step in prop_oneof![Just(0.0), 0.0f64..1e5], n in 0u64..5000) {
             let run = run(first, step);
-            let forms = |n| [run.elapsed_ns(n).into(), run.compute_ns(n), run.memory_ns(n), run.squared_gaps(n)];
+            let forms = |n| [run.lines().elapsed_ns(n).into(), run.lines().compute_ns(n), run.lines().memory_ns(n), run.lines().squared_gaps(n)];
             for (before, after) in forms(n).into_iter().zip(forms(n + 1)) {
                 prop_assert!(before <= after);
             }
@@ -234,31 +260,31 @@ mod tests {
             // Squares are of gaps that add up to whole nanoseconds: half of one more or less, times the mean gap, twice.
             let squares = sum(&|d| d * d);
             let mean = run.durations().value(n);
-            prop_assert!((run.squared_gaps(n) as f64 - squares).abs() <= 1.0 + mean + 1e-10 * squares);
+            prop_assert!((run.lines().squared_gaps(n) as f64 - squares).abs() <= 1.0 + mean + 1e-10 * squares);
         }
 
         #[test]
         fn a_run_is_inverted_at_every_boundary(first in 1.0f64..1e6, step in prop_oneof![Just(0.0), 0.0f64..1e3], n in 1u64..5000, more in 0u64..100) {
             let run = run(first, step);
-            let end = run.elapsed_ns(n);
-            prop_assert_eq!(run.iterations_within(end, 0, n + more).max(n), run.iterations_within(end, 0, n + more));
-            prop_assert!(run.elapsed_ns(run.iterations_within(end, 0, n + more)) <= end);
-            prop_assert!(run.iterations_within(end - 1, 0, n + more) < n || run.elapsed_ns(n - 1) == end);
-            prop_assert_eq!(run.iterations_within(u64::MAX / 4, 0, n), n);
+            let end = run.lines().elapsed_ns(n);
+            prop_assert_eq!(run.lines().iterations_within(end, 0, n + more).max(n), run.lines().iterations_within(end, 0, n + more));
+            prop_assert!(run.lines().elapsed_ns(run.lines().iterations_within(end, 0, n + more)) <= end);
+            prop_assert!(run.lines().iterations_within(end - 1, 0, n + more) < n || run.lines().elapsed_ns(n - 1) == end);
+            prop_assert_eq!(run.lines().iterations_within(u64::MAX / 4, 0, n), n);
         }
 
         #[test]
         fn squares_grow_far_out_and_from_the_shortest_gaps(first in 1.0f64..4.0, step in prop_oneof![Just(0.0), 0.0f64..1e-3], n in 0u64..1 << 24) {
             let run = run(first, step);
-            prop_assert!(run.squared_gaps(n) <= run.squared_gaps(n + 1));
-            prop_assert!(run.gap_ns(n) <= run.gap_ns(n + 1));
+            prop_assert!(run.lines().squared_gaps(n) <= run.lines().squared_gaps(n + 1));
+            prop_assert!(run.lines().gap_ns(n) <= run.lines().gap_ns(n + 1));
         }
 
         #[test]
         fn a_part_of_a_run_has_the_spread_of_its_gaps(first in 1e5f64..1e8, step in 0.0f64..1e3, from in 0u64..2000, n in 2u64..500) {
             let run = run(first, step);
             let (sum, squares) =
-                (run.elapsed_ns(from + n) - run.elapsed_ns(from), run.squared_gaps(from + n) - run.squared_gaps(from));
+                (run.lines().elapsed_ns(from + n) - run.lines().elapsed_ns(from), run.lines().squared_gaps(from + n) - run.lines().squared_gaps(from));
             let exact = step * ((n * n - 1) as f64 / 12.0).sqrt();
             let off = step * (from + n) as f64;
             prop_assert!((std(n, sum, squares) - exact).abs() <= 20.0 + off.sqrt() * 2.0 + 1e-3 * exact, "{} {}", std(n, sum, squares), exact);

@@ -14,7 +14,7 @@ mod roofline;
 
 pub use affine::{Activity, Affine, AffineParameters};
 pub use basis::{Basis, OwnFigure};
-pub use batch::{BatchShape, DecodeRun, IterationCost, Line};
+pub use batch::{BatchShape, DecodeRun, IterationCost, Line, RunLines};
 pub use error::PerfError;
 pub use memory::{DEFAULT_BLOCK_SIZE, DEFAULT_GPU_MEMORY_UTILIZATION, KvCapacity, MemoryParameters, kv_capacity};
 pub use parallelism::Parallelism;

@@ -15,8 +15,20 @@ pub(super) fn to_pj(nj: f64) -> u128 {
     nearest_wide(nj * PJ_PER_NJ)
 }
 
+/// As a float.
+fn float(pj: u128) -> f64 {
+    u64::try_from(pj).map_or_else(|_| wide(pj), |pj| pj as f64)
+}
+
+/// Converting 128 bits takes several times as long as 64: out of line, or it would be done for nothing first.
+#[cold]
+#[inline(never)]
+fn wide(pj: u128) -> f64 {
+    pj as f64
+}
+
 fn joules(pj: u128) -> f64 {
-    u64::try_from(pj).map_or(pj as f64, |pj| pj as f64) / PJ_PER_J
+    float(pj) / PJ_PER_J
 }
 
 /// An amount of energy at two boundaries, in whole picojoules. `u128` holds 10^26 J.
@@ -54,9 +66,8 @@ impl Energy {
 }
 
 fn portion(all: u128, share: f64) -> u128 {
-    let float = u64::try_from(all).map_or(all as f64, |all| all as f64);
     // Rounding to f64 may have gone up.
-    nearest_wide(float * share.clamp(0.0, 1.0)).min(all)
+    nearest_wide(float(all) * share.clamp(0.0, 1.0)).min(all)
 }
 
 impl Add for Energy {

@@ -16,7 +16,6 @@ const SAME: f64 = 1e-12;
 /// how many that is so, and a run is to be cut there.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RunPower {
-    durations: Line,
     activity: Line,
     iterations: u64,
     power: InstanceLaw,
@@ -29,7 +28,7 @@ impl RunPower {
         let activity = |compute_ns, memory_ns| power.chip().activity_ns(compute_ns, memory_ns);
         let activity = Line { first: activity(compute.first, memory.first), step: activity(compute.step, memory.step) };
         let durations = run.durations();
-        Self { durations, activity, iterations: same_side(&durations, &activity, run.iterations), power: power.law() }
+        Self { activity, iterations: same_side(&durations, &activity, run.iterations), power: power.law() }
     }
 
     /// For how many iterations of the run, counted from its first, the form holds: at least 1, at most all of them. The next one is on the
@@ -40,9 +39,8 @@ impl RunPower {
 
     /// Energy of the first `n` iterations of a run, rounded once, to the picojoule: nothing at `n = 0`, never decreasing, and for `n = 1`
     /// what [`InstancePower::busy_energy`] is. What lies between two boundaries is the difference, so a run costs the same however it
-    /// is cut.
-    pub fn energy(&self, n: u64) -> Energy {
-        let elapsed = crate::units::nearest(self.durations.sum(n));
+    /// is cut. `elapsed`: how many nanoseconds they take, `elapsed_ns(n)` of the run.
+    pub fn energy(&self, n: u64, elapsed: u64) -> Energy {
         let busy = elapsed as f64;
         self.power.energy_of(self.power.chip.energy_nj(busy, busy.min(self.activity.sum(n))), elapsed)
     }
@@ -90,7 +88,7 @@ mod tests {
     /// The sum of what the iterations take one by one.
     fn one_by_one(run: &DecodeRun, n: u64) -> Energy {
         (0..n).fold(Energy::ZERO, |sum, k| {
-            let span = SimDuration::from_ns(run.elapsed_ns(k + 1) - run.elapsed_ns(k));
+            let span = SimDuration::from_ns(run.lines().elapsed_ns(k + 1) - run.lines().elapsed_ns(k));
             sum + power().busy_energy(span, run.compute().value(k), run.memory().value(k))
         })
     }
@@ -100,7 +98,7 @@ mod tests {
         // 10, 11 and 12 ms with 1 ms of arithmetic and 5, 6, 7 ms of traffic: activity 3 · 2 + 0.6 · 18 = 16.8 ms of 33 ms.
         // Four chips: 4 · (200 W · 33 ms + 500 W · 16.8 ms) = 60 J; IT 60 · 1.125 + 800 W · 33 ms = 93.9 J.
         let run = run([10e6, 1e6, 5e6], [1e6, 0.0, 1e6], 100);
-        let energy = RunPower::new(&power(), &run).energy(3);
+        let energy = RunPower::new(&power(), &run).energy(3, 33_000_000);
         assert_eq!((energy.chip_pj, energy.it_pj), (60_000_000_000_000, 93_900_000_000_000));
     }
 
@@ -129,9 +127,9 @@ mod tests {
         fn one_iteration_takes_what_it_takes_alone(first in costs(1e9)) {
             let run = run(first, [0.0; 3], 1);
             let power = power();
-            let span = SimDuration::from_ns(run.elapsed_ns(1));
-            prop_assert_eq!(RunPower::new(&power, &run).energy(1), power.busy_energy(span, first[1], first[2]));
-            prop_assert_eq!(RunPower::new(&power, &run).energy(0), Energy::ZERO);
+            let span = SimDuration::from_ns(run.lines().elapsed_ns(1));
+            prop_assert_eq!(RunPower::new(&power, &run).energy(1, span.ns()), power.busy_energy(span, first[1], first[2]));
+            prop_assert_eq!(RunPower::new(&power, &run).energy(0, 0), Energy::ZERO);
         }
 
         #[test]
@@ -139,16 +137,17 @@ mod tests {
             let run = run(first, step, n);
             let of = RunPower::new(&power(), &run);
             let n = of.iterations();
-            let (whole, sum) = (of.energy(n), one_by_one(&run, n));
+            let (whole, sum) = (of.energy(n, run.lines().elapsed_ns(n)), one_by_one(&run, n));
             assert_relative_eq!(whole.chip_j(), sum.chip_j(), max_relative = 1e-9);
             assert_relative_eq!(whole.it_j(), sum.it_j(), max_relative = 1e-9);
         }
 
         #[test]
         fn energy_never_decreases(first in costs(1e3), step in costs(1e1), from in 0u64..1 << 24) {
-            let of = RunPower::new(&power(), &run(first, step, 1 << 24));
+            let run = run(first, step, 1 << 24);
+            let (of, lines) = (RunPower::new(&power(), &run), run.lines());
             for n in from..from + 100 {
-                let (before, after) = (of.energy(n), of.energy(n + 1));
+                let [before, after] = [n, n + 1].map(|n| of.energy(n, lines.elapsed_ns(n)));
                 prop_assert!(before.chip_pj <= after.chip_pj && before.it_pj <= after.it_pj);
             }
         }

@@ -2,8 +2,6 @@
 //!
 //! Owns: the digits. Must not know: which columns there are.
 
-use std::io::Write;
-
 use crate::sim::{SimDuration, SimTime};
 
 /// From here on a millisecond count in nanosecond steps is finer than an `f64` (2³³ ms, 99 days): neighbours share one value, and the
@@ -14,39 +12,86 @@ const EXACT_MILLIS_NS: u64 = (1 << 33) * 1_000_000;
 /// lies in no such middle. In the middle `Display` takes the upper decimal and `zmij` the even one.
 const TIED_PLACES: f64 = (1u64 << 25) as f64;
 
+/// Room for any number: at most 20 digits before the point and 9 behind it, and the comma.
+const ROOM: usize = 32;
+
+/// The decimals of 00 to 99, and as many more as make the length a power of two, which costs less to stay below.
+const PAIRS: [[u8; 2]; 128] = pairs();
+
+const fn pairs() -> [[u8; 2]; 128] {
+    let mut pairs = [[b'0'; 2]; 128];
+    let mut value = 0u8;
+    while value < 100 {
+        pairs[value as usize] = [b'0' + value / 10, b'0' + value % 10];
+        value += 1;
+    }
+    pairs
+}
+
+/// The two digits of a value below 100.
+const fn pair(value: u32) -> [u8; 2] {
+    PAIRS[(value & 127) as usize]
+}
+
+/// The two halves of a value below 10,000, each below 100.
+const fn halves(value: u32) -> [[u8; 2]; 2] {
+    [pair(value / 100), pair(value % 100)]
+}
+
+/// What is left of a value beyond a multiple of a number that fits into 32 bits.
+#[expect(clippy::cast_possible_truncation, reason = "less than the number")]
+const fn beyond(value: u64, number: u32) -> u32 {
+    (value % number as u64) as u32
+}
+
 /// A line in the making; the memory is reused from line to line.
 #[derive(Debug, Default)]
-pub(super) struct Line(Vec<u8>);
+pub(super) struct Line {
+    bytes: Vec<u8>,
+    /// Of these, how many belong to the line.
+    length: usize,
+}
 
 impl Line {
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.length = 0;
     }
 
     /// The line with its end. At least one field comes before.
     pub(super) fn finished(&mut self) -> &[u8] {
-        if let Some(last) = self.0.last_mut() {
+        let line = self.bytes.get_mut(..self.length).unwrap_or_default();
+        if let Some(last) = line.last_mut() {
             *last = b'\n';
         }
-        &self.0
+        line
     }
 
     /// A field that is in the form of CSV already.
     pub(super) fn text(&mut self, text: &[u8]) {
-        self.0.extend_from_slice(text);
-        self.0.push(b',');
-    }
-
-    pub(super) fn flag(&mut self, value: Option<bool>) {
-        self.text(match value {
-            Some(true) => b"1",
-            Some(false) => b"0",
-            None => b"",
+        self.end(|bytes| {
+            if bytes.len() <= text.len() {
+                return None;
+            }
+            let (field, rest) = bytes.split_at_mut(text.len());
+            field.copy_from_slice(text);
+            rest[0] = b',';
+            Some(text.len() + 1)
         });
     }
 
+    pub(super) fn flag(&mut self, value: Option<bool>) {
+        match value {
+            Some(value) => self.whole(value.into()),
+            None => self.empty(),
+        }
+    }
+
     pub(super) fn whole(&mut self, value: u64) {
-        self.text(itoa::Buffer::new().format(value).as_bytes());
+        self.number(|room| {
+            let digits = put_whole(room, value);
+            room[digits] = b',';
+            digits + 1
+        });
     }
 
     /// A value in the shortest decimal form that reads back to the same bits.
@@ -56,8 +101,8 @@ impl Line {
         let alike = (value * TIED_PLACES).fract().abs() > 0.0;
         let text = if alike { buffer.format_finite(value) } else { "e" };
         if text.contains('e') {
-            // `Display` knows no exponents. Writing to memory cannot fail.
-            let _ = write!(self.0, "{value},");
+            // `Display` knows no exponents.
+            self.text(value.to_string().as_bytes());
         } else {
             self.text(text.as_bytes());
         }
@@ -65,32 +110,87 @@ impl Line {
 
     /// In seconds with nine digits: whole nanoseconds.
     pub(super) fn seconds(&mut self, at: Option<SimTime>) {
-        if let Some(at) = at {
-            self.0.extend_from_slice(itoa::Buffer::new().format(at.ns() / 1_000_000_000).as_bytes());
-            self.0.push(b'.');
-            // The digit in front keeps the zeros.
-            self.0.extend_from_slice(&itoa::Buffer::new().format(1_000_000_000 + at.ns() % 1_000_000_000).as_bytes()[1..]);
-        }
-        self.0.push(b',');
+        let Some(at) = at else { return self.empty() };
+        self.number(|room| {
+            let digits = put_whole(room, at.ns() / 1_000_000_000);
+            let part = beyond(at.ns(), 1_000_000_000);
+            let (high, [c, d]) = (part / 10_000, halves(part % 10_000));
+            let [a, b] = halves(high % 10_000);
+            let all = [b'.', pair(high / 10_000)[1], a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1], b','];
+            room[digits..digits + all.len()].copy_from_slice(&all);
+            digits + all.len()
+        });
     }
 
     /// In milliseconds with as many digits as it has.
     pub(super) fn millis(&mut self, span: Option<SimDuration>) {
         match span {
-            Some(span) if span.ns() < EXACT_MILLIS_NS => {
-                self.0.extend_from_slice(itoa::Buffer::new().format(span.ns() / 1_000_000).as_bytes());
-                let mut buffer = itoa::Buffer::new();
-                let part = buffer.format(1_000_000 + span.ns() % 1_000_000)[1..].trim_end_matches('0');
-                if !part.is_empty() {
-                    self.0.push(b'.');
-                    self.0.extend_from_slice(part.as_bytes());
+            Some(span) if span.ns() < EXACT_MILLIS_NS => self.number(|room| {
+                let mut end = put_whole(room, span.ns() / 1_000_000);
+                let part = beyond(span.ns(), 1_000_000);
+                if part > 0 {
+                    let (a, [b, c]) = (pair(part / 10_000), halves(part % 10_000));
+                    let all = [b'.', a[0], a[1], b[0], b[1], c[0], c[1]];
+                    room[end..end + all.len()].copy_from_slice(&all);
+                    end += all.len();
+                    while room[end - 1] == b'0' {
+                        end -= 1;
+                    }
                 }
-                self.0.push(b',');
-            }
+                room[end] = b',';
+                end + 1
+            }),
             Some(span) => self.float(span.as_millis_f64()),
-            None => self.0.push(b','),
+            None => self.empty(),
         }
     }
+
+    fn empty(&mut self) {
+        self.text(b"");
+    }
+
+    /// Adds a number and its comma, which are written into the room: how long they are together.
+    #[inline]
+    fn number(&mut self, write: impl Fn(&mut [u8; ROOM]) -> usize) {
+        self.end(|bytes| bytes.first_chunk_mut().map(&write));
+    }
+
+    /// Adds what is written to the bytes behind the line: how many they are, or `None` if there are too few.
+    #[inline]
+    fn end(&mut self, write: impl Fn(&mut [u8]) -> Option<usize>) {
+        loop {
+            if let Some(written) = self.bytes.get_mut(self.length..).and_then(&write) {
+                self.length += written;
+                return;
+            }
+            self.grow();
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        self.bytes.resize(2 * self.bytes.len() + ROOM, 0);
+    }
+}
+
+/// Writes a number to the beginning of the room: how many digits it has.
+#[inline]
+fn put_whole(room: &mut [u8; ROOM], mut value: u64) -> usize {
+    if value < 10 {
+        room[0] = pair(beyond(value, 10))[1];
+        return 1;
+    }
+    let digits = value.checked_ilog10().map_or(1, |power| power as usize + 1);
+    let mut end = digits.min(20);
+    while end >= 2 {
+        room[end - 2..end].copy_from_slice(&pair(beyond(value, 100)));
+        value /= 100;
+        end -= 2;
+    }
+    if end == 1 {
+        room[0] = pair(beyond(value, 10))[1];
+    }
+    digits
 }
 
 #[cfg(test)]

@@ -142,7 +142,7 @@ pub fn simulate<S: RequestSink + Send, L: Observer>(
     progress: impl FnMut(Progress) -> bool,
 ) -> Result<(RunResult, S, L), StudyError> {
     let mut workload = scenario.workload()?;
-    let (facts, recorder, listener) = std::thread::scope(|scope| {
+    let (facts, mut recorder, listener) = std::thread::scope(|scope| {
         let recording = Recording::start(scope, Recorder::new(scenario.recorder.clone(), sink), options.aside)?;
         let (facts, observers) = run(scenario, options, &mut workload, Both(recording, listener), progress)?;
         let Both(recording, listener) = observers;

@@ -5,16 +5,16 @@
 /// The parts of a run that have a thread beside that of the events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Threads {
-    /// Rows of requests are written on one: formatting takes longer than anything else that can wait.
-    pub rows: bool,
-    /// Metrics are recorded on one.
+    /// Metrics are recorded on one, and the rows of requests written there too: together they are the larger part of what can wait.
     pub recorder: bool,
+    /// Rows are written on one of their own.
+    pub rows: bool,
 }
 
 impl Threads {
     /// Shares out `jobs` threads, of which the events always have one.
     pub const fn of(jobs: usize) -> Self {
-        Self { rows: jobs >= 2, recorder: jobs >= 3 }
+        Self { recorder: jobs >= 2, rows: jobs >= 3 }
     }
 }
 
@@ -29,7 +29,7 @@ mod tests {
             assert!(1 + usize::from(rows) + usize::from(recorder) <= jobs.max(1));
         }
         assert_eq!(Threads::of(1), Threads::default());
-        assert_eq!(Threads::of(2), Threads { rows: true, recorder: false });
-        assert_eq!(Threads::of(3), Threads { rows: true, recorder: true });
+        assert_eq!(Threads::of(2), Threads { recorder: true, rows: false });
+        assert_eq!(Threads::of(3), Threads { recorder: true, rows: true });
     }
 }

@@ -199,7 +199,7 @@ pub(crate) fn recorded(spec: ClusterSpec, mut workload: impl Workload) -> (RunRe
         carbon_g_per_kwh: 0.0,
         peak_port_utilization: cluster.peak_port_utilization(),
     };
-    let Both(recorder, mut ledger) = cluster.into_observer();
+    let Both(mut recorder, mut ledger) = cluster.into_observer();
     ledger.records.sort_by_key(|record| record.id);
     (recorder.result(&facts), Ledger { end: facts.end, events: facts.events, ..ledger })
 }

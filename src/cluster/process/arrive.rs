@@ -3,7 +3,7 @@
 use crate::cluster::ids::{ModelId, Slot};
 use crate::cluster::observe::{Observer, Outcome};
 use crate::cluster::spec::{ClusterSpec, RouterSpec};
-use crate::cluster::state::{Entry, Fleet, World, failure, leave, moves, transit};
+use crate::cluster::state::{Entry, Fleet, Load, World, failure, leave, moves, transit};
 use crate::policy::{Candidates, RequestView, Router};
 use crate::sim::{Arena, Purpose, Streams};
 
@@ -42,6 +42,12 @@ impl Candidates for Entries<'_> {
     }
     fn pending_tokens(&self, i: usize) -> u64 {
         self.fleet.loads()[self.all[i].id].pending_tokens()
+    }
+    fn least_in_flight(&self) -> Option<usize> {
+        Load::least(self.fleet.loads(), self.all.iter().map(|entry| entry.id), Load::in_flight)
+    }
+    fn least_pending_tokens(&self) -> Option<usize> {
+        Load::least(self.fleet.loads(), self.all.iter().map(|entry| entry.id), Load::pending_tokens)
     }
 }
 

@@ -6,7 +6,7 @@
 use super::decode_set::turn;
 use super::snapshot::Snapshot;
 use crate::cluster::segment::{Prefix, Sums, taken_ns};
-use crate::perf::{DecodeRun, IterationCost};
+use crate::perf::{DecodeRun, IterationCost, RunLines};
 use crate::power::{InstancePower, RunPower};
 use crate::sim::{Generation, SimDuration, SimTime};
 use crate::units::nearest;
@@ -15,7 +15,7 @@ use crate::units::nearest;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Run {
     pub(super) start: SimTime,
-    pub(super) cost: DecodeRun,
+    pub(super) cost: RunLines,
     pub(super) power: RunPower,
     pub(super) done: u64,
     /// Sums of the iterations that are done.
@@ -33,16 +33,21 @@ impl Run {
     /// Sums of the first `n` iterations of a batch of `sequences`. `prefixes`: sums over the first 0, 1, … residues of a turn of the block
     /// size, the last over all.
     pub(super) fn sums(&self, n: u64, sequences: u32, prefixes: &[Prefix]) -> Sums {
-        let durations = self.cost.durations();
-        let prefixes = prefixes.split_last().and_then(|(&whole, parts)| Some([whole, *parts.get(turn(n, parts.len())?)?]));
+        let elapsed = self.cost.elapsed_ns(n);
         Sums {
-            span_ns: self.cost.elapsed_ns(n),
-            energy: self.power.energy(n),
+            span_ns: elapsed,
+            energy: self.power.energy(n, elapsed),
             compute_ns: self.cost.compute_ns(n),
             memory_ns: self.cost.memory_ns(n),
-            squared_gaps: self.cost.squared_gaps(n),
-            taken_ns: prefixes.map_or(0, |prefixes| taken_ns(&durations, sequences, prefixes, n)),
+            squared_gaps: self.cost.squared_gaps_in(n, elapsed),
+            taken_ns: self.taken_ns(n, sequences, prefixes),
         }
+    }
+
+    /// Blocks that the batch takes during the first `n` iterations, times nanoseconds.
+    pub(super) fn taken_ns(&self, n: u64, sequences: u32, prefixes: &[Prefix]) -> u128 {
+        let prefixes = prefixes.split_last().and_then(|(&whole, parts)| Some([whole, *parts.get(turn(n, parts.len())?)?]));
+        prefixes.map_or(0, |prefixes| taken_ns(&self.cost.durations, sequences, prefixes, n))
     }
 
     /// The sums of the instance after the iterations that are done, of which each of the `sequences` bears its part.
@@ -62,18 +67,13 @@ impl Run {
         (self.base.gap_sum + self.cost.elapsed_ns(n), self.base.gap_squares + self.cost.squared_gaps(n))
     }
 
-    /// Cost of the next iteration.
+    /// Time of the next iteration, and what it takes of the chips.
     fn next_cost(&self) -> IterationCost {
-        let n = self.done as f64;
-        let (first, step) = (&self.cost.first, &self.cost.step);
         IterationCost {
-            duration_ns: first.duration_ns + n * step.duration_ns,
-            compute_ns: first.compute_ns + n * step.compute_ns,
-            memory_ns: first.memory_ns + n * step.memory_ns,
-            flops: first.flops + n * step.flops,
-            memory_bytes: first.memory_bytes + n * step.memory_bytes,
-            link_bytes: first.link_bytes + n * step.link_bytes,
-            prefill_share: 0.0,
+            duration_ns: self.cost.durations.value(self.done),
+            compute_ns: self.cost.compute.value(self.done),
+            memory_ns: self.cost.memory.value(self.done),
+            ..IterationCost::default()
         }
     }
 }
@@ -118,8 +118,7 @@ impl Flight {
     /// Starts a run, which ends at the latest where the board limit of the chips starts or stops to bind.
     pub(super) fn start_run(&mut self, now: SimTime, cost: DecodeRun, power: &InstancePower, base: Snapshot) {
         let power = RunPower::new(power, &cost);
-        let cost = DecodeRun { iterations: power.iterations(), ..cost };
-        self.run = Some(Run { start: now, cost, power, done: 0, booked: Sums::default(), base });
+        self.run = Some(Run { start: now, cost: cost.lines(), power, done: 0, booked: Sums::default(), base });
     }
 
     /// Sets the next iteration of the run in flight, with `planned` iterations of at most those left until the next event.
@@ -138,7 +137,7 @@ impl Flight {
 
     /// Iterations that the run has left.
     pub(super) fn left(&self) -> u64 {
-        self.run.as_ref().map_or(0, |run| run.cost.iterations - run.done)
+        self.run.as_ref().map_or(0, |run| run.power.iterations() - run.done)
     }
 
     /// Of the planned iterations but the last, those that end by `at`.
@@ -148,6 +147,11 @@ impl Flight {
             return 0;
         }
         run.cost.iterations_within(at.since(run.start).ns(), run.done, run.done + self.planned - 1) - run.done
+    }
+
+    /// When the next `n` iterations of the run in flight have ended.
+    pub(super) fn boundary_after(&self, n: u64) -> Option<SimTime> {
+        self.run.as_ref().map(|run| run.boundary(run.done + n))
     }
 
     /// When the last planned iteration ends.
@@ -181,7 +185,7 @@ impl Flight {
         self.current.filter(|_| !self.at_boundary).map(|current| current.start)
     }
 
-    /// The cost of the iteration in flight.
+    /// The cost of the iteration in flight, as far as it is kept.
     pub(super) fn cost(&self) -> Option<IterationCost> {
         self.current?.cost.or_else(|| self.run.as_ref().map(Run::next_cost))
     }

@@ -58,7 +58,8 @@ pub(super) fn out_of_queue<O: Observer>(world: &mut World<O>, id: InstanceId, sl
     let was_first = world.fleet.instances[id].queue.waiting.first() == Some(slot);
     if was_first {
         world.touch(id);
-    } else if world.requests[slot].progress.residue.is_some() {
+    }
+    if world.requests[slot].progress.residue.is_some() {
         // A run evicts as it goes, and what was left here changes what is evicted from now on.
         world.catch_up(id);
     }
@@ -84,6 +85,7 @@ pub(super) fn out_of_queue<O: Observer>(world: &mut World<O>, id: InstanceId, sl
 
 /// Out of a batch: at the end of an iteration at once, in the middle of one when it ends.
 fn leave_batch<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot, outcome: Outcome) {
+    world.catch_up(id);
     world.touch(id);
     if world.fleet.instances[id].is_free() {
         return leave_batch_now(world, id, slot, outcome);

@@ -94,8 +94,10 @@ impl<O: Observer> Ledger<'_, O> {
             members: &instance.batch.members,
             first: 0,
             end: 1,
+            span: [start, end],
             gauged_from: u64::from(settled),
-            work: Work::Single { start, end },
+            gauged_ns: if settled { 0 } else { span.ns() },
+            work: Work::Single,
             kv: KvBlocks { base: instance.kv.used(), sequences, taken: &[] },
             sums: single_sums(span, energy, cost.compute_ns, cost.memory_ns),
         };
@@ -150,6 +152,9 @@ impl<O: Observer> Ledger<'_, O> {
         let Some(run) = &mut instance.flight.run else { return };
         let sums = run.sums(end, sequences, &instance.batch.prefixes);
         let at = run.start + SimDuration::from_ns(sums.span_ns);
+        // Up to where the gauges are observations of their own.
+        let (gauged_at, taken_ns) =
+            if settled { (next, run.taken_ns(first + 1, sequences, &instance.batch.prefixes)) } else { (start, run.booked.taken_ns) };
         let segment = RunSegment {
             pool: instance.pool,
             instance: self.id,
@@ -161,10 +166,12 @@ impl<O: Observer> Ledger<'_, O> {
             members: &instance.batch.members,
             first,
             end,
+            span: [start, at],
             gauged_from: first + u64::from(settled),
+            gauged_ns: at.since(gauged_at).ns(),
             work: Work::Run { start: run.start, cost: run.cost, power: run.power },
             kv,
-            sums: sums - run.booked,
+            sums: sums - Sums { taken_ns, ..run.booked },
         };
         self.observer.on(at, &Observation::Run(&segment));
         (run.done, run.booked) = (end, sums);
@@ -223,9 +230,11 @@ impl<O: Observer> Ledger<'_, O> {
             members: &[],
             first: 0,
             end: 1,
+            span: [current.start, now],
             // Its gauges have been settled.
             gauged_from: 1,
-            work: Work::Single { start: current.start, end: now },
+            gauged_ns: 0,
+            work: Work::Single,
             kv: KvBlocks { base: instance.kv.used(), sequences: 0, taken: &[] },
             sums: single_sums(span, energy, compute_ns, memory_ns),
         };

@@ -38,7 +38,10 @@ pub(crate) fn drain<O: Observer>(world: &mut World<O>, id: InstanceId, next_role
 
 /// True if a draining instance has finished all it had.
 pub(crate) fn has_drained<O: Observer>(world: &World<O>, id: InstanceId) -> bool {
-    world.fleet.members[id].life == Life::Draining && world.fleet.loads[id].in_flight() == 0 && world.fleet.instances[id].is_idle()
+    let instance = &world.fleet.instances[id];
+    // What a client left behind on the wire is nobody's load.
+    let quiet = instance.is_idle() && instance.traffic.transfers == 0 && instance.kv.used() == 0;
+    world.fleet.members[id].life == Life::Draining && world.fleet.loads[id].in_flight() == 0 && quiet
 }
 
 /// A draining instance has finished all it had.

@@ -33,4 +33,5 @@ mod world;
 pub(crate) use audit::Audit;
 pub use audit::Violation;
 pub(crate) use fleet::{Entry, Fleet};
+pub(crate) use load::Load;
 pub(crate) use world::World;

@@ -12,6 +12,7 @@ use crate::cluster::event::{Event, Wake};
 use crate::cluster::ids::{InstanceId, Slot};
 use crate::cluster::observe::{Observation, Observer};
 use crate::kv::Lease;
+use crate::policy::Life;
 use crate::sim::SimDuration;
 
 /// A prompt that is done leaves the batch for the handoff: it waits for memory on the decode side, unless it has that already.
@@ -87,7 +88,7 @@ pub(crate) fn reserve<O: Observer>(world: &mut World<O>, id: InstanceId, slot: S
     instance.traffic.incoming += 1;
     instance.traffic.incoming_blocks += need;
     fleet.loads[id].expect(request);
-    world.touch(id);
+    world.shorten(id);
     true
 }
 
@@ -140,7 +141,10 @@ pub(crate) fn activate<O: Observer>(world: &mut World<O>, slot: Slot) {
         return;
     }
     world.touch(receiver);
-    world.settle(receiver);
+    // What it holds was taken when it was reserved; only the prefix cache may change that.
+    if world.fleet.instances[receiver].engine.prefix_caching && !world.requests[slot].ask.prefix.is_empty() {
+        world.settle(receiver);
+    }
     let World { fleet, requests, .. } = world;
     let (instance, request) = (&mut fleet.instances[receiver], &mut requests[slot]);
     request.handoff.held_back = false;
@@ -309,6 +313,10 @@ fn change_transfers<O: Observer>(world: &mut World<O>, id: InstanceId, by: i32) 
     world.settle_idle(id);
     let transfers = &mut world.fleet.instances[id].traffic.transfers;
     *transfers = transfers.saturating_add_signed(by);
+    if world.fleet.members[id].life() == Life::Draining {
+        // That may have been the last it had to do.
+        world.agenda.post(Wake::Instance(id));
+    }
 }
 
 /// Reports what was sent for a request that sends no more, also where the transfer was in vain.

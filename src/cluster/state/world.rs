@@ -112,16 +112,39 @@ impl<O: Observer> World<O> {
         self.classes[self.requests[slot].ask.class].model
     }
 
-    /// Brings an instance to the present and makes it form a new batch at its next boundary.
+    /// Makes an instance form a new batch at its next boundary. What it has done until now is booked there with the rest.
     pub(crate) fn touch(&mut self, id: InstanceId) {
-        self.catch_up(id);
+        let (now, through) = (self.now(), self.through(id));
+        let flight = &self.fleet.instances[id].flight;
+        let mut ended = through.map_or(0, |through| flight.ended_by(through));
+        if ended > 0 && flight.boundary_after(ended) == Some(now) {
+            // The formation at this instant may be still to come.
+            self.catch_up(id);
+            ended = 0;
+        }
         let flight = &mut self.fleet.instances[id].flight;
-        if flight.planned > 1
-            && let Some(current) = flight.current
-        {
-            flight.planned = 1;
-            let generation = flight.generation.bump();
-            self.calendar.schedule_at(current.end, Event::IterationFinished { instance: id, generation });
+        if flight.planned > ended + 1 && flight.current.is_some() {
+            flight.planned = ended + 1;
+            self.schedule_plan(id);
+        }
+    }
+
+    /// The latest time at which an iteration of an instance may have ended before the present place in the order of events.
+    fn through(&self, id: InstanceId) -> Option<SimTime> {
+        let now = self.now();
+        let ended_now = iteration_key(now, id) < self.calendar.order();
+        now.ns().checked_sub(u64::from(!ended_now)).map(SimTime::from_ns)
+    }
+
+    /// Less memory is free on an instance that has been brought to the present: its plan is cut where its blocks run out. Nothing else
+    /// that a batch is formed from has changed, so its next boundary is passed over as before.
+    pub(super) fn shorten(&mut self, id: InstanceId) {
+        let instance = &mut self.fleet.instances[id];
+        let planned = instance.flight.planned;
+        let within = instance.batch.decode.iterations_within(instance.kv.free(), planned).saturating_add(1);
+        if within < planned {
+            instance.flight.planned = within;
+            self.schedule_plan(id);
         }
     }
 
@@ -129,8 +152,7 @@ impl<O: Observer> World<O> {
     /// again; where the present lies between the end of an iteration and the formation at that instant, the formation is still to come.
     pub(crate) fn catch_up(&mut self, id: InstanceId) {
         let (now, order) = (self.now(), self.calendar.order());
-        let ended_now = iteration_key(now, id) < order;
-        let Some(through) = now.ns().checked_sub(u64::from(!ended_now)).map(SimTime::from_ns) else { return };
+        let Some(through) = self.through(id) else { return };
         let flight = &mut self.fleet.instances[id].flight;
         let iterations = flight.ended_by(through);
         if iterations == 0 {

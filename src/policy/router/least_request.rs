@@ -9,7 +9,7 @@ pub(super) struct LeastRequest;
 
 impl Router for LeastRequest {
     fn route(&mut self, _: &RequestView, candidates: &dyn Candidates) -> Option<usize> {
-        argmin(candidates, |i| candidates.in_flight(i))
+        argmin(candidates, candidates.least_in_flight(), |i| candidates.in_flight(i))
     }
 }
 

@@ -9,7 +9,7 @@ pub(super) struct LeastTokens;
 
 impl Router for LeastTokens {
     fn route(&mut self, _: &RequestView, candidates: &dyn Candidates) -> Option<usize> {
-        argmin(candidates, |i| candidates.pending_tokens(i))
+        argmin(candidates, candidates.least_pending_tokens(), |i| candidates.pending_tokens(i))
     }
 }
 

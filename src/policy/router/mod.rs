@@ -40,6 +40,14 @@ pub trait Candidates {
     /// Tokens of the requests assigned to it: prompt tokens + 1 each, less the prompt tokens computed there so far. A request that lost its
     /// KV counts prompt and output so far again until they are recomputed.
     fn pending_tokens(&self, i: usize) -> u64;
+    /// The one with the fewest requests in flight, eligible or not; of equals, the first.
+    fn least_in_flight(&self) -> Option<usize> {
+        (0..self.len()).min_by_key(|&i| self.in_flight(i))
+    }
+    /// The one with the fewest pending tokens, eligible or not; of equals, the first.
+    fn least_pending_tokens(&self) -> Option<usize> {
+        (0..self.len()).min_by_key(|&i| self.pending_tokens(i))
+    }
 }
 
 /// Chooses an instance for a request. Deterministic but for draws from its own random stream.
@@ -102,15 +110,20 @@ impl RouterKind {
     }
 }
 
-/// The eligible candidate with the smallest signal; ties to the first.
-fn argmin(candidates: &dyn Candidates, signal: impl Fn(usize) -> u64) -> Option<usize> {
+/// The eligible candidate with the smallest signal; ties to the first. `least`: the one with the smallest signal, eligible or not.
+fn argmin(candidates: &dyn Candidates, least: Option<usize>, signal: impl Fn(usize) -> u64) -> Option<usize> {
+    let first = least?;
+    // Eligibility may take a look into memory and prefix cache, so that one is asked alone; mostly it is eligible.
+    if candidates.eligible(first) {
+        return Some(first);
+    }
+    let least = signal(first);
     let mut best: Option<(usize, u64)> = None;
-    for i in 0..candidates.len() {
+    for i in (0..candidates.len()).filter(|&i| i != first) {
         let load = signal(i);
-        // Eligibility may take a look into memory and prefix cache, so it is asked only of those that would be chosen.
         if best.is_none_or(|(_, least)| load < least) && candidates.eligible(i) {
             best = Some((i, load));
-            if load == 0 {
+            if load == least {
                 // No load is lower, and of equals the first wins.
                 break;
             }

@@ -118,11 +118,23 @@ pub(super) fn pool_colours(roles: &[&str]) -> Vec<Colour> {
 
 /// Replaces the stand-ins of a drawing by classes.
 pub(super) fn classes(svg: &str) -> String {
-    let mut out = svg.to_owned();
-    for (colour, name, ..) in TABLE {
+    let names = TABLE.map(|(colour, name, ..)| {
         let RGBColor(r, g, b) = colour.stand_in();
-        for (attribute, prefix) in [("stroke", "s"), ("fill", "f")] {
-            out = out.replace(&format!("{attribute}=\"#{r:02X}{g:02X}{b:02X}\""), &format!("class=\"{prefix}-{name}\""));
+        (format!("{r:02X}{g:02X}{b:02X}\""), name)
+    });
+    let mut out = String::with_capacity(svg.len());
+    let mut parts = svg.split("=\"#");
+    out.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let attribute = [("stroke", "s"), ("fill", "f")].into_iter().find(|(attribute, _)| out.ends_with(attribute));
+        let name = names.iter().find(|(colour, _)| part.starts_with(colour.as_str()));
+        if let (Some((attribute, prefix)), Some((colour, name))) = (attribute, name) {
+            out.truncate(out.len() - attribute.len());
+            // Writing to a string does not fail.
+            let _ = write!(out, "class=\"{prefix}-{name}\"{}", &part[colour.len()..]);
+        } else {
+            out.push_str("=\"#");
+            out.push_str(part);
         }
     }
     out

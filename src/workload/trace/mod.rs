@@ -14,6 +14,7 @@ mod azure;
 mod burstgpt;
 mod field;
 mod format;
+mod kept;
 mod lines;
 mod mooncake;
 mod parameters;

@@ -4,6 +4,7 @@ use super::super::error::refuse;
 use super::super::request::{ClassId, RequestSpec, Workload};
 use super::super::{SkippedLines, WorkloadError};
 use super::format::{TraceFormat, TraceRecord};
+use super::kept::Kept;
 use super::parameters::TraceParameters;
 use super::pass::Pass;
 use crate::sim::SimTime;
@@ -16,12 +17,14 @@ enum Head {
     End,
 }
 
-/// Requests of a trace, streamed. Memory: one line and one request.
+/// Requests of a trace, streamed. Memory: one line and one request; of a short trace that is repeated, its requests.
 #[derive(Debug)]
 pub struct TraceWorkload {
     class: ClassId,
     parameters: TraceParameters,
     pass: Pass,
+    /// The requests of the first replay; `None` if there is one only, or they are too many.
+    kept: Option<Kept>,
     /// Lines left out, once the first replay is over; later replays would count the same lines again.
     skipped: Option<SkippedLines>,
     replays_left: u32,
@@ -43,6 +46,7 @@ impl TraceWorkload {
         let mut workload = Self {
             class,
             pass,
+            kept: (parameters.repeat > 1).then(Kept::default),
             skipped: None,
             replays_left: parameters.repeat - 1,
             left: parameters.limit,
@@ -73,7 +77,7 @@ impl TraceWorkload {
             return Ok(None);
         }
         loop {
-            if let Some((ns, record)) = self.pass.next()? {
+            if let Some((ns, record)) = self.next_record()? {
                 self.left = self.left.map(|left| left - 1);
                 self.taken += 1;
                 let at = self.simulated_time(ns)?;
@@ -85,9 +89,27 @@ impl TraceWorkload {
             }
             self.replays_left -= 1;
             self.offset_ns = self.offset_ns.checked_add(self.pass.period_ns()?).ok_or_else(|| self.beyond())?;
+            if let Some(kept) = &mut self.kept {
+                kept.rewind();
+                continue;
+            }
             let finished = std::mem::replace(&mut self.pass, Pass::open(&self.parameters)?);
             self.skipped.get_or_insert_with(|| finished.reader().skipped().clone());
         }
+    }
+
+    /// The next request of the replay and its time since the first, nanoseconds.
+    fn next_record(&mut self) -> Result<Option<(u64, TraceRecord)>, WorkloadError> {
+        if let Some(kept) = self.kept.as_mut().filter(|kept| kept.is_replayed()) {
+            return Ok(kept.next());
+        }
+        let next = self.pass.next()?;
+        if let (Some(kept), Some((ns, record))) = (&mut self.kept, &next)
+            && !kept.keep(*ns, record)
+        {
+            self.kept = None;
+        }
+        Ok(next)
     }
 
     /// Trace time divided by the rate scale, to the nearest nanosecond. Division keeps the order. Above 2⁵³ ns (104 days) of trace time
@@ -153,7 +175,8 @@ impl Workload for TraceWorkload {
         let of_limit = self.left.map(|left| self.taken as f64 / (self.taken + left) as f64);
         let replays = f64::from(self.parameters.repeat);
         // A file so short that it is read at once says nothing of itself, but there may be many replays of it.
-        let of_pass = self.pass.share().or((self.parameters.repeat > 1).then_some(0.0));
+        let of_pass =
+            self.kept.as_ref().and_then(Kept::share).or_else(|| self.pass.share()).or((self.parameters.repeat > 1).then_some(0.0));
         let of_replays = of_pass.map(|share| (replays - f64::from(self.replays_left) - 1.0 + share) / replays);
         of_limit.into_iter().chain(of_replays).max_by(f64::total_cmp)
     }

@@ -10,7 +10,7 @@ use crate::cluster::event::Wake;
 use crate::cluster::ids::{InstanceId, ModelId, Slot};
 use crate::cluster::observe::Observer;
 use crate::cluster::spec::ClusterSpec;
-use crate::cluster::state::{World, transit};
+use crate::cluster::state::{Load, World, transit};
 use crate::policy::{Candidates, RequestView, Router};
 use crate::sim::{Arena, Purpose, Streams};
 
@@ -43,6 +43,14 @@ impl<O: Observer> Candidates for Receivers<'_, O> {
     fn pending_tokens(&self, i: usize) -> u64 {
         let world = self.world.borrow();
         world.fleet.loads()[world.fleet.route(self.model).decode()[i]].pending_tokens()
+    }
+    fn least_in_flight(&self) -> Option<usize> {
+        let world = self.world.borrow();
+        Load::least(world.fleet.loads(), world.fleet.route(self.model).decode().iter().copied(), Load::in_flight)
+    }
+    fn least_pending_tokens(&self) -> Option<usize> {
+        let world = self.world.borrow();
+        Load::least(world.fleet.loads(), world.fleet.route(self.model).decode().iter().copied(), Load::pending_tokens)
     }
 }
 

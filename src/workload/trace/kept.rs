@@ -1,0 +1,79 @@
+//! The requests of the first replay, kept for those that follow while they are few. Must not know where they come from.
+
+use super::format::TraceRecord;
+
+/// Bytes that are kept at most: many times the traces that are repeated because they are short.
+const MOST: usize = 4 << 20;
+
+/// Requests by their time since the first, in order.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    records: Vec<(u64, TraceRecord)>,
+    bytes: usize,
+    /// The next to be replayed; `None` while the first replay goes on.
+    next: Option<usize>,
+}
+
+impl Kept {
+    /// Keeps one more request of the first replay; false if they are too many to be kept.
+    pub(super) fn keep(&mut self, ns: u64, record: &TraceRecord) -> bool {
+        self.bytes += size_of::<(u64, TraceRecord)>() + size_of_val(&*record.prefix);
+        let fits = self.bytes <= MOST;
+        if fits {
+            self.records.push((ns, record.clone()));
+        }
+        fits
+    }
+
+    /// From the end of a replay to the begin of the next.
+    pub(super) const fn rewind(&mut self) {
+        self.next = Some(0);
+    }
+
+    /// True if what is replayed comes from here.
+    pub(super) const fn is_replayed(&self) -> bool {
+        self.next.is_some()
+    }
+
+    /// The next request of a replay.
+    pub(super) fn next(&mut self) -> Option<(u64, TraceRecord)> {
+        let next = self.next.as_mut()?;
+        let record = self.records.get(*next)?;
+        *next += 1;
+        Some(record.clone())
+    }
+
+    /// The part of the replay that is over, 0 to 1; `None` while the first goes on.
+    pub(super) fn share(&self) -> Option<f64> {
+        self.next.map(|next| next as f64 / self.records.len().max(1) as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(at_ns: u64, blocks: usize) -> TraceRecord {
+        TraceRecord { at_ns, prompt_tokens: 1, output_tokens: 2, prefix: vec![at_ns; blocks].into() }
+    }
+
+    #[test]
+    fn replays_are_what_was_kept() {
+        let mut kept = Kept::default();
+        assert!((0..3).all(|ns| kept.keep(ns, &record(ns, 2))));
+        assert_eq!((kept.next(), kept.share()), (None, None));
+        for _ in 0..2 {
+            kept.rewind();
+            let replay: Vec<_> = std::iter::from_fn(|| kept.next()).collect();
+            assert_eq!(replay, (0..3).map(|ns| (ns, record(ns, 2))).collect::<Vec<_>>());
+            assert_eq!(kept.share(), Some(1.0));
+        }
+    }
+
+    #[test]
+    fn too_many_are_not_kept() {
+        let mut kept = Kept::default();
+        assert!(kept.keep(0, &record(0, 1000)));
+        assert!(!kept.keep(1, &record(1, MOST / 8)));
+    }
+}
