@@ -1,4 +1,4 @@
-//! The discrete-event kernel: integer time, the event queue, random streams, arenas, the livelock guard. Knows nothing of language models.
+//! The discrete-event kernel: integer time, the event queue, random streams, arenas, tournaments, the livelock guard. Knows nothing of language models.
 //!
 //! # Order
 //! Events are totally ordered by (time, class, entity, sequence). Class and entity are given by whoever schedules, so that two events
@@ -10,6 +10,7 @@ mod guard;
 mod queue;
 mod random;
 mod time;
+mod tournament;
 
 pub(crate) use arena::impl_id;
 pub use arena::{Arena, Id, TooMany};
@@ -17,3 +18,4 @@ pub use guard::{Livelock, LivelockGuard};
 pub use queue::{EventKey, EventQueue, Generation};
 pub use random::{Purpose, Stream, Streams};
 pub use time::{SimDuration, SimTime};
+pub use tournament::Tournament;

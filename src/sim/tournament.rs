@@ -1,0 +1,111 @@
+//! The smallest of many numbers that change one at a time.
+
+/// Numbers by position, in a tree where each node has the smaller of the two below it. To change one or to find the smallest is O(log n).
+#[derive(Debug, Clone, Default)]
+pub struct Tournament {
+    /// Row after row from the top, which is at 1; the numbers themselves are the last row, filled up with [`Tournament::NONE`].
+    nodes: Vec<u64>,
+    /// Nodes looked at so far.
+    work: u64,
+}
+
+impl Tournament {
+    /// A place that is empty; as a number it would be the largest.
+    pub const NONE: u64 = u64::MAX;
+
+    /// Takes the numbers in order.
+    pub fn new(numbers: impl IntoIterator<Item = u64>) -> Self {
+        let numbers: Vec<u64> = numbers.into_iter().collect();
+        let width = numbers.len().next_power_of_two();
+        let mut nodes = vec![Self::NONE; width];
+        nodes.extend(numbers);
+        nodes.resize(2 * width, Self::NONE);
+        for node in (1..width).rev() {
+            nodes[node] = nodes[2 * node].min(nodes[2 * node + 1]);
+        }
+        Self { nodes, work: 0 }
+    }
+
+    /// The position of the smallest number, the first of equals; `None` if all places are empty.
+    #[inline]
+    pub fn smallest(&mut self) -> Option<usize> {
+        let width = self.nodes.len() / 2;
+        let least = *self.nodes.get(1).filter(|&&least| least != Self::NONE)?;
+        let mut node = 1;
+        while node < width {
+            self.work += 1;
+            node *= 2;
+            node += usize::from(self.nodes[node] != least);
+        }
+        Some(node - width)
+    }
+
+    /// Puts a number where another was.
+    #[inline]
+    pub fn set(&mut self, position: usize, number: u64) {
+        let mut node = self.nodes.len() / 2 + position;
+        let mut smaller = number;
+        while self.nodes[node] != smaller {
+            self.work += 1;
+            self.nodes[node] = smaller;
+            if node == 1 {
+                break;
+            }
+            smaller = smaller.min(self.nodes[node ^ 1]);
+            node /= 2;
+        }
+    }
+
+    /// Nodes looked at so far, to find numbers and to change them.
+    pub const fn work(&self) -> u64 {
+        self.work
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_first_of_equals_is_the_smallest() {
+        let mut tournament = Tournament::new([3, 1, 2, 1, 1]);
+        let mut order = Vec::new();
+        while let Some(position) = tournament.smallest() {
+            order.push(position);
+            tournament.set(position, Tournament::NONE);
+        }
+        assert_eq!(order, [1, 3, 4, 2, 0]);
+        tournament.set(4, 7);
+        assert_eq!(tournament.smallest(), Some(4));
+    }
+
+    #[test]
+    fn there_is_no_smallest_of_none() {
+        assert_eq!(Tournament::default().smallest(), None);
+        assert_eq!(Tournament::new([]).smallest(), None);
+        let mut one = Tournament::new([0]);
+        assert_eq!(one.smallest(), Some(0));
+        one.set(0, Tournament::NONE);
+        assert_eq!(one.smallest(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn finds_what_a_look_at_all_finds(
+            numbers in prop::collection::vec(0_u64..6, 1..40),
+            changes in prop::collection::vec((0_usize..40, prop::option::weighted(0.8, 0_u64..6)), 0..60),
+        ) {
+            let mut numbers = numbers;
+            let mut tournament = Tournament::new(numbers.iter().copied());
+            for (position, number) in changes {
+                let position = position % numbers.len();
+                numbers[position] = number.unwrap_or(Tournament::NONE);
+                tournament.set(position, numbers[position]);
+                let expected = (0..numbers.len()).filter(|&i| numbers[i] != Tournament::NONE).min_by_key(|&i| numbers[i]);
+                prop_assert_eq!(tournament.smallest(), expected);
+            }
+        }
+    }
+}
