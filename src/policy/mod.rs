@@ -7,4 +7,4 @@ pub mod control;
 pub mod router;
 
 pub use control::{Controller, Fault, FaultSchedule, FleetView, Life, Order, Role};
-pub use router::{Candidates, RequestView, Router, RouterKind};
+pub use router::{Candidates, RequestView, Router, RouterKind, Signal};

@@ -2,14 +2,14 @@
 //!
 //! Rule as in Vidur's `lor`, Splitwise's `JSQ` and `AIBrix`'s `least-request`; ties go to the first.
 
-use super::{Candidates, RequestView, Router, argmin};
+use super::{Candidates, RequestView, Router, Signal};
 
 #[derive(Debug)]
 pub(super) struct LeastRequest;
 
 impl Router for LeastRequest {
     fn route(&mut self, _: &RequestView, candidates: &dyn Candidates) -> Option<usize> {
-        argmin(candidates, candidates.least_in_flight(), |i| candidates.in_flight(i))
+        candidates.least(Signal::InFlight)
     }
 }
 

@@ -2,14 +2,14 @@
 //! is assigned and its prompt tokens leave the sum as they are computed. One that is preempted adds what is to be computed again: prompt
 //! and output so far. Ties go to the first.
 
-use super::{Candidates, RequestView, Router, argmin};
+use super::{Candidates, RequestView, Router, Signal};
 
 #[derive(Debug)]
 pub(super) struct LeastTokens;
 
 impl Router for LeastTokens {
     fn route(&mut self, _: &RequestView, candidates: &dyn Candidates) -> Option<usize> {
-        argmin(candidates, candidates.least_pending_tokens(), |i| candidates.pending_tokens(i))
+        candidates.least(Signal::PendingTokens)
     }
 }
 

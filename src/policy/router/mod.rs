@@ -4,6 +4,7 @@
 //! 1. Write `NAME.rs` with a struct that implements [`Router`], its rule and its source in the docs, and a test.
 //! 2. Add one arm to [`RouterKind`] and one to [`RouterKind::build`].
 
+mod least;
 mod least_request;
 mod least_tokens;
 mod power_of_two;
@@ -14,6 +15,8 @@ use std::fmt::Debug;
 
 use crate::sim::Stream;
 use crate::workload::ClassId;
+
+pub use least::{Signal, first_in_order, scan};
 
 /// What a router may know of a request. Not its output length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,13 +43,9 @@ pub trait Candidates {
     /// Tokens of the requests assigned to it: prompt tokens + 1 each, less the prompt tokens computed there so far. A request that lost its
     /// KV counts prompt and output so far again until they are recomputed.
     fn pending_tokens(&self, i: usize) -> u64;
-    /// The one with the fewest requests in flight, eligible or not; of equals, the first.
-    fn least_in_flight(&self) -> Option<usize> {
-        (0..self.len()).min_by_key(|&i| self.in_flight(i))
-    }
-    /// The one with the fewest pending tokens, eligible or not; of equals, the first.
-    fn least_pending_tokens(&self) -> Option<usize> {
-        (0..self.len()).min_by_key(|&i| self.pending_tokens(i))
+    /// The eligible one with the smallest signal; ties go to the first. A view whose candidates are kept in order need not look at them all.
+    fn least(&self, signal: Signal) -> Option<usize> {
+        scan(self, signal)
     }
 }
 
@@ -108,28 +107,6 @@ impl RouterKind {
             Self::PowerOfTwo => Box::new(power_of_two::PowerOfTwo::new(stream)),
         }
     }
-}
-
-/// The eligible candidate with the smallest signal; ties to the first. `least`: the one with the smallest signal, eligible or not.
-fn argmin(candidates: &dyn Candidates, least: Option<usize>, signal: impl Fn(usize) -> u64) -> Option<usize> {
-    let first = least?;
-    // Eligibility may take a look into memory and prefix cache, so that one is asked alone; mostly it is eligible.
-    if candidates.eligible(first) {
-        return Some(first);
-    }
-    let least = signal(first);
-    let mut best: Option<(usize, u64)> = None;
-    for i in (0..candidates.len()).filter(|&i| i != first) {
-        let load = signal(i);
-        if best.is_none_or(|(_, least)| load < least) && candidates.eligible(i) {
-            best = Some((i, load));
-            if load == least {
-                // No load is lower, and of equals the first wins.
-                break;
-            }
-        }
-    }
-    best.map(|(i, _)| i)
 }
 
 /// Draws before all candidates are looked at: enough that, where one in eight is eligible, one draw in eight needs the look.

@@ -1,0 +1,134 @@
+//! The least loaded of the instances that can take a request: by a look at all, or with the help of whoever keeps them in order.
+
+use super::Candidates;
+
+/// What candidates are compared by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// [`Candidates::in_flight`].
+    InFlight,
+    /// [`Candidates::pending_tokens`].
+    PendingTokens,
+}
+
+/// The eligible candidate with the smallest signal, by a look at the signals of all; ties go to the first.
+pub fn scan<C: Candidates + ?Sized>(candidates: &C, signal: Signal) -> Option<usize> {
+    match signal {
+        Signal::InFlight => argmin(candidates, |i| candidates.in_flight(i)),
+        Signal::PendingTokens => argmin(candidates, |i| candidates.pending_tokens(i)),
+    }
+}
+
+fn argmin<C: Candidates + ?Sized>(candidates: &C, signal: impl Fn(usize) -> u64) -> Option<usize> {
+    let mut best: Option<(usize, u64)> = None;
+    for i in 0..candidates.len() {
+        let load = signal(i);
+        // Eligibility may take a look into memory and prefix cache, so it is asked only of those that would be chosen.
+        if best.is_none_or(|(_, least)| load < least) && candidates.eligible(i) {
+            best = Some((i, load));
+            if load == 0 {
+                // No load is lower, and of equals the first wins.
+                break;
+            }
+        }
+    }
+    best.map(|(i, _)| i)
+}
+
+/// One in so many may turn out to be ineligible before all are looked at. A step down the order costs 2 log₂ n nodes, the look n, so that
+/// where most are ineligible the steps add little to the look.
+const STEPS: usize = 32;
+
+/// As [`scan`], of candidates in an order: `next` gives the one with the smallest signal, first of equals, but for those it was given back.
+pub fn first_in_order<C: Candidates>(
+    candidates: &C,
+    signal: Signal,
+    mut next: impl FnMut(Option<usize>) -> Option<usize>,
+) -> Option<usize> {
+    if candidates.len() == 1 {
+        // One alone needs no order.
+        return scan(candidates, signal);
+    }
+    let mut refused = None;
+    for _ in 0..=candidates.len() / STEPS {
+        let i = next(refused)?;
+        if candidates.eligible(i) {
+            return Some(i);
+        }
+        refused = Some(i);
+    }
+    scan(candidates, signal)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use proptest::prelude::*;
+
+    use super::super::testing::Plain;
+    use super::*;
+
+    /// Counts how often eligibility is asked for.
+    struct Asked {
+        plain: Plain,
+        eligible: Cell<usize>,
+    }
+
+    impl Candidates for Asked {
+        fn len(&self) -> usize {
+            self.plain.len()
+        }
+        fn eligible(&self, i: usize) -> bool {
+            self.eligible.set(self.eligible.get() + 1);
+            self.plain.eligible(i)
+        }
+        fn in_flight(&self, i: usize) -> u64 {
+            self.plain.in_flight(i)
+        }
+        fn pending_tokens(&self, i: usize) -> u64 {
+            self.plain.pending_tokens(i)
+        }
+    }
+
+    /// The choice by order, and how often eligibility is asked for.
+    fn in_order(loads: Vec<(bool, u64, u64)>, signal: Signal) -> (Option<usize>, usize) {
+        let mut order: Vec<usize> = (0..loads.len()).collect();
+        order.sort_by_key(|&i| if signal == Signal::InFlight { loads[i].1 } else { loads[i].2 });
+        let candidates = Asked { plain: Plain(loads), eligible: Cell::new(0) };
+        let chosen = first_in_order(&candidates, signal, |refused| match refused {
+            None => order.first().copied(),
+            Some(refused) => order.iter().copied().skip_while(|&i| i != refused).nth(1),
+        });
+        (chosen, candidates.eligible.get())
+    }
+
+    #[test]
+    fn of_equals_in_order_the_first_that_is_eligible_wins() {
+        let mut loads = vec![(true, 2, 0); 100];
+        loads[60..80].fill((true, 1, 0));
+        loads[60..62].fill((false, 1, 0));
+        assert_eq!(in_order(loads, Signal::InFlight), (Some(62), 3));
+    }
+
+    /// Few are asked where the least loaded are eligible, and little more than all of them where none is.
+    #[test]
+    fn asks_few_or_all_but_not_all_in_order() {
+        assert_eq!(in_order(vec![(true, 1, 1); 3200], Signal::PendingTokens), (Some(0), 1));
+        assert_eq!(in_order(vec![(false, 1, 1); 3200], Signal::PendingTokens), (None, 3200 + 101));
+        let mut loads = vec![(false, 0, 0); 3200];
+        loads[3000] = (true, 9, 9);
+        assert_eq!(in_order(loads, Signal::InFlight).0, Some(3000));
+    }
+
+    proptest! {
+        #[test]
+        fn the_choice_in_order_is_the_choice_of_a_scan(
+            loads in prop::collection::vec((prop::bool::weighted(0.3), 0_u64..5, 0_u64..5), 0..150),
+        ) {
+            for signal in [Signal::InFlight, Signal::PendingTokens] {
+                prop_assert_eq!(in_order(loads.clone(), signal).0, scan(&Plain(loads.clone()), signal));
+            }
+        }
+    }
+}
