@@ -1,10 +1,13 @@
 //! Routing of a request to the queue of an instance, or rejection.
 
+use std::cell::RefCell;
+
 use crate::cluster::ids::{ModelId, Slot};
 use crate::cluster::observe::{Observer, Outcome};
 use crate::cluster::spec::{ClusterSpec, RouterSpec};
-use crate::cluster::state::{Entry, Fleet, Load, World, failure, leave, moves, transit};
-use crate::policy::{Candidates, RequestView, Router};
+use crate::cluster::state::{Entry, Fleet, Side, World, failure, leave, moves, transit};
+use crate::policy::router::first_in_order;
+use crate::policy::{Candidates, RequestView, Router, Signal};
 use crate::sim::{Arena, Purpose, Streams};
 
 /// The routers of arrivals.
@@ -15,39 +18,32 @@ pub(crate) struct Arrivals {
 
 /// Entry instances as a router sees them.
 struct Entries<'a> {
-    fleet: &'a Fleet,
-    all: &'a [Entry],
+    fleet: RefCell<&'a mut Fleet>,
+    model: ModelId,
     tokens: u32,
     /// A prompt that is handed on will find a receiver, as far as is known.
     has_receiver: bool,
 }
 
-impl Entries<'_> {
-    /// True if the tokens fit the context of an instance.
-    fn fits(&self, i: usize) -> bool {
-        self.tokens < self.all[i].context
-    }
-}
-
 impl Candidates for Entries<'_> {
     fn len(&self) -> usize {
-        self.all.len()
+        self.fleet.borrow().route(self.model).entry().len()
     }
     fn eligible(&self, i: usize) -> bool {
-        let id = self.all[i].id;
-        self.fits(i) && self.fleet.member(id).is_listed() && (self.has_receiver || !self.fleet.hands_on(id))
+        let fleet = self.fleet.borrow();
+        let entry = &fleet.route(self.model).entry()[i];
+        entry.fits(self.tokens) && fleet.member(entry.id).is_listed() && (self.has_receiver || !fleet.hands_on(entry.id))
     }
     fn in_flight(&self, i: usize) -> u64 {
-        self.fleet.loads()[self.all[i].id].in_flight()
+        let fleet = self.fleet.borrow();
+        fleet.loads()[fleet.route(self.model).entry()[i].id].in_flight()
     }
     fn pending_tokens(&self, i: usize) -> u64 {
-        self.fleet.loads()[self.all[i].id].pending_tokens()
+        let fleet = self.fleet.borrow();
+        fleet.loads()[fleet.route(self.model).entry()[i].id].pending_tokens()
     }
-    fn least_in_flight(&self) -> Option<usize> {
-        Load::least(self.fleet.loads(), self.all.iter().map(|entry| entry.id), Load::in_flight)
-    }
-    fn least_pending_tokens(&self) -> Option<usize> {
-        Load::least(self.fleet.loads(), self.all.iter().map(|entry| entry.id), Load::pending_tokens)
+    fn least(&self, signal: Signal) -> Option<usize> {
+        first_in_order(self, signal, |refused| self.fleet.borrow_mut().least(self.model, Side::Entry, signal, refused))
     }
 }
 
@@ -67,15 +63,16 @@ impl Arrivals {
     pub(crate) fn route<O: Observer>(&mut self, world: &mut World<O>, slot: Slot) {
         let (model, request) = (world.model_of(slot), &world.requests[slot]);
         let view = RequestView { class: request.class(), prompt_tokens: request.target() };
-        let route = world.fleet.route(model);
-        if route.entry().is_empty() {
+        if world.fleet.route(model).entry().is_empty() {
             return leave::leave(world, slot, Outcome::RejectedNoInstance);
         }
         let has_receiver = world.fleet.is_whole() || world.fleet.lists_receiver(model);
-        let candidates = Entries { fleet: &world.fleet, all: route.entry(), tokens: view.prompt_tokens, has_receiver };
-        match self.routers[model].route(&view, &candidates) {
+        let candidates = Entries { fleet: RefCell::new(&mut world.fleet), model, tokens: view.prompt_tokens, has_receiver };
+        let chosen = self.routers[model].route(&view, &candidates);
+        let entries = world.fleet.route(model).entry();
+        match chosen {
             Some(chosen) => {
-                let Entry { id, output_context, .. } = route.entry()[chosen];
+                let Entry { id, output_context, .. } = entries[chosen];
                 let has_receiver = world.has_receiver(slot) || !transit::needs_room(world, id, slot);
                 if world.fleet.member(id).serves() && has_receiver {
                     moves::enqueue(world, slot, id, output_context);
@@ -83,7 +80,7 @@ impl Arrivals {
                     failure::fail_attempt(world, slot);
                 }
             }
-            None if (0..candidates.len()).any(|i| candidates.fits(i)) => failure::fail_attempt(world, slot),
+            None if entries.iter().any(|entry| entry.fits(view.prompt_tokens)) => failure::fail_attempt(world, slot),
             None => leave::leave(world, slot, Outcome::RejectedPromptTooLong),
         }
     }

@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 
 use super::instance::Instance;
 use super::list::List;
-use super::load::Load;
+use super::loads::{Loads, Side};
 use super::member::Member;
 use crate::cluster::ids::{InstanceId, ModelId, PoolId};
 use crate::cluster::spec::{ClusterSpec, PoolSpec, SpecError};
 use crate::network::{NetworkError, PortId};
-use crate::policy::Role;
+use crate::policy::{Role, Signal};
 use crate::sim::{Arena, SimTime};
 
 /// A pool and its queue gauge.
@@ -35,6 +35,13 @@ pub(crate) struct Entry {
     /// Prompt and output are at most this long: its own limit, or where it hands on, that of the decode instance with the longest. What
     /// the one that is chosen in the end holds less is cut when it is chosen.
     pub(crate) output_context: u32,
+}
+
+impl Entry {
+    /// True if a prompt of so many tokens fits its context.
+    pub(crate) const fn fits(&self, tokens: u32) -> bool {
+        tokens < self.context
+    }
 }
 
 /// The instances of one model by what they do, whether they serve now or not, and the requests between the stages.
@@ -99,7 +106,7 @@ pub(crate) struct Fleet {
     /// Instances that are not active.
     pub(super) absent: u32,
     /// What routers ask of the instances.
-    pub(super) loads: Arena<InstanceId, Load>,
+    pub(super) loads: Loads,
     pub(super) routes: Arena<ModelId, Route>,
 }
 
@@ -120,7 +127,7 @@ impl Fleet {
                 instances.push("instances", Instance::new(id, pool, group_tokens, ports)?)?;
             }
         }
-        let loads = Arena::mirror(&instances, |_, _| Load::default());
+        let loads = Loads::new(&instances);
         let members = Arena::mirror(&instances, |_, instance| Member::new(pools[instance.pool].spec.role));
         let mut fleet = Self { pools, instances, members, absent: 0, loads, routes: Arena::default() };
         let asked = spec.classes.iter().map(|class| class.model);
@@ -163,6 +170,8 @@ impl Fleet {
     /// Roles have changed: sorts out anew what serves a model.
     pub(super) fn assign_roles(&mut self, model: ModelId) {
         let Route { entry, decode, longest_decode, split, .. } = self.route_of(model);
+        self.loads.forget(model, Side::Entry);
+        self.loads.forget(model, Side::Decode);
         let route = &mut self.routes[model];
         (route.entry, route.decode, route.longest_decode, route.split) = (entry, decode, longest_decode, split);
     }
@@ -183,6 +192,18 @@ impl Fleet {
         self.routes[model].decode.iter().any(|&id| self.members[id].listed)
     }
 
+    /// The position of the least loaded in a list of a model, the first of equals. If that is `refused`, the next, and so on.
+    pub(crate) fn least(&mut self, model: ModelId, side: Side, signal: Signal, refused: Option<usize>) -> Option<usize> {
+        let Self { routes, loads, .. } = self;
+        let Route { entry, decode, .. } = &routes[model];
+        match (side, refused) {
+            (Side::Entry, None) => loads.least(model, side, signal, entry.iter().map(|entry| entry.id)),
+            (Side::Decode, None) => loads.least(model, side, signal, decode.iter().copied()),
+            (Side::Entry, Some(refused)) => loads.least_without(model, side, entry[refused].id),
+            (Side::Decode, Some(refused)) => loads.least_without(model, side, decode[refused]),
+        }
+    }
+
     pub(crate) fn member(&self, id: InstanceId) -> &Member {
         &self.members[id]
     }
@@ -198,7 +219,7 @@ impl Fleet {
     pub(crate) const fn instances(&self) -> &Arena<InstanceId, Instance> {
         &self.instances
     }
-    pub(crate) const fn loads(&self) -> &Arena<InstanceId, Load> {
+    pub(crate) const fn loads(&self) -> &Loads {
         &self.loads
     }
     pub(crate) const fn routes(&self) -> &Arena<ModelId, Route> {

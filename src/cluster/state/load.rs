@@ -1,8 +1,6 @@
 //! What routers ask of an instance. Kept apart from the rest, side by side: some look at those of all instances.
 
 use super::request::Request;
-use crate::cluster::ids::InstanceId;
-use crate::sim::Arena;
 
 /// The load signals of one instance.
 #[derive(Debug, Clone, Copy, Default)]
@@ -20,15 +18,6 @@ impl Load {
     /// What these add up to in tokens to go.
     pub(crate) const fn pending_tokens(&self) -> u64 {
         self.pending_tokens
-    }
-
-    /// The place among `instances` of the one with the smallest signal; of equals, the first.
-    pub(crate) fn least(
-        loads: &Arena<InstanceId, Self>,
-        instances: impl Iterator<Item = InstanceId>,
-        signal: impl Fn(&Self) -> u64,
-    ) -> Option<usize> {
-        instances.map(|id| signal(&loads[id])).enumerate().min_by_key(|&(_, signal)| signal).map(|(place, _)| place)
     }
 
     /// Takes on a request with its whole prompt to go, and one token.

@@ -34,7 +34,7 @@ pub(crate) fn enqueue<O: Observer>(world: &mut World<O>, slot: Slot, id: Instanc
     {
         request.timeline.recovery[0] += now.since(since);
     }
-    fleet.loads[id].assign(request);
+    fleet.loads.change(id).assign(request);
     fleet.instances[id].queue.waiting.push_back(requests, slot);
     world.change_queue(world.fleet.instances[id].pool, 1);
     world.agenda.post(Wake::Instance(id));
@@ -65,7 +65,7 @@ pub(crate) fn start<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slo
         instance.queue.returning -= 1;
         instance.queue.returned = instance.queue.returning == 0;
     }
-    fleet.loads[id].computed(request, first.cached);
+    fleet.loads.change(id).computed(request, first.cached);
     request.progress.stage = Stage::Prefilling;
     instance.batch.chunks.push(Chunk { slot, tokens: first.tokens });
     instance.queue.waiting.remove(requests, slot);
@@ -107,7 +107,7 @@ pub(crate) fn preempt<O: Observer>(world: &mut World<O>, id: InstanceId, slot: S
     progress.target = request.ask.prompt + progress.generated;
     let more = progress.target - to_come;
     request.retire(&mut instance.kv);
-    fleet.loads[id].add_pending(request, more);
+    fleet.loads.change(id).add_pending(request, more);
     instance.queue.waiting.push_front(requests, slot);
     instance.queue.returning += 1;
     observer.on(now, &Observation::Preempted { pool: instance.pool });
@@ -122,7 +122,7 @@ pub(crate) fn chunk_computed<O: Observer>(world: &mut World<O>, id: InstanceId, 
     let computed = request.progress.computed + chunk.tokens;
     request.usage.recomputed += u64::from(request.progress.lost.min(computed).saturating_sub(request.progress.computed));
     request.progress.computed = computed;
-    fleet.loads[id].computed(request, chunk.tokens);
+    fleet.loads.change(id).computed(request, chunk.tokens);
     let shared = instance.kv.publish(&request.ask.prefix, computed.min(request.ask.prompt), &mut request.progress.held);
     let token = computed >= request.progress.target && !request.is_done();
     if token {
@@ -156,7 +156,7 @@ pub(super) fn give_back<O: Observer>(world: &mut World<O>, slot: Slot) {
     let request = &mut requests[slot];
     let id = request.progress.instance;
     request.give_back(&mut fleet.instances[id].kv);
-    fleet.loads[id].unassign(request);
+    fleet.loads.change(id).unassign(request);
 }
 
 /// A request comes in.

@@ -87,7 +87,7 @@ pub(crate) fn reserve<O: Observer>(world: &mut World<O>, id: InstanceId, slot: S
     request.handoff.offered = request.handoff.decode_hit;
     instance.traffic.incoming += 1;
     instance.traffic.incoming_blocks += need;
-    fleet.loads[id].expect(request);
+    fleet.loads.change(id).expect(request);
     world.shorten(id);
     true
 }
@@ -176,7 +176,7 @@ pub(super) fn cancel_reservation<O: Observer>(world: &mut World<O>, slot: Slot) 
     instance.traffic.incoming_blocks -= lease.own();
     instance.traffic.incoming -= 1;
     instance.kv.release(&request.ask.prefix, lease);
-    fleet.loads[id].expect_no_more(request);
+    fleet.loads.change(id).expect_no_more(request);
     world.agenda.post(Wake::Instance(id));
     world.memory_freed(id);
 }

@@ -10,8 +10,9 @@ use crate::cluster::event::Wake;
 use crate::cluster::ids::{InstanceId, ModelId, Slot};
 use crate::cluster::observe::Observer;
 use crate::cluster::spec::ClusterSpec;
-use crate::cluster::state::{Load, World, transit};
-use crate::policy::{Candidates, RequestView, Router};
+use crate::cluster::state::{Side, World, transit};
+use crate::policy::router::first_in_order;
+use crate::policy::{Candidates, RequestView, Router, Signal};
 use crate::sim::{Arena, Purpose, Streams};
 
 /// The routers of handoffs.
@@ -44,13 +45,8 @@ impl<O: Observer> Candidates for Receivers<'_, O> {
         let world = self.world.borrow();
         world.fleet.loads()[world.fleet.route(self.model).decode()[i]].pending_tokens()
     }
-    fn least_in_flight(&self) -> Option<usize> {
-        let world = self.world.borrow();
-        Load::least(world.fleet.loads(), world.fleet.route(self.model).decode().iter().copied(), Load::in_flight)
-    }
-    fn least_pending_tokens(&self) -> Option<usize> {
-        let world = self.world.borrow();
-        Load::least(world.fleet.loads(), world.fleet.route(self.model).decode().iter().copied(), Load::pending_tokens)
+    fn least(&self, signal: Signal) -> Option<usize> {
+        first_in_order(self, signal, |refused| self.world.borrow_mut().fleet.least(self.model, Side::Decode, signal, refused))
     }
 }
 

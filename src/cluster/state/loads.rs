@@ -1,0 +1,237 @@
+//! The loads of all instances, and the order among those of one list of a route.
+//!
+//! An order is kept from the first time that a router asks for it. A change of a load is noted once, and looked at when the router asks again:
+//! what changes often between two requests, or is never asked for, costs next to nothing.
+
+use std::ops::Index;
+
+use super::load::Load;
+use crate::cluster::ids::{InstanceId, ModelId};
+use crate::policy::Signal;
+use crate::sim::{Arena, Tournament};
+
+/// A list of instances of one model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// Those where requests can begin.
+    Entry,
+    /// Those that decode what is handed on.
+    Decode,
+}
+
+/// The instances of a list in the order of a signal.
+#[derive(Debug)]
+struct Order {
+    signal: Signal,
+    tournament: Tournament,
+    /// Instances whose place in the order is no longer theirs.
+    stale: Vec<InstanceId>,
+}
+
+/// Where an instance stands.
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    /// The number of the order that it is in.
+    order: Option<u32>,
+    position: u32,
+    stale: bool,
+}
+
+/// What routers ask of the instances.
+#[derive(Debug)]
+pub(crate) struct Loads {
+    of: Arena<InstanceId, Load>,
+    /// Empty before the first order.
+    places: Arena<InstanceId, Place>,
+    /// Two for each model, those that nobody has asked for left out.
+    orders: Vec<Option<Order>>,
+}
+
+impl Loads {
+    /// Nothing to do for any of so many instances.
+    pub(super) fn new<T>(instances: &Arena<InstanceId, T>) -> Self {
+        Self { of: Arena::mirror(instances, |_, _| Load::default()), places: Arena::default(), orders: Vec::new() }
+    }
+
+    /// The load of an instance, to be changed.
+    #[inline]
+    pub(super) fn change(&mut self, id: InstanceId) -> &mut Load {
+        if !self.places.is_empty() {
+            self.note(id);
+        }
+        &mut self.of[id]
+    }
+
+    fn note(&mut self, id: InstanceId) {
+        let place = &mut self.places[id];
+        if !place.stale
+            && let Some(order) = place.order.and_then(|number| self.orders[number as usize].as_mut())
+        {
+            place.stale = true;
+            order.stale.push(id);
+        }
+    }
+
+    /// The position of the least loaded of a list, the first of equals.
+    pub(super) fn least(
+        &mut self,
+        model: ModelId,
+        side: Side,
+        signal: Signal,
+        members: impl Iterator<Item = InstanceId> + Clone,
+    ) -> Option<usize> {
+        let number = number(model, side);
+        if self.order(number).is_none_or(|order| order.signal != signal) {
+            self.forget(model, side);
+            self.put_in_order(number, signal, members.clone());
+        }
+        let Self { of, places, orders } = self;
+        let order = orders.get_mut(number as usize)?.as_mut()?;
+        for id in order.stale.drain(..) {
+            let place = &mut places[id];
+            place.stale = false;
+            order.tournament.set(place.position as usize, read(&of[id], signal));
+        }
+        let least = order.tournament.smallest();
+        debug_assert_eq!(least, members.enumerate().min_by_key(|&(_, id)| read(&of[id], signal)).map(|(position, _)| position));
+        least
+    }
+
+    /// The position of the least loaded of a list without one that has been named since the last look at all, and those before it.
+    pub(super) fn least_without(&mut self, model: ModelId, side: Side, refused: InstanceId) -> Option<usize> {
+        self.note(refused);
+        let order = self.orders.get_mut(number(model, side) as usize)?.as_mut()?;
+        order.tournament.set(self.places[refused].position as usize, Tournament::NONE);
+        order.tournament.smallest()
+    }
+
+    /// A list is to have other members: its order is void.
+    pub(super) fn forget(&mut self, model: ModelId, side: Side) {
+        let number = number(model, side);
+        if self.order(number).is_some() {
+            self.orders[number as usize] = None;
+            for place in self.places.values_mut().filter(|place| place.order == Some(number)) {
+                *place = Place::default();
+            }
+        }
+    }
+
+    fn order(&self, number: u32) -> Option<&Order> {
+        self.orders.get(number as usize)?.as_ref()
+    }
+
+    fn put_in_order(&mut self, number: u32, signal: Signal, members: impl Iterator<Item = InstanceId> + Clone) {
+        if self.places.is_empty() {
+            self.places = Arena::mirror(&self.of, |_, _| Place::default());
+        }
+        for (id, position) in members.clone().zip(0..) {
+            self.places[id] = Place { order: Some(number), position, stale: false };
+        }
+        let tournament = Tournament::new(members.map(|id| read(&self.of[id], signal)));
+        let index = number as usize;
+        self.orders.resize_with(self.orders.len().max(index + 1), || None);
+        self.orders[index] = Some(Order { signal, tournament, stale: Vec::new() });
+    }
+}
+
+impl Index<InstanceId> for Loads {
+    type Output = Load;
+    #[inline]
+    fn index(&self, id: InstanceId) -> &Load {
+        &self.of[id]
+    }
+}
+
+/// Of the order of a list.
+fn number(model: ModelId, side: Side) -> u32 {
+    2 * u32::from(model.0) + u32::from(side == Side::Decode)
+}
+
+fn read(load: &Load, signal: Signal) -> u64 {
+    match signal {
+        Signal::InFlight => load.in_flight(),
+        Signal::PendingTokens => load.pending_tokens(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::request::Request;
+    use super::*;
+    use crate::sim::SimTime;
+    use crate::workload::{ClassId, RequestSpec};
+
+    const INSTANCES: u32 = 12;
+    const MODEL: ModelId = ModelId(1);
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        /// A request of so many tokens is expected at an instance, or the last one there is expected no more.
+        Change(u32, Option<u32>),
+        /// An instance changes to the other side.
+        Move(u32),
+        /// So many of the least loaded are refused.
+        Ask(bool, bool, usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            6 => (0..INSTANCES, prop::option::weighted(0.6, 1_u32..4)).prop_map(|(id, tokens)| Step::Change(id, tokens)),
+            1 => (0..INSTANCES).prop_map(Step::Move),
+            3 => (any::<bool>(), prop::bool::weighted(0.8), 0_usize..5).prop_map(|(entry, few, refused)| Step::Ask(entry, few, refused)),
+        ]
+    }
+
+    fn request(prompt: u32) -> Request {
+        let spec = RequestSpec { class: ClassId(0), prompt_tokens: prompt, output_tokens: 1, prefix: Box::default() };
+        Request::new(0, SimTime::ZERO, spec)
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_is_that_of_the_loads(entry in prop::collection::vec(any::<bool>(), INSTANCES as usize), steps in prop::collection::vec(step(), 1..80)) {
+            let mut is_entry = Arena::<InstanceId, bool>::from_items("instances", entry).unwrap();
+            let mut here = Arena::mirror(&is_entry, |_, _| Vec::new());
+            let mut loads = Loads::new(&is_entry);
+            for step in steps {
+                match step {
+                    Step::Change(id, Some(tokens)) => {
+                        here[InstanceId(id)].push(tokens);
+                        loads.change(InstanceId(id)).expect(&request(tokens));
+                    }
+                    Step::Change(id, None) => {
+                        if let Some(tokens) = here[InstanceId(id)].pop() {
+                            loads.change(InstanceId(id)).expect_no_more(&request(tokens));
+                        }
+                    }
+                    Step::Move(id) => {
+                        is_entry[InstanceId(id)] ^= true;
+                        loads.forget(MODEL, Side::Entry);
+                        loads.forget(MODEL, Side::Decode);
+                    }
+                    Step::Ask(entry, few, refused) => {
+                        let (side, signal) = (
+                            if entry { Side::Entry } else { Side::Decode },
+                            if few { Signal::InFlight } else { Signal::PendingTokens },
+                        );
+                        let members: Vec<InstanceId> = is_entry.ids().filter(|&id| is_entry[id] == entry).collect();
+                        let load = |id: InstanceId| {
+                            let count = here[id].len() as u64;
+                            if few { count } else { count + here[id].iter().map(|&tokens| u64::from(tokens)).sum::<u64>() }
+                        };
+                        let mut expected: Vec<usize> = (0..members.len()).collect();
+                        expected.sort_by_key(|&position| load(members[position]));
+                        let mut found = loads.least(MODEL, side, signal, members.iter().copied());
+                        for step in 0..=refused {
+                            prop_assert_eq!(found, expected.get(step).copied());
+                            let Some(position) = found else { break };
+                            found = loads.least_without(MODEL, side, members[position]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
