@@ -14,7 +14,7 @@ use super::state::{Audit, Violation, World, failure, leave, life, moves, timeout
 use crate::network::NetworkError;
 use crate::policy::Controller;
 use crate::sim::{EventKey, Livelock, LivelockGuard, SimDuration, SimTime, TooMany};
-use crate::workload::{Workload, WorkloadError};
+use crate::workload::{RequestSpec, Workload, WorkloadError};
 
 /// The latest time that a run may reach: later than any arrival, and early enough that no sum of times or of their squares overflows.
 const LATEST: SimTime = SimTime::from_ns(u64::MAX / 2);
@@ -176,11 +176,7 @@ impl<O: Observer> Cluster<O> {
             if arrival == Some(key) {
                 coming = None;
                 if let Some((_, request)) = workload.next()? {
-                    self.world.count_event();
-                    let slot = moves::arrive(&mut self.world, request)?;
-                    if !self.turns.take(&mut self.world, slot) {
-                        self.arrivals.route(&mut self.world, slot);
-                    }
+                    self.arrive(request)?;
                 }
             } else if let Some(event) = self.world.calendar.pop() {
                 self.handle(event);
@@ -208,6 +204,16 @@ impl<O: Observer> Cluster<O> {
     /// True if something is left to do at this instant when it has no events left.
     fn is_instant_open(&self) -> bool {
         !self.world.agenda.is_empty() || self.world.has_departed()
+    }
+
+    /// A request comes, to a frontend or at once to the router.
+    fn arrive(&mut self, request: RequestSpec) -> Result<(), TooMany> {
+        self.world.count_event();
+        let slot = moves::arrive(&mut self.world, request)?;
+        if !self.turns.take(&mut self.world, slot) {
+            self.arrivals.route(&mut self.world, slot);
+        }
+        Ok(())
     }
 
     /// The instant has no events left: the agenda is worked off, then the workload hears which requests have left. A client without think
