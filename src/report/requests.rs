@@ -102,8 +102,16 @@ impl<W: Write> RequestsCsv<W> {
     /// be buffered.
     pub fn new(mut out: W, mut classes: Vec<String>, mut instances: Vec<InstancePrice>, extra: ExtraColumns) -> Self {
         let mut begin = || -> io::Result<()> {
-            for name in classes.iter_mut().chain(instances.iter_mut().map(|price| &mut price.pool)) {
+            for name in &mut classes {
                 *name = in_csv(name)?;
+            }
+            // The instances of a pool follow one another.
+            let mut last = (String::new(), in_csv("")?);
+            for InstancePrice { pool, .. } in &mut instances {
+                if *pool != last.0 {
+                    last = (pool.clone(), in_csv(pool)?);
+                }
+                pool.clone_from(&last.1);
             }
             let further =
                 FAILURE_HEADER.into_iter().filter(|_| extra.failures).chain(FRONTEND_HEADER.into_iter().filter(|_| extra.frontends));
