@@ -7,7 +7,7 @@
 
 use proptest::prelude::*;
 
-use tokenmill::cluster::{Cluster, ClusterSpec, Life, Outcome, Overlap, RequestRecord, Role, SpecError};
+use tokenmill::cluster::{Cluster, ClusterSpec, FirstToken, Life, Outcome, Overlap, RequestRecord, Role, SpecError};
 use tokenmill::policy::{Controller, Fault, FleetView, Order};
 use tokenmill::power::Phase;
 use tokenmill::sim::{SimDuration, SimTime};
@@ -366,6 +366,7 @@ proptest! {
         tight in any::<bool>(),
         timeout in prop::option::of(20u32..2000),
         health in prop::option::of(1u32..100),
+        first_token in prop::sample::select(vec![FirstToken::Immediate, FirstToken::Seeded, FirstToken::Recomputed]),
     ) {
         let mut spec = apart(if layer_wise { Overlap::LayerWise } else { Overlap::AfterPrefill }, &faults);
         for pool in &mut spec.pools {
@@ -377,6 +378,7 @@ proptest! {
             pool.port_bytes_per_s = 50e6;
         }
         spec.classes[0].timeout = timeout.map(|at| ms(at.into()));
+        spec.network.first_token = first_token;
         spec.health_check = health.map(|period| ms(period.into()));
         let mut asked: Vec<(u64, RequestSpec)> = requests
             .iter()
@@ -391,6 +393,7 @@ proptest! {
         for record in &ledger.records {
             prop_assert!(record.outcome != Outcome::InFlight);
             prop_assert!(record.outcome != Outcome::Completed || record.output_tokens >= 1);
+            prop_assert!(record.outcome != Outcome::Completed || record.second_token.is_some() == (record.output_tokens > 1));
             prop_assert!(record.gap_count == u64::from(record.output_tokens.saturating_sub(1)));
             if let Some(first) = record.first_token && record.outcome == Outcome::Completed {
                 prop_assert_eq!(record.gap_sum_ns, record.done.since(first).ns());

@@ -15,6 +15,7 @@ mod conservation;
 mod determinism;
 mod engine;
 mod failures;
+mod first_token;
 mod layering;
 mod metamorphic;
 mod page;

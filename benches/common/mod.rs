@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokenmill::cluster::{
-    ClassSpec, Cluster, ClusterSpec, EngineSpec, ModelId, NetworkSpec, Observer, Overlap, PoolSpec, Retry, Role, RouterSpec,
+    ClassSpec, Cluster, ClusterSpec, EngineSpec, FirstToken, ModelId, NetworkSpec, Observer, Overlap, PoolSpec, Retry, Role, RouterSpec,
 };
 use tokenmill::config::{Input, Library, Scenario};
 use tokenmill::metrics::{ClassParameters, NoRows, PoolParameters, Recorder, RecorderParameters, SloLimits};
@@ -79,6 +79,7 @@ pub(crate) fn decoders(instances: u32, max_num_seqs: u32) -> ClusterSpec {
         pools: vec![pool],
         network: NetworkSpec {
             overlap: Overlap::AfterPrefill,
+            first_token: FirstToken::Immediate,
             fabric_bytes_per_s: None,
             failure_timeout: SimDuration::from_ns(10_000_000_000),
         },

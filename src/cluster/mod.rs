@@ -28,5 +28,7 @@ pub use observe::{Both, Observation, Observer, Outcome, RequestRecord, Silent};
 pub use run::{Cluster, RunError};
 pub(crate) use segment::KvBlocks;
 pub use segment::{Members, RunSegment};
-pub use spec::{ClassSpec, ClusterSpec, EngineSpec, FrontendSpec, NetworkSpec, Overlap, PoolSpec, Retry, RouterSpec, SpecError};
+pub use spec::{
+    ClassSpec, ClusterSpec, EngineSpec, FirstToken, FrontendSpec, NetworkSpec, Overlap, PoolSpec, Retry, RouterSpec, SpecError,
+};
 pub use state::Violation;

@@ -91,6 +91,8 @@ pub struct RequestRecord {
     pub admitted: SimTime,
     /// Start of the first iteration of its prompt; of the last attempt, where instances have failed before its first token.
     pub prefill_start: Option<SimTime>,
+    /// Its prompt was computed for the first time: its first token leaves then, unless it leaves from the decode side.
+    pub prefill_end: Option<SimTime>,
     /// First token.
     pub first_token: Option<SimTime>,
     /// Second token.
@@ -147,6 +149,8 @@ pub enum Observation<'a> {
         /// Of these, found in a prefix cache.
         cached: u32,
     },
+    /// A token leaves that no iteration counts: it has come with the KV of its request.
+    Token,
     /// Iterations end. The gaps between tokens that they make are part of it, but for those that are observations of their own.
     Run(&'a RunSegment<'a>),
     /// A gap between two tokens of one request ends that is longer than an iteration: it waited, or its KV moved, in between.

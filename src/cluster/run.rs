@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::event::{Event, Wake, again_key, arrival_key};
-use super::observe::Observer;
+use super::observe::{Observer, Outcome};
 use super::process::arrive::Arrivals;
 use super::process::control::Controllers;
 use super::process::engine::station::{self, Turns};
@@ -267,7 +267,11 @@ impl<O: Observer> Cluster<O> {
             Event::IterationFinished { instance, .. } => return engine::finish(world, instance),
             Event::TransferFinished { .. } => transit::end_transfer(world),
             Event::LayerReady { slot, .. } => transit::send_layers_of_chunk(world, slot),
-            Event::Delivered { slot, .. } => transit::activate(world, slot),
+            Event::Delivered { slot, .. } => {
+                if transit::activate(world, slot) {
+                    leave::leave(world, slot, Outcome::Completed);
+                }
+            }
             Event::Retry { slot, .. } => arrivals.route(world, slot),
             Event::Served { slot, .. } => {
                 if station::finish(world, slot) {

@@ -143,11 +143,25 @@ pub enum Overlap {
     LayerWise,
 }
 
+/// Where the first token of a prompt that is handed on comes from, and when its client gets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FirstToken {
+    /// From the prefill side, as soon as the prompt is computed.
+    #[default]
+    Immediate,
+    /// From the prefill side, with the KV: it leaves when that has arrived.
+    Seeded,
+    /// From the decode side, which computes the last token of the prompt again in its first iteration. What prefill generated is dropped.
+    Recomputed,
+}
+
 /// The network between pools.
 #[derive(Debug, Clone, Copy)]
 pub struct NetworkSpec {
     /// When KV moves.
     pub overlap: Overlap,
+    /// Where the first token comes from.
+    pub first_token: FirstToken,
     /// Bandwidth that all handoffs share, bytes per second; `None`: only the instances' own attachments limit.
     pub fabric_bytes_per_s: Option<f64>,
     /// How long a sender keeps the KV of a handoff whose receiver has failed before it offers it again.

@@ -24,7 +24,7 @@ const DEFINITIONS: &[Definition] = &[
         "ttft",
         "TTFT",
         "time",
-        "Time to first token: first output token minus arrival at the gateway. Queueing, KV reservation and prefill are included; the network between client and gateway, tokenisation and HTTP are not simulated. A request that never got a token has none and counts as missed in the attainment.",
+        "Time to first token: first output token minus arrival at the gateway. Queueing, KV reservation and prefill are included; the network between client and gateway is not simulated, tokenisation and HTTP only where the scenario has a frontend. With `handoff.first_token: immediate` it leaves as the prompt is computed; where it comes from the decode side (`seeded`, `recomputed`), transfer and decode queue are included too. A request that never got a token has none and counts as missed in the attainment.",
     ),
     def("ttst", "TTST", "time", "Time to second token: second output token minus arrival. It exposes the handoff from prefill to decode."),
     def("itl", "ITL", "time", "One gap between consecutive output tokens of a request. Its distribution pools all gaps of all requests."),

@@ -9,7 +9,7 @@ use super::record::{ClassRecord, Flow, FrontendRecord, HandoffRecord, PoolRecord
 use super::row::{RequestRow, Verdict};
 use super::summary::TokenCounts;
 use super::values::Values;
-use crate::cluster::{FrontendId, Members, ModelId, Observation, Observer, Outcome, PoolId, RequestRecord, RunSegment};
+use crate::cluster::{Members, ModelId, Observation, Observer, Outcome, PoolId, RequestRecord, RunSegment};
 use crate::power::{Energy, Phase};
 use crate::sim::SimTime;
 use crate::workload::ClassId;
@@ -94,7 +94,7 @@ impl<S: RequestSink> Recorder<S> {
     }
 
     /// The part of a span that lies after the warm-up.
-    fn measured_ns(&self, from: SimTime, to: SimTime) -> u64 {
+    pub(super) fn measured_ns(&self, from: SimTime, to: SimTime) -> u64 {
         to.since(from.max(self.warmup)).ns()
     }
 
@@ -285,13 +285,9 @@ impl<S: RequestSink> Recorder<S> {
         }
     }
 
-    fn frontend(&mut self, id: FrontendId, (from, to): (SimTime, SimTime), waiting: u64, busy: u64) {
-        let span = u128::from(self.measured_ns(from, to));
-        if let Some(record) = self.frontends.get_mut(usize::from(id.0)).filter(|_| span > 0) {
-            record.waiting += u128::from(waiting) * span;
-            record.busy += u128::from(busy) * span;
-            record.queue_peak = record.queue_peak.max(waiting);
-        }
+    fn token(&mut self, at: SimTime) {
+        self.bins.count(at, |bin| bin.tokens += 1);
+        self.tokens.output += u64::from(at > self.warmup);
     }
 
     fn handoff_queue(&mut self, model: ModelId, from: SimTime, to: SimTime, waiting: u64) {
@@ -361,6 +357,7 @@ impl<S: RequestSink> Observer for Recorder<S> {
                 }
             }
             Observation::Frontend { frontend, from, waiting, busy } => self.frontend(frontend, (from, at), waiting, busy),
+            Observation::Token => self.token(at),
             Observation::Down { pool, from } => self.outages.down(pool, self.measured_ns(from, at)),
             Observation::Life { pool, instance, life } => self.outages.life(at, pool, instance, life, at >= self.warmup),
             Observation::Preempted { pool } => {

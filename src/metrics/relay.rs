@@ -73,6 +73,7 @@ impl Block {
             Observation::Frontend { frontend, from, waiting, busy } => {
                 Entry::Plain(Observation::Frontend { frontend, from, waiting, busy })
             }
+            Observation::Token => Entry::Plain(Observation::Token),
             Observation::Down { pool, from } => Entry::Plain(Observation::Down { pool, from }),
             Observation::Life { pool, instance, life } => Entry::Plain(Observation::Life { pool, instance, life }),
             Observation::Preempted { pool } => Entry::Plain(Observation::Preempted { pool }),

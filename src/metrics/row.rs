@@ -78,9 +78,9 @@ pub fn gap_std_ns(record: &RequestRecord) -> Option<u64> {
 pub fn stages(record: &RequestRecord) -> [SimDuration; 8] {
     let end = record.done;
     let prefill_start = record.prefill_start.unwrap_or(end);
-    let first = record.first_token.unwrap_or(end);
+    let prefill_end = record.prefill_end.unwrap_or(end);
     // After a failure, the handoff follows the token that ends the recovery.
-    let handed_on = record.resumed.map_or(first, |resumed| resumed.max(first));
+    let handed_on = record.resumed.map_or(prefill_end, |resumed| resumed.max(prefill_end));
     // A handoff that ends before the prompt does (it cannot) or never happens takes no time.
     let (reserved, delivered, joined) = match (record.reserved, record.delivered, record.decode_start) {
         (Some(reserved), Some(delivered), Some(joined)) => (reserved.max(handed_on), delivered.max(handed_on), joined.max(handed_on)),
@@ -91,12 +91,12 @@ pub fn stages(record: &RequestRecord) -> [SimDuration; 8] {
     let refused = record.memory_wait.min(queued);
     [
         queued - refused,
-        first.since(prefill_start),
+        prefill_end.since(prefill_start),
         refused + reserved.since(handed_on),
         delivered.since(reserved),
         joined.since(delivered),
         // Before a failure and after the recovery.
-        handed_on.since(first) - record.recovery[1] + end.since(joined),
+        handed_on.since(prefill_end) - record.recovery[1] + end.since(joined),
         record.recovery(),
         record.admitted.since(record.arrived),
     ]

@@ -105,6 +105,7 @@ mod tests {
             arrived: SimTime::ZERO,
             admitted: SimTime::ZERO,
             prefill_start: None,
+            prefill_end: None,
             first_token: None,
             second_token: None,
             recovery: [SimDuration::ZERO; 2],

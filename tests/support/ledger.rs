@@ -141,6 +141,7 @@ impl Observer for Ledger {
             Observation::Transfer { from, bytes } => self.transfers.push((from, at, bytes)),
             Observation::Down { pool, from } => self.pools.entry(pool.0).or_default().down_ns += u128::from(at.since(from).ns()),
             Observation::Life { instance, life, .. } => self.lives.push((at, instance, life)),
+            Observation::Token => self.tokens_out += 1,
             Observation::Ended(record) => self.records.push(*record),
             Observation::Frontend { .. }
             | Observation::FirstToken { .. }

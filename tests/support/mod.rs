@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tokenmill::cluster::{
-    ClassSpec, Cluster, ClusterSpec, EngineSpec, ModelId, NetworkSpec, Observation, Observer, Overlap, PoolSpec, RequestRecord, Retry,
-    Role, RouterSpec,
+    ClassSpec, Cluster, ClusterSpec, EngineSpec, FirstToken, ModelId, NetworkSpec, Observation, Observer, Overlap, PoolSpec, RequestRecord,
+    Retry, Role, RouterSpec,
 };
 use tokenmill::perf::{Activity, Affine, AffineParameters};
 use tokenmill::power::{ChipPowerModel, InstancePower, NodePower};
@@ -90,6 +90,7 @@ pub(crate) fn cluster(pools: Vec<PoolSpec>) -> ClusterSpec {
         pools,
         network: NetworkSpec {
             overlap: Overlap::AfterPrefill,
+            first_token: FirstToken::Immediate,
             fabric_bytes_per_s: None,
             failure_timeout: SimDuration::from_ns(10_000_000_000),
         },

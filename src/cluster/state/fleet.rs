@@ -176,9 +176,9 @@ impl Fleet {
         (route.entry, route.decode, route.longest_decode, route.split) = (entry, decode, longest_decode, split);
     }
 
-    /// True if an instance of a model serves and could receive the KV of `tokens` and generate.
+    /// True if an instance of a model serves and has a context of `tokens` or more.
     pub(super) fn can_receive(&self, model: ModelId, tokens: u32) -> bool {
-        let longer = |id: InstanceId| self.instances[id].engine.max_model_len > tokens.saturating_add(1);
+        let longer = |id: InstanceId| self.instances[id].engine.max_model_len >= tokens;
         self.routes[model].decode.iter().any(|&id| self.members[id].serves() && longer(id))
     }
 

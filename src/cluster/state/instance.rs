@@ -42,6 +42,8 @@ pub(super) struct Batch {
     pub(super) decode: DecodeSet,
     /// Members of `decode` that have not yet been through an iteration there.
     pub(super) fresh: Vec<Slot>,
+    /// Of those that have, members whose first token that was, until the next.
+    pub(super) second: Vec<Slot>,
     /// The sequences of both kinds, in order of admission.
     pub(super) admitted: List,
     pub(super) chunks: Vec<Chunk>,
@@ -110,6 +112,7 @@ impl Instance {
                 prefilling: Vec::new(),
                 decode: DecodeSet::new(engine.block_size, spec.window),
                 fresh: Vec::new(),
+                second: Vec::new(),
                 admitted: List::default(),
                 chunks: Vec::new(),
                 taken: Vec::new(),
@@ -257,11 +260,11 @@ impl Instance {
         first.whole && self.kv.fits(&request.ask.prefix, first.hit, first.must_fit)
     }
 
-    /// Leading groups of a sequence that are here already, and the blocks that a handoff must find for the rest and the next token.
-    pub(super) fn handoff_need(&self, request: &Request) -> (u32, u64) {
+    /// Leading groups of a sequence that are here already, and the blocks that a handoff must find for the rest and `next` more tokens.
+    pub(super) fn handoff_need(&self, request: &Request, next: u32) -> (u32, u64) {
         let target = request.progress.target;
         let hit = self.kv.lookup(&request.ask.prefix, self.kv.whole_groups(request.ask.prompt.min(target - 1)));
-        (hit, self.kv.own_blocks(u64::from(target) + 1, hit))
+        (hit, self.kv.own_blocks(u64::from(target) + u64::from(next), hit))
     }
 
     /// Nothing is here any more, and nothing will be found again.
@@ -289,6 +292,7 @@ impl Instance {
         let stored = self.stored(request);
         self.batch.decode.leave(request.ask.class, stored);
         self.batch.fresh.retain(|&other| other != slot);
+        self.batch.second.retain(|&other| other != slot);
         request.book_decode(self.batch.decode.step(), &self.totals);
         request.progress.epoch = request.progress.epoch.wrapping_add(1);
         // Blocks taken one by one while it ran; groups shared through the prefix cache are not among them.

@@ -207,7 +207,7 @@ pub(crate) fn close<O: Observer>(mut world: World<O>) -> O {
         world.settle_idle(id);
         let World { fleet, requests, observer, .. } = &mut world;
         let instance = &fleet.instances[id];
-        Ledger { id, pool: &fleet.pools[instance.pool].spec, requests, observer }.book_cut_off(instance, now);
+        Ledger { id, pool: &fleet.pools[instance.pool].spec, keeps_token: false, requests, observer }.book_cut_off(instance, now);
     }
     report_unfinished(&mut world);
     for id in world.fleet.pools.ids() {
@@ -226,7 +226,7 @@ pub(crate) fn close<O: Observer>(mut world: World<O>) -> O {
 fn disorder(request: &Request) -> Option<String> {
     let timeline = &request.timeline;
     let decoded = timeline.decode_start.map(|_| timeline.last_token);
-    let times = [Some(timeline.arrived), timeline.prefill_start, timeline.first_token, timeline.delivered, timeline.decode_start, decoded];
+    let times = [Some(timeline.arrived), timeline.prefill_start, timeline.prefill_end, timeline.delivered, timeline.decode_start, decoded];
     // A request preempted before its first decode iteration gets its second token from the recomputation.
     let last = timeline.first_token.map(|_| timeline.last_token);
     let tokens = [timeline.prefill_start, timeline.first_token, timeline.second_token, last];

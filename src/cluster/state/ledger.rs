@@ -1,7 +1,7 @@
 //! The books of an instance: gauges, idle time, and what iterations cost whom.
 
 use super::flight::InFlight;
-use super::instance::{Batch, Instance};
+use super::instance::{Batch, Chunk, Instance};
 use super::requests::Requests;
 use crate::cluster::ids::InstanceId;
 use crate::cluster::observe::{Observation, Observer};
@@ -17,6 +17,8 @@ use crate::units::nearest_wide;
 pub(super) struct Ledger<'a, O> {
     pub(super) id: InstanceId,
     pub(super) pool: &'a PoolSpec,
+    /// Tokens of prompts that are done leave from the decode side, not from here.
+    pub(super) keeps_token: bool,
     pub(super) requests: &'a mut Requests,
     pub(super) observer: &'a mut O,
 }
@@ -77,7 +79,8 @@ impl<O: Observer> Ledger<'_, O> {
         count_members(&mut instance.batch, self.requests);
         let sequences = instance.batch.decode.count();
         let gone = instance.gone_from_decode().count() as u64;
-        let first = instance.batch.chunks.iter().filter(|chunk| self.requests[chunk.slot].completes(chunk.tokens)).count() as u64;
+        let leaves = |chunk: &&Chunk| !self.keeps_token && self.requests[chunk.slot].completes(chunk.tokens);
+        let first = instance.batch.chunks.iter().filter(leaves).count() as u64;
         let settled = instance.gauges_since > start;
         if settled {
             settle_gauges(self.id, instance, self.observer, end);
@@ -112,7 +115,7 @@ impl<O: Observer> Ledger<'_, O> {
             totals.time_s += span.as_secs_f64() * (1.0 - cost.prefill_share) * each;
             self.advance_decode(instance, 1);
             let totals = instance.totals;
-            self.book_first_iterations(instance, start, end, (totals.gap_sum, totals.gap_squares));
+            self.book_first_iterations(instance, [start, end], None, (totals.gap_sum, totals.gap_squares));
         }
         instance.batch.ahead = false;
     }
@@ -177,12 +180,13 @@ impl<O: Observer> Ledger<'_, O> {
         (run.done, run.booked) = (end, sums);
         instance.gauges_since = at;
         instance.totals = run.totals(sequences);
+        let second = (n > 1 && !instance.batch.fresh.is_empty()).then(|| run.boundary(first + 2));
         let first_gaps = if instance.batch.fresh.is_empty() { (0, 0) } else { run.gaps(first + 1) };
         // Between two iterations the same batch is formed, which takes the blocks of the next.
         let grown = instance.kv.grow_pooled(taken[1] - taken[0]);
         debug_assert!(grown, "a run ends before its blocks run out");
         self.advance_decode(instance, n);
-        self.book_first_iterations(instance, start, next, first_gaps);
+        self.book_first_iterations(instance, [start, next], second, first_gaps);
         instance.batch.ahead = false;
     }
 
@@ -197,17 +201,27 @@ impl<O: Observer> Ledger<'_, O> {
 
     /// The gap of a member that has just joined began when its last token left, not when its first iteration started. `gaps`: sum and sum of
     /// squares of the gaps of the instance up to the end of that iteration.
-    fn book_first_iterations(&mut self, instance: &mut Instance, start: SimTime, end: SimTime, gaps: (u64, u128)) {
+    /// `second`: end of the iteration after it, if that is booked too.
+    fn book_first_iterations(&mut self, instance: &mut Instance, [start, end]: [SimTime; 2], second: Option<SimTime>, gaps: (u64, u128)) {
+        for slot in instance.batch.second.drain(..) {
+            self.requests[slot].second_token_leaves(end);
+        }
         for slot in instance.batch.fresh.drain(..) {
             let request = &mut self.requests[slot];
             if request.is_done() {
                 continue;
             }
             request.timeline.decode_start.get_or_insert(start);
-            if let Some(gap) = request.emit(end) {
-                self.observer.on(end, &Observation::Gap { class: request.ask.class, ns: gap.ns() });
+            if request.timeline.first_token.is_none() {
+                instance.batch.second.push(slot);
             }
+            request.send_token(self.observer, end);
             (request.progress.joined.gap_sum, request.progress.joined.gap_squares) = gaps;
+        }
+        if let Some(at) = second {
+            for slot in instance.batch.second.drain(..) {
+                self.requests[slot].second_token_leaves(at);
+            }
         }
     }
 

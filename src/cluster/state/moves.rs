@@ -114,9 +114,11 @@ pub(crate) fn preempt<O: Observer>(world: &mut World<O>, id: InstanceId, slot: S
     world.change_queue(world.fleet.instances[id].pool, 1);
 }
 
-/// A chunk has been computed. True if that was the last of a prompt whose client is still there: its token leaves now.
+/// A chunk has been computed. True if that was the last of a prompt whose client is still there: its token leaves now, unless it leaves
+/// from the decode side.
 pub(crate) fn chunk_computed<O: Observer>(world: &mut World<O>, id: InstanceId, chunk: Chunk) -> bool {
     let now = world.now();
+    let keeps_token = world.keeps_token(id);
     let World { fleet, requests, observer, .. } = world;
     let (instance, request) = (&mut fleet.instances[id], &mut requests[chunk.slot]);
     let computed = request.progress.computed + chunk.tokens;
@@ -124,15 +126,11 @@ pub(crate) fn chunk_computed<O: Observer>(world: &mut World<O>, id: InstanceId, 
     request.progress.computed = computed;
     fleet.loads.change(id).computed(request, chunk.tokens);
     let shared = instance.kv.publish(&request.ask.prefix, computed.min(request.ask.prompt), &mut request.progress.held);
-    let token = computed >= request.progress.target && !request.is_done();
-    if token {
-        let first = request.timeline.first_token.is_none();
-        let (class, prompt, cached) = (request.ask.class, request.ask.prompt, request.progress.cached);
-        if let Some(gap) = request.emit(now) {
-            observer.on(now, &Observation::Gap { class, ns: gap.ns() });
-        }
-        if first {
-            observer.on(now, &Observation::FirstToken { class, prompt, cached });
+    let done = computed >= request.progress.target && !request.is_done();
+    if done {
+        request.timeline.prefill_end.get_or_insert(now);
+        if !keeps_token {
+            request.send_token(observer, now);
         }
         instance.batch.prefilling.retain(|&other| other != chunk.slot);
     }
@@ -140,7 +138,7 @@ pub(crate) fn chunk_computed<O: Observer>(world: &mut World<O>, id: InstanceId, 
         // Others with the same beginning now need less.
         world.memory_freed(id);
     }
-    token
+    done
 }
 
 /// A prompt that is done goes on to the decode batch of the same instance.

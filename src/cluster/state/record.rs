@@ -24,6 +24,7 @@ impl Request {
             arrived: timeline.arrived,
             admitted: if progress.station.is_some() { now } else { timeline.admitted },
             prefill_start: timeline.prefill_start,
+            prefill_end: timeline.prefill_end,
             first_token: timeline.first_token,
             second_token: timeline.second_token,
             recovery: timeline.recovered(now),

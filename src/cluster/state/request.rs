@@ -2,6 +2,7 @@
 
 use super::snapshot::Snapshot;
 use crate::cluster::ids::{InstanceId, Slot, StationId};
+use crate::cluster::observe::{Observation, Observer};
 use crate::kv::{KvStore, Lease, Residue};
 use crate::network::TransferId;
 use crate::sim::{SimDuration, SimTime};
@@ -116,6 +117,8 @@ pub(crate) struct Timeline {
     /// When it left the frontend.
     pub(super) admitted: SimTime,
     pub(super) prefill_start: Option<SimTime>,
+    /// Its prompt was computed for the first time, and not lost before its first token left.
+    pub(super) prefill_end: Option<SimTime>,
     pub(super) first_token: Option<SimTime>,
     pub(super) second_token: Option<SimTime>,
     /// When it was first refused for lack of decode memory before its prefill, and how long that lasted.
@@ -197,6 +200,7 @@ impl Request {
                 arrived: at,
                 admitted: at,
                 prefill_start: None,
+                prefill_end: None,
                 first_token: None,
                 second_token: None,
                 refused_at: None,
@@ -241,6 +245,25 @@ impl Request {
             self.usage.add_gaps(1, gap.ns(), u128::from(gap.ns()) * u128::from(gap.ns()));
         }
         gap
+    }
+
+    /// Its second token leaves at `at`, with those of the whole batch.
+    pub(super) fn second_token_leaves(&mut self, at: SimTime) {
+        self.timeline.second_token.get_or_insert(at);
+        self.timeline.last_token = at;
+    }
+
+    /// A token leaves at `now`: its first, or one whose gap is an observation of its own.
+    pub(super) fn send_token<O: Observer>(&mut self, observer: &mut O, now: SimTime) {
+        let (class, prompt, cached) = (self.ask.class, self.ask.prompt, self.progress.cached);
+        let gap = self.emit(now);
+        observer.on(
+            now,
+            &match gap {
+                Some(gap) => Observation::Gap { class, ns: gap.ns() },
+                None => Observation::FirstToken { class, prompt, cached },
+            },
+        );
     }
 
     /// Iterations of the decode batch that it has taken part in, given those of the instance so far. It ends before its output does, so
@@ -293,7 +316,12 @@ impl Request {
         progress.computed = 0;
         progress.target = ask.prompt + progress.generated;
         progress.returning = false;
-        let since = if timeline.first_token.is_none() { timeline.prefill_start.take() } else { None };
+        let since = if timeline.first_token.is_none() {
+            timeline.prefill_end = None;
+            timeline.prefill_start.take()
+        } else {
+            None
+        };
         timeline.failed_at.get_or_insert(since.unwrap_or(now));
         timeline.decode_start = None;
     }

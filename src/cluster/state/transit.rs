@@ -11,6 +11,7 @@ use super::world::World;
 use crate::cluster::event::{Event, Wake};
 use crate::cluster::ids::{InstanceId, Slot};
 use crate::cluster::observe::{Observation, Observer};
+use crate::cluster::spec::FirstToken;
 use crate::kv::Lease;
 use crate::policy::Life;
 use crate::sim::SimDuration;
@@ -49,15 +50,17 @@ pub(crate) fn offer<O: Observer>(world: &mut World<O>, slot: Slot) {
 /// that handoffs do not evict what they are meant to join.
 pub(crate) fn could_receive<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) -> bool {
     let (instance, request) = (&world.fleet.instances[id], &world.requests[slot]);
-    let holds = world.fleet.members[id].serves() && instance.engine.max_model_len > request.progress.target.saturating_add(1);
+    let holds =
+        world.fleet.members[id].serves() && instance.engine.max_model_len >= request.progress.target.saturating_add(world.tokens_to_come());
     let has_seat = instance.committed() < u64::from(instance.engine.max_num_seqs);
     if !holds || instance.is_catching_up_on_preempted() || !has_seat {
         return false;
     }
     // A run takes memory as it goes, and changes nothing else that is asked here.
     world.catch_up(id);
+    let next = world.next_token();
     let (instance, request) = (&world.fleet.instances[id], &world.requests[slot]);
-    let (hit, need) = instance.handoff_need(request);
+    let (hit, need) = instance.handoff_need(request, next);
     instance.kv.fits(&request.ask.prefix, hit, need + instance.running())
 }
 
@@ -68,16 +71,16 @@ pub(crate) fn needs_room<O: Observer>(world: &World<O>, id: InstanceId, slot: Sl
     }
     // Where no decode instance could add a token to the first one, the request ends with that, here.
     let longest = world.fleet.route(world.model_of(slot)).longest_decode;
-    longest.is_some_and(|longest| longest > world.requests[slot].progress.target.saturating_add(1))
+    longest.is_some_and(|longest| longest >= world.requests[slot].progress.target.saturating_add(world.tokens_to_come()))
 }
 
 /// Takes memory for a request on a decode instance; false, and nothing changed, if there is too little.
 pub(crate) fn reserve<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) -> bool {
     world.settle(id);
-    let now = world.now();
+    let (now, next) = (world.now(), world.next_token());
     let World { fleet, requests, .. } = world;
     let (instance, request) = (&mut fleet.instances[id], &mut requests[slot]);
-    let (hit, need) = instance.handoff_need(request);
+    let (hit, need) = instance.handoff_need(request, next);
     let Some(lease) = instance.kv.lease(&request.ask.prefix, hit, need) else { return false };
     request.handoff.reserved = lease;
     request.timeline.reserved_at = Some(now);
@@ -125,11 +128,12 @@ pub(crate) fn send_held<O: Observer>(world: &mut World<O>, slot: Slot) {
     send(world, slot, bytes);
 }
 
-/// The KV of a request is complete on the decode side: the sender's blocks are free, the sequence may join the batch.
-pub(crate) fn activate<O: Observer>(world: &mut World<O>, slot: Slot) {
+/// The KV of a request is complete on the decode side: the sender's blocks are free, the sequence may join the batch. A token that has come
+/// with the KV leaves now; true if that was its last.
+pub(crate) fn activate<O: Observer>(world: &mut World<O>, slot: Slot) -> bool {
     let now = world.now();
     let sender = world.requests[slot].progress.instance;
-    let Some(receiver) = world.requests[slot].progress.decode_instance else { return };
+    let Some(receiver) = world.requests[slot].progress.decode_instance else { return false };
     world.settle(sender);
     report_transfer(world, slot);
     moves::give_back(world, slot);
@@ -138,14 +142,14 @@ pub(crate) fn activate<O: Observer>(world: &mut World<O>, slot: Slot) {
     if world.requests[slot].is_done() {
         cancel_reservation(world, slot);
         world.requests.remove(slot);
-        return;
+        return false;
     }
     world.touch(receiver);
     // What it holds was taken when it was reserved; only the prefix cache may change that.
     if world.fleet.instances[receiver].engine.prefix_caching && !world.requests[slot].ask.prefix.is_empty() {
         world.settle(receiver);
     }
-    let World { fleet, requests, .. } = world;
+    let World { fleet, requests, observer, first_token, .. } = world;
     let (instance, request) = (&mut fleet.instances[receiver], &mut requests[slot]);
     request.handoff.held_back = false;
     request.progress.held = std::mem::take(&mut request.handoff.reserved);
@@ -153,7 +157,13 @@ pub(crate) fn activate<O: Observer>(world: &mut World<O>, slot: Slot) {
     Load::arrive(request);
     request.progress.instance = receiver;
     request.progress.stage = Stage::Resident;
-    request.progress.computed = request.progress.target;
+    // The last token is computed again for the one that follows it.
+    request.progress.computed = request.progress.target - u32::from(*first_token == FirstToken::Recomputed);
+    if *first_token == FirstToken::Seeded {
+        observer.on(now, &Observation::Token);
+        request.send_token(observer, now);
+    }
+    let finished = request.is_finished();
     let shared = instance.kv.publish(&request.ask.prefix, request.ask.prompt, &mut request.progress.held);
     instance.traffic.incoming -= 1;
     instance.traffic.incoming_blocks -= taken;
@@ -163,6 +173,7 @@ pub(crate) fn activate<O: Observer>(world: &mut World<O>, slot: Slot) {
     if shared {
         world.memory_freed(receiver);
     }
+    finished
 }
 
 /// Gives back memory that was taken on the decode side for a request that will not come.

@@ -14,7 +14,7 @@ use super::wire::Wire;
 use crate::cluster::event::{Event, Wake, iteration_key};
 use crate::cluster::ids::{InstanceId, ModelId, PoolId, Slot};
 use crate::cluster::observe::{Observation, Observer};
-use crate::cluster::spec::{ClassSpec, ClusterSpec, Overlap, Retry, SpecError};
+use crate::cluster::spec::{ClassSpec, ClusterSpec, FirstToken, Overlap, Retry, SpecError};
 use crate::perf::IterationCost;
 use crate::policy::{Life, Role};
 use crate::sim::{Arena, SimDuration, SimTime};
@@ -39,6 +39,7 @@ pub(crate) struct World<O> {
     /// The first request with timestamps out of order, if the run is audited.
     pub(super) disorder: Option<String>,
     layer_wise: bool,
+    pub(super) first_token: FirstToken,
     fast_forward: bool,
     pub(super) audit: bool,
     pub(super) failure_timeout: SimDuration,
@@ -71,6 +72,7 @@ impl<O: Observer> World<O> {
             departed: Vec::new(),
             disorder: None,
             layer_wise: spec.network.overlap == Overlap::LayerWise,
+            first_token: spec.network.first_token,
             fast_forward: spec.fast_forward,
             audit: spec.audit,
             failure_timeout: spec.network.failure_timeout,
@@ -187,9 +189,10 @@ impl<O: Observer> World<O> {
     /// Books so many iterations, of which the one in flight is the first.
     fn complete(&mut self, id: InstanceId, iterations: u64) {
         self.events += iterations;
+        let keeps_token = self.keeps_token(id);
         let Self { fleet, requests, observer, .. } = self;
         let instance = &mut fleet.instances[id];
-        let mut ledger = Ledger { id, pool: &fleet.pools[instance.pool].spec, requests, observer };
+        let mut ledger = Ledger { id, pool: &fleet.pools[instance.pool].spec, keeps_token, requests, observer };
         match instance.flight.current {
             Some(current @ InFlight { cost: Some(cost), .. }) => ledger.book_single(instance, current, &cost),
             Some(InFlight { cost: None, .. }) => ledger.book_run(instance, iterations),
@@ -257,12 +260,12 @@ impl<O: Observer> World<O> {
     pub(super) fn cut_off(&mut self, id: InstanceId) -> SimTime {
         self.settle(id);
         self.settle_idle(id);
-        let now = self.now();
+        let (now, keeps_token) = (self.now(), self.keeps_token(id));
         let Self { fleet, requests, observer, .. } = self;
         let instance = &mut fleet.instances[id];
         let began = instance.flight.began();
         if began.is_some() {
-            Ledger { id, pool: &fleet.pools[instance.pool].spec, requests, observer }.book_cut_off(instance, now);
+            Ledger { id, pool: &fleet.pools[instance.pool].spec, keeps_token, requests, observer }.book_cut_off(instance, now);
         }
         if instance.flight.abort() {
             instance.idle_since = now;
@@ -271,10 +274,25 @@ impl<O: Observer> World<O> {
         began.unwrap_or(now)
     }
 
+    /// True if tokens of prompts that are done on an instance leave from the decode side.
+    pub(super) fn keeps_token(&self, id: InstanceId) -> bool {
+        self.first_token != FirstToken::Immediate && self.fleet.hands_on(id)
+    }
+
+    /// Tokens that a decode instance adds at least to those whose KV it receives, the first one included.
+    pub(super) fn tokens_to_come(&self) -> u32 {
+        if self.first_token == FirstToken::Immediate { 2 } else { 1 }
+    }
+
+    /// Tokens beyond those whose KV it receives that a decode instance must have blocks for.
+    pub(super) fn next_token(&self) -> u32 {
+        u32::from(self.first_token != FirstToken::Recomputed)
+    }
+
     /// True if there is an instance that serves and could receive the KV of a request, were there room.
     pub(crate) fn has_receiver(&self, slot: Slot) -> bool {
         let model = self.model_of(slot);
-        self.fleet.absent == 0 || self.fleet.can_receive(model, self.requests[slot].progress.target)
+        self.fleet.absent == 0 || self.fleet.can_receive(model, self.requests[slot].progress.target.saturating_add(self.tokens_to_come()))
     }
 
     /// Takes the changes of life since the last call.

@@ -9,7 +9,7 @@ use super::pool::PoolBuilder;
 use super::provenance::Basis;
 use super::workload::{WorkloadSource, limits};
 use super::{ClassId, MOST_NUMBERED, faults, span};
-use crate::cluster::{ClassSpec, ClusterSpec, FrontendSpec, ModelId, NetworkSpec, Overlap, PoolSpec, Role, RouterSpec};
+use crate::cluster::{ClassSpec, ClusterSpec, FirstToken, FrontendSpec, ModelId, NetworkSpec, Overlap, PoolSpec, Role, RouterSpec};
 use crate::cost::NodeCost;
 use crate::hardware::{Link, Node, Site};
 use crate::metrics::{ClassParameters, FrontendParameters, PoolParameters, ProvenanceEntry, RecorderParameters};
@@ -73,6 +73,11 @@ pub(super) fn build(
             overlap: match file.cluster.network.kv.overlap {
                 KvOverlap::AfterPrefill => Overlap::AfterPrefill,
                 KvOverlap::LayerWise => Overlap::LayerWise,
+            },
+            first_token: match file.cluster.handoff.first_token {
+                scenario::FirstToken::Immediate => FirstToken::Immediate,
+                scenario::FirstToken::Seeded => FirstToken::Seeded,
+                scenario::FirstToken::Recomputed => FirstToken::Recomputed,
             },
             failure_timeout: span(file.cluster.network.kv.failure_timeout).unwrap_or(SimDuration::ZERO),
             fabric_bytes_per_s: file.cluster.network.kv.fabric_bandwidth.map(crate::units::BytesPerSecond::get),

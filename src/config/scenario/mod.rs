@@ -10,14 +10,13 @@
 
 mod cluster;
 mod faults;
+mod network;
 mod policies;
 mod workload;
 
-pub use cluster::{
-    Affine, Cluster, Engine, KvNetwork, KvOverlap, Network, NetworkOverrides, Parallelism, PerfChoice, Pool, Pricing, Role, Roofline,
-    SiteChoice, Station,
-};
+pub use cluster::{Affine, Cluster, Engine, Parallelism, PerfChoice, Pool, Pricing, Role, Roofline, SiteChoice, Station};
 pub use faults::{Fault, Retry};
+pub use network::{FirstToken, Handoff, KvNetwork, KvOverlap, Network, NetworkOverrides};
 pub use policies::{Admission, Autoscaler, Policies, PowerPolicy, QueueOrder, Router, RouterByRole, RouterChoice};
 pub use workload::{Arrivals, ClosedLoop, Diurnal, Lengths, SharedPrefix, Slo, Synthetic, Trace, TraceFormat, TraceWindow, WorkloadEntry};
 

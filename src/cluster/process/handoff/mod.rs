@@ -10,6 +10,8 @@
 //!   chunk's end. For a lone transfer this is exact: with `T` the chunk's time, `t` the transfer's and `L` layers it ends at
 //!   `max(T + t/L, T/L + t)`.
 //! * **Activate** (`state/transit.rs`): set-up and latency after the last byte, the sequence may join the decode batch.
+//! * **First token** (`FirstToken`): it leaves when the prompt is computed, or with the KV when that has arrived (`seeded`), or the decode side
+//!   computes the prompt's last token again in its first iteration and the first token leaves at its end (`recomputed`).
 //! * **Release**: the sender's blocks are freed at that moment.
 
 mod reserve;
