@@ -117,6 +117,32 @@ fn the_traces_run_on_sixty_four_and_sixty_four() {
 /// One mixed instance with memory for everything finds in its prefix cache what a cache without limits would, but for two things: at
 /// least one token of a prompt is computed, so a prompt that is cached to its last whole block loses that block; and a prefix that two
 /// requests bring at the same time is computed by both.
+/// Failures, a planned restart, timeouts, little KV memory and first tokens from the decode side: stepped, passed over, audited and recorded
+/// aside, a run says the same.
+#[test]
+fn runs_with_failures_say_the_same_stepped_audited_and_aside() {
+    for (case, first_token, blocks) in [(&CONVERSATION, "recomputed", 500), (&CODE, "seeded", 2_000), (&MOONCAKE, "immediate", 8_192)] {
+        let Some(path) = case.path() else { continue };
+        let faults = "[{at: 3 min, instance: decode/0, down: 2 min}, {at: 5 min, instance: prefill/1, down: 1 min, start: 30 s}, \
+                      {at: 7 min, instance: decode/1, down: 1 min, drain: true}]";
+        let sets = [
+            format!("workload.{}.trace.path={}", case.workload, path.display()),
+            format!("workload.{}.timeout=60 s", case.workload),
+            format!("faults={faults}"),
+            format!("cluster.handoff.first_token={first_token}"),
+            format!("cluster.pools.decode.engine.num_gpu_blocks_override={blocks}"),
+            format!("cluster.pools.decode.engine.max_model_len={}", blocks * 16),
+        ];
+        let scenario = shipped(case.scenario, &sets);
+        let (text, records, _) = everything(&scenario, FAST);
+        assert!(records.iter().any(|r| r.failures > 0 || r.recovery().ns() > 0), "{}", case.file);
+        assert!(records.iter().any(|r| r.preemptions > 0), "{}", case.file);
+        for options in [STEPPED, AUDITED, Options { audit: true, ..STEPPED }, Options { aside: true, ..FAST }] {
+            assert!(everything(&scenario, options).0 == text, "{} {options:?}", case.file);
+        }
+    }
+}
+
 #[test]
 fn the_prefix_cache_of_a_huge_instance_hits_as_often_as_a_cache_without_limits() {
     let Some(path) = MOONCAKE.path() else { return };
