@@ -11,8 +11,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokenmill::metrics;
 use tokenmill::report::{ReportInput, charts, page};
+use tokenmill::{cluster, metrics, units};
 
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const WIDTHS: [u32; 4] = [320, 390, 768, 1600];

@@ -4,7 +4,7 @@ use super::support::{inline, sets, shipped};
 use tokenmill::config::Scenario;
 
 fn listed(scenario: &Scenario) -> Vec<(String, String)> {
-    scenario.provenance.iter().map(|entry| (format!("{} {}", entry.profile, entry.figure), entry.confidence.clone())).collect()
+    scenario.provenance.iter().map(|entry| (format!("{} {}", entry.profile, entry.figure), entry.confidence.name().to_owned())).collect()
 }
 
 fn has(scenario: &Scenario, figure: &str) -> bool {

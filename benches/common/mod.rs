@@ -121,7 +121,7 @@ pub(crate) fn recorder(spec: &ClusterSpec) -> Recorder<NoRows> {
         classes: vec![ClassParameters { name: "all".into(), slo: SloLimits { ttft_ms: Some(1e3), tpot_ms: Some(50.0), e2e_ms: None } }],
         pools: vec![PoolParameters {
             name: pool.name.clone(),
-            role: "mixed".into(),
+            role: Role::Mixed,
             hardware: "bench".into(),
             model: "bench".into(),
             instances: pool.instances,

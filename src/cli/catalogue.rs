@@ -116,7 +116,7 @@ fn show_hardware(library: &Library, kind: Kind, options: &ShowOptions) -> Result
     let lines: Vec<String> = figures
         .iter()
         .map(|figure| {
-            let confidence = serde_json::to_value(figure.confidence).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+            let confidence = figure.confidence.name();
             let source = figure.title.as_deref().unwrap_or(&figure.source);
             let note = figure.note.as_ref().map_or_else(String::new, |note| format!("\n{:paths$}  {note}", ""));
             format!("{:paths$}  {:>values$}  {confidence:9} {source}{note}\n", figure.path, figure.value)

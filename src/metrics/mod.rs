@@ -24,7 +24,7 @@ mod values;
 pub use attainment::ShareInterval;
 pub use definition::{Definition, definition, definitions};
 pub use parameters::{ClassParameters, FrontendParameters, PoolParameters, RecorderParameters};
-pub use provenance::{CONFIDENCE, Headline};
+pub use provenance::Headline;
 pub use recorder::{NoRows, Recorder, RequestSink};
 pub use relay::Relay;
 pub use row::{RequestRow, Verdict, gap_std_ns, stages, tpot_ns};

@@ -1,6 +1,7 @@
 //! What the recorder must know of a run before it starts.
 
 use super::summary::SloLimits;
+use crate::cluster::Role;
 use crate::sim::SimDuration;
 
 /// What the recorder must know of a workload.
@@ -17,8 +18,8 @@ pub struct ClassParameters {
 pub struct PoolParameters {
     /// Name in the scenario.
     pub name: String,
-    /// `prefill`, `decode` or `mixed`.
-    pub role: String,
+    /// What its instances do.
+    pub role: Role,
     /// Node profile.
     pub hardware: String,
     /// Served model.

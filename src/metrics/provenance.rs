@@ -33,9 +33,6 @@ impl Headline {
 const ENERGY: [&str; 3] = ["power", "overhead", "pue"];
 const COST: [&str; 7] = ["price", "rent", "life", "residual", "hosting", "electricity", "maintenance"];
 
-/// Levels of confidence, weakest first.
-pub const CONFIDENCE: [&str; 6] = ["assumed", "estimate", "press", "official", "measured", "given"];
-
 impl ProvenanceEntry {
     /// The headline that this figure moves first. Everything that is neither energy nor money nor carbon sets how long a step takes.
     pub fn bears_on(&self) -> Headline {
@@ -52,38 +49,31 @@ impl ProvenanceEntry {
     }
 
     /// True if nobody measured or published this figure.
-    pub fn is_soft(&self) -> bool {
-        matches!(self.confidence.as_str(), "assumed" | "estimate")
-    }
-
-    /// Position in [`CONFIDENCE`]; words not in it come before all.
-    pub fn strength(&self) -> usize {
-        CONFIDENCE.iter().position(|word| *word == self.confidence).map_or(0, |i| i + 1)
+    pub const fn is_soft(&self) -> bool {
+        self.confidence.is_soft()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::Confidence;
 
-    fn entry(figure: &str, confidence: &str) -> ProvenanceEntry {
+    fn entry(figure: &str, confidence: Confidence) -> ProvenanceEntry {
         let text = String::new;
-        ProvenanceEntry { profile: text(), figure: figure.into(), value: text(), confidence: confidence.into(), source: text(), note: None }
+        ProvenanceEntry { profile: text(), figure: figure.into(), value: text(), confidence, source: text(), note: None }
     }
 
     #[test]
     fn a_figure_bears_on_the_headline_it_moves_first() {
-        let of = |figure: &str| entry(figure, "assumed").bears_on().name();
+        let of = |figure: &str| entry(figure, Confidence::Assumed).bears_on().name();
         assert_eq!(["power.tdp", "pue", "price.rent", "hosting", "carbon"].map(of), ["energy", "energy", "cost", "cost", "carbon"]);
         assert_eq!(["efficiency.gemm_memory.fp8", "memory.bandwidth", "latency", "power_of_two"].map(of), ["latency"; 4]);
     }
 
     #[test]
-    fn the_weakest_come_first() {
-        let mut words: Vec<&str> = CONFIDENCE.iter().rev().copied().collect();
-        words.sort_by_key(|word| entry("pue", word).strength());
-        assert_eq!(words, CONFIDENCE);
-        assert!(entry("pue", "estimate").is_soft() && !entry("pue", "press").is_soft());
-        assert_eq!(entry("pue", "hearsay").strength(), 0);
+    fn what_nobody_measured_or_published_is_soft() {
+        assert!(entry("pue", Confidence::Estimate).is_soft() && !entry("pue", Confidence::Press).is_soft());
+        assert!(Confidence::WEAKEST_FIRST.is_sorted_by_key(|confidence| confidence.strength()));
     }
 }

@@ -262,7 +262,7 @@ impl<S: RequestSink> Recorder<S> {
             let energy_j = record.energy.total().it_j();
             PoolSummary {
                 name: pool.name.clone(),
-                role: pool.role.clone(),
+                role: pool.role,
                 hardware: pool.hardware.clone(),
                 model: pool.model.clone(),
                 instances: pool.instances,

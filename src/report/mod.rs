@@ -20,7 +20,7 @@ mod trace_events;
 mod trust;
 
 #[cfg(test)]
-use crate::metrics;
+use crate::{cluster, metrics, units};
 
 pub use answer::{ATTAINMENT_TARGET, Answer, Check, Verdict, answer, checks};
 pub use assertion::{doubt, outcome};

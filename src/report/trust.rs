@@ -4,6 +4,7 @@
 
 use super::number::percent;
 use crate::metrics::{Headline, Summary};
+use crate::units::Confidence;
 
 /// How much of the result rests on figures that nobody measured or published.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,12 +21,12 @@ pub struct Trust {
 
 /// Counts assumed and estimated figures.
 pub fn trust(summary: &Summary) -> Trust {
-    let of = |confidence: &str| summary.provenance.iter().filter(|entry| entry.confidence == confidence).count();
+    let of = |confidence: Confidence| summary.provenance.iter().filter(|entry| entry.confidence == confidence).count();
     let bearing = |headline| summary.provenance.iter().filter(|entry| entry.is_soft() && entry.bears_on() == headline).count();
     Trust {
         figures: summary.provenance.len(),
-        assumed: of("assumed"),
-        estimated: of("estimate"),
+        assumed: of(Confidence::Assumed),
+        estimated: of(Confidence::Estimate),
         bears_on: Headline::ALL.into_iter().map(|headline| (headline, bearing(headline))).filter(|(_, n)| *n > 0).collect(),
     }
 }

@@ -1,5 +1,6 @@
 //! What a reader must know before trusting the numbers: each warning says what, how much, and what follows from it.
 
+use crate::cluster::Role;
 use crate::config::Scenario;
 use crate::metrics::{Headline, RunResult, Summary, Timeline, Warning};
 use crate::units::{grouped, percent};
@@ -172,7 +173,7 @@ fn kv_saturation(summary: &Summary) -> Option<String> {
 /// The handoff finds no place in a batch although there is memory.
 fn batch_limit(summary: &Summary) -> Option<String> {
     let blocked = summary.handoff.blocked_share;
-    let pool = summary.pools.iter().find(|pool| pool.role == "decode" && pool.is_batch_full()).filter(|_| blocked >= HELD_UP)?;
+    let pool = summary.pools.iter().find(|pool| pool.role == Role::Decode && pool.is_batch_full()).filter(|_| blocked >= HELD_UP)?;
     Some(format!(
         "requests waited {} of the time for a place in the batch of `{}`, which runs at most {} sequences (`max_num_seqs`)",
         percent(blocked),

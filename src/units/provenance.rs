@@ -23,6 +23,33 @@ pub enum Confidence {
     Given,
 }
 
+impl Confidence {
+    /// All, weakest first.
+    pub const WEAKEST_FIRST: [Self; 6] = [Self::Assumed, Self::Estimate, Self::Press, Self::Official, Self::Measured, Self::Given];
+
+    /// The word used in YAML.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Measured => "measured",
+            Self::Official => "official",
+            Self::Press => "press",
+            Self::Estimate => "estimate",
+            Self::Assumed => "assumed",
+            Self::Given => "given",
+        }
+    }
+
+    /// Position among all, weakest first.
+    pub fn strength(self) -> usize {
+        Self::WEAKEST_FIRST.iter().position(|&other| other == self).unwrap_or_default()
+    }
+
+    /// True of what nobody measured or published.
+    pub const fn is_soft(self) -> bool {
+        matches!(self, Self::Assumed | Self::Estimate)
+    }
+}
+
 /// One value with its provenance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

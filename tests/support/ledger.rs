@@ -167,7 +167,7 @@ pub(crate) fn audited(spec: ClusterSpec, mut workload: impl Workload) -> Ledger 
 pub(crate) fn recorded(spec: ClusterSpec, mut workload: impl Workload) -> (RunResult, Ledger) {
     let pools = spec.pools.iter().map(|pool| PoolParameters {
         name: pool.name.clone(),
-        role: pool.role.name().into(),
+        role: pool.role,
         hardware: "test".into(),
         model: "test".into(),
         instances: pool.instances,

@@ -251,7 +251,7 @@ pub(super) fn recorder(file: &ScenarioFile, parts: &Parts, workloads: &[Workload
     debug_assert_eq!(workloads.len(), file.workload.len());
     let pools = parts.spec.pools.iter().zip(&parts.nodes).map(|(pool, node)| PoolParameters {
         name: pool.name.clone(),
-        role: pool.role.name().into(),
+        role: pool.role,
         hardware: node.name.clone(),
         model: parts.model_labels.get(usize::from(pool.model.0)).cloned().unwrap_or_default(),
         instances: pool.instances,

@@ -38,7 +38,7 @@ impl Basis {
                     profile: format!("scenario {place}"),
                     figure: figure.to_owned(),
                     value: value.to_string(),
-                    confidence: word(Confidence::Given),
+                    confidence: Confidence::Given,
                     source: "given in the scenario".into(),
                     note: None,
                 };
@@ -134,7 +134,7 @@ impl Basis {
             profile: "roofline".into(),
             figure: own.name.into(),
             value: own.value.clone(),
-            confidence: word(own.confidence),
+            confidence: own.confidence,
             source: own.source.into(),
             note: None,
         }));
@@ -156,7 +156,7 @@ impl Basis {
                 profile: format!("{} {}", P::KIND.name(), profile.name()),
                 figure: figure.path,
                 value: figure.value,
-                confidence: word(figure.confidence),
+                confidence: figure.confidence,
                 source,
                 note: figure.note,
             });
@@ -171,7 +171,7 @@ impl Basis {
                 profile: format!("chip {}", chip.name),
                 figure: "all_reduce".into(),
                 value: format!("{} sizes", chip.all_reduce.len()),
-                confidence: word(Confidence::Measured),
+                confidence: Confidence::Measured,
                 source: format!("{} ({})", source.title, source.date),
                 note: None,
             });
@@ -186,13 +186,8 @@ fn add_model(entries: &mut Vec<ProvenanceEntry>, profile: &ModelProfile) {
         profile: format!("model {}", profile.name),
         figure: "architecture".into(),
         value: format!("{:.2} B parameters", profile.architecture.parameters().total() as f64 / 1e9),
-        confidence: profile.published.as_ref().map_or_else(|| "official".into(), |published| word(published.total.confidence)),
+        confidence: profile.published.as_ref().map_or(Confidence::Official, |published| published.total.confidence),
         source: sources.join("; "),
         note: None,
     });
-}
-
-/// The word used in YAML.
-fn word(confidence: Confidence) -> String {
-    serde_json::to_value(confidence).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }

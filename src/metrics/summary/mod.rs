@@ -8,6 +8,8 @@ pub use series::{Cdf, Distributions, PoolTimeline, RunResult, Timeline};
 
 use serde::Serialize;
 
+use crate::units::Confidence;
+
 /// Version of the layout of [`Summary`]; raised when a field changes meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;
 
@@ -350,7 +352,7 @@ pub struct ProvenanceEntry {
     /// Its value with unit.
     pub value: String,
     /// `measured`, `official`, `press`, `estimate` or `assumed`.
-    pub confidence: String,
+    pub confidence: Confidence,
     /// Title and date of the source.
     pub source: String,
     /// Remark of the profile.

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::cluster::Role;
+
 use super::super::attainment::ShareInterval;
 use super::{EnergyByPhase, Jitter, Latency, RequestCounts};
 
@@ -11,7 +13,7 @@ pub struct PoolSummary {
     /// Name in the scenario.
     pub name: String,
     /// `prefill`, `decode` or `mixed`.
-    pub role: String,
+    pub role: Role,
     /// Node profile.
     pub hardware: String,
     /// Served model: profile and number formats.

@@ -5,12 +5,15 @@ mod faults;
 
 use std::fmt::Debug;
 
+use serde::Serialize;
+
 pub use faults::{Fault, FaultSchedule};
 
 use crate::sim::{SimDuration, SimTime};
 
 /// What an instance does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Computes prompts and hands the KV on.
     Prefill,

@@ -5,6 +5,7 @@
 use super::super::number::{gauge, percent, share};
 use super::super::text::shortened;
 use super::NAME;
+use crate::cluster::Role;
 use crate::metrics::{PoolSummary, Summary};
 
 /// Pools whose load is told where none is at its limit.
@@ -29,7 +30,7 @@ pub(super) fn bottleneck(summary: &Summary) -> Option<String> {
     }
     if summary.handoff.is_blocked() {
         let (share, waiting) = (percent(summary.handoff.blocked_share), gauge(summary.handoff.waiting_mean));
-        let full = summary.pools.iter().find(|pool| pool.role == "decode" && pool.is_batch_full());
+        let full = summary.pools.iter().find(|pool| pool.role == Role::Decode && pool.is_batch_full());
         let what = full.map_or_else(
             || "KV memory for decode: requests wait for it".to_owned(),
             |pool| {
@@ -60,7 +61,7 @@ pub(super) fn loads(pools: &[PoolSummary]) -> Option<String> {
 /// How loaded a pool is. Prefill is as loaded as it is busy; decode is busy with a single sequence already, so its batch tells more.
 fn load(pool: &PoolSummary) -> String {
     match pool.batch_while_computing() {
-        Some(batch) if pool.role != "prefill" => {
+        Some(batch) if pool.role != Role::Prefill => {
             let batch = gauge(batch);
             let sequences = if batch == "1.00" { "sequence" } else { "sequences" };
             let kv = share(pool.kv_utilization_mean);

@@ -1,6 +1,7 @@
 //! The sentence in every situation.
 
 use super::*;
+use crate::cluster::Role;
 use crate::report::fixture;
 
 #[test]
@@ -160,7 +161,7 @@ fn requests_that_wait_for_a_place_in_a_batch_do_not_wait_for_memory() {
     let sentence = answer(&summary).sentence();
     let memory = "; the bottleneck is KV memory for decode: requests wait for it 90.0 % of the time, 12.0 on average.";
     assert!(sentence.ends_with(memory), "{sentence}");
-    let decode = summary.pools.iter_mut().find(|pool| pool.role == "decode").unwrap();
+    let decode = summary.pools.iter_mut().find(|pool| pool.role == Role::Decode).unwrap();
     (decode.max_num_seqs, decode.batch_mean, decode.utilization) = (8, 7.6, 0.95);
     let named =
         format!("; the bottleneck is `max_num_seqs: 8` of {}: requests wait for a place in its batch 90.0 % of the time", decode.name);

@@ -13,7 +13,7 @@ struct Row<'a> {
     profile: &'a str,
     figure: &'a str,
     value: String,
-    confidence: &'a str,
+    confidence: &'static str,
     soft: bool,
     bears_on: &'static str,
     source: &'a str,
@@ -32,7 +32,7 @@ pub(super) struct Group<'a> {
 pub(super) fn groups(entries: &[ProvenanceEntry]) -> Vec<Group<'_>> {
     let group = |id, soft: bool, what: &str| {
         let mut rows: Vec<&ProvenanceEntry> = entries.iter().filter(|entry| entry.is_soft() == soft).collect();
-        rows.sort_by_key(|entry| (entry.strength(), entry.bears_on()));
+        rows.sort_by_key(|entry| (entry.confidence.strength(), entry.bears_on()));
         let figures = if rows.len() == 1 { "figure" } else { "figures" };
         Group { id, title: format!("{} {what} {figures}", count(rows.len() as u64)), rows: rows.into_iter().map(row).collect() }
     };
@@ -46,7 +46,7 @@ fn row(entry: &ProvenanceEntry) -> Row<'_> {
         figure: &entry.figure,
         // YAML has `us`, which every keyboard has.
         value: entry.value.strip_suffix(" us").map_or_else(|| entry.value.clone(), |number| format!("{number} µs")),
-        confidence: &entry.confidence,
+        confidence: entry.confidence.name(),
         soft: entry.is_soft(),
         bears_on: entry.bears_on().name(),
         source: &entry.source,

@@ -200,7 +200,7 @@ fn pool_load(pools: &[PoolSummary]) -> Table {
     ];
     of_pools("pools", "Pools: load", pools, &columns, |p| {
         vec![
-            word(&p.role),
+            word(p.role.name()),
             word(&p.hardware),
             word(&p.model),
             value(count(u64::from(p.instances))),

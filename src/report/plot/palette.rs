@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 
 use plotters::style::RGBColor;
 
+use crate::cluster::Role;
+
 /// What a colour stands for. Charts are drawn in stand-in colours, one a variant; each then becomes a class of the style sheet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Colour {
@@ -104,11 +106,15 @@ impl Colour {
 }
 
 /// One colour a pool: a tint of the hue of its role; when those run out, one that no other role needs.
-pub(super) fn pool_colours(roles: &[&str]) -> Vec<Colour> {
-    let hue = |role: &str| ["prefill", "decode", "mixed"].iter().position(|name| *name == role);
+pub(super) fn pool_colours(roles: &[Option<Role>]) -> Vec<Colour> {
+    let hue = |role: Role| match role {
+        Role::Prefill => 0,
+        Role::Decode => 1,
+        Role::Mixed => 2,
+    };
     let mut out: Vec<Option<Colour>> = Vec::new();
-    for role in roles {
-        let own = hue(role).and_then(|hue| TINTS.get(hue)).into_iter().flatten();
+    for &role in roles {
+        let own = role.map(|role| &TINTS[hue(role)]).into_iter().flatten();
         out.push(own.copied().find(|tint| !out.contains(&Some(*tint))));
     }
     let mut spare =
@@ -255,9 +261,10 @@ mod tests {
 
     #[test]
     fn pools_take_tints_of_their_role_and_never_the_same_twice() {
-        let colours = pool_colours(&["prefill", "decode", "mixed", "prefill", "decode", ""]);
+        let colours =
+            pool_colours(&[Some(Role::Prefill), Some(Role::Decode), Some(Role::Mixed), Some(Role::Prefill), Some(Role::Decode), None]);
         assert_eq!(&colours[..5], &[Colour::Prefill, Colour::Decode, Colour::Mixed, Colour::PrefillDark, Colour::DecodeDark]);
-        for roles in [["mixed"; 6], ["prefill"; 6], [""; 6]] {
+        for roles in [[Some(Role::Mixed); 6], [Some(Role::Prefill); 6], [None; 6]] {
             let colours = pool_colours(&roles);
             for (i, colour) in colours.iter().enumerate() {
                 assert!(!colours[..i].contains(colour), "{colours:?}");

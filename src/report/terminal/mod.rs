@@ -10,6 +10,7 @@ use super::answer::{Verdict, answer, arrived, binding_pool, checks};
 use super::jitter::{Shown, shown};
 use super::number::{count, duration_ms, gauge, limit_ms, number, or_none, percent, share, si, usd};
 use super::text::{shortened, wrapped};
+use crate::cluster::Role;
 use crate::metrics::{ClassSummary, PoolSummary, RunResult, Summary};
 
 /// Column where the text of a labelled line begins.
@@ -279,7 +280,8 @@ impl Screen {
         for (i, pool) in order.iter().take(shown).enumerate() {
             let mut parts = vec![format!("{} {} busy", shortened(&clean(&pool.name), 24), share(pool.utilization))];
             // A prompt fills an iteration by itself: the batch of a prefill pool says nothing that its busy share does not.
-            parts.extend(pool.batch_while_computing().filter(|_| pool.role != "prefill").map(|batch| format!("batch {}", gauge(batch))));
+            parts
+                .extend(pool.batch_while_computing().filter(|_| pool.role != Role::Prefill).map(|batch| format!("batch {}", gauge(batch))));
             parts.push(format!("KV {}", share(pool.kv_utilization_mean)));
             parts.extend(pool.prefix_hit_rate.map(|rate| format!("prefix hits {}", share(rate))));
             parts.push(format!("queue {}", gauge(pool.queue_mean)));

@@ -13,6 +13,7 @@ use super::cdf::short;
 use super::decimate::buckets;
 use super::palette::{Colour, pool_colours};
 use super::{Chart, PlotError, Section};
+use crate::cluster::Role;
 use crate::metrics::{PoolTimeline, RunResult, Timeline};
 use bins::whole_bins;
 
@@ -97,7 +98,7 @@ fn shown(result: &RunResult, timeline: &Timeline) -> Vec<Shown> {
     let own = if timelines.len() > MOST_POOLS { MOST_POOLS - 1 } else { timelines.len() };
     let mut own_line: Vec<usize> = order.iter().copied().take(own).collect();
     own_line.sort_unstable();
-    let roles: Vec<&str> = own_line.iter().map(|&i| pools.get(i).map_or("", |pool| pool.role.as_str())).collect();
+    let roles: Vec<Option<Role>> = own_line.iter().map(|&i| pools.get(i).map(|pool| pool.role)).collect();
     let mut out: Vec<Shown> = own_line
         .iter()
         .zip(pool_colours(&roles))
