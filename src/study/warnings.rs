@@ -76,9 +76,12 @@ fn outages(summary: &Summary) -> Option<String> {
     let fleet = summary.fleet.as_ref()?;
     let pools = fleet.pools.iter().filter(|pool| pool.availability < 1.0);
     let pools: Vec<String> = pools.map(|pool| format!("`{}` served {} of the time", pool.name, percent(pool.availability))).collect();
-    if pools.is_empty() {
-        return None;
-    }
+    let what = match (fleet.outages, pools.is_empty()) {
+        (0, true) => return None,
+        (0, false) => format!("instances were off as the measured time began: {}", pools.join(", ")),
+        (n, true) => format!("instances went down {} and came back at once", times(n)),
+        (n, false) => format!("instances went down {}: {}", times(n), pools.join(", ")),
+    };
     let hit = if fleet.hit_requests == 0 {
         "no request was hit".to_owned()
     } else {
@@ -86,7 +89,7 @@ fn outages(summary: &Summary) -> Option<String> {
         let failed = if summary.requests.failed == 0 { "none".to_owned() } else { grouped(&summary.requests.failed.to_string()) };
         format!("failures hit {}{recovery}; {failed} failed", requests_of(fleet.hit_requests, summary))
     };
-    Some(format!("instances went down {}: {}; {hit}", times(fleet.outages), pools.join(", ")))
+    Some(format!("{what}; {hit}"))
 }
 
 /// Milliseconds in a unit of their size.

@@ -40,7 +40,12 @@ fn instance(file: &ScenarioFile, name: &str, path: &str, problems: &mut Problems
             Some(before + number as usize)
         }
         _ => {
-            let expected = format!("`{pool}/0` to `{pool}/{}`, the instances of the pool", instances.saturating_sub(1));
+            let last = instances.saturating_sub(1);
+            let expected = if last == 0 {
+                format!("`{pool}/0`, the only instance of the pool")
+            } else {
+                format!("`{pool}/0` to `{pool}/{last}`, the instances of the pool")
+            };
             problems.at(path, format!("`{name}`"), &expected, None);
             None
         }

@@ -39,6 +39,7 @@ pub struct Retry {
     pub attempts: u32,
     /// Time before it is sent again the first time.
     #[serde(default = "back_off")]
+    #[schemars(extend("x-above" = 0))]
     pub back_off: Duration,
     /// By how much that time grows with each attempt.
     #[serde(default = "multiplier")]
@@ -46,6 +47,7 @@ pub struct Retry {
     pub multiplier: Ratio,
     /// The longest that it becomes.
     #[serde(default = "max_back_off")]
+    #[schemars(extend("x-above" = 0))]
     pub max_back_off: Duration,
 }
 
