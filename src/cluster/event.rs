@@ -51,7 +51,7 @@ pub(crate) enum Wake {
 /// | class | why here |
 /// |---|---|
 /// | arrival | a request that arrives at a boundary is seen by the batch formed there |
-/// | retry, served | the same; they have been asked for earlier, and an instant has no order but this |
+/// | retry, served | the same, after the arrivals of the instant |
 /// | transfer finished, layer ready, delivered, sender timeout | KV that lands at a boundary takes part in the batch formed there |
 /// | iteration finished | its tokens leave and free memory before any batch is formed |
 /// | deadline | a token at the deadline is in time |

@@ -28,7 +28,7 @@ pub struct Fault {
 
 /// What becomes of a request whose instance fails, or that finds none.
 ///
-/// Defaults: three attempts, as the documentation of NVIDIA Dynamo advises for `--migration-limit`; times of the Shepherd model gateway
+/// Defaults: three attempts, as the documentation of NVIDIA Dynamo advises for `--migration-limit`; times of the model gateway `smg`
 /// (50 ms, times 1.5, at most 30 s), 2026.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
