@@ -33,7 +33,7 @@ impl Observer for Peaks {
     fn on(&mut self, _: SimTime, what: &Observation<'_>) {
         let (running, blocks) = match *what {
             Observation::Gauge { running, kv_blocks, .. } => (running, kv_blocks),
-            Observation::Run(run) => (run.running, run.kv_blocks(run.end() - 1)),
+            Observation::Run(run) => (run.running, run.kv_peak()),
             Observation::Ended(record) => return self.done.push(*record),
             _ => return,
         };

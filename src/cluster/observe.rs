@@ -184,6 +184,16 @@ pub enum Observation<'a> {
         /// Blocks.
         kv_blocks: u64,
     },
+    /// While iterations ran that end now, so many blocks of an instance were held besides those of their segment: they have been reserved
+    /// for a handoff.
+    Reserved {
+        /// The pool of the instance.
+        pool: PoolId,
+        /// Since when.
+        from: SimTime,
+        /// Blocks.
+        kv_blocks: u64,
+    },
     /// In the whole pool, so many requests waited all the time: for their prompt to be computed, or on a decode instance that has their KV,
     /// for a place in the batch.
     Queue {

@@ -43,6 +43,8 @@ pub(crate) struct KvBlocks<'a> {
     pub(crate) sequences: u32,
     /// Blocks taken since the run began, in its iteration 0, 1, …; empty if none are.
     pub(crate) taken: &'a [u32],
+    /// Blocks reserved for handoffs while the iterations run, which are observations of their own.
+    pub(crate) reserved: u64,
 }
 
 impl KvBlocks<'_> {
@@ -289,9 +291,15 @@ impl RunSegment<'_> {
         }
     }
 
-    /// KV blocks held during iteration `n`; never fewer than in the one before.
+    /// KV blocks held during iteration `n`, without those that have been reserved for handoffs since the segment began, which are observations
+    /// of their own. Never fewer than in the iteration before.
     pub fn kv_blocks(&self, n: u64) -> u64 {
         self.kv.base + self.kv.taken(n)
+    }
+
+    /// Most KV blocks held at once, reserved ones among them: those at the end.
+    pub fn kv_peak(&self) -> u64 {
+        self.kv_blocks(self.end - 1) + self.kv.reserved
     }
 
     /// Blocks held, times nanoseconds.
@@ -326,7 +334,7 @@ mod tests {
             for &wrap in &wraps[1..] {
                 taken.push(taken[taken.len() - 1] + wrap);
             }
-            let kv = KvBlocks { base: 0, sequences: taken[taken.len() - 1] + wraps[0], taken: &taken };
+            let kv = KvBlocks { base: 0, sequences: taken[taken.len() - 1] + wraps[0], taken: &taken, reserved: 0 };
             let line = Line { first, step };
             let (mut blocks, mut integral) = (0u64, 0.0);
             for k in 0..n {

@@ -285,6 +285,14 @@ mod tests {
     }
 
     #[test]
+    fn shares_of_huge_energies_are_exact() {
+        assert_eq!(part(1000, 1, 3), 333);
+        assert_eq!(part(u128::MAX, 7, 7), u128::MAX);
+        // (3 · 2^100 + 5) · 2^40 / 2^50 = 3 · 2^90 + 5 / 2^10, rounded down; the product does not fit into 128 bits.
+        assert_eq!(part(3 * (1 << 100) + 5, 1 << 40, 1 << 50), 3 * (1 << 90));
+    }
+
+    #[test]
     fn a_span_is_divided_at_interval_borders() {
         let mut bins = Bins::new(1, 10);
         bins.span(0, at(5), at(25), |bin, ns, _| bin.running += u128::from(ns) * 3);

@@ -89,7 +89,7 @@ impl PoolRecord {
         if gauged < end {
             self.running += u128::from(run.running) * u128::from(run.span_ns(gauged, end));
             self.kv_blocks += run.kv_block_ns(gauged, end);
-            self.kv_peak = self.kv_peak.max(run.kv_blocks(end - 1));
+            self.kv_peak = self.kv_peak.max(run.kv_peak());
         }
     }
 
@@ -107,7 +107,7 @@ impl PoolRecord {
             let blocks = run.kv_blocks(n);
             self.running += u128::from(run.running) * u128::from(busy);
             self.kv_blocks += u128::from(blocks) * u128::from(busy);
-            self.kv_peak = self.kv_peak.max(blocks);
+            self.kv_peak = self.kv_peak.max(if n + 1 == run.end() { run.kv_peak() } else { blocks });
         }
     }
 }

@@ -272,6 +272,11 @@ impl<S: RequestSink> Recorder<S> {
         record.kv_peak = record.kv_peak.max(kv_blocks);
     }
 
+    fn reserved(&mut self, pool: PoolId, from: SimTime, to: SimTime, kv_blocks: u64) {
+        self.bins.span(usize::from(pool.0), from, to, |bin, ns, _| bin.kv_blocks += u128::from(kv_blocks) * u128::from(ns));
+        self.pools[usize::from(pool.0)].kv_blocks += u128::from(kv_blocks) * u128::from(self.measured_ns(from, to));
+    }
+
     fn queue(&mut self, pool: PoolId, from: SimTime, to: SimTime, waiting: u64) {
         self.bins.span(usize::from(pool.0), from, to, |bin, ns, _| {
             bin.waiting += u128::from(waiting) * u128::from(ns);
@@ -348,6 +353,7 @@ impl<S: RequestSink> Observer for Recorder<S> {
             }
             Observation::Idle { pool, from, phase, energy } => self.idle(pool, from, at, phase, energy),
             Observation::Gauge { pool, from, running, kv_blocks, .. } => self.gauge(pool, (from, at), running, kv_blocks),
+            Observation::Reserved { pool, from, kv_blocks } => self.reserved(pool, from, at, kv_blocks),
             Observation::Queue { pool, from, waiting } => self.queue(pool, from, at, waiting),
             Observation::HandoffQueue { model, from, waiting } => self.handoff_queue(model, from, at, waiting),
             Observation::Transfer { from, bytes } => {
@@ -379,18 +385,5 @@ impl<S: RequestSink> Observer for Recorder<S> {
     /// True once rows are lost.
     fn failed(&self) -> bool {
         self.sink.failed()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::bins::part;
-
-    #[test]
-    fn shares_of_huge_energies_are_exact() {
-        assert_eq!(part(1000, 1, 3), 333);
-        assert_eq!(part(u128::MAX, 7, 7), u128::MAX);
-        // (3 · 2^100 + 5) · 2^40 / 2^50 = 3 · 2^90 + 5 / 2^10, rounded down; the product does not fit into 128 bits.
-        assert_eq!(part(3 * (1 << 100) + 5, 1 << 40, 1 << 50), 3 * (1 << 90));
     }
 }

@@ -67,6 +67,7 @@ impl Block {
             Observation::Gauge { pool, instance, from, running, kv_blocks } => {
                 Entry::Plain(Observation::Gauge { pool, instance, from, running, kv_blocks })
             }
+            Observation::Reserved { pool, from, kv_blocks } => Entry::Plain(Observation::Reserved { pool, from, kv_blocks }),
             Observation::Queue { pool, from, waiting } => Entry::Plain(Observation::Queue { pool, from, waiting }),
             Observation::HandoffQueue { model, from, waiting } => Entry::Plain(Observation::HandoffQueue { model, from, waiting }),
             Observation::Transfer { from, bytes } => Entry::Plain(Observation::Transfer { from, bytes }),

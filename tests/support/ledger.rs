@@ -144,6 +144,7 @@ impl Observer for Ledger {
             Observation::Token => self.tokens_out += 1,
             Observation::Ended(record) => self.records.push(*record),
             Observation::Frontend { .. }
+            | Observation::Reserved { .. }
             | Observation::FirstToken { .. }
             | Observation::Preempted { .. }
             | Observation::PrefixLookup { .. } => {}

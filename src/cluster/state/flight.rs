@@ -149,6 +149,12 @@ impl Flight {
         run.cost.iterations_within(at.since(run.start).ns(), run.done, run.done + self.planned - 1) - run.done
     }
 
+    /// The first and the last iteration that is planned of the run in flight, counted from its start.
+    pub(super) fn planned_iterations(&self) -> Option<[u64; 2]> {
+        let run = self.run.as_ref().filter(|_| self.planned > 0)?;
+        Some([run.done, run.done + self.planned - 1])
+    }
+
     /// When the next `n` iterations of the run in flight have ended.
     pub(super) fn boundary_after(&self, n: u64) -> Option<SimTime> {
         self.run.as_ref().map(|run| run.boundary(run.done + n))

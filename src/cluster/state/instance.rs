@@ -7,7 +7,7 @@ use super::request::Request;
 use super::requests::Requests;
 use super::snapshot::Snapshot;
 use crate::cluster::ids::{PoolId, Slot};
-use crate::cluster::segment::{Members, Prefix};
+use crate::cluster::segment::{KvBlocks, Members, Prefix};
 use crate::cluster::spec::{EngineSpec, PoolSpec};
 use crate::kv::{KvError, KvStore};
 use crate::network::PortId;
@@ -72,6 +72,8 @@ pub(super) struct Traffic {
     pub(super) incoming: u32,
     /// Blocks of their own that these hold.
     pub(super) incoming_blocks: u64,
+    /// Blocks that have been reserved, and when, that the gauges do not show yet, in order.
+    pub(super) unreported: Vec<(SimTime, u64)>,
     pub(super) egress: PortId,
     pub(super) ingress: PortId,
 }
@@ -92,6 +94,13 @@ pub(crate) struct Instance {
     /// Since when the gauges have their present values.
     pub(super) gauges_since: SimTime,
     pub(super) idle_since: SimTime,
+}
+
+impl Traffic {
+    /// Blocks held that the gauges do not show yet.
+    pub(super) fn unreported_blocks(&self) -> u64 {
+        self.unreported.iter().map(|&(_, blocks)| blocks).sum()
+    }
 }
 
 impl Instance {
@@ -123,7 +132,7 @@ impl Instance {
                 look_again: false,
             },
             flight: Flight::default(),
-            traffic: Traffic { transfers: 0, incoming: 0, incoming_blocks: 0, egress: ports.0, ingress: ports.1 },
+            traffic: Traffic { transfers: 0, incoming: 0, incoming_blocks: 0, unreported: Vec::new(), egress: ports.0, ingress: ports.1 },
             totals: Snapshot::default(),
             gauges_since: SimTime::ZERO,
             idle_since: SimTime::ZERO,
@@ -274,6 +283,17 @@ impl Instance {
         self.queue.returned = false;
         self.kv.clear();
         debug_assert!(self.kv.used() == 0 && self.running() == 0, "a failed instance holds something");
+    }
+
+    /// True if a handoff finds `need` blocks, and none of them has to be evicted, however far the plan has come: it goes on as it is.
+    pub(super) fn has_room_beside_plan(&self, need: u64) -> bool {
+        let Some(grown) = self.flight.planned_iterations().map(|[now, last]| {
+            let kv = KvBlocks { base: 0, sequences: self.batch.decode.count(), taken: &self.batch.taken, reserved: 0 };
+            kv.taken(last) - kv.taken(now)
+        }) else {
+            return false;
+        };
+        self.kv.taken() + grown + need <= self.kv.total()
     }
 
     /// Adds a running sequence to the decode batch, with what it has computed stored.

@@ -25,11 +25,35 @@ pub(super) struct Ledger<'a, O> {
 
 /// Reports the gauges for the time since they last changed. To be called before they change.
 pub(super) fn settle_gauges<O: Observer>(id: InstanceId, instance: &mut Instance, observer: &mut O, now: SimTime) {
-    if now > instance.gauges_since {
-        let (from, running, kv_blocks) = (instance.gauges_since, instance.running(), instance.kv.used());
-        observer.on(now, &Observation::Gauge { pool: instance.pool, instance: id, from, running, kv_blocks });
-        instance.gauges_since = now;
+    let mut kv_blocks = instance.kv.used() - instance.traffic.unreported_blocks();
+    let mut report = |until, from: &mut SimTime, kv_blocks| {
+        if until > *from {
+            let (pool, from, running) = (instance.pool, std::mem::replace(from, until), instance.running());
+            observer.on(until, &Observation::Gauge { pool, instance: id, from, running, kv_blocks });
+        }
+    };
+    let mut since = instance.gauges_since;
+    let shown = instance.traffic.unreported.partition_point(|&(at, _)| at <= now);
+    for &(at, blocks) in &instance.traffic.unreported[..shown] {
+        report(at, &mut since, kv_blocks);
+        kv_blocks += blocks;
     }
+    report(now, &mut since, kv_blocks);
+    instance.gauges_since = since;
+    instance.traffic.unreported.drain(..shown);
+}
+
+/// Reports the blocks that were reserved by `at`, the end of a segment. Returns how many they are.
+fn report_reserved<O: Observer>(instance: &mut Instance, observer: &mut O, at: SimTime) -> u64 {
+    let shown = instance.traffic.unreported.partition_point(|&(reserved_at, _)| reserved_at <= at);
+    let mut reserved = 0;
+    for (from, kv_blocks) in instance.traffic.unreported.drain(..shown) {
+        reserved += kv_blocks;
+        if from < at {
+            observer.on(at, &Observation::Reserved { pool: instance.pool, from, kv_blocks });
+        }
+    }
+    reserved
 }
 
 /// Reports the time without work so far, and its energy.
@@ -86,6 +110,8 @@ impl<O: Observer> Ledger<'_, O> {
             settle_gauges(self.id, instance, self.observer, end);
         }
         instance.gauges_since = end;
+        let base = instance.kv.used() - instance.traffic.unreported_blocks();
+        let reserved = report_reserved(instance, self.observer, end);
         let segment = RunSegment {
             pool: instance.pool,
             instance: self.id,
@@ -101,7 +127,7 @@ impl<O: Observer> Ledger<'_, O> {
             gauged_from: u64::from(settled),
             gauged_ns: if settled { 0 } else { span.ns() },
             work: Work::Single,
-            kv: KvBlocks { base: instance.kv.used(), sequences, taken: &[] },
+            kv: KvBlocks { base, sequences, taken: &[], reserved },
             sums: single_sums(span, energy, cost.compute_ns, cost.memory_ns),
         };
         self.observer.on(end, &Observation::Run(&segment));
@@ -141,23 +167,24 @@ impl<O: Observer> Ledger<'_, O> {
         count_members(&mut instance.batch, self.requests);
         let Some(run) = &instance.flight.run else { return };
         let (first, end) = (run.done, run.done + n);
-        let (start, next) = (run.start + SimDuration::from_ns(run.booked.span_ns), run.boundary(first + 1));
+        let (sequences, prefixes) = (instance.batch.decode.count(), &instance.batch.prefixes);
+        let sums = run.sums(end, sequences, prefixes);
+        let (start, at) = (run.start + SimDuration::from_ns(run.booked.span_ns), run.start + SimDuration::from_ns(sums.span_ns));
+        let next = if n == 1 { at } else { run.boundary(first + 1) };
+        // Up to where the gauges are observations of their own.
         let settled = instance.gauges_since > start;
+        let (gauged_at, taken_ns) = if settled { (next, run.taken_ns(first + 1, sequences, prefixes)) } else { (start, run.booked.taken_ns) };
         if settled {
             settle_gauges(self.id, instance, self.observer, next);
         }
-        let sequences = instance.batch.decode.count();
         let gone = instance.gone_from_decode().count() as u64;
         let running = instance.running();
-        let kv = KvBlocks { base: 0, sequences, taken: &instance.batch.taken };
+        let held = instance.kv.used() - instance.traffic.unreported_blocks();
+        let reserved = report_reserved(instance, self.observer, at);
+        let kv = KvBlocks { base: 0, sequences, taken: &instance.batch.taken, reserved };
         let taken = [first, end - 1].map(|n| kv.taken(n));
-        let kv = KvBlocks { base: instance.kv.used() - taken[0], ..kv };
+        let kv = KvBlocks { base: held - taken[0], ..kv };
         let Some(run) = &mut instance.flight.run else { return };
-        let sums = run.sums(end, sequences, &instance.batch.prefixes);
-        let at = run.start + SimDuration::from_ns(sums.span_ns);
-        // Up to where the gauges are observations of their own.
-        let (gauged_at, taken_ns) =
-            if settled { (next, run.taken_ns(first + 1, sequences, &instance.batch.prefixes)) } else { (start, run.booked.taken_ns) };
         let segment = RunSegment {
             pool: instance.pool,
             instance: self.id,
@@ -249,7 +276,7 @@ impl<O: Observer> Ledger<'_, O> {
             gauged_from: 1,
             gauged_ns: 0,
             work: Work::Single,
-            kv: KvBlocks { base: instance.kv.used(), sequences: 0, taken: &[] },
+            kv: KvBlocks { base: instance.kv.used(), sequences: 0, taken: &[], reserved: 0 },
             sums: single_sums(span, energy, compute_ns, memory_ns),
         };
         self.observer.on(now, &Observation::Run(&segment));

@@ -56,9 +56,13 @@ pub(crate) fn could_receive<O: Observer>(world: &mut World<O>, id: InstanceId, s
     if !holds || instance.is_catching_up_on_preempted() || !has_seat {
         return false;
     }
+    let next = world.next_token();
+    let (_, need) = instance.handoff_need(request, next);
+    if instance.has_room_beside_plan(need + instance.running()) {
+        return true;
+    }
     // A run takes memory as it goes, and changes nothing else that is asked here.
     world.catch_up(id);
-    let next = world.next_token();
     let (instance, request) = (&world.fleet.instances[id], &world.requests[slot]);
     let (hit, need) = instance.handoff_need(request, next);
     instance.kv.fits(&request.ask.prefix, hit, need + instance.running())
@@ -76,11 +80,16 @@ pub(crate) fn needs_room<O: Observer>(world: &World<O>, id: InstanceId, slot: Sl
 
 /// Takes memory for a request on a decode instance; false, and nothing changed, if there is too little.
 pub(crate) fn reserve<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) -> bool {
-    world.settle(id);
     let (now, next) = (world.now(), world.next_token());
+    let (_, need) = world.fleet.instances[id].handoff_need(&world.requests[slot], next);
+    let beside_plan = world.fleet.instances[id].has_room_beside_plan(need);
+    if !beside_plan {
+        world.catch_up(id);
+    }
     let World { fleet, requests, .. } = world;
     let (instance, request) = (&mut fleet.instances[id], &mut requests[slot]);
     let (hit, need) = instance.handoff_need(request, next);
+    let used = instance.kv.used();
     let Some(lease) = instance.kv.lease(&request.ask.prefix, hit, need) else { return false };
     request.handoff.reserved = lease;
     request.timeline.reserved_at = Some(now);
@@ -90,8 +99,12 @@ pub(crate) fn reserve<O: Observer>(world: &mut World<O>, id: InstanceId, slot: S
     request.handoff.offered = request.handoff.decode_hit;
     instance.traffic.incoming += 1;
     instance.traffic.incoming_blocks += need;
+    let taken = instance.kv.used() - used;
+    instance.traffic.unreported.push((now, taken));
     fleet.loads.change(id).expect(request);
-    world.shorten(id);
+    if !beside_plan {
+        world.shorten(id);
+    }
     true
 }
 
