@@ -10,25 +10,16 @@ use crate::cluster::event::{Wake, again_key};
 use crate::cluster::ids::{InstanceId, ModelId};
 use crate::sim::{Arena, EventKey, SimTime};
 
-/// A wake as a number in the order of wakes, above 0: one comparison instead of those of an enum.
+/// The wake of a model or an instance as a number in the order of wakes, above 0: one comparison instead of those of an enum.
 type Order = u64;
 
 const MODELS: Order = 1 << 32;
 const INSTANCES: Order = 2 << 32;
 const NETWORK: Order = 3 << 32;
 
-fn order(wake: Wake) -> Order {
-    match wake {
-        Wake::Memory(model) => MODELS | Order::from(model.0),
-        Wake::Instance(instance) => INSTANCES | Order::from(instance.0),
-        Wake::Network => NETWORK,
-    }
-}
-
 #[expect(clippy::cast_possible_truncation, reason = "the numbers that `order` has put there")]
 const fn wake(order: Order) -> Wake {
     match order {
-        NETWORK.. => Wake::Network,
         INSTANCES.. => Wake::Instance(InstanceId(order as u32)),
         _ => Wake::Memory(ModelId(order as u16)),
     }
@@ -45,7 +36,7 @@ pub(crate) struct Agenda {
     position: u64,
     /// False in the first round of an instant.
     again: bool,
-    /// Posted and not yet taken.
+    /// Posted and not yet taken. The network comes last in a round, so it needs no place in it.
     models: Arena<ModelId, bool>,
     instances: Arena<InstanceId, bool>,
     network: bool,
@@ -56,20 +47,19 @@ impl Agenda {
         Self { models, instances, ..Self::default() }
     }
 
-    fn posted(&mut self, wake: Wake) -> &mut bool {
-        match wake {
-            Wake::Memory(model) => &mut self.models[model],
-            Wake::Instance(instance) => &mut self.instances[instance],
-            Wake::Network => &mut self.network,
-        }
-    }
-
     /// Posts a wake for this instant, unless it is posted already.
     pub(crate) fn post(&mut self, wake: Wake) {
-        if std::mem::replace(self.posted(wake), true) {
+        let (posted, order) = match wake {
+            Wake::Memory(model) => (&mut self.models[model], MODELS | Order::from(model.0)),
+            Wake::Instance(instance) => (&mut self.instances[instance], INSTANCES | Order::from(instance.0)),
+            Wake::Network => {
+                self.network = true;
+                return;
+            }
+        };
+        if std::mem::replace(posted, true) {
             return;
         }
-        let order = order(wake);
         if order <= self.position {
             self.later.push(order);
         } else {
@@ -78,20 +68,32 @@ impl Agenda {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.round.is_empty() && self.later.is_empty()
+        self.round.is_empty() && self.later.is_empty() && !self.network
     }
 
     /// The next wake of the instant and its place in the order; `None`, and ready for another instant, when there is none.
     pub(crate) fn next(&mut self, now: SimTime) -> Option<(Wake, EventKey)> {
-        if self.round.is_empty() {
-            self.again = !self.later.is_empty();
+        if self.round.is_empty() && (!self.network || self.position == NETWORK) {
+            self.again = !self.is_empty();
             self.position = 0;
             self.round.extend(self.later.drain(..).map(Reverse));
         }
-        let Reverse(order) = self.round.pop()?;
-        let wake = wake(order);
-        *self.posted(wake) = false;
-        self.position = order;
+        let wake = match self.round.pop() {
+            Some(Reverse(order)) => {
+                self.position = order;
+                wake(order)
+            }
+            None if self.network => {
+                self.position = NETWORK;
+                Wake::Network
+            }
+            None => return None,
+        };
+        match wake {
+            Wake::Memory(model) => self.models[model] = false,
+            Wake::Instance(instance) => self.instances[instance] = false,
+            Wake::Network => self.network = false,
+        }
         Some((wake, if self.again { again_key(now) } else { wake.key(now) }))
     }
 }
