@@ -15,28 +15,18 @@ const TIED_PLACES: f64 = (1u64 << 25) as f64;
 /// Room for any number: at most 20 digits before the point and 9 behind it, and the comma.
 const ROOM: usize = 32;
 
-/// The decimals of 00 to 99, and as many more as make the length a power of two, which costs less to stay below.
-const PAIRS: [[u8; 2]; 128] = pairs();
-
-const fn pairs() -> [[u8; 2]; 128] {
-    let mut pairs = [[b'0'; 2]; 128];
-    let mut value = 0u8;
-    while value < 100 {
-        pairs[value as usize] = [b'0' + value / 10, b'0' + value % 10];
-        value += 1;
-    }
-    pairs
+/// A number below 10⁸ as eight decimal digits, the first in the lowest byte. Halves, quarters and digits are divided side by side in one word, by
+/// multiplications that are exact in this range: `10486/2²⁰` for 1/100 below 10⁴, `103/2¹⁰` for 1/10 below 100.
+const fn eight_digits(value: u32) -> u64 {
+    let halves = (value / 10_000) as u64 | ((value % 10_000) as u64) << 32;
+    let hundreds = ((halves * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let pairs = hundreds | (halves - 100 * hundreds) << 16;
+    let tens = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
+    tens | (pairs - 10 * tens) << 8
 }
 
-/// The two digits of a value below 100.
-const fn pair(value: u32) -> [u8; 2] {
-    PAIRS[(value & 127) as usize]
-}
-
-/// The two halves of a value below 10,000, each below 100.
-const fn halves(value: u32) -> [[u8; 2]; 2] {
-    [pair(value / 100), pair(value % 100)]
-}
+/// As text.
+const ASCII: u64 = 0x3030_3030_3030_3030;
 
 /// What is left of a value beyond a multiple of a number that fits into 32 bits.
 #[expect(clippy::cast_possible_truncation, reason = "less than the number")]
@@ -112,13 +102,13 @@ impl Line {
     pub(super) fn seconds(&mut self, at: Option<SimTime>) {
         let Some(at) = at else { return self.empty() };
         self.number(|room| {
-            let digits = put_whole(room, at.ns() / 1_000_000_000);
+            let digits = put_whole(room, at.ns() / 1_000_000_000).min(MOST_DIGITS);
             let part = beyond(at.ns(), 1_000_000_000);
-            let (high, [c, d]) = (part / 10_000, halves(part % 10_000));
-            let [a, b] = halves(high % 10_000);
-            let all = [b'.', pair(high / 10_000)[1], a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1], b','];
-            room[digits..digits + all.len()].copy_from_slice(&all);
-            digits + all.len()
+            room[digits] = b'.';
+            room[digits + 1] = b'0' + (part / 100_000_000) as u8;
+            put(room, digits + 2, eight_digits(part % 100_000_000));
+            room[digits + 10] = b',';
+            digits + 11
         });
     }
 
@@ -126,16 +116,13 @@ impl Line {
     pub(super) fn millis(&mut self, span: Option<SimDuration>) {
         match span {
             Some(span) if span.ns() < EXACT_MILLIS_NS => self.number(|room| {
-                let mut end = put_whole(room, span.ns() / 1_000_000);
-                let part = beyond(span.ns(), 1_000_000);
+                let mut end = put_whole(room, span.ns() / 1_000_000).min(MOST_DIGITS);
+                let part = eight_digits(100 * beyond(span.ns(), 1_000_000));
                 if part > 0 {
-                    let (a, [b, c]) = (pair(part / 10_000), halves(part % 10_000));
-                    let all = [b'.', a[0], a[1], b[0], b[1], c[0], c[1]];
-                    room[end..end + all.len()].copy_from_slice(&all);
-                    end += all.len();
-                    while room[end - 1] == b'0' {
-                        end -= 1;
-                    }
+                    room[end] = b'.';
+                    put(room, end + 1, part);
+                    // Zeros at the end are in the highest bytes.
+                    end += 9 - part.leading_zeros() as usize / 8;
                 }
                 room[end] = b',';
                 end + 1
@@ -173,24 +160,38 @@ impl Line {
     }
 }
 
+/// Digits of the largest number.
+const MOST_DIGITS: usize = 20;
+
+/// Writes eight digits from `at` on.
+#[inline]
+fn put(room: &mut [u8; ROOM], at: usize, digits: u64) {
+    room[at..at + 8].copy_from_slice(&(digits + ASCII).to_le_bytes());
+}
+
 /// Writes a number to the beginning of the room: how many digits it has.
 #[inline]
-fn put_whole(room: &mut [u8; ROOM], mut value: u64) -> usize {
-    if value < 10 {
-        room[0] = pair(beyond(value, 10))[1];
-        return 1;
+fn put_whole(room: &mut [u8; ROOM], value: u64) -> usize {
+    const GROUP: u64 = 100_000_000;
+    match u32::try_from(value) {
+        Ok(value) if u64::from(value) < GROUP => {
+            let digits = eight_digits(value);
+            // Zeros before the first digit are in the lowest bytes; the last digit stays in any case.
+            let zeros = (digits | 1 << 56).trailing_zeros() / 8;
+            room[..8].copy_from_slice(&((digits + ASCII) >> (8 * zeros)).to_le_bytes());
+            8 - zeros as usize
+        }
+        _ => put_groups(room, value),
     }
-    let digits = value.checked_ilog10().map_or(1, |power| power as usize + 1);
-    let mut end = digits.min(20);
-    while end >= 2 {
-        room[end - 2..end].copy_from_slice(&pair(beyond(value, 100)));
-        value /= 100;
-        end -= 2;
-    }
-    if end == 1 {
-        room[0] = pair(beyond(value, 10))[1];
-    }
-    digits
+}
+
+/// The same for a number of more than eight digits.
+#[cold]
+fn put_groups(room: &mut [u8; ROOM], value: u64) -> usize {
+    const GROUP: u32 = 100_000_000;
+    let digits = put_whole(room, value / u64::from(GROUP)).min(MOST_DIGITS);
+    put(room, digits, eight_digits(beyond(value, GROUP)));
+    digits + 8
 }
 
 #[cfg(test)]
