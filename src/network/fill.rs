@@ -55,7 +55,7 @@ pub(super) struct Filling {
 impl Shared {
     /// Brings rates up to date with all changes up to `now`.
     pub(super) fn refill(&mut self, now: SimTime) {
-        if self.changed.is_empty() {
+        if !self.has_changed() {
             return;
         }
         for &id in &self.changed {

@@ -166,6 +166,11 @@ impl Shared {
         }
     }
 
+    /// True if rates are to be computed before the clock moves on.
+    pub(super) const fn has_changed(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
     /// True if the rates on a port add up to no more than its capacity. Skips a port that has changed at this instant: its rates are pending.
     pub(super) fn is_within_capacity(&self, port: &Port) -> bool {
         port.changed || port.groups.iter().map(|&id| self.groups[id].count() * self.rate(id)).sum::<Fixed>() <= port.capacity

@@ -90,6 +90,10 @@ impl Fabric {
 
     /// Moves on to `now` and stops at each finish on the way. Time never goes back.
     pub(super) fn advance_to(&mut self, now: SimTime) {
+        if now > self.instant && !self.shared.has_changed() && self.earliest().is_none_or(|at| at > now) {
+            self.instant = now;
+            return;
+        }
         loop {
             self.take_finished();
             if now <= self.instant {
