@@ -43,11 +43,23 @@ pub(crate) struct KvBlocks<'a> {
     pub(crate) sequences: u32,
     /// Blocks taken since the run began, in its iteration 0, 1, …; empty if none are.
     pub(crate) taken: &'a [u32],
+    /// Sums over all of these.
+    pub(crate) turn: Prefix,
     /// Blocks reserved for handoffs while the iterations run, which are observations of their own.
     pub(crate) reserved: u64,
 }
 
-impl KvBlocks<'_> {
+impl<'a> KvBlocks<'a> {
+    /// What a batch of so many sequences takes from the start of its run on.
+    pub(crate) const fn of_run(sequences: u32, taken: &'a [u32], turn: Prefix) -> Self {
+        Self { base: 0, sequences, taken, turn, reserved: 0 }
+    }
+
+    /// No blocks are taken: those held are held all the time.
+    pub(crate) const fn constant(base: u64) -> Self {
+        Self { base, sequences: 0, taken: &[], turn: Prefix { length: 0, blocks: 0, weighted: 0 }, reserved: 0 }
+    }
+
     /// Blocks taken by the batch between iteration 0 and `n`.
     pub(crate) fn taken(&self, n: u64) -> u64 {
         let turn = self.taken.len() as u64;
@@ -55,10 +67,13 @@ impl KvBlocks<'_> {
     }
 
     /// Blocks times nanoseconds of what is taken during the first `n` iterations.
-    fn taken_ns(&self, durations: &Line, n: u64) -> u128 {
-        let (sooner, later) = self.taken.split_at(place(n, self.taken.len().max(1)));
-        let part = Prefix::default().after(sooner);
-        taken_ns(durations, self.sequences, [part.after(later), part], n)
+    pub(crate) fn taken_ns(&self, durations: &Line, n: u64) -> u128 {
+        if self.taken.is_empty() {
+            return 0;
+        }
+        let mut part = Prefix::default();
+        self.taken[..place(n, self.taken.len())].iter().for_each(|&taken| part.push(taken));
+        taken_ns(durations, self.sequences, [self.turn, part], n)
     }
 }
 
@@ -78,14 +93,6 @@ impl Prefix {
         self.blocks += u64::from(taken);
         self.weighted += u64::from(taken) * u64::from(self.length);
         self.length += 1;
-    }
-
-    /// More residues, by which so many blocks have been taken.
-    fn after(mut self, taken: &[u32]) -> Self {
-        for &taken in taken {
-            self.push(taken);
-        }
-        self
     }
 }
 
@@ -334,7 +341,11 @@ mod tests {
             for &wrap in &wraps[1..] {
                 taken.push(taken[taken.len() - 1] + wrap);
             }
-            let kv = KvBlocks { base: 0, sequences: taken[taken.len() - 1] + wraps[0], taken: &taken, reserved: 0 };
+            let mut turn = Prefix::default();
+            for &taken in &taken {
+                turn.push(taken);
+            }
+            let kv = KvBlocks::of_run(taken[taken.len() - 1] + wraps[0], &taken, turn);
             let line = Line { first, step };
             let (mut blocks, mut integral) = (0u64, 0.0);
             for k in 0..n {

@@ -143,30 +143,22 @@ impl DecodeSet {
         iterations.min(most)
     }
 
-    /// Blocks that the members take between the coming iteration and the one after it, after that, …, over one turn of the block size, and the
-    /// sums over the first 0, 1, … of these.
-    pub(crate) fn blocks_to_come(&self, taken: &mut Vec<u32>, prefixes: &mut Vec<Prefix>) {
-        let size = self.wraps.len();
-        taken.resize(size, 0);
-        prefixes.resize(size + 1, Prefix::default());
+    /// Blocks that the members take between the coming iteration and the one after it, after that, …, over one turn of the block size.
+    /// Returns the sums over these.
+    pub(crate) fn blocks_to_come(&self, taken: &mut Vec<u32>) -> Prefix {
+        taken.resize(self.wraps.len(), 0);
         let (sooner, later) = self.wraps.split_at(self.phase);
-        let (places, last) = prefixes.split_at_mut(size);
         let (of_later, of_sooner) = taken.split_at_mut(later.len());
-        let (places_of_later, places_of_sooner) = places.split_at_mut(later.len());
         // What the coming iteration itself takes is taken by then: its place is 0.
-        let (mut sum, mut prefix) = (0u32.wrapping_sub(self.wraps[self.phase]), Prefix::default());
-        let mut fill = |wraps: &[u32], taken: &mut [u32], places: &mut [Prefix]| {
-            for ((&wrap, taken), place) in wraps.iter().zip(taken).zip(places) {
+        let (mut sum, mut turn) = (0u32.wrapping_sub(self.wraps[self.phase]), Prefix::default());
+        for (wraps, taken) in [(later, of_later), (sooner, of_sooner)] {
+            for (&wrap, taken) in wraps.iter().zip(taken) {
                 sum = sum.wrapping_add(wrap);
-                (*taken, *place) = (sum, prefix);
-                prefix.push(sum);
+                *taken = sum;
+                turn.push(sum);
             }
-        };
-        fill(later, of_later, places_of_later);
-        fill(sooner, of_sooner, places_of_sooner);
-        if let [last] = last {
-            *last = prefix;
         }
+        turn
     }
 
     /// So many iterations have been done: every member has as many tokens more. True if one of them now fills its window, which it does

@@ -3,9 +3,8 @@
 //! An undisturbed decode batch *runs ahead*: one event for many iterations. What they add up to is a closed form of their number, so that
 //! iterations passed over end at the same nanoseconds, and cost the same picojoules, as iterations stepped through.
 
-use super::decode_set::turn;
 use super::snapshot::Snapshot;
-use crate::cluster::segment::{Prefix, Sums, taken_ns};
+use crate::cluster::segment::{KvBlocks, Sums};
 use crate::perf::{DecodeRun, IterationCost, RunLines};
 use crate::power::{InstancePower, RunPower};
 use crate::sim::{Generation, SimDuration, SimTime};
@@ -30,9 +29,8 @@ impl Run {
         self.start + SimDuration::from_ns(self.cost.elapsed_ns(n))
     }
 
-    /// Sums of the first `n` iterations of a batch of `sequences`. `prefixes`: sums over the first 0, 1, … residues of a turn of the block
-    /// size, the last over all.
-    pub(super) fn sums(&self, n: u64, sequences: u32, prefixes: &[Prefix]) -> Sums {
+    /// Sums of the first `n` iterations of a batch that takes such blocks.
+    pub(super) fn sums(&self, n: u64, kv: &KvBlocks<'_>) -> Sums {
         let elapsed = self.cost.elapsed_ns(n);
         Sums {
             span_ns: elapsed,
@@ -40,14 +38,8 @@ impl Run {
             compute_ns: self.cost.compute_ns(n),
             memory_ns: self.cost.memory_ns(n),
             squared_gaps: self.cost.squared_gaps_in(n, elapsed),
-            taken_ns: self.taken_ns(n, sequences, prefixes),
+            taken_ns: kv.taken_ns(&self.cost.durations, n),
         }
-    }
-
-    /// Blocks that the batch takes during the first `n` iterations, times nanoseconds.
-    pub(super) fn taken_ns(&self, n: u64, sequences: u32, prefixes: &[Prefix]) -> u128 {
-        let prefixes = prefixes.split_last().and_then(|(&whole, parts)| Some([whole, *parts.get(turn(n, parts.len())?)?]));
-        prefixes.map_or(0, |prefixes| taken_ns(&self.cost.durations, sequences, prefixes, n))
     }
 
     /// The sums of the instance after the iterations that are done, of which each of the `sequences` bears its part.

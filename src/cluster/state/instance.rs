@@ -49,8 +49,8 @@ pub(super) struct Batch {
     pub(super) chunks: Vec<Chunk>,
     /// Blocks that the decode batch takes between iteration 0 and 1, 2, … of its run, over one turn of the block size.
     pub(super) taken: Vec<u32>,
-    /// Sums over the first 0, 1, … of these, the last over all.
-    pub(super) prefixes: Vec<Prefix>,
+    /// Sums over all of these.
+    pub(super) turn: Prefix,
     /// Scratch of the books.
     pub(super) members: Vec<Members>,
     /// Requests that leave at the next boundary.
@@ -96,6 +96,13 @@ pub(crate) struct Instance {
     pub(super) idle_since: SimTime,
 }
 
+impl Batch {
+    /// What the decode batch takes from the start of its run on.
+    pub(super) fn blocks_of_run(&self) -> KvBlocks<'_> {
+        KvBlocks::of_run(self.decode.count(), &self.taken, self.turn)
+    }
+}
+
 impl Traffic {
     /// Blocks held that the gauges do not show yet.
     pub(super) fn unreported_blocks(&self) -> u64 {
@@ -125,7 +132,7 @@ impl Instance {
                 admitted: List::default(),
                 chunks: Vec::new(),
                 taken: Vec::new(),
-                prefixes: Vec::new(),
+                turn: Prefix::default(),
                 members: Vec::new(),
                 leaving: Vec::new(),
                 ahead: false,
@@ -174,6 +181,10 @@ impl Instance {
     /// True if nothing is computed and nothing was until this instant.
     pub(crate) const fn is_idle(&self) -> bool {
         self.flight.current.is_none()
+    }
+    /// True if nothing is computed, and there is nothing to compute.
+    pub(crate) fn rests(&self) -> bool {
+        self.is_idle() && self.queue.waiting.is_empty() && self.queue.resident.is_empty() && self.running() == 0
     }
     /// True of the event that was scheduled last.
     pub(crate) fn is_current(&self, generation: Generation) -> bool {
@@ -288,7 +299,7 @@ impl Instance {
     /// True if a handoff finds `need` blocks, and none of them has to be evicted, however far the plan has come: it goes on as it is.
     pub(super) fn has_room_beside_plan(&self, need: u64) -> bool {
         let Some(grown) = self.flight.planned_iterations().map(|[now, last]| {
-            let kv = KvBlocks { base: 0, sequences: self.batch.decode.count(), taken: &self.batch.taken, reserved: 0 };
+            let kv = self.batch.blocks_of_run();
             kv.taken(last) - kv.taken(now)
         }) else {
             return false;

@@ -25,6 +25,9 @@ pub(super) struct Ledger<'a, O> {
 
 /// Reports the gauges for the time since they last changed. To be called before they change.
 pub(super) fn settle_gauges<O: Observer>(id: InstanceId, instance: &mut Instance, observer: &mut O, now: SimTime) {
+    if now <= instance.gauges_since && instance.traffic.unreported.is_empty() {
+        return;
+    }
     let mut kv_blocks = instance.kv.used() - instance.traffic.unreported_blocks();
     let mut report = |until, from: &mut SimTime, kv_blocks| {
         if until > *from {
@@ -40,11 +43,16 @@ pub(super) fn settle_gauges<O: Observer>(id: InstanceId, instance: &mut Instance
     }
     report(now, &mut since, kv_blocks);
     instance.gauges_since = since;
-    instance.traffic.unreported.drain(..shown);
+    if shown > 0 {
+        instance.traffic.unreported.drain(..shown);
+    }
 }
 
 /// Reports the blocks that were reserved by `at`, the end of a segment. Returns how many they are.
 fn report_reserved<O: Observer>(instance: &mut Instance, observer: &mut O, at: SimTime) -> u64 {
+    if instance.traffic.unreported.is_empty() {
+        return 0;
+    }
     let shown = instance.traffic.unreported.partition_point(|&(reserved_at, _)| reserved_at <= at);
     let mut reserved = 0;
     for (from, kv_blocks) in instance.traffic.unreported.drain(..shown) {
@@ -127,7 +135,7 @@ impl<O: Observer> Ledger<'_, O> {
             gauged_from: u64::from(settled),
             gauged_ns: if settled { 0 } else { span.ns() },
             work: Work::Single,
-            kv: KvBlocks { base, sequences, taken: &[], reserved },
+            kv: KvBlocks { reserved, ..KvBlocks::constant(base) },
             sums: single_sums(span, energy, cost.compute_ns, cost.memory_ns),
         };
         self.observer.on(end, &Observation::Run(&segment));
@@ -167,13 +175,14 @@ impl<O: Observer> Ledger<'_, O> {
         count_members(&mut instance.batch, self.requests);
         let Some(run) = &instance.flight.run else { return };
         let (first, end) = (run.done, run.done + n);
-        let (sequences, prefixes) = (instance.batch.decode.count(), &instance.batch.prefixes);
-        let sums = run.sums(end, sequences, prefixes);
+        let kv = instance.batch.blocks_of_run();
+        let (sequences, sums, taken) = (kv.sequences, run.sums(end, &kv), [first, end - 1].map(|n| kv.taken(n)));
         let (start, at) = (run.start + SimDuration::from_ns(run.booked.span_ns), run.start + SimDuration::from_ns(sums.span_ns));
         let next = if n == 1 { at } else { run.boundary(first + 1) };
         // Up to where the gauges are observations of their own.
         let settled = instance.gauges_since > start;
-        let (gauged_at, taken_ns) = if settled { (next, run.taken_ns(first + 1, sequences, prefixes)) } else { (start, run.booked.taken_ns) };
+        let (gauged_at, taken_ns) =
+            if settled { (next, kv.taken_ns(&run.cost.durations, first + 1)) } else { (start, run.booked.taken_ns) };
         if settled {
             settle_gauges(self.id, instance, self.observer, next);
         }
@@ -181,9 +190,7 @@ impl<O: Observer> Ledger<'_, O> {
         let running = instance.running();
         let held = instance.kv.used() - instance.traffic.unreported_blocks();
         let reserved = report_reserved(instance, self.observer, at);
-        let kv = KvBlocks { base: 0, sequences, taken: &instance.batch.taken, reserved };
-        let taken = [first, end - 1].map(|n| kv.taken(n));
-        let kv = KvBlocks { base: held - taken[0], ..kv };
+        let kv = KvBlocks { base: held - taken[0], reserved, ..instance.batch.blocks_of_run() };
         let Some(run) = &mut instance.flight.run else { return };
         let segment = RunSegment {
             pool: instance.pool,
@@ -276,7 +283,7 @@ impl<O: Observer> Ledger<'_, O> {
             gauged_from: 1,
             gauged_ns: 0,
             work: Work::Single,
-            kv: KvBlocks { base: instance.kv.used(), sequences: 0, taken: &[], reserved: 0 },
+            kv: KvBlocks::constant(instance.kv.used()),
             sums: single_sums(span, energy, compute_ns, memory_ns),
         };
         self.observer.on(now, &Observation::Run(&segment));

@@ -334,9 +334,12 @@ pub(crate) fn share_wire<O: Observer>(world: &mut World<O>) {
 
 /// Changes the number of transfers that keep an instance waiting.
 fn change_transfers<O: Observer>(world: &mut World<O>, id: InstanceId, by: i32) {
-    world.settle_idle(id);
-    let transfers = &mut world.fleet.instances[id].traffic.transfers;
-    *transfers = transfers.saturating_add_signed(by);
+    let before = world.fleet.instances[id].traffic.transfers;
+    let after = before.saturating_add_signed(by);
+    if (before == 0) != (after == 0) {
+        world.settle_idle(id);
+    }
+    world.fleet.instances[id].traffic.transfers = after;
     if world.fleet.members[id].life() == Life::Draining {
         // That may have been the last it had to do.
         world.agenda.post(Wake::Instance(id));

@@ -234,7 +234,7 @@ impl<O: Observer> World<O> {
             let cost = pool.perf.decode_run(&decode.shape(), decode.windowed_growth());
             let base = Snapshot { step: decode.step(), ..instance.totals };
             let batch = &mut instance.batch;
-            batch.decode.blocks_to_come(&mut batch.taken, &mut batch.prefixes);
+            batch.turn = batch.decode.blocks_to_come(&mut batch.taken);
             instance.flight.start_run(now, cost, &pool.power, base);
         }
     }

@@ -16,7 +16,7 @@ use crate::cluster::state::{World, failure, leave, moves, transit};
 
 /// Phases 1, 2 and 4 for an instance that can form a batch now. `may_start` is asked before a prompt is started.
 pub(crate) fn form<O: Observer>(world: &mut World<O>, id: InstanceId, may_start: &mut dyn FnMut(&mut World<O>, InstanceId, Slot) -> bool) {
-    if !world.fleet.instance(id).is_free() {
+    if !world.fleet.instance(id).is_free() || world.fleet.instance(id).rests() {
         return;
     }
     let shape = batch::form(world, id, may_start);
