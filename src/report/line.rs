@@ -71,16 +71,19 @@ impl Line {
 
     pub(super) fn flag(&mut self, value: Option<bool>) {
         match value {
-            Some(value) => self.whole(value.into()),
+            Some(value) => self.number(|room| put_digit(room, value.into())),
             None => self.empty(),
         }
     }
 
     pub(super) fn whole(&mut self, value: u64) {
-        self.number(|room| {
-            let digits = put_whole(room, value);
-            room[digits] = b',';
-            digits + 1
+        self.number(|room| match u8::try_from(value) {
+            Ok(value) if value < 10 => put_digit(room, value),
+            _ => {
+                let digits = put_whole(room, value);
+                room[digits] = b',';
+                digits + 1
+            }
         });
     }
 
@@ -155,6 +158,7 @@ impl Line {
     }
 
     #[cold]
+    #[inline(never)]
     fn grow(&mut self) {
         self.bytes.resize(2 * self.bytes.len() + ROOM, 0);
     }
@@ -167,6 +171,13 @@ const MOST_DIGITS: usize = 20;
 #[inline]
 fn put(room: &mut [u8; ROOM], at: usize, digits: u64) {
     room[at..at + 8].copy_from_slice(&(digits + ASCII).to_le_bytes());
+}
+
+/// Writes a digit and a comma to the beginning of the room: how long they are together.
+#[inline]
+fn put_digit(room: &mut [u8; ROOM], digit: u8) -> usize {
+    (room[0], room[1]) = (b'0' + digit, b',');
+    2
 }
 
 /// Writes a number to the beginning of the room: how many digits it has.
@@ -187,6 +198,7 @@ fn put_whole(room: &mut [u8; ROOM], value: u64) -> usize {
 
 /// The same for a number of more than eight digits.
 #[cold]
+#[inline(never)]
 fn put_groups(room: &mut [u8; ROOM], value: u64) -> usize {
     const GROUP: u32 = 100_000_000;
     let digits = put_whole(room, value / u64::from(GROUP)).min(MOST_DIGITS);

@@ -287,6 +287,11 @@ impl Instance {
         (hit, self.kv.own_blocks(u64::from(target) + u64::from(next), hit))
     }
 
+    /// The blocks that it must find at most: where nothing is here already.
+    pub(super) fn handoff_need_at_most(&self, request: &Request, next: u32) -> u64 {
+        self.kv.own_blocks(u64::from(request.progress.target) + u64::from(next), 0)
+    }
+
     /// Nothing is here any more, and nothing will be found again.
     pub(super) fn forget_all(&mut self) {
         self.batch.ahead = false;

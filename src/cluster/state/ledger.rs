@@ -237,6 +237,9 @@ impl<O: Observer> Ledger<'_, O> {
     /// squares of the gaps of the instance up to the end of that iteration.
     /// `second`: end of the iteration after it, if that is booked too.
     fn book_first_iterations(&mut self, instance: &mut Instance, [start, end]: [SimTime; 2], second: Option<SimTime>, gaps: (u64, u128)) {
+        if instance.batch.second.is_empty() && instance.batch.fresh.is_empty() {
+            return;
+        }
         for slot in instance.batch.second.drain(..) {
             self.requests[slot].second_token_leaves(end);
         }

@@ -57,8 +57,7 @@ pub(crate) fn could_receive<O: Observer>(world: &mut World<O>, id: InstanceId, s
         return false;
     }
     let next = world.next_token();
-    let (_, need) = instance.handoff_need(request, next);
-    if instance.has_room_beside_plan(need + instance.running()) {
+    if instance.has_room_beside_plan(instance.handoff_need_at_most(request, next) + instance.running()) {
         return true;
     }
     // A run takes memory as it goes, and changes nothing else that is asked here.
@@ -81,8 +80,8 @@ pub(crate) fn needs_room<O: Observer>(world: &World<O>, id: InstanceId, slot: Sl
 /// Takes memory for a request on a decode instance; false, and nothing changed, if there is too little.
 pub(crate) fn reserve<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) -> bool {
     let (now, next) = (world.now(), world.next_token());
-    let (_, need) = world.fleet.instances[id].handoff_need(&world.requests[slot], next);
-    let beside_plan = world.fleet.instances[id].has_room_beside_plan(need);
+    let instance = &world.fleet.instances[id];
+    let beside_plan = instance.has_room_beside_plan(instance.handoff_need_at_most(&world.requests[slot], next));
     if !beside_plan {
         world.catch_up(id);
     }
