@@ -225,10 +225,10 @@ impl Check<'_> {
     fn text(&mut self, node: &Node, text: &str, at: At<'_>, path: &str) {
         let length = text.chars().count() as u64;
         let least = at.keyword("minLength").and_then(Value::as_u64).unwrap_or(0);
-        let most = at.keyword("maxLength").and_then(Value::as_u64).unwrap_or(u64::MAX);
+        let most = at.keyword("maxLength").and_then(Value::as_u64);
         if length < least {
             self.faults.push(Fault::new(node.span, "found an empty text").at(path).expected("some text"));
-        } else if length > most {
+        } else if let Some(most) = most.filter(|&most| length > most) {
             self.faults.push(Fault::new(node.span, format!("found {length} characters")).at(path).expected(format!("at most {most}")));
         } else if at.keyword("x-file-name").is_some() && !is_file_name(text) {
             self.wrong(node, path, "letters, digits, `-`, `_` and `.`, starting with a letter or digit");

@@ -23,9 +23,9 @@ pub struct Diagnostic {
     /// Name of the file or option.
     pub file: String,
     /// Line, from 1; 0 if the problem is the file as a whole.
-    pub line: u32,
+    pub line: u64,
     /// Column in characters, from 1.
-    pub column: u32,
+    pub column: u64,
     /// Path of the value, such as `cluster.pools[1].instances`; empty for the document itself.
     pub path: String,
     /// What was found, as a clause: "found `four`", "unknown key `tpp`".
@@ -249,7 +249,7 @@ mod tests {
     use super::super::tree::Span;
     use super::*;
 
-    fn diagnose(text: &str, line: u32, column: u32, start: usize, len: usize) -> String {
+    fn diagnose(text: &str, line: u64, column: u64, start: usize, len: usize) -> String {
         let mut sources = Sources::default();
         let file = sources.add("a.yaml", None, text);
         let fault = Fault::new(Span { file, line, column, start, len }, "found `x`").at("a.b").expected("a number");

@@ -33,7 +33,7 @@ impl Lines {
     /// The line of a span; `None` if the span is a source as a whole.
     pub(super) fn of<'s>(&self, span: &Span, sources: &'s Sources) -> Option<Line<'s>> {
         let text = &sources.get(span.file)?.text;
-        let starts = self.0.get(usize::try_from(span.file.0).ok()?)?;
+        let starts = self.0.get(span.file.0)?;
         let number = usize::try_from(span.line).ok()?.checked_sub(1)?;
         let start = *starts.get(number)?;
         let end = starts.get(number + 1).copied().unwrap_or(text.len());

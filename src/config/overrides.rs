@@ -32,7 +32,7 @@ pub(super) fn apply(root: &mut Node, text: &str, file: FileId, at: At<'_>) -> Re
     let (bytes, columns) = (path.len() + 1, path.chars().count() + 1);
     let shift = |span: &mut Span| {
         span.start += bytes;
-        span.column += if span.line <= 1 { u32::try_from(columns).unwrap_or(0) } else { 0 };
+        span.column += if span.line <= 1 { columns as u64 } else { 0 };
     };
     for fault in &mut faults {
         shift(&mut fault.span);
@@ -72,7 +72,7 @@ impl Place<'_> {
         let before = self.text.get(..start).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        Span { file: self.file, line: u32::try_from(line).unwrap_or(1), column: u32::try_from(column).unwrap_or(1), start, len }
+        Span { file: self.file, line: line as u64, column: column as u64, start, len }
     }
 }
 

@@ -72,8 +72,8 @@ fn to_span(location: &Location) -> Span {
     let size = |n: Option<u64>| n.and_then(|n| usize::try_from(n).ok());
     Span {
         file: FileId(0),
-        line: u32::try_from(location.line()).unwrap_or(u32::MAX),
-        column: u32::try_from(location.column()).unwrap_or(u32::MAX),
+        line: location.line(),
+        column: location.column(),
         start: size(bytes.byte_offset()).unwrap_or(0),
         len: size(bytes.byte_len()).unwrap_or(0),
     }
@@ -103,8 +103,8 @@ fn duplicate_keys(text: &str, file: FileId) -> Vec<Fault> {
                         let start = place.start.byte_offset().unwrap_or(0);
                         let span = Span {
                             file,
-                            line: u32::try_from(line).unwrap_or(u32::MAX),
-                            column: u32::try_from(place.start.col() + 1).unwrap_or(u32::MAX),
+                            line: line as u64,
+                            column: place.start.col() as u64 + 1,
                             start,
                             len: place.end.byte_offset().map_or(0, |end| end.saturating_sub(start)),
                         };

@@ -39,14 +39,14 @@ pub struct Sources {
 impl Sources {
     /// Adds a text.
     pub fn add(&mut self, name: impl Into<String>, path: Option<PathBuf>, text: impl Into<String>) -> FileId {
-        let id = FileId(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
+        let id = FileId(self.list.len());
         self.list.push(Source { name: name.into(), path, text: text.into() });
         id
     }
 
     /// The text of an id.
     pub fn get(&self, id: FileId) -> Option<&Source> {
-        self.list.get(usize::try_from(id.0).ok()?)
+        self.list.get(id.0)
     }
 
     /// All texts in the order they were read.

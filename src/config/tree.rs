@@ -4,7 +4,7 @@
 
 /// Index of a file (or of a `--set`) among the sources of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct FileId(pub u32);
+pub struct FileId(pub usize);
 
 /// Where something is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -12,9 +12,9 @@ pub struct Span {
     /// Which source.
     pub file: FileId,
     /// Line, from 1; 0 if the place is the whole source.
-    pub line: u32,
+    pub line: u64,
     /// Column in characters, from 1.
-    pub column: u32,
+    pub column: u64,
     /// First byte.
     pub start: usize,
     /// Length in bytes; 0 for what has no text of its own, such as a block map.

@@ -31,17 +31,23 @@ impl Attainment {
 
     /// Counts a request by its number in the order of arrival.
     pub(super) fn note(&mut self, id: u64, good: bool) {
-        let mut index = usize::try_from(id / self.batch).unwrap_or(usize::MAX);
-        while index >= MOST {
-            self.batch = self.batch.saturating_mul(2);
-            self.counts = self.counts.chunks(2).map(|pair| pair.iter().fold([0, 0], |a, b| [a[0] + b[0], a[1] + b[1]])).collect();
-            index = usize::try_from(id / self.batch).unwrap_or(usize::MAX);
-        }
+        let index = loop {
+            match usize::try_from(id / self.batch) {
+                Ok(index) if index < MOST => break index,
+                _ => self.join(),
+            }
+        };
         if self.counts.len() <= index {
             self.counts.resize(index + 1, [0, 0]);
         }
         self.counts[index][0] += 1;
         self.counts[index][1] += u64::from(good);
+    }
+
+    /// Joins the batches in pairs.
+    fn join(&mut self) {
+        self.batch *= 2;
+        self.counts = self.counts.chunks(2).map(|pair| pair.iter().fold([0, 0], |a, b| [a[0] + b[0], a[1] + b[1]])).collect();
     }
 
     /// Requests judged.

@@ -335,7 +335,8 @@ impl<S: RequestSink> Recorder<S> {
 
     fn timeline(&self, end: SimTime) -> Timeline {
         let interval = self.bins.interval_ns();
-        let count = usize::try_from(end.ns().div_ceil(interval)).unwrap_or(usize::MAX).max(1);
+        let starts: Vec<u64> = (0..end.ns().div_ceil(interval).max(1)).map(|i| i * interval).collect();
+        let count = starts.len();
         // The last interval is cut off by the end of the run.
         let width_ns = |i: usize| (end.ns().saturating_sub(i as u64 * interval)).clamp(1, interval) as f64;
         let counts = self.bins.counts();
@@ -357,7 +358,7 @@ impl<S: RequestSink> Recorder<S> {
         });
         Timeline {
             interval_s: interval as f64 * 1e-9,
-            at_s: (0..count).map(|i| (i as u64 * interval) as f64 * 1e-9).collect(),
+            at_s: starts.iter().map(|&start| start as f64 * 1e-9).collect(),
             arrivals_per_s: (0..count).map(|i| rate(i, |bin| bin.arrivals)).collect(),
             completions_per_s: (0..count).map(|i| rate(i, |bin| bin.completions)).collect(),
             lost_per_s: (0..count).map(|i| rate(i, |bin| bin.lost)).collect(),

@@ -161,7 +161,9 @@ fn experts(keys: &Keys<'_>, layers: u32) -> Result<Option<Experts>, HuggingFaceE
     if dense.iter().enumerate().any(|(index, layer)| layer.as_u64() != Some(index as u64)) {
         return Err(HuggingFaceError::Unsupported("dense layers elsewhere than at the start (`mlp_only_layers`)".to_owned()));
     }
-    let listed = u32::try_from(dense.len()).unwrap_or(u32::MAX);
+    let Some(listed) = u32::try_from(dense.len()).ok().filter(|&listed| listed <= layers) else {
+        return Err(contradicts("mlp_only_layers", &format!("a list of {}", dense.len()), "at most one entry a layer"));
+    };
     let first_dense_layers = keys.find(&["first_k_dense_replace"])?.unwrap_or(listed);
     if first_dense_layers > layers {
         return Err(contradicts("first_k_dense_replace", &first_dense_layers.to_string(), "at most `num_hidden_layers`"));
@@ -209,7 +211,7 @@ fn window(keys: &Keys<'_>, layers: u32) -> Result<Option<SlidingWindow>, Hugging
             _ => layers,
         }
     } else {
-        u32::try_from(types.iter().filter(|t| t.as_str() == Some("sliding_attention")).count()).unwrap_or(u32::MAX)
+        types.iter().map(|t| u32::from(t.as_str() == Some("sliding_attention"))).sum()
     };
     Ok((count > 0).then_some(SlidingWindow { tokens, layers: count }))
 }

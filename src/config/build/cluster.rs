@@ -233,9 +233,12 @@ fn check_loop<'p>(source: &WorkloadSource, path: &str, pools: impl Iterator<Item
     let WorkloadSource::ClosedLoop(parameters) = source else { return };
     let shortest = parameters.shape.prompt.shortest();
     // A request must fit where it begins and, handed on, wherever it may end up, with at least one token of output.
-    let decode = pools.clone().filter(|pool| pool.role == Role::Decode).map(|pool| pool.engine.max_model_len).min().unwrap_or(u32::MAX);
+    let decode = pools.clone().filter(|pool| pool.role == Role::Decode).map(|pool| pool.engine.max_model_len).min();
     let entries = pools.filter(|pool| pool.role != Role::Decode);
-    let room = |pool: &PoolSpec| pool.engine.max_model_len.min(if pool.role == Role::Prefill { decode } else { u32::MAX });
+    let room = |pool: &PoolSpec| {
+        let handed_on = decode.filter(|_| pool.role == Role::Prefill);
+        handed_on.map_or(pool.engine.max_model_len, |decode| pool.engine.max_model_len.min(decode))
+    };
     if let Some(longest) = entries.map(room).max().filter(|&longest| shortest >= longest) {
         problems.at(
             &format!("{path}.closed_loop.prompt_tokens"),

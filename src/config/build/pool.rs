@@ -257,14 +257,15 @@ impl PoolBuilder<'_> {
 
     /// As given, else what the model allows and the KV memory holds.
     fn max_model_len(&self, kv_blocks: u64, path: &str, problems: &mut Problems<'_>) -> Option<u32> {
-        let capacity = u32::try_from(kv_blocks.saturating_mul(self.pool.engine.block_size.into())).unwrap_or(u32::MAX);
+        let capacity = u128::from(kv_blocks) * u128::from(self.pool.engine.block_size);
         let context = self.model.model.architecture().max_context;
         let Some(count) = self.pool.engine.max_model_len else {
-            return Some(context.min(capacity));
+            // A capacity beyond 32 bits is beyond every context.
+            return Some(u32::try_from(capacity).map_or(context, |capacity| context.min(capacity)));
         };
         let path = format!("{path}.max_model_len");
-        let length = whole(count, &path, problems)?;
-        if length > capacity {
+        let length: u32 = whole(count, &path, problems)?;
+        if u128::from(length) > capacity {
             problems.at(
                 &path,
                 format!("`{length}`"),

@@ -120,6 +120,10 @@ fn keys_that_contradict_the_family_or_each_other_are_refused() {
     let experts = r#""num_local_experts": 8, "num_experts_per_tok": 2, "first_k_dense_replace": 100, "torch_dtype""#;
     let mixtral = MISTRAL.replace("mistral", "mixtral").replace("\"torch_dtype\"", experts);
     assert_eq!(error(&mixtral), "the key `first_k_dense_replace` is 100, expected at most `num_hidden_layers`");
+    let two_dense = MISTRAL
+        .replace("mistral", "mixtral")
+        .replace("\"num_hidden_layers\": 32", "\"num_hidden_layers\": 1, \"num_local_experts\": 8, \"mlp_only_layers\": [0, 1]");
+    assert_eq!(error(&two_dense), "the key `mlp_only_layers` is a list of 2, expected at most one entry a layer");
     assert!(error(&mixtral.replace("\"num_local_experts\": 8", "\"num_local_experts\": 0").replace("100", "0")).contains("experts"));
 }
 

@@ -63,7 +63,7 @@ impl Multiples {
             out.push("band: least and most per interval drawn");
         }
         let room = if variant.beside { pixels - 200.0 } else { pixels + variant.left };
-        wrapped(&out.join("; "), whole(room / NOTE))
+        wrapped(&out.join("; "), whole(room / NOTE) as usize)
     }
 
     /// Upper and lower edge of a panel.
@@ -103,7 +103,7 @@ impl Multiples {
         let notes = self.notes(variant);
         let note_top = if variant.beside { bottom + 34.0 } else { bottom + 54.0 };
         let height = (note_top + 18.0 * notes.len().saturating_sub(1) as f64 + 10.0).max(bottom + 44.0);
-        let mut canvas = Canvas::new(variant.width, u32::try_from(whole(height)).unwrap_or(u32::MAX));
+        let mut canvas = Canvas::new(variant.width, whole(height));
         let x = Scale::linear((0.0, self.end_s), (variant.left, variant.right));
         canvas.group("", |layer| layer.text((0.0, 12.0), TITLE, TITLE_LOOK));
         if !variant.beside {
@@ -182,7 +182,7 @@ impl Multiples {
         let pixels = variant.right - variant.left;
         let place = |(at, value): (f64, f64)| (x.at(at), y.at(value));
         if banded(values, smooth, pixels) {
-            let buckets = buckets(&self.at_s, &values.values, whole(pixels / if smooth > 0 { smooth as f64 } else { 2.0 }));
+            let buckets = buckets(&self.at_s, &values.values, whole(pixels / if smooth > 0 { smooth as f64 } else { 2.0 }) as usize);
             let upper = buckets.iter().map(|b| place((b.at, b.greatest)));
             let lower = buckets.iter().rev().map(|b| place((b.at, b.least)));
             layer.area(&upper.chain(lower).collect::<Vec<_>>(), values.colour, if smooth > 4 { 0.12 } else { 0.3 });
@@ -191,7 +191,7 @@ impl Multiples {
             let points = self.at_s.iter().copied().zip(self.half_s.iter().copied()).zip(values.values.iter().copied());
             let points = points.filter(|(_, value)| value.is_finite());
             // Few intervals are drawn as what they are: a line between their middles would show a rise where there was a jump.
-            let few = values.values.len() * STEP <= whole(pixels);
+            let few = values.values.len() * STEP <= whole(pixels) as usize;
             let points: Vec<(f64, f64)> = if few {
                 points.flat_map(|((at, half), value)| [(at - half, value), (at + half, value)]).map(place).collect()
             } else {
@@ -207,13 +207,13 @@ impl Multiples {
 /// Whether a line has so many values that it is drawn as means with the range around them. Of most gauges every value is drawn as long as each
 /// has a pixel.
 fn banded(line: &Line, smooth: usize, pixels: f64) -> bool {
-    line.values.len() > whole(pixels / smooth.max(1) as f64)
+    line.values.len() > whole(pixels / smooth.max(1) as f64) as usize
 }
 
 /// Whole pixels.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few thousand at most, and negative becomes zero")]
-fn whole(pixels: f64) -> usize {
-    pixels as usize
+fn whole(pixels: f64) -> u32 {
+    pixels as u32
 }
 
 /// Names at the ends of their lines, pushed apart until none covers another.
