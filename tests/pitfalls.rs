@@ -2,7 +2,7 @@
 
 use tokenmill::cluster::{Outcome, RequestRecord, Role, Silent};
 use tokenmill::config::{Input, Library, Scenario};
-use tokenmill::metrics::RunResult;
+use tokenmill::metrics::{RunResult, WarningCode};
 use tokenmill::perf::{BatchShape, PerfModel};
 use tokenmill::report::{Verdict, answer};
 use tokenmill::sim::SimTime;
@@ -233,7 +233,7 @@ cluster:
         let rejected = records.iter().filter(|record| record.outcome == Outcome::RejectedPromptTooLong);
         assert!(rejected.clone().all(|record| record.prompt_tokens == 5000 && record.output_tokens == 0 && record.first_token.is_none()));
         assert_eq!(rejected.count() as u64, impossible);
-        let warning = summary.warnings.iter().find(|warning| warning.code == "never-served").unwrap();
+        let warning = summary.warnings.iter().find(|warning| warning.code == WarningCode::NeverServed).unwrap();
         assert!(warning.message.starts_with(&format!("{impossible} requests (")), "{}", warning.message);
         let answer = answer(summary);
         assert_eq!(answer.verdict, verdict);
@@ -276,7 +276,7 @@ fn a_link_that_cannot_join_the_pools_is_told() {
         let mut sets: Vec<String> = ["run={requests: 50, warmup: 0 s}", "assert=[]"].map(str::to_owned).to_vec();
         sets.extend(changes.iter().map(|change| (*change).to_owned()));
         let (result, ..) = simulate_with(&shipped("quickstart", &sets), Options::default(), Silent);
-        result.summary.warnings.iter().any(|warning| warning.code == "link-reach")
+        result.summary.warnings.iter().any(|warning| warning.code == WarningCode::LinkReach)
     };
     assert!(!told(&[]) && !told(&["cluster.pools.prefill.instances=2", "cluster.network.kv.link=ib-ndr"]));
     assert!(told(&["cluster.pools.prefill.instances=2"]) && told(&["cluster.pools.decode.node=dgx-b200"]));
@@ -294,7 +294,7 @@ fn trace_lines_that_ask_for_nothing_or_come_from_the_past_are_refused_or_counted
     // Counted: the run goes on without them and says how many it left out, and why.
     let (result, records) = replayed("0,100,10\n1,100,0\n2,100,10\n1,100,10\n3,100,10\n", true).unwrap();
     assert_eq!((result.summary.requests.arrived, records.len()), (3, 3));
-    let warning = result.summary.warnings.iter().find(|warning| warning.code == "skipped-lines").unwrap();
+    let warning = result.summary.warnings.iter().find(|warning| warning.code == WarningCode::SkippedLines).unwrap();
     assert!(warning.message.contains("`replayed`: 2 "), "{}", warning.message);
 }
 

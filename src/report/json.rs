@@ -46,5 +46,6 @@ mod tests {
         ] {
             assert!(value.pointer(pointer).is_some_and(|v| !v.is_null()), "{pointer}");
         }
+        assert_eq!(value["warnings"][0]["code"], "kv-saturation");
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::cluster::Role;
 use crate::config::Scenario;
-use crate::metrics::{Headline, RunResult, Summary, Timeline, Warning};
+use crate::metrics::{Headline, RunResult, Summary, Timeline, Warning, WarningCode};
 use crate::units::{grouped, percent};
 
 /// Requests inside must grow by this factor over the second half of the arrivals to count as overload …
@@ -22,22 +22,22 @@ const FEW: u64 = 200;
 pub(super) fn find(result: &RunResult, scenario: &Scenario, skipped: &[(String, String)]) -> Vec<Warning> {
     let summary = &result.summary;
     let mut warnings = Vec::new();
-    let mut warn = |code: &str, message: Option<String>| warnings.extend(message.map(|message| Warning { code: code.into(), message }));
-    warn("overload", overload(result));
-    warn("never-served", never_served(summary));
-    warn("timed-out", timed_out(summary));
-    warn("outages", outages(summary));
-    warn("unfinished", unfinished(summary));
-    warn("kv-saturation", kv_saturation(summary));
-    warn("batch-limit", batch_limit(summary));
-    warn("link-reach", scenario.caution.clone());
-    warn("truncated", truncated(summary));
-    warn("warm-up-not-settled", not_settled(result, scenario));
+    let mut warn = |code: WarningCode, message: Option<String>| warnings.extend(message.map(|message| Warning { code, message }));
+    warn(WarningCode::Overload, overload(result));
+    warn(WarningCode::NeverServed, never_served(summary));
+    warn(WarningCode::TimedOut, timed_out(summary));
+    warn(WarningCode::Outages, outages(summary));
+    warn(WarningCode::Unfinished, unfinished(summary));
+    warn(WarningCode::KvSaturation, kv_saturation(summary));
+    warn(WarningCode::BatchLimit, batch_limit(summary));
+    warn(WarningCode::LinkReach, scenario.caution.clone());
+    warn(WarningCode::Truncated, truncated(summary));
+    warn(WarningCode::WarmUpNotSettled, not_settled(result, scenario));
     for (class, lines) in skipped {
-        warn("skipped-lines", Some(format!("`{class}`: {lines}")));
+        warn(WarningCode::SkippedLines, Some(format!("`{class}`: {lines}")));
     }
-    warn("few-requests", few(summary));
-    warn("assumed-figures", assumed(summary));
+    warn(WarningCode::FewRequests, few(summary));
+    warn(WarningCode::AssumedFigures, assumed(summary));
     warnings
 }
 

@@ -2,9 +2,11 @@
 
 mod parts;
 mod series;
+mod warning;
 
 pub use parts::{ClassSummary, FleetSummary, FrontendSummary, HandoffSummary, NetworkSummary, PoolOutages, PoolSummary, SloLimits};
 pub use series::{Cdf, Distributions, PoolTimeline, RunResult, Timeline};
+pub use warning::{Warning, WarningCode};
 
 use serde::Serialize;
 
@@ -358,13 +360,4 @@ pub struct ProvenanceEntry {
     /// Remark of the profile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-}
-
-/// What a reader must know before trusting the numbers.
-#[derive(Debug, Clone, Serialize)]
-pub struct Warning {
-    /// Stable name in kebab-case, such as `overload`.
-    pub code: String,
-    /// One sentence with the numbers.
-    pub message: String,
 }

@@ -12,7 +12,7 @@ pub use check::{Check, checks};
 use self::binding::{bottleneck, loads};
 use super::number::{count, duration_ms, duration_s, number, percent, usd};
 use super::text::shortened;
-use crate::metrics::{ClassSummary, ShareInterval, Summary};
+use crate::metrics::{ClassSummary, ShareInterval, Summary, WarningCode};
 
 /// Share of arrived requests of a class that must meet every limit for the SLO to hold. It goes with the p99 that the limits are read against.
 pub const ATTAINMENT_TARGET: f64 = 0.99;
@@ -229,7 +229,7 @@ fn verdict(summary: &Summary, checks: &[Check]) -> Verdict {
     if summary.requests.completed == 0 {
         return Verdict::NothingCompleted;
     }
-    if summary.warnings.iter().any(|warning| warning.code == "overload") {
+    if summary.warnings.iter().any(|warning| warning.code == WarningCode::Overload) {
         return Verdict::Overloaded;
     }
     if checks.is_empty() {

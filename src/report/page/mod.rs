@@ -115,7 +115,7 @@ pub fn page(input: ReportInput<'_>) -> Result<String, PageError> {
         verdict: answer.verdict.name(),
         headline: &answer.headline,
         clauses: answer.clauses.iter().map(|clause| capital(&glue(clause))).collect(),
-        warnings: summary.warnings.iter().map(|w| (w.code.replace('-', " "), code_parts(&sentence(&w.message)))).collect(),
+        warnings: summary.warnings.iter().map(|w| (w.code.name().replace('-', " "), code_parts(&sentence(&w.message)))).collect(),
         assertions: summary.assertions.iter().map(assertion).collect(),
         trust: trust.sentence().filter(|_| summary.measured_s > 0.0).map(|s| glue(&s)),
         // A link into a closed list opens it.
