@@ -1,5 +1,7 @@
 //! Outages: when instances served, and which requests felt that others did not.
 
+use std::collections::BTreeSet;
+
 use super::parameters::PoolParameters;
 use super::summary::{FleetSummary, PoolOutages};
 use crate::cluster::{InstanceId, PoolId, RequestRecord};
@@ -20,8 +22,8 @@ struct PoolRecord {
 #[derive(Debug, Default)]
 pub(super) struct Outages {
     pools: Vec<PoolRecord>,
-    /// Instances that do not serve, in order.
-    absent: Vec<InstanceId>,
+    /// Instances that do not serve.
+    absent: BTreeSet<InstanceId>,
     hit: u64,
     /// Of these, completed ones, and what failures cost them, ns.
     completed: u64,
@@ -40,16 +42,9 @@ impl Outages {
     /// An instance has another life from `at` on; `measured` after the warm-up.
     pub(super) fn life(&mut self, at: SimTime, pool: PoolId, instance: InstanceId, life: Life, measured: bool) {
         let serves = matches!(life, Life::Active | Life::Draining);
-        match (self.absent.binary_search(&instance), serves) {
-            (Ok(place), true) => {
-                self.absent.remove(place);
-                self.pool(pool).changes.push((at, true));
-            }
-            (Err(place), false) => {
-                self.absent.insert(place, instance);
-                self.pool(pool).changes.push((at, false));
-            }
-            (Ok(_), false) | (Err(_), true) => {}
+        let changes = if serves { self.absent.remove(&instance) } else { self.absent.insert(instance) };
+        if changes {
+            self.pool(pool).changes.push((at, serves));
         }
         self.pool(pool).outages += u64::from(measured && life == Life::Down);
     }
@@ -77,7 +72,7 @@ impl Outages {
     fn absent_ns(&self, pool: usize, from: SimTime, end: SimTime, width: SimDuration) -> Vec<u128> {
         let width = width.ns().max(1);
         let spans = end.since(from).ns().div_ceil(width).max(1);
-        let mut absent = vec![0u128; usize::try_from(spans).unwrap_or_default()];
+        let mut absent: Vec<u128> = (0..spans).map(|_| 0).collect();
         let changes = self.pools.get(pool).map_or(&[][..], |record| &record.changes[..]);
         let (mut since, mut count) = (from, 0u128);
         let mut add = |since: SimTime, until: SimTime, count: u128| {

@@ -1,5 +1,7 @@
 //! Failures and planned restarts at given times.
 
+use std::collections::BTreeMap;
+
 use super::{Controller, FleetView, Life, Order};
 use crate::sim::{SimDuration, SimTime};
 
@@ -24,10 +26,12 @@ pub struct Fault {
 pub struct FaultSchedule {
     /// Still to come, the last first.
     faults: Vec<Fault>,
-    /// Those that have been ordered, and are not down yet.
-    ordered: Vec<Fault>,
-    /// Those that are down, and when they are powered on.
-    down: Vec<(SimTime, Fault)>,
+    /// Those that have been ordered, and are not down yet, by instance.
+    ordered: BTreeMap<usize, Fault>,
+    /// Those that are down, by when they are powered on and, of one instant, in the order in which they went down.
+    down: BTreeMap<(SimTime, u64), Fault>,
+    /// Times an instance has gone down.
+    outages: u64,
 }
 
 impl FaultSchedule {
@@ -42,24 +46,22 @@ impl FaultSchedule {
 impl Controller for FaultSchedule {
     fn next(&self) -> Option<SimTime> {
         let fault = self.faults.last().map(|fault| SimTime::ZERO + fault.at);
-        self.down.iter().map(|&(at, _)| at).chain(fault).min()
+        let start = self.down.first_key_value().map(|(&(at, _), _)| at);
+        fault.into_iter().chain(start).min()
     }
 
     fn tick(&mut self, now: SimTime, fleet: &dyn FleetView, orders: &mut Vec<Order>) {
-        self.down.retain(|&(at, Fault { instance, start, .. })| {
-            if at <= now {
-                orders.push(Order::Start { instance, takes: start });
-            }
-            at > now
-        });
+        while let Some(due) = self.down.first_entry().filter(|due| due.key().0 <= now) {
+            let Fault { instance, start, .. } = due.remove();
+            orders.push(Order::Start { instance, takes: start });
+        }
         while let Some(fault) = self.faults.pop_if(|fault| SimTime::ZERO + fault.at <= now) {
             let life = fleet.life(fault.instance);
             if life == Life::Down || (fault.drain && life != Life::Active) {
                 continue;
             }
             // One that fails while it drains comes back as the failure says.
-            self.ordered.retain(|other| other.instance != fault.instance);
-            self.ordered.push(fault);
+            self.ordered.insert(fault.instance, fault);
             orders.push(if fault.drain { Order::Drain(fault.instance) } else { Order::Fail(fault.instance) });
         }
     }
@@ -68,15 +70,17 @@ impl Controller for FaultSchedule {
         if life != Life::Down {
             return;
         }
-        if let Some(place) = self.ordered.iter().position(|fault| fault.instance == instance) {
-            let fault = self.ordered.swap_remove(place);
-            self.down.extend(fault.down.map(|down| (now + down, fault)));
+        if let Some(fault) = self.ordered.remove(&instance) {
+            self.down.extend(fault.down.map(|down| ((now + down, self.outages), fault)));
+            self.outages += 1;
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::Role;
     use super::*;
 
@@ -134,5 +138,91 @@ mod tests {
         assert_eq!(ask(&mut schedule, 9, &fleet), [Order::Fail(1)]);
         schedule.changed(SimTime::ZERO + seconds(9), 1, Life::Down);
         assert_eq!(schedule.next(), None);
+    }
+
+    /// The same rules word for word, with lists that are searched.
+    #[derive(Debug)]
+    struct Plain {
+        faults: Vec<Fault>,
+        ordered: Vec<Fault>,
+        down: Vec<(SimTime, Fault)>,
+    }
+
+    impl Controller for Plain {
+        fn next(&self) -> Option<SimTime> {
+            let faults = self.faults.iter().map(|fault| SimTime::ZERO + fault.at);
+            faults.chain(self.down.iter().map(|&(at, _)| at)).min()
+        }
+
+        fn tick(&mut self, now: SimTime, fleet: &dyn FleetView, orders: &mut Vec<Order>) {
+            let due = |&(at, _): &(SimTime, Fault)| at <= now;
+            orders.extend(self.down.iter().filter(|down| due(down)).map(|(_, f)| Order::Start { instance: f.instance, takes: f.start }));
+            self.down.retain(|down| !due(down));
+            for fault in self.faults.extract_if(.., |fault| SimTime::ZERO + fault.at <= now) {
+                let life = fleet.life(fault.instance);
+                if life != Life::Down && (!fault.drain || life == Life::Active) {
+                    self.ordered.retain(|other| other.instance != fault.instance);
+                    self.ordered.push(fault);
+                    orders.push(if fault.drain { Order::Drain(fault.instance) } else { Order::Fail(fault.instance) });
+                }
+            }
+        }
+
+        fn changed(&mut self, now: SimTime, instance: usize, life: Life) {
+            for fault in self.ordered.extract_if(.., |fault| life == Life::Down && fault.instance == instance) {
+                self.down.extend(fault.down.map(|down| (now + down, fault)));
+            }
+        }
+    }
+
+    /// What is ordered when, of four instances that take as many seconds to drain as their number says.
+    fn orders_of(mut schedule: impl Controller) -> Vec<(SimTime, Vec<Order>)> {
+        let mut fleet = Fleet(vec![Life::Active; 4]);
+        let mut drains: Vec<(SimTime, usize)> = Vec::new();
+        let (mut all, mut now) = (Vec::new(), SimTime::ZERO);
+        loop {
+            let drained = drains.iter().copied().min();
+            let asked = schedule.next().map(|at| at.max(now));
+            if let Some((at, i)) = drained.filter(|&(at, _)| asked.is_none_or(|asked| at <= asked)) {
+                now = at;
+                drains.retain(|&(_, other)| other != i);
+                fleet.0[i] = Life::Down;
+                schedule.changed(now, i, Life::Down);
+                continue;
+            }
+            let Some(at) = asked else { return all };
+            now = at;
+            let mut orders = Vec::new();
+            schedule.tick(now, &fleet, &mut orders);
+            for &order in &orders {
+                let (i, life) = match order {
+                    Order::Fail(i) if fleet.0[i] != Life::Down => (i, Life::Down),
+                    Order::Drain(i) if fleet.0[i] == Life::Active => (i, Life::Draining),
+                    Order::Start { instance, .. } if fleet.0[instance] == Life::Down => (instance, Life::Active),
+                    _ => continue,
+                };
+                drains.retain(|&(_, other)| other != i);
+                if life == Life::Draining {
+                    drains.push((now + seconds(i as u64), i));
+                }
+                fleet.0[i] = life;
+                schedule.changed(now, i, life);
+            }
+            all.push((now, orders));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn orders_are_those_of_the_plain_form(
+            drawn in prop::collection::vec((0_u64..12, 0_usize..4, prop::option::of(0_u64..6), 0_u64..2, any::<bool>()), 0..24),
+        ) {
+            let fault = |&(at, instance, down, start, drain): &(u64, usize, Option<u64>, u64, bool)| {
+                Fault { at: seconds(at), instance, down: down.map(seconds), start: seconds(start), drain }
+            };
+            let faults: Vec<Fault> = drawn.iter().map(fault).collect();
+            let plain = Plain { faults: { let mut sorted = faults.clone(); sorted.sort_by_key(|f| f.at); sorted }, ordered: Vec::new(), down: Vec::new() };
+            prop_assert_eq!(orders_of(FaultSchedule::new(faults)), orders_of(plain));
+        }
     }
 }
