@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::Frame;
 use crate::models::{SERVED, Served, Shape};
 use crate::rng::Rng;
+use crate::tenants::Tenants;
 
 /// What is drawn for a model before its workloads and pools are.
 pub(crate) struct Plan {
@@ -62,27 +63,45 @@ pub(crate) fn plans(rng: &mut Rng, contended: bool) -> Vec<Plan> {
     ["alpha", "beta", "gamma"][..count].iter().enumerate().map(plan).collect()
 }
 
-pub(crate) fn section(rng: &mut Rng, frame: &Frame) -> String {
+pub(crate) fn section(rng: &mut Rng, frame: &Frame, mut tenants: Option<&mut Tenants>) -> String {
     let mut text = String::from("cluster:\n  pools:\n");
     for plan in &frame.models {
+        if let Some(tenants) = tenants.as_deref_mut() {
+            text.push_str(&tenants.frontends(frame, &plan.name));
+        }
         let home = *rng.pick(plan.served.shapes);
         let mut of_role = 0;
         for &(role, instances) in &plan.pools {
             of_role += 1;
             let shape = if rng.percent(65) { home } else { *rng.pick(plan.served.shapes) };
-            let _ = writeln!(text, "    - name: {}-{role}-{of_role}\n      role: {role}", plan.name);
+            let name = format!("{}-{role}-{of_role}", plan.name);
+            let _ = writeln!(text, "    - name: {name}\n      role: {role}");
             if frame.models.len() > 1 {
                 let _ = writeln!(text, "      model: {}", plan.name);
             }
             text.push_str(&machine(shape, instances));
             text.push_str(&perf(rng, frame, plan));
-            text.push_str(&engine(rng, frame, plan, role));
+            let more = tenants.as_deref_mut().and_then(|tenants| {
+                tenants.pool(&name, instances);
+                tenants.engine(frame)
+            });
+            text.push_str(&engine(rng, frame, plan, role, more));
             if rng.percent(10) {
                 text.push_str("      pricing: {rent-at: $2/h}\n");
             }
         }
     }
-    text + &network(rng, frame) + &routers(rng, frame)
+    text += &network(rng, frame);
+    let mut policies = routers(rng, frame);
+    let mut faults = String::new();
+    if let Some(tenants) = tenants {
+        if frame.models.iter().any(Plan::split) {
+            text += &tenants.handoff(frame);
+        }
+        policies += &tenants.policies(frame);
+        faults = tenants.faults(frame);
+    }
+    text + &format!("policies: {{{policies}}}\n") + &faults
 }
 
 fn machine((node, tp, dp, ep): Shape, instances: u64) -> String {
@@ -112,7 +131,7 @@ fn perf(rng: &mut Rng, frame: &Frame, plan: &Plan) -> String {
     format!("      perf: {{affine: {{{keys}}}}}\n")
 }
 
-fn engine(rng: &mut Rng, frame: &Frame, plan: &Plan, role: &str) -> String {
+fn engine(rng: &mut Rng, frame: &Frame, plan: &Plan, role: &str, more: Option<&str>) -> String {
     let mut keys = Vec::new();
     let caching = !rng.percent(20);
     let block = match plan.prefix_tokens {
@@ -150,6 +169,7 @@ fn engine(rng: &mut Rng, frame: &Frame, plan: &Plan, role: &str) -> String {
             keys.push(format!("max_num_batched_tokens: {}", rng.spread(16, 4_096).max(seqs)));
         }
     }
+    keys.extend(more.map(str::to_owned));
     format!("      engine: {{{}}}\n", keys.join(", "))
 }
 
@@ -180,11 +200,11 @@ fn routers(rng: &mut Rng, frame: &Frame) -> String {
     let has = |role: &str, plan: &Plan| plan.pools.iter().any(|&(other, _)| other == role);
     let (prefill, decode) = (*rng.pick(&ROUTERS), *rng.pick(&ROUTERS));
     if rng.percent(40) {
-        return format!("policies: {{router: {prefill}}}\n");
+        return format!("router: {prefill}");
     }
     // Mixed instances beside prefill instances of their model are chosen by the router of those.
     let beside = frame.models.iter().any(|plan| has("mixed", plan) && has("prefill", plan));
     let alone = frame.models.iter().any(|plan| has("mixed", plan) && !has("prefill", plan));
     let mixed = if alone && !beside { format!(", mixed: {}", rng.pick(&ROUTERS)) } else { String::new() };
-    format!("policies: {{router: {{prefill: {prefill}, decode: {decode}{mixed}}}}}\n")
+    format!("router: {{prefill: {prefill}, decode: {decode}{mixed}}}")
 }

@@ -1,0 +1,123 @@
+//! What only newer commits know: how engines admit, frontends, where the first token comes from, faults and what becomes of the requests.
+//!
+//! It has draws of its own, so that a scenario with it is the one without it and something more. All but the first token makes requests wait
+//! or go at one instant, and is left to contended scenarios.
+
+use std::fmt::Write as _;
+
+use crate::Frame;
+use crate::rng::Rng;
+
+/// The draws of one scenario, and the instances that may fail.
+pub(crate) struct Tenants {
+    rng: Rng,
+    instances: Vec<String>,
+}
+
+impl Tenants {
+    pub(crate) fn new(seed: u64, index: u64) -> Self {
+        Self { rng: Rng::new(seed ^ 0x7465_6E61_6E74_7300, index), instances: Vec::new() }
+    }
+
+    /// A pool that is an engine.
+    pub(crate) fn pool(&mut self, name: &str, instances: u64) {
+        self.instances.extend((0..instances).map(|i| format!("{name}/{i}")));
+    }
+
+    /// A key of an engine.
+    pub(crate) fn engine(&mut self, frame: &Frame) -> Option<&'static str> {
+        (frame.contended && self.rng.percent(40)).then_some("scheduler_reserve_full_isl: false")
+    }
+
+    /// Frontends of a model, in place of none.
+    pub(crate) fn frontends(&mut self, frame: &Frame, name: &str) -> String {
+        let rng = &mut self.rng;
+        if !frame.contended || !rng.percent(35) {
+            return String::new();
+        }
+        let mut station = vec![format!("workers: {}", rng.spread(1, 64))];
+        if frame.round {
+            station.push(format!("per_request: {} ms", rng.pick(&[0, 10, 50, 100])));
+        } else {
+            station.push(format!("per_request: {} us", rng.spread(10, 60_000)));
+            if rng.percent(60) {
+                station.push(format!("per_prompt_token: {} ns", rng.spread(10, 20_000)));
+            }
+            if rng.percent(30) {
+                station.push(format!("per_output_token: {} ns", rng.spread(10, 50_000)));
+            }
+        }
+        let mut text = format!("    - name: {name}-frontend\n      role: frontend\n      instances: {}\n", rng.range(1, 3));
+        if frame.models.len() > 1 {
+            let _ = writeln!(text, "      model: {name}");
+        }
+        text + &format!("      station: {{{}}}\n", station.join(", "))
+    }
+
+    /// What follows the section on the network, where models are split: how long the sender of a handoff waits, and where the first token
+    /// comes from.
+    pub(crate) fn handoff(&mut self, frame: &Frame) -> String {
+        let mut text = String::new();
+        if frame.contended && self.rng.percent(60) {
+            let _ = writeln!(text, "      failure_timeout: {} ms", self.time(frame, 10_000));
+        }
+        let first_token = self.rng.pick(&["immediate", "seeded", "recomputed"]);
+        text + &format!("  handoff: {{first_token: {first_token}}}\n")
+    }
+
+    /// Further keys of `policies`.
+    pub(crate) fn policies(&mut self, frame: &Frame) -> String {
+        let mut text = String::new();
+        if !frame.contended {
+            return text;
+        }
+        if self.rng.percent(60) {
+            let (attempts, multiplier) = (*self.rng.pick(&[0, 1, 3, 3, 10]), *self.rng.pick(&["1", "1.5", "3"]));
+            let (back_off, most) = (self.time(frame, 2_000), self.time(frame, 10_000));
+            let _ = write!(
+                text,
+                ", retry: {{attempts: {attempts}, back_off: {back_off} ms, multiplier: {multiplier}, max_back_off: {} ms}}",
+                most.max(back_off)
+            );
+        }
+        if self.rng.percent(35) {
+            let _ = write!(text, ", health_check: {} ms", self.time(frame, 5_000));
+        }
+        text
+    }
+
+    /// Instances that fail or are restarted while the requests come, often several at once.
+    pub(crate) fn faults(&mut self, frame: &Frame) -> String {
+        if !frame.contended || !self.rng.percent(75) {
+            return String::new();
+        }
+        let lasts = frame.requests * 1000 / frame.rate + 1;
+        let mut text = String::from("faults:\n");
+        let mut at = 0;
+        for _ in 0..self.rng.range(1, 8) {
+            if at == 0 || !self.rng.percent(25) {
+                // Closed loops may be over long before.
+                let latest = if self.rng.percent(50) { lasts } else { self.rng.spread(1, lasts) };
+                at = if frame.round { self.rng.range(0, latest / 100 + 1) * 100 } else { self.rng.range(0, latest) };
+            }
+            let mut keys = format!("at: {at} ms, instance: {}", self.rng.pick(&self.instances));
+            if self.rng.percent(85) {
+                let down = if self.rng.percent(10) { 0 } else { self.time(frame, lasts.max(1_000)) };
+                let _ = write!(keys, ", down: {down} ms");
+            }
+            if self.rng.percent(50) {
+                let _ = write!(keys, ", start: {} ms", self.time(frame, lasts.max(1_000)));
+            }
+            if self.rng.percent(30) {
+                keys.push_str(", drain: true");
+            }
+            let _ = writeln!(text, "  - {{{keys}}}");
+        }
+        text
+    }
+
+    /// Milliseconds up to `most`, 1000 or more.
+    fn time(&mut self, frame: &Frame, most: u64) -> u64 {
+        if frame.round { self.rng.range(1, most / 100) * 100 } else { self.rng.spread(1, most) }
+    }
+}
