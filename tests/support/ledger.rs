@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use tokenmill::cluster::{Both, Cluster, ClusterSpec, InstanceId, Life, Observation, Observer, Outcome, RequestRecord, RunSegment};
-use tokenmill::metrics::{
-    ClassParameters, FrontendParameters, NoRows, PoolParameters, Recorder, RecorderParameters, RunFacts, RunResult, SloLimits,
-};
+use tokenmill::metrics::{NoRows, Recorder, RunFacts, RunResult, SloLimits};
 use tokenmill::power::{Energy, Phase};
 use tokenmill::sim::{SimDuration, SimTime};
 use tokenmill::workload::Workload;
+
+use super::clusters::parameters;
 
 /// What one pool adds up to.
 #[derive(Debug, Default, Clone)]
@@ -166,29 +166,7 @@ pub(crate) fn audited(spec: ClusterSpec, mut workload: impl Workload) -> Ledger 
 /// Runs with the recorder and the ledger side by side; PUE 1, no warm-up.
 #[expect(clippy::needless_pass_by_value, reason = "a test makes a specification for one run")]
 pub(crate) fn recorded(spec: ClusterSpec, mut workload: impl Workload) -> (RunResult, Ledger) {
-    let pools = spec.pools.iter().map(|pool| PoolParameters {
-        name: pool.name.clone(),
-        role: pool.role,
-        hardware: "test".into(),
-        model: "test".into(),
-        instances: pool.instances,
-        chips_per_instance: pool.chips,
-        kv_blocks: pool.engine.kv_blocks,
-        max_num_seqs: pool.engine.max_num_seqs,
-        block_size: pool.engine.block_size,
-        perf: pool.perf.provenance(),
-    });
-    let parameters = RecorderParameters {
-        classes: spec.classes.iter().map(|_| ClassParameters { name: "test".into(), slo: SloLimits::default() }).collect(),
-        pools: pools.collect(),
-        frontends: spec
-            .frontends
-            .iter()
-            .map(|frontend| FrontendParameters { name: frontend.name.clone(), instances: frontend.instances, workers: frontend.workers })
-            .collect(),
-        warmup: SimDuration::ZERO,
-        interval: SimDuration::from_ns(7_000_000),
-    };
+    let parameters = parameters(&spec, SloLimits::default(), SimDuration::from_ns(7_000_000));
     let mut cluster = Cluster::new(&spec, Both(Recorder::new(parameters, NoRows), Ledger::default())).unwrap();
     cluster.run(&mut workload, |_, _| true).unwrap();
     let facts = RunFacts {

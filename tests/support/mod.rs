@@ -1,115 +1,18 @@
 //! Small clusters and workloads for tests.
 
+mod clusters;
 mod ledger;
 mod scenarios;
 
+pub(crate) use clusters::{Linear, cluster, pool};
 pub(crate) use ledger::{Ledger, audited, recorded};
 pub(crate) use scenarios::{Rows, data, inline, sets, shipped, simulate_with};
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
-use tokenmill::cluster::{
-    ClassSpec, Cluster, ClusterSpec, EngineSpec, FirstToken, ModelId, NetworkSpec, Observation, Observer, Overlap, PoolSpec, RequestRecord,
-    Retry, Role, RouterSpec,
-};
-use tokenmill::perf::{Activity, Affine, AffineParameters};
-use tokenmill::power::{ChipPowerModel, InstancePower, NodePower};
-use tokenmill::sim::{SimDuration, SimTime};
-use tokenmill::units::Duration;
+use tokenmill::cluster::{Cluster, ClusterSpec, Observation, Observer, RequestRecord};
+use tokenmill::sim::SimTime;
 use tokenmill::workload::{ClassId, RequestSpec, Workload, WorkloadError};
-
-/// Coefficients of the affine performance model, all in nanoseconds.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Linear {
-    pub(crate) base: f64,
-    pub(crate) per_prefill_token: f64,
-    pub(crate) per_sequence: f64,
-    pub(crate) per_context: f64,
-}
-
-impl Linear {
-    fn model(self) -> Affine {
-        let span = |ns: f64| Duration::new(ns * 1e-9).unwrap();
-        let activity = Activity { compute: 0.3, memory: 0.5 };
-        Affine::new(AffineParameters {
-            base: span(self.base),
-            per_prefill_token: span(self.per_prefill_token),
-            per_prefill_pair: Duration::ZERO,
-            per_decode_sequence: span(self.per_sequence),
-            per_decode_context: span(self.per_context),
-            prefill_activity: activity,
-            decode_activity: activity,
-        })
-        .unwrap()
-    }
-}
-
-pub(crate) fn engine() -> EngineSpec {
-    EngineSpec {
-        max_num_seqs: 256,
-        max_num_batched_tokens: 8192,
-        block_size: 16,
-        chunked_prefill: true,
-        reserve_full_isl: true,
-        prefix_caching: true,
-        max_model_len: 100_000,
-        kv_blocks: 10_000,
-    }
-}
-
-pub(crate) fn pool(name: &str, role: Role, instances: u32, perf: Linear) -> PoolSpec {
-    PoolSpec {
-        name: name.into(),
-        role,
-        model: ModelId(0),
-        instances,
-        chips: 1,
-        perf: Arc::new(perf.model()),
-        engine: engine(),
-        power: power(),
-        kv_bytes_per_token: 1000.0,
-        kv_windowed_bytes_per_token: 0.0,
-        layers: 10,
-        window: None,
-        port_bytes_per_s: 10e9,
-        groups: 1,
-        handoff_overhead: SimDuration::from_ns(10_000),
-    }
-}
-
-pub(crate) fn power() -> InstancePower {
-    // One chip: 100 W idle, 200 W as soon as it is busy, 700 W at full activity; a node of one chip with 50 W and 10 % on top.
-    let chip = ChipPowerModel::new(100.0, 2.0 / 7.0, 700.0, 0.5, 0.6).unwrap();
-    InstancePower::new(1, chip, NodePower { chips: 1, fixed_w: 50.0, proportional: 0.1 }).unwrap()
-}
-
-pub(crate) fn cluster(pools: Vec<PoolSpec>) -> ClusterSpec {
-    ClusterSpec {
-        seed: 1,
-        pools,
-        network: NetworkSpec {
-            overlap: Overlap::AfterPrefill,
-            first_token: FirstToken::Immediate,
-            fabric_bytes_per_s: None,
-            failure_timeout: SimDuration::from_ns(10_000_000_000),
-        },
-        frontends: Vec::new(),
-        classes: vec![ClassSpec { model: ModelId(0), timeout: None, prefix_tokens: 64 }],
-        routers: RouterSpec::default(),
-        faults: Vec::new(),
-        retry: Retry {
-            attempts: 3,
-            back_off: SimDuration::from_ns(50_000_000),
-            multiplier: 1.5,
-            max_back_off: SimDuration::from_ns(30_000_000_000),
-        },
-        health_check: None,
-        end: None,
-        fast_forward: true,
-        audit: true,
-    }
-}
 
 pub(crate) fn request(prompt: u32, output: u32) -> RequestSpec {
     RequestSpec { class: ClassId(0), prompt_tokens: prompt, output_tokens: output, prefix: Box::default() }
