@@ -7,7 +7,9 @@
 //! * A *residue* is what a sequence without memory of its own has left: full blocks behind its groups, which only that sequence can find
 //!   again. They are evicted from the end, block by block.
 
-use indexmap::IndexMap;
+use std::hash::BuildHasher;
+
+use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
 
 const NONE: u32 = u32::MAX;
@@ -26,6 +28,25 @@ struct Entry {
     newer: u32,
 }
 
+impl Entry {
+    /// True of the group that an identity names.
+    fn is(&self, identity: u64) -> bool {
+        matches!(self.content, Content::Group { id, .. } if id == identity)
+    }
+
+    /// Hash of a group's identity.
+    fn hash(&self) -> u64 {
+        match self.content {
+            Content::Group { id, .. } => hash(id),
+            Content::Residue { .. } => 0,
+        }
+    }
+}
+
+fn hash(id: u64) -> u64 {
+    FxBuildHasher.hash_one(id)
+}
+
 /// Where a residue is.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Place(u32);
@@ -37,7 +58,8 @@ pub(super) struct PrefixCache {
     group_blocks: u64,
     slots: Vec<Entry>,
     vacant: Vec<u32>,
-    index: IndexMap<u64, u32, FxBuildHasher>,
+    /// The groups by identity. Never walked, for the order of a table depends on what it has held.
+    index: HashTable<u32>,
     oldest: Option<u32>,
     newest: Option<u32>,
     /// Groups without holders.
@@ -58,13 +80,13 @@ impl PrefixCache {
 
     /// Leading groups of `ids` that are cached.
     pub(super) fn lookup(&self, ids: &[u64]) -> usize {
-        ids.iter().take_while(|id| self.index.contains_key(*id)).count()
+        ids.iter().take_while(|&&id| self.find(id).is_some()).count()
     }
 
     /// Blocks of the groups of `ids` that are cached but without holders: taking them costs free memory.
     pub(super) fn evictable_among(&self, ids: &[u64]) -> u64 {
         let unheld = |slot: u32| matches!(self.slots[slot as usize].content, Content::Group { holders: 0, .. });
-        ids.iter().filter_map(|id| self.index.get(id)).filter(|&&slot| unheld(slot)).count() as u64 * self.group_blocks
+        ids.iter().filter_map(|&id| self.find(id)).filter(|&slot| unheld(slot)).count() as u64 * self.group_blocks
     }
 
     /// Blocks cached.
@@ -84,7 +106,7 @@ impl PrefixCache {
 
     /// Takes a hold on a cached group; false if it is not cached.
     pub(super) fn hold(&mut self, id: u64) -> bool {
-        let Some(&slot) = self.index.get(&id) else { return false };
+        let Some(slot) = self.find(id) else { return false };
         if self.count(slot, 1) == 1 {
             self.unlink(slot);
             self.unheld -= 1;
@@ -92,15 +114,19 @@ impl PrefixCache {
         true
     }
 
-    /// Adds a group held once. The caller has made room.
-    pub(super) fn insert_held(&mut self, id: u64) {
+    /// Takes a hold on a group, which is added if it is not cached. The caller has made room.
+    pub(super) fn hold_or_insert(&mut self, id: u64) {
+        if self.hold(id) {
+            return;
+        }
         let slot = self.insert(Content::Group { id, holders: 1 });
-        self.index.insert(id, slot);
+        let Self { index, slots, .. } = self;
+        index.insert_unique(hash(id), slot, |&slot| slots[slot as usize].hash());
     }
 
     /// Gives back one hold. A group without holders becomes the most recently used evictable entry.
     pub(super) fn release(&mut self, id: u64) {
-        let Some(&slot) = self.index.get(&id) else {
+        let Some(slot) = self.find(id) else {
             debug_assert!(false, "released a group that is not cached");
             return;
         };
@@ -143,7 +169,9 @@ impl PrefixCache {
         let Some(slot) = self.oldest else { return false };
         match &mut self.slots[slot as usize].content {
             Content::Group { id, .. } => {
-                self.index.swap_remove(id);
+                if let Ok(place) = self.index.find_entry(hash(*id), |&other| other == slot) {
+                    place.remove();
+                }
                 self.unlink(slot);
                 self.unheld -= 1;
                 self.vacant.push(slot);
@@ -159,6 +187,11 @@ impl PrefixCache {
             }
         }
         true
+    }
+
+    /// Where a group is.
+    fn find(&self, id: u64) -> Option<u32> {
+        self.index.find(hash(id), |&slot| self.slots[slot as usize].is(id)).copied()
     }
 
     /// Changes the holders of a group; returns how many there are.
@@ -226,7 +259,7 @@ mod tests {
     fn evicts_the_least_recently_released_first() {
         let mut cache = PrefixCache::new(4);
         for id in [10, 20, 30] {
-            cache.insert_held(id);
+            cache.hold_or_insert(id);
         }
         assert!(!cache.evict(1), "all are held");
         for id in [20, 10, 30] {
@@ -244,7 +277,7 @@ mod tests {
     fn lookup_stops_at_the_first_miss() {
         let mut cache = PrefixCache::new(1);
         for id in [1, 3] {
-            cache.insert_held(id);
+            cache.hold_or_insert(id);
         }
         assert_eq!(cache.lookup(&[1, 2, 3]), 1);
     }
@@ -253,7 +286,7 @@ mod tests {
     fn groups_and_residues_give_way_in_the_order_of_their_release() {
         let mut cache = PrefixCache::new(4);
         for id in [10, 20] {
-            cache.insert_held(id);
+            cache.hold_or_insert(id);
         }
         cache.release(10);
         let first = cache.leave(3);

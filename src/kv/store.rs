@@ -249,10 +249,7 @@ impl KvStore {
         let whole = (self.whole_groups(tokens) as usize).min(ids.len());
         let any = (lease.groups as usize) < whole;
         while (lease.groups as usize) < whole {
-            let id = ids[lease.groups as usize];
-            if !self.prefix.hold(id) {
-                self.prefix.insert_held(id);
-            }
+            self.prefix.hold_or_insert(ids[lease.groups as usize]);
             self.leased -= self.prefix.group_blocks();
             lease.own -= self.prefix.group_blocks();
             lease.groups += 1;

@@ -52,8 +52,10 @@ impl<K: Ord + Copy> Heap<K> {
     /// Puts an id in, or changes its key.
     pub(super) fn set(&mut self, places: &mut Places, id: u32, key: K) {
         if let Some(place) = self.place(places, id) {
-            self.items[place].0 = key;
-            self.settle(places, place);
+            if self.items[place].0 != key {
+                self.items[place].0 = key;
+                self.settle(places, place);
+            }
         } else {
             self.items.push((key, id));
             self.rise(places, self.items.len() - 1);

@@ -67,15 +67,20 @@ impl Agenda {
         }
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.round.is_empty() && self.later.is_empty() && !self.network
     }
 
     /// The next wake of the instant and its place in the order; `None`, and ready for another instant, when there is none.
+    #[inline]
     pub(crate) fn next(&mut self, now: SimTime) -> Option<(Wake, EventKey)> {
+        if self.is_empty() {
+            (self.position, self.again) = (0, false);
+            return None;
+        }
         if self.round.is_empty() && (!self.network || self.position == NETWORK) {
-            self.again = !self.is_empty();
-            self.position = 0;
+            (self.position, self.again) = (0, true);
             self.round.extend(self.later.drain(..).map(Reverse));
         }
         let wake = match self.round.pop() {
