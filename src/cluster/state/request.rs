@@ -4,7 +4,7 @@ use super::snapshot::Snapshot;
 use crate::cluster::ids::{InstanceId, Slot, StationId};
 use crate::cluster::observe::{Observation, Observer};
 use crate::kv::{KvStore, Lease, Residue};
-use crate::network::TransferId;
+use crate::network::{RouteId, TransferId};
 use crate::sim::{SimDuration, SimTime};
 use crate::workload::{ClassId, RequestSpec};
 
@@ -98,6 +98,8 @@ pub(crate) struct Handoff {
     /// Leading prompt tokens that the decode side already had when it was reserved.
     pub(super) decode_hit: u32,
     pub(super) transfer: Option<TransferId>,
+    /// The route to the receiver, once something has been sent there, and the most bytes per second that its ends take.
+    pub(super) way: Option<(RouteId, f64)>,
     /// Bytes of the running chunk that the layers still to come will add.
     pub(super) layer_bytes: f64,
     /// Leading prompt tokens whose KV has been offered to the network.

@@ -93,6 +93,7 @@ pub(crate) fn reserve<O: Observer>(world: &mut World<O>, id: InstanceId, slot: S
     request.handoff.reserved = lease;
     request.timeline.reserved_at = Some(now);
     request.progress.decode_instance = Some(id);
+    request.handoff.way = None;
     request.cut(instance.engine.max_model_len);
     request.handoff.decode_hit = instance.kv.group_tokens(hit);
     request.handoff.offered = request.handoff.decode_hit;

@@ -5,7 +5,7 @@ use super::request::Request;
 use super::requests::Requests;
 use crate::cluster::event::Event;
 use crate::cluster::ids::{InstanceId, Slot};
-use crate::network::{Fabric, NetworkError, PortId, TransferId};
+use crate::network::{Fabric, NetworkError, PortId, RouteId, TransferId};
 use crate::sim::{Generation, SimTime};
 
 /// What moves, and for whom.
@@ -48,7 +48,7 @@ impl Wire {
         request.handoff.bytes += bytes;
         let transfer = match request.handoff.transfer {
             Some(transfer) => self.fabric.extend(now, transfer, bytes).map(|()| None),
-            None => self.start(now, fleet, (request.progress.instance, to), bytes).map(Some),
+            None => self.start(now, fleet, request, to, bytes).map(Some),
         };
         match transfer {
             Ok(Some(transfer)) => {
@@ -69,14 +69,30 @@ impl Wire {
         }
     }
 
-    fn start(&mut self, now: SimTime, fleet: &Fleet, (from, to): (InstanceId, InstanceId), bytes: f64) -> Result<TransferId, NetworkError> {
+    fn start(
+        &mut self,
+        now: SimTime,
+        fleet: &Fleet,
+        request: &mut Request,
+        to: InstanceId,
+        bytes: f64,
+    ) -> Result<TransferId, NetworkError> {
+        let (route, limit) = match request.handoff.way {
+            Some(way) => way,
+            None => *request.handoff.way.insert(self.way(fleet, request.progress.instance, to)?),
+        };
+        self.fabric.start(now, route, limit, bytes)
+    }
+
+    /// The route from an instance to another, and its limit in bytes per second.
+    fn way(&mut self, fleet: &Fleet, from: InstanceId, to: InstanceId) -> Result<(RouteId, f64), NetworkError> {
         let limit = fleet.pool_of(from).spec.handoff_bytes_per_s().min(fleet.pool_of(to).spec.handoff_bytes_per_s());
         let (egress, ingress) = (fleet.instance(from).traffic.egress, fleet.instance(to).traffic.ingress);
         let route = match self.shared {
             Some(shared) => self.fabric.route(&[egress, ingress, shared])?,
             None => self.fabric.route(&[egress, ingress])?,
         };
-        self.fabric.start(now, route, limit, bytes)
+        Ok((route, limit))
     }
 
     /// Takes a transfer that has moved its last byte by now; the request that it carried.
