@@ -43,6 +43,12 @@ impl Entry {
     }
 }
 
+/// A position as it is kept.
+#[expect(clippy::cast_possible_truncation, reason = "the store has at most 2³¹ blocks, and there are at most 2³² requests")]
+const fn slot_at(position: usize) -> u32 {
+    position as u32
+}
+
 fn hash(id: u64) -> u64 {
     FxBuildHasher.hash_one(id)
 }
@@ -215,8 +221,9 @@ impl PrefixCache {
             self.slots[slot as usize] = entry;
             return slot;
         }
+        let slot = slot_at(self.slots.len());
         self.slots.push(entry);
-        u32::try_from(self.slots.len() - 1).unwrap_or(NONE)
+        slot
     }
 
     fn link_newest(&mut self, slot: u32) {
