@@ -342,6 +342,35 @@ fn files_have_less_than_400_lines() {
     assert!(long.is_empty(), "too long:\n{}", long.join("\n"));
 }
 
+/// A line of code that says one of these, without comments and tests.
+fn lines_with(says: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut found = Vec::new();
+    for (path, text) in sources() {
+        let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+        let lines = code.lines().zip(1..).filter(|(line, _)| !line.trim_start().starts_with("//") && says(line));
+        found.extend(lines.map(|(line, number)| format!("src/{}:{number}: {}", short(&path).display(), line.trim())));
+    }
+    found
+}
+
+#[test]
+fn what_does_not_fit_is_an_error_and_not_the_largest_number() {
+    let clamped =
+        lines_with(|line| ["u8", "u16", "u32", "u64", "usize"].iter().any(|width| line.contains(&format!("unwrap_or({width}::MAX)"))));
+    assert!(clamped.is_empty(), "narrowed without a word:\n{}", clamped.join("\n"));
+}
+
+#[test]
+fn roles_outcomes_and_confidences_are_compared_as_types() {
+    let roles = ["prefill", "decode", "mixed", "frontend"];
+    let outcomes = ["completed", "rejected", "timed_out", "failed", "in_flight"];
+    let confidences = ["assumed", "estimate", "press", "official", "measured", "given"];
+    let words = [&roles[..], &outcomes, &confidences].concat();
+    let compared =
+        lines_with(|line| words.iter().any(|word| ["== ", "!= "].iter().any(|sign| line.contains(&format!("{sign}\"{word}\"")))));
+    assert!(compared.is_empty(), "compared as words:\n{}", compared.join("\n"));
+}
+
 #[test]
 fn every_file_begins_with_what_it_is_for() {
     let silent = |(path, text): (PathBuf, String)| (!text.starts_with("//! ")).then(|| short(&path).display().to_string());

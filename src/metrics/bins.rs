@@ -6,7 +6,7 @@ use crate::cluster::RunSegment;
 use crate::sim::SimTime;
 
 /// Intervals kept at most; reaching it halves their number.
-const MOST: usize = 1024;
+const MOST: u64 = 1024;
 
 /// What one pool sums up per interval.
 #[derive(Debug, Clone, Copy, Default)]
@@ -38,6 +38,12 @@ fn grow<T: Clone + Default>(bins: &mut Vec<T>, index: usize) {
     if bins.len() <= index {
         bins.resize(index + 1, T::default());
     }
+}
+
+/// A number below [`MOST`] as a position.
+#[expect(clippy::cast_possible_truncation, reason = "below `MOST`")]
+const fn place(index: u64) -> usize {
+    index as usize
 }
 
 /// Adds the energy of spans that fill intervals whole, given by differences of their power from one interval to the next.
@@ -231,14 +237,14 @@ impl Bins {
         if begin <= ns && ns < end {
             return index;
         }
-        let mut index = usize::try_from(ns / self.interval_ns).unwrap_or(usize::MAX);
+        let mut index = ns / self.interval_ns;
         while index >= MOST {
             self.double();
-            index = usize::try_from(ns / self.interval_ns).unwrap_or(usize::MAX);
+            index = ns / self.interval_ns;
         }
-        let begin = index as u64 * self.interval_ns;
-        self.last = (index, begin, begin.saturating_add(self.interval_ns));
-        index
+        let begin = index * self.interval_ns;
+        self.last = (place(index), begin, begin.saturating_add(self.interval_ns));
+        self.last.0
     }
 
     fn double(&mut self) {
