@@ -1,4 +1,4 @@
-//! What can happen, and in which order at one instant.
+//! Events, wakes, and their order within one instant.
 
 use super::ids::{ControllerId, InstanceId, ModelId, Slot};
 use crate::sim::{EventKey, Generation, SimTime};
@@ -9,40 +9,40 @@ use crate::workload::ClassId;
 pub(crate) enum Event {
     /// The last planned iteration of an instance ends.
     IterationFinished { instance: InstanceId, generation: Generation },
-    /// A request that has failed somewhere is sent again.
+    /// Retry of a request after a failed attempt.
     Retry { slot: Slot, epoch: u32 },
-    /// A worker of a frontend has served a request.
+    /// A frontend worker finishes serving a request.
     Served { slot: Slot, epoch: u32 },
-    /// Some transfer has moved its last byte.
+    /// A transfer moves its last byte.
     TransferFinished { generation: Generation },
-    /// The KV of the first layer of a chunk is there to be sent (`layer-wise` overlap).
+    /// The KV of a chunk's first layer is ready to send (`layer-wise` overlap).
     LayerReady { slot: Slot, epoch: u32 },
-    /// The last byte of a handoff has arrived and is registered on the decode side.
+    /// The last byte of a handoff arrives and is registered on the decode side.
     Delivered { slot: Slot, epoch: u32 },
-    /// A sender has kept the KV of a handoff whose receiver has failed for so long: it is offered again, or given up.
+    /// Sender timeout: KV whose receiver has failed is offered again, and a request whose offer no instance accepts starts over.
     SenderTimeout { slot: Slot, epoch: u32 },
-    /// A controller looks at the fleet.
+    /// Controller tick: a controller reads the fleet and gives orders.
     Tick { controller: ControllerId },
-    /// An instance that was powered on is ready.
+    /// A powered-on instance is ready.
     Started { instance: InstanceId, generation: Generation },
-    /// The routers see which instances serve.
+    /// Health check: routers update their list of serving instances.
     HealthCheck,
-    /// The first timeout of a workload, or the one before it.
+    /// The first client timeout of a workload, or an earlier one that is void.
     Deadline { class: ClassId },
 }
 
 const _: () = assert!(size_of::<Event>() <= 16);
 
-/// What must look again at this instant, once every event of the instant has been handled. The order is that of the agenda: memory
-/// first, so that handoffs that were waiting take part in the batches formed after it, and the network last, so that it is shared once for
-/// all that the instant has changed; of equals, the lower index.
+/// Work posted for the end of the present instant, done once all of the instant's events have been handled. Memory comes first, so that
+/// handoffs waiting for it take part in the batches formed afterwards; the network comes last, so that bandwidth is shared once for all
+/// changes of the instant. Ties go to the lower index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Wake {
-    /// Requests that wait for decode memory of a model, some of which may be free.
+    /// Requests waiting for decode memory of a model, some of which may be free now.
     Memory(ModelId),
-    /// An instance that is idle, or at the end of an iteration: it forms a batch.
+    /// An instance that is idle or at the end of an iteration forms a batch.
     Instance(InstanceId),
-    /// The network: its bandwidth is shared among the transfers that there are now.
+    /// The network shares its bandwidth among the current transfers.
     Network,
 }
 
@@ -55,10 +55,10 @@ pub(crate) enum Wake {
 /// | transfer finished, layer ready, delivered, sender timeout | KV that lands at a boundary takes part in the batch formed there |
 /// | iteration finished | its tokens leave and free memory before any batch is formed |
 /// | deadline | a token at the deadline is in time |
-/// | tick, started, health check | what ends at the instant at which an instance fails has ended; a router sees the instant as it was before |
-/// | memory, formation | the agenda: batches are formed from all that is known of the instant; all arrivals of an instant are in before an idle instance starts, as an engine drains its input queue |
+/// | tick, started, health check | work that ends as an instance fails counts as done; routers see the state before the instant |
+/// | memory, formation | batches see every event of the instant: an engine drains its input queue before it starts |
 /// | network | bandwidth is shared once for all transfers that begin or end at the instant |
-/// | again | the agenda once more, for what formation has caused |
+/// | again | further rounds of the agenda, for what batch formation has caused |
 mod class {
     pub(super) const ARRIVAL: u8 = 0;
     pub(super) const RETRY: u8 = 1;
@@ -79,7 +79,7 @@ mod class {
 }
 
 impl Event {
-    /// Where this event stands in the order when it happens at `at`.
+    /// Position of this event in the order, if it happens at `at`.
     pub(crate) fn key(&self, at: SimTime) -> EventKey {
         match *self {
             Self::Retry { slot, .. } => EventKey::new(at, class::RETRY, slot.0),
@@ -98,7 +98,7 @@ impl Event {
 }
 
 impl Wake {
-    /// Where a wake stands in the first round of an instant's agenda.
+    /// Position of a wake in the first round of an instant's agenda.
     pub(crate) fn key(self, at: SimTime) -> EventKey {
         match self {
             Self::Memory(model) => EventKey::new(at, class::MEMORY, u32::from(model.0)),
@@ -108,22 +108,22 @@ impl Wake {
     }
 }
 
-/// Where an arrival stands.
+/// Position of an arrival.
 pub(crate) fn arrival_key(at: SimTime) -> EventKey {
     EventKey::new(at, class::ARRIVAL, 0)
 }
 
-/// Where the end of an iteration stands, scheduled as an event or passed over in fast-forward.
+/// Position of the end of an iteration, whether scheduled as an event or passed over in fast-forward.
 pub(crate) fn iteration_key(at: SimTime, instance: InstanceId) -> EventKey {
     EventKey::new(at, class::ITERATION_FINISHED, instance.0)
 }
 
-/// Where the further rounds of an instant's agenda stand: all first batches have been formed.
+/// Position of the agenda's further rounds: all first batches have been formed.
 pub(crate) fn again_key(at: SimTime) -> EventKey {
     EventKey::new(at, class::AGAIN, 0)
 }
 
-/// After everything that can happen at `at`.
+/// Position after everything else at `at`.
 pub(crate) fn end_key(at: SimTime) -> EventKey {
     EventKey::new(at, u8::MAX, u32::MAX)
 }
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_the_order() {
+    fn events_are_ordered_as_in_the_table() {
         let at = SimTime::from_ns(5);
         let generation = Generation::default();
         let instance = InstanceId(3);

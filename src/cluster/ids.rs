@@ -1,4 +1,4 @@
-//! Numbers that stand for instances, pools and live requests.
+//! Indices of instances, pools, models and live requests.
 
 use crate::sim::impl_id;
 
@@ -14,7 +14,7 @@ pub struct PoolId(pub u16);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ModelId(pub u16);
 
-/// Place of a live request in memory; reused once it has left.
+/// Index of a live request in the arena; reused after the request is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Slot(pub(crate) u32);
 

@@ -1,15 +1,15 @@
 //! The only code that changes simulated state: requests, instances, handoffs and the event loop.
 //!
-//! Owns: the lifecycle of a request and the order of everything that happens. Must not know: metrics, money, files, YAML.
-//! What happens goes to an [`Observer`] and nowhere else.
+//! Owns: the lifecycle of a request and the order of events. Must not know: metrics, money, files, YAML. Everything that happens is
+//! reported to an [`Observer`] and nowhere else.
 //!
 //! ```text
 //!            ┌────────────── prefill ──────────────┐      ┌──────────── decode ────────────┐
 //! arrival ─► [frontend ─►] queue ─► chunked prefill ─► first token ─► reserve ─► transfer ─► join batch ─► last token
 //! ```
 //!
-//! Two storeys: *stores* (`state/`: requests, queues, batches, leases, the clock) and *processes* (`process/`: why anything moves). A store
-//! knows no process, and a process no other process: what one causes for another goes through the agenda of the instant.
+//! Two layers: *stores* (`state/`: requests, queues, batches, leases, the clock) and *processes* (`process/`: the decisions). A store
+//! names no process, and a process no other process: their effects on each other go through the agenda of the instant.
 //!
 //! Start reading at `run.rs` (the loop), then `process/engine` (an iteration) and `process/handoff`; `state/moves.rs` has the moves.
 

@@ -1,4 +1,4 @@
-//! Observations of a cluster. Must not know: what is computed from them.
+//! Observations of a cluster. Must not know: the metrics computed from them.
 
 use super::ids::{FrontendId, InstanceId, ModelId, PoolId};
 use super::segment::RunSegment;
@@ -10,17 +10,17 @@ use crate::workload::ClassId;
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Got its last token.
+    /// Its last token has left.
     Completed,
     /// Its prompt leaves no room for an output token in the context of any instance.
     RejectedPromptTooLong,
     /// No pool serves its model.
     RejectedNoInstance,
-    /// Its client gave up.
+    /// Client timeout.
     TimedOut,
-    /// Instances failed under it, or none took it, more often than it is sent again.
+    /// More failed attempts than the retry limit: instances failed, or none accepted it.
     Failed,
-    /// Still inside when the run ended.
+    /// Still in the system when the run ended.
     InFlight,
 }
 
@@ -58,10 +58,10 @@ impl Outcome {
     }
 }
 
-/// A request that has left the system, or is inside at the end.
+/// A request that has left the system, or is still in it at the end of the run.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestRecord {
-    /// Number by arrival, from 0.
+    /// Number in order of arrival, from 0.
     pub id: u64,
     /// Its workload.
     pub class: ClassId,
@@ -71,68 +71,68 @@ pub struct RequestRecord {
     pub truncated: bool,
     /// Prompt tokens.
     pub prompt_tokens: u32,
-    /// Of these, found in a prefix cache.
+    /// Prompt tokens found in a prefix cache.
     pub cached_tokens: u32,
     /// Tokens generated.
     pub output_tokens: u32,
-    /// Times it lost its KV for want of memory.
+    /// Preemptions: KV lost for lack of memory.
     pub preemptions: u32,
-    /// Times an instance failed under it, or none took it.
+    /// Failed attempts: an instance failed, or none accepted the request.
     pub failures: u32,
-    /// Tokens computed again because of either.
+    /// Tokens computed again after a preemption or a failure.
     pub recomputed_tokens: u64,
-    /// Where its prompt was computed.
+    /// Instance that computed its prompt.
     pub prefill_instance: Option<InstanceId>,
-    /// Where it was decoded, if elsewhere.
+    /// Instance that decoded it, if not the same.
     pub decode_instance: Option<InstanceId>,
     /// Arrival at the gateway.
     pub arrived: SimTime,
-    /// When it left the frontend for the router; its arrival where it passes none, its end where it never did.
+    /// When it left the frontend for the router: its arrival if it passes no frontend, its end if it never left one.
     pub admitted: SimTime,
-    /// Start of the first iteration of its prompt; of the last attempt, where instances have failed before its first token.
+    /// Start of the first iteration of its prompt; of the last attempt if instances failed before its first token.
     pub prefill_start: Option<SimTime>,
-    /// Its prompt was computed for the first time: its first token leaves then, unless it leaves from the decode side.
+    /// When its prompt was first computed. The first token leaves then, unless it leaves from the decode side.
     pub prefill_end: Option<SimTime>,
     /// First token.
     pub first_token: Option<SimTime>,
     /// Second token.
     pub second_token: Option<SimTime>,
-    /// Time that failures cost before its first token, from the start of a prompt that was lost to the next queue, and after it, from a failure
-    /// to the next token.
+    /// Time lost to failures: before the first token, from the start of a lost prompt until the request is queued again; after it, from a
+    /// failure until the next token.
     pub recovery: [SimDuration; 2],
-    /// The next token after the last failure that came after the first token.
+    /// First token after the last failure that followed the first token.
     pub resumed: Option<SimTime>,
-    /// Memory on the decode side was reserved. Like all times of the handoff, that of the last one.
+    /// When memory on the decode side was reserved. All handoff times are those of the last handoff.
     pub reserved: Option<SimTime>,
-    /// How long it stood first in the queue of its prefill instance and was refused, because no decode instance had memory for it. Only
-    /// with `layer-wise` overlap, where memory is reserved before the prompt is computed; with `after-prefill` the wait for memory is the
-    /// time from the first token to `reserved`.
+    /// How long the request was blocked at the head of its prefill queue because no decode instance had memory for it. Only with
+    /// `layer-wise` overlap, where memory is reserved before prefill; with `after-prefill` the wait for memory is the time from the first
+    /// token to `reserved`.
     pub memory_wait: SimDuration,
     /// First byte of KV on the wire.
     pub transfer_start: Option<SimTime>,
     /// KV complete on the decode side.
     pub delivered: Option<SimTime>,
-    /// Start of its first decode iteration after the handoff.
+    /// Start of the first decode iteration after its handoff.
     pub decode_start: Option<SimTime>,
-    /// Last token, or the moment it was refused, gave up or the run ended.
+    /// Last token, or the time of rejection, timeout, failure or the end of the run.
     pub done: SimTime,
     /// Gaps between its tokens.
     pub gap_count: u64,
-    /// Their sum, ns.
+    /// Sum of these gaps, ns.
     pub gap_sum_ns: u64,
-    /// Sum of their squares, ns².
+    /// Sum of the squares of these gaps, ns².
     pub gap_squares_ns2: u128,
-    /// Its share of the IT energy of the iterations that computed its prompt where it was computed first, J.
+    /// Its share of the IT energy of iterations that computed its prompt on its prefill instance, J.
     pub prefill_energy_j: f64,
-    /// The same of those that generated its tokens, and of those that computed its prompt again on the decode instance, J.
+    /// Its share of the IT energy of iterations that generated its tokens or recomputed its prompt on the decode instance, J.
     pub decode_energy_j: f64,
-    /// Its share of the time of the former, instance-seconds.
+    /// Its share of the prefill time, instance-seconds.
     pub prefill_s: f64,
-    /// Its share of the time of the latter, instance-seconds.
+    /// Its share of the decode time, instance-seconds.
     pub decode_s: f64,
 }
 
-/// What happens in a cluster. Spans end at the time that the observation comes with.
+/// What happens in a cluster. A span ends at the time passed along with the observation.
 #[derive(Debug, Clone, Copy)]
 pub enum Observation<'a> {
     /// A request arrives.
@@ -146,21 +146,21 @@ pub enum Observation<'a> {
         class: ClassId,
         /// Tokens of the prompt.
         prompt: u32,
-        /// Of these, found in a prefix cache.
+        /// Prompt tokens found in a prefix cache.
         cached: u32,
     },
-    /// A token leaves that no iteration counts: it has come with the KV of its request.
+    /// A token arrives with the KV of its request and leaves; no iteration counts it.
     Token,
-    /// Iterations end. The gaps between tokens that they make are part of it, but for those that are observations of their own.
+    /// Iterations end. Gaps between the tokens of these iterations are included, unless reported as [`Observation::Gap`].
     Run(&'a RunSegment<'a>),
-    /// A gap between two tokens of one request ends that is longer than an iteration: it waited, or its KV moved, in between.
+    /// A gap between two tokens of one request ends that is longer than an iteration: the request waited, or its KV moved, in between.
     Gap {
         /// Its workload.
         class: ClassId,
         /// Its length.
         ns: u64,
     },
-    /// An instance has had nothing to compute.
+    /// An instance had nothing to compute.
     Idle {
         /// Its pool.
         pool: PoolId,
@@ -168,34 +168,33 @@ pub enum Observation<'a> {
         from: SimTime,
         /// Idle or transfer.
         phase: Phase,
-        /// What it drew.
+        /// Energy drawn.
         energy: Energy,
     },
-    /// On one instance, so many sequences ran and so many blocks were held all the time. For iterations that end, that is part of [`RunSegment`].
+    /// Running sequences and held blocks of one instance, constant over the span. For iterations they are part of [`RunSegment`].
     Gauge {
         /// Its pool.
         pool: PoolId,
-        /// Whose.
+        /// The instance.
         instance: InstanceId,
         /// Since when.
         from: SimTime,
-        /// Sequences.
+        /// Running sequences.
         running: u64,
-        /// Blocks.
+        /// KV blocks held.
         kv_blocks: u64,
     },
-    /// While iterations ran that end now, so many blocks of an instance were held besides those of their segment: they have been reserved
-    /// for a handoff.
+    /// KV blocks reserved on an instance for a handoff while the iterations that end now ran; their segment does not include them.
     Reserved {
         /// The pool of the instance.
         pool: PoolId,
         /// Since when.
         from: SimTime,
-        /// Blocks.
+        /// KV blocks.
         kv_blocks: u64,
     },
-    /// In the whole pool, so many requests waited all the time: for their prompt to be computed, or on a decode instance that has their KV,
-    /// for a place in the batch.
+    /// Waiting requests of a pool, constant over the span: those whose prompt is still to be computed, and those whose KV has arrived on a
+    /// decode instance and that wait for a place in the batch.
     Queue {
         /// The pool.
         pool: PoolId,
@@ -204,8 +203,8 @@ pub enum Observation<'a> {
         /// Requests.
         waiting: u64,
     },
-    /// So many requests of a model that has decode instances waited for memory there all the time. With `after-prefill` their prompts are
-    /// done and they are in no queue. With `layer-wise` they are the first in the queues of prefill instances, and counted there too.
+    /// Requests that wait for decode memory of a model with decode instances, constant over the span. With `after-prefill` their prompts
+    /// are done and they are in no queue. With `layer-wise` they are at the head of prefill queues, and counted there too.
     HandoffQueue {
         /// The model.
         model: ModelId,
@@ -214,71 +213,71 @@ pub enum Observation<'a> {
         /// Requests.
         waiting: u64,
     },
-    /// All KV of a request that will be sent has been delivered, or its client has left and it is not needed.
+    /// The KV transfer of a request ends: delivered, or given up because the request timed out or an instance failed.
     Transfer {
         /// First byte on the wire.
         from: SimTime,
-        /// Moved, at least 0.
+        /// Bytes moved, at least 0.
         bytes: f64,
     },
-    /// In all stations of a frontend together, so many requests waited and so many workers were busy all the time.
+    /// Waiting requests and busy workers over all stations of a frontend, constant over the span.
     Frontend {
-        /// Which.
+        /// The frontend.
         frontend: FrontendId,
         /// Since when.
         from: SimTime,
-        /// Requests.
+        /// Waiting requests.
         waiting: u64,
-        /// Workers.
+        /// Busy workers.
         busy: u64,
     },
-    /// An instance has been off.
+    /// An instance was off.
     Down {
         /// Its pool.
         pool: PoolId,
         /// Since when.
         from: SimTime,
     },
-    /// An instance has another life.
+    /// The lifecycle state of an instance changes.
     Life {
         /// Its pool.
         pool: PoolId,
-        /// Which.
+        /// The instance.
         instance: InstanceId,
-        /// Its life from now on.
+        /// The new state.
         life: Life,
     },
-    /// A running request lost its KV.
+    /// A running request is preempted and loses its KV.
     Preempted {
-        /// Where.
+        /// The pool of its instance.
         pool: PoolId,
     },
     /// A prompt was looked up in a prefix cache.
     PrefixLookup {
-        /// Where.
+        /// The pool of the instance.
         pool: PoolId,
-        /// Tokens that were there.
+        /// Prompt tokens found.
         hit: u64,
-        /// Tokens of the prompt.
+        /// Prompt tokens looked up.
         tokens: u64,
     },
-    /// A request has left the system, or the run has ended with it inside.
+    /// A request has left the system, or the run has ended while it was in flight.
     Ended(&'a RequestRecord),
 }
 
-/// Hears what happens. Times never go back for one instance, queue or request; among them they may, by less than a run of iterations that
-/// nothing disturbs.
+/// Receives the observations. Their times never go back for the same instance, queue or request. Across these they may, by less than one
+/// undisturbed run of iterations.
 pub trait Observer {
-    /// Something has happened, at `at`.
+    /// Reports an observation made at `at`.
     fn on(&mut self, at: SimTime, what: &Observation<'_>);
 
-    /// True if observations are lost: the run should end.
+    /// True if observations are being lost and the run should end.
     fn failed(&self) -> bool {
         false
     }
 }
 
-/// Two observers.
+/// Forwards observations to two observers.
 #[derive(Debug)]
 pub struct Both<A, B>(pub A, pub B);
 
@@ -293,7 +292,7 @@ impl<A: Observer, B: Observer> Observer for Both<A, B> {
     }
 }
 
-/// Hears nothing.
+/// Ignores all observations.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 
@@ -302,7 +301,7 @@ impl Observer for Silent {
 }
 
 impl RequestRecord {
-    /// Time that failures cost.
+    /// Time lost to failures.
     pub fn recovery(&self) -> SimDuration {
         self.recovery[0] + self.recovery[1]
     }

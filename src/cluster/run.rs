@@ -16,31 +16,31 @@ use crate::policy::Controller;
 use crate::sim::{EventKey, Livelock, LivelockGuard, SimDuration, SimTime, TooMany};
 use crate::workload::{RequestSpec, Workload, WorkloadError};
 
-/// The latest time that a run may reach: later than any arrival, and early enough that no sum of times or of their squares overflows.
+/// Latest time that a run may reach: later than any arrival, and early enough that no sum of times or of their squares overflows.
 const LATEST: SimTime = SimTime::from_ns(u64::MAX / 2);
-/// The same for people, rounded down.
+/// The same limit in years, for messages, rounded down.
 const MAX_YEARS: u32 = 292;
 
-/// Why a run ended early. What was observed until then has been reported.
+/// Why a run ended early. All observations until then have been reported.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// The workload cannot go on: user error.
+    /// The workload has no valid next request: user error.
     #[error(transparent)]
     Workload(#[from] WorkloadError),
-    /// The clock runs out: user error, for no cluster needs so long.
+    /// The clock overflows: user error, since no cluster runs that long.
     #[error(
         "simulated time passes {} years, more than it can hold; look for a rate, bandwidth or step time that is out of scale",
         MAX_YEARS
     )]
     BeyondTime,
-    /// More requests are inside at once than can be numbered: user error.
+    /// More requests in flight than can be numbered: user error.
     #[error(transparent)]
     TooMany(#[from] TooMany),
-    /// The simulation stands still: our error.
+    /// The simulation makes no progress: our error.
     #[error(transparent)]
     Livelock(#[from] Livelock),
-    /// The network was asked for nonsense: our error.
+    /// The network got an invalid request: our error.
     #[error(transparent)]
     Network(#[from] NetworkError),
     /// An invariant is broken: our error.
@@ -48,9 +48,9 @@ pub enum RunError {
     Violation(#[from] Violation),
 }
 
-/// Events at one instant beyond which the run is considered stuck: far more than instances and requests that can act at once.
+/// Events at one instant beyond which the run counts as stuck: far more than instances and requests can cause at once.
 const LIVELOCK_LIMIT: u64 = 100_000_000;
-/// Events from one look at the progress to the next.
+/// Events between two progress reports.
 const PROGRESS_INTERVAL: u32 = 4096;
 
 /// A cluster in the middle of a run.
@@ -62,9 +62,9 @@ pub struct Cluster<O> {
     handoffs: Handoffs,
     controllers: Controllers,
     guard: LivelockGuard,
-    /// `None`: the invariants are not checked.
+    /// `None`: no audit.
     audit: Option<Audit>,
-    /// Where the clock stops.
+    /// End of the scenario; `None`: when the last request is done.
     end: Option<SimDuration>,
 }
 
@@ -72,7 +72,7 @@ impl<O: Observer> Cluster<O> {
     /// An empty cluster at time zero.
     ///
     /// # Errors
-    /// [`SpecError`] if the parts do not fit together, or are too many to be numbered.
+    /// [`SpecError`] if the specification is inconsistent, or has more parts than can be numbered.
     pub fn new(spec: &ClusterSpec, observer: O) -> Result<Self, SpecError> {
         let world = World::new(spec, observer)?;
         Ok(Self {
@@ -87,10 +87,10 @@ impl<O: Observer> Cluster<O> {
         })
     }
 
-    /// Adds a controller, which from now on sees and changes the fleet.
+    /// Adds a controller; from now on it sees the fleet and gives it orders.
     ///
     /// # Errors
-    /// [`SpecError::TooMany`] of them.
+    /// [`SpecError::TooMany`] controllers.
     pub fn add_controller(&mut self, controller: Box<dyn Controller>) -> Result<(), SpecError> {
         Ok(self.controllers.add(controller)?)
     }
@@ -105,17 +105,17 @@ impl<O: Observer> Cluster<O> {
         self.world.events()
     }
 
-    /// Requests that have come so far.
+    /// Requests that have arrived so far.
     pub fn arrived(&self) -> u64 {
         self.world.requests.arrived()
     }
 
-    /// Requests inside.
+    /// Requests in flight.
     pub fn in_flight(&self) -> u64 {
         self.world.requests.in_flight()
     }
 
-    /// What listens.
+    /// The observer.
     pub fn observer(&self) -> &O {
         &self.world.observer
     }
@@ -125,23 +125,24 @@ impl<O: Observer> Cluster<O> {
         self.world.wire.peak_utilization(&self.world.fleet, self.now())
     }
 
-    /// Ends the run: reports what the gauges and idle times are up to now, and gives the observer back.
+    /// Ends the run: reports gauges and idle times up to now, and returns the observer.
     pub fn into_observer(self) -> O {
         leave::close(self.world)
     }
 
-    /// Runs until no request is left and none will come, or until the end of the scenario.
+    /// Runs until no request is in flight and none is to come, or until the end of the scenario.
     ///
-    /// `progress` is called now and then with the cluster and the workload; returning false ends the run as if the scenario ended there.
+    /// `progress` is called at regular intervals with the cluster and the workload; if it returns false, the run ends as if the scenario
+    /// ended there.
     ///
     /// # Errors
-    /// A broken trace line, or an error of ours: see [`RunError`].
+    /// A broken trace line, or an internal error: see [`RunError`].
     pub fn run(&mut self, workload: &mut dyn Workload, mut progress: impl FnMut(&Self, &dyn Workload) -> bool) -> Result<(), RunError> {
         let end = self.end.map_or(SimTime::NEVER, |span| SimTime::ZERO + span);
         // The first event reports at once.
         let mut until_progress = 1;
         self.controllers.schedule(&mut self.world);
-        // When the workload's next request comes, as long as it is known.
+        // Time of the workload's next request, once known.
         let mut coming = None;
         loop {
             let now = self.now();
@@ -161,7 +162,7 @@ impl<O: Observer> Cluster<O> {
                 continue;
             }
             let Some(key) = next.filter(|key| key.at() <= end) else { break };
-            // What only concerns the fleet matters to nobody any more.
+            // No request is left that further fleet events could affect.
             if self.end.is_none() && arrival.is_none() && self.world.requests.is_empty() && workload.is_exhausted() {
                 break;
             }
@@ -193,7 +194,7 @@ impl<O: Observer> Cluster<O> {
             }
         }
         if self.end.is_some() {
-            // The clock runs on to a given end, although nothing happens any more.
+            // The clock advances to the given end although nothing more happens.
             self.world.calendar.finish(end);
         } else if self.audit.is_some() {
             Audit::end(&mut self.world, workload.is_exhausted())?;
@@ -201,12 +202,12 @@ impl<O: Observer> Cluster<O> {
         Ok(())
     }
 
-    /// True if something is left to do at this instant when it has no events left.
+    /// True if work is left for the end of this instant.
     fn is_instant_open(&self) -> bool {
         !self.world.agenda.is_empty() || self.world.has_departed()
     }
 
-    /// A request comes, to a frontend or at once to the router.
+    /// A request arrives, at a frontend or directly at the router.
     fn arrive(&mut self, request: RequestSpec) -> Result<(), TooMany> {
         self.world.count_event();
         let slot = moves::arrive(&mut self.world, request)?;
@@ -216,15 +217,15 @@ impl<O: Observer> Cluster<O> {
         Ok(())
     }
 
-    /// The instant has no events left: the agenda is worked off, then the workload hears which requests have left. A client without think
-    /// time sends its next request when the batches of the instant have been formed: no answer crosses a network in no time. True if the
-    /// workload has heard something.
+    /// The instant has no events left: the agenda is worked off, then departures are reported to the workload. A client without think time
+    /// sends its next request after the batches of the instant have been formed, because no answer crosses a network in zero time. True if
+    /// departures were reported.
     fn end_instant(&mut self, workload: &mut dyn Workload) -> Result<bool, RunError> {
         if !self.world.agenda.is_empty() {
             self.work_off_agenda()?;
             return Ok(false);
         }
-        // All batches of the instant have been formed, also those that are passed over.
+        // All batches of the instant have been formed, including those passed over in fast-forward.
         self.world.calendar.advance(again_key(self.now()));
         for (class, at) in self.world.take_departed() {
             workload.request_done(class, at);
@@ -232,7 +233,7 @@ impl<O: Observer> Cluster<O> {
         Ok(true)
     }
 
-    /// The key of the earliest live event; stale ones are dropped.
+    /// The key of the earliest live event; stale events are dropped.
     fn next_event(&mut self) -> Option<EventKey> {
         let world = &mut self.world;
         while let Some((key, event)) = world.calendar.peek() {
@@ -263,7 +264,7 @@ impl<O: Observer> Cluster<O> {
     fn handle(&mut self, event: Event) {
         let Self { world, arrivals, controllers, .. } = self;
         match event {
-            // Its iterations are counted one by one.
+            // Iterations are counted one by one, as they are booked.
             Event::IterationFinished { instance, .. } => return engine::finish(world, instance),
             Event::TransferFinished { .. } => transit::end_transfer(world),
             Event::LayerReady { slot, .. } => transit::send_layers_of_chunk(world, slot),
@@ -287,7 +288,7 @@ impl<O: Observer> Cluster<O> {
         world.count_event();
     }
 
-    /// The end of an instant: memory first, then batches, then the network, again until the agenda is empty.
+    /// Works off the agenda at the end of an instant: memory, then batches, then the network, repeated until the agenda is empty.
     fn work_off_agenda(&mut self) -> Result<(), RunError> {
         let Self { world, handoffs, controllers, guard, .. } = self;
         while let Some((wake, key)) = world.agenda.next(world.calendar.now()) {
@@ -302,7 +303,7 @@ impl<O: Observer> Cluster<O> {
                 Wake::Network => transit::share_wire(world),
             }
         }
-        // What happens later at this instant finds all batches formed, also those that are passed over and had no wake.
+        // Later work at this instant comes after all batches, including those that were passed over and had no wake.
         world.calendar.advance(again_key(world.calendar.now()));
         if let Some(fault) = world.wire.take_fault() {
             return Err(fault.into());

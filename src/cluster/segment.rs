@@ -1,8 +1,8 @@
-//! Consecutive iterations of one instance with one unchanged batch, as an observer hears of them: one observation, however many there are.
+//! Consecutive iterations of one instance with one unchanged batch, reported to an observer as one observation.
 //!
-//! Everything an iteration adds up to is a closed form of how many are done, rounded at the boundaries between iterations. The amount
-//! between two boundaries is a difference, so that it does not matter where segments begin and end: stepping through a run gives the
-//! same sums as passing over it.
+//! Every sum over iterations is a closed form of their number, rounded at the boundaries between iterations. The amount between two
+//! boundaries is a difference, so the sums do not depend on where segments begin and end: stepping through a run gives the same sums as
+//! passing over it.
 
 use std::ops::Sub;
 
@@ -20,53 +20,53 @@ pub struct Members {
     pub class: ClassId,
     /// Sequences.
     pub count: u32,
-    /// Those for whose token the first iteration of the segment is the gap. The gap of a sequence that has just joined began when its last
-    /// token left and is an observation of its own; a sequence whose client has left has none.
+    /// Sequences for which the gap before their token is the first iteration of the segment. A sequence that has just joined is excluded,
+    /// because its gap began with its last token and is reported on its own; so is one that has timed out.
     pub on_time: u32,
 }
 
-/// What is done in a segment, and at which boundary how much of it.
+/// The work of a segment, and how much of it is done at each boundary.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Work {
     /// One iteration: any batch.
     Single,
-    /// Iterations of a run of a batch that only decodes.
+    /// Iterations of a run of a decode-only batch.
     Run { start: SimTime, cost: RunLines, power: RunPower },
 }
 
-/// KV blocks that are held while the iterations run.
+/// KV blocks held while the iterations run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct KvBlocks<'a> {
-    /// Held all the time.
+    /// Held throughout.
     pub(crate) base: u64,
-    /// Sequences of the batch, each of which takes a block every `taken.len()` iterations.
+    /// Sequences of the batch, each of which takes one block every `taken.len()` iterations.
     pub(crate) sequences: u32,
-    /// Blocks taken since the run began, in its iteration 0, 1, …; empty if none are.
+    /// Blocks taken since the run began, by iteration 0, 1, …; empty if none are taken.
     pub(crate) taken: &'a [u32],
-    /// Sums over all of these.
+    /// Sums over `taken`.
     pub(crate) turn: Prefix,
-    /// Blocks reserved for handoffs while the iterations run, which are observations of their own.
+    /// Blocks reserved for handoffs while the iterations run, which are reported on their own.
     pub(crate) reserved: u64,
 }
 
 impl<'a> KvBlocks<'a> {
-    /// What a batch of so many sequences takes from the start of its run on.
+    /// Blocks that a batch of `sequences` takes from the start of its run.
     pub(crate) const fn of_run(sequences: u32, taken: &'a [u32], turn: Prefix) -> Self {
         Self { base: 0, sequences, taken, turn, reserved: 0 }
     }
 
-    /// No blocks are taken: those held are held all the time.
+    /// A constant number of blocks.
     pub(crate) const fn constant(base: u64) -> Self {
         Self { base, sequences: 0, taken: &[], turn: Prefix { length: 0, blocks: 0, weighted: 0 }, reserved: 0 }
     }
 
-    /// Blocks taken by the batch between iteration 0 and `n`.
+    /// Blocks taken by the batch from iteration 0 to iteration `n`.
     pub(crate) fn taken(&self, n: u64) -> u64 {
         let turn = self.taken.len() as u64;
         n.checked_div(turn).map_or(0, |turns| turns * u64::from(self.sequences) + u64::from(self.taken[place(n, self.taken.len())]))
     }
 
-    /// Blocks times nanoseconds of what is taken during the first `n` iterations.
+    /// Time integral of the blocks taken during the first `n` iterations, in block-nanoseconds.
     pub(crate) fn taken_ns(&self, durations: &Line, n: u64) -> u128 {
         if self.taken.is_empty() {
             return 0;
@@ -80,15 +80,15 @@ impl<'a> KvBlocks<'a> {
 /// Sums over the first residues of a turn.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Prefix {
-    /// How many residues.
+    /// Number of residues.
     pub(crate) length: u32,
-    /// Blocks taken by then, and the same times the residue.
+    /// Sum of the blocks taken by each residue, and the same sum weighted by the residue.
     pub(crate) blocks: u64,
     pub(crate) weighted: u64,
 }
 
 impl Prefix {
-    /// One residue more, by which `taken` blocks have been taken.
+    /// Adds a residue, by which `taken` blocks have been taken.
     pub(crate) fn push(&mut self, taken: u32) {
         self.blocks += u64::from(taken);
         self.weighted += u64::from(taken) * u64::from(self.length);
@@ -96,16 +96,16 @@ impl Prefix {
     }
 }
 
-/// Blocks times nanoseconds of what a batch of `m` sequences takes during the first `n` iterations of a run: `Σ taken(k) · f(k)` for durations
-/// `f(k) = a + b·k`.
+/// Time integral, in block-nanoseconds, of the blocks that a batch of `m` sequences takes during the first `n` iterations of a run:
+/// `Σ taken(k) · f(k)` for durations `f(k) = a + b·k`.
 ///
-/// Over one turn of `S` iterations every sequence takes one block, so `taken(S·t + r) = m·t + v(r)`. With `V = Σ v(r)` and `W = Σ r·v(r)` over
-/// a turn, turn `t` adds `(a + b·S·t)·(m·t·S + V) + b·(m·t·S(S−1)/2 + W)`, a polynomial in `t`; the last turn, of `s` iterations, adds the
-/// same with sums over `s` residues.
+/// Over one turn of `S` iterations every sequence takes one block, so `taken(S·t + r) = m·t + v(r)`. With `V = Σ v(r)` and `W = Σ r·v(r)`
+/// over a turn, turn `t` adds `(a + b·S·t)·(m·t·S + V) + b·(m·t·S(S−1)/2 + W)`, a polynomial in `t`; the last turn, of `s` iterations, adds
+/// the same with sums over `s` residues.
 pub(crate) fn taken_ns(durations: &Line, sequences: u32, [whole, part]: [Prefix; 2], n: u64) -> u128 {
     let Some(turns) = n.checked_div(u64::from(whole.length)) else { return 0 };
     let (Line { first, step }, members, length) = (*durations, f64::from(sequences), f64::from(whole.length));
-    // Of the residues of `prefix` in turn `number`.
+    // Sum over the residues of `prefix` in turn `number`.
     let turn = |prefix: Prefix, number: f64| {
         let (residues, taken) = (f64::from(prefix.length), members * number);
         let start = first + step * length * number;
@@ -121,13 +121,13 @@ pub(crate) fn taken_ns(durations: &Line, sequences: u32, [whole, part]: [Prefix;
     nearest_wide(sum)
 }
 
-/// Position of `n` in turns of `length` (≥ 1).
+/// Position of `n` within a turn of `length` (≥ 1).
 #[expect(clippy::cast_possible_truncation, reason = "less than a length in memory")]
 fn place(n: u64, length: usize) -> usize {
     (n % length as u64) as usize
 }
 
-/// What iterations add up to.
+/// Sums over iterations.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Sums {
     pub(crate) span_ns: u64,
@@ -135,13 +135,13 @@ pub(crate) struct Sums {
     pub(crate) compute_ns: u128,
     pub(crate) memory_ns: u128,
     pub(crate) squared_gaps: u128,
-    /// Blocks that the batch has taken since the run began, times nanoseconds; in a segment, of the iterations whose gauges are part of it.
+    /// Blocks taken by the batch since the run began, times nanoseconds; in a segment, only over iterations whose gauges belong to it.
     pub(crate) taken_ns: u128,
 }
 
 impl Sub for Sums {
     type Output = Self;
-    /// Of sums up to two boundaries, `other` the earlier one: what lies between.
+    /// The sums between two boundaries, from those up to each; `other` is the earlier one.
     fn sub(self, other: Self) -> Self {
         Self {
             span_ns: self.span_ns - other.span_ns,
@@ -154,36 +154,36 @@ impl Sub for Sums {
     }
 }
 
-/// Iterations `first` to before `end` of an instance, numbered from the start of their run, and their sums.
+/// Iterations `first..end` of an instance, numbered from the start of their run, and their sums.
 #[derive(Debug, Clone, Copy)]
 pub struct RunSegment<'a> {
-    /// Whose.
+    /// The pool of the instance.
     pub pool: PoolId,
-    /// Whose.
+    /// The instance.
     pub instance: InstanceId,
     /// Prompt tokens computed; 0 in a segment of several iterations.
     pub prefill_tokens: u64,
-    /// Fraction of the duration that prefill causes, 0 to 1.
+    /// Share of the duration caused by prefill, 0 to 1.
     pub prefill_share: f64,
-    /// Sequences that generate a token in each iteration; 0 for an iteration that the end of the run cuts off.
+    /// Sequences that generate a token in each iteration; 0 for an iteration cut off at the end of the run.
     pub decode_sequences: u32,
-    /// Tokens that leave in each iteration: those of the decode sequences and first tokens, but for clients who have left before its end.
+    /// Tokens that leave in each iteration: decode and first tokens, except those of requests that timed out before its end.
     pub tokens_out: u64,
     /// Sequences in the batch.
     pub running: u64,
-    /// The decode sequences by workload, those that have any, in order.
+    /// Decode sequences by workload, in order; workloads without any are left out.
     pub members: &'a [Members],
     pub(crate) first: u64,
     pub(crate) end: u64,
-    /// When the first begins and the last ends.
+    /// Start of the first iteration and end of the last.
     pub(crate) span: [SimTime; 2],
-    /// The gauges of earlier iterations are an observation of their own.
+    /// First iteration whose gauges belong to this segment; those of earlier ones are reported on their own.
     pub(crate) gauged_from: u64,
-    /// Duration of the others, ns.
+    /// Duration of the iterations from `gauged_from`, ns.
     pub(crate) gauged_ns: u64,
     pub(crate) work: Work,
     pub(crate) kv: KvBlocks<'a>,
-    /// Of all its iterations: what is nearly always read.
+    /// Sums over all iterations of the segment, kept because they are nearly always read.
     pub(crate) sums: Sums,
 }
 
@@ -192,7 +192,7 @@ impl RunSegment<'_> {
     pub const fn first(&self) -> u64 {
         self.first
     }
-    /// Number after that of the last iteration.
+    /// Number of the iteration after the last.
     pub const fn end(&self) -> u64 {
         self.end
     }
@@ -200,12 +200,12 @@ impl RunSegment<'_> {
     pub const fn iterations(&self) -> u64 {
         self.end - self.first
     }
-    /// Number of the first iteration whose gauges are part of this segment; those of earlier ones are an observation of their own.
+    /// First iteration whose gauges belong to this segment; those of earlier ones are reported on their own.
     pub const fn gauged_from(&self) -> u64 {
         self.gauged_from
     }
 
-    /// Begin of iteration `n`, which is the end of the one before.
+    /// Start of iteration `n`, which is the end of the one before.
     pub fn boundary(&self, n: u64) -> SimTime {
         let [begin, end] = self.span;
         match self.work {
@@ -216,7 +216,7 @@ impl RunSegment<'_> {
         }
     }
 
-    /// Of the iterations from `low`, which begins by `at`: the number after that of the last that ends by `at`.
+    /// End of the range of iterations from `low` that end by `at`; iteration `low` begins by `at`.
     pub fn ended_by(&self, at: SimTime, low: u64) -> u64 {
         match self.work {
             Work::Single => low + u64::from(low < self.end && self.span[1] <= at),
@@ -224,7 +224,7 @@ impl RunSegment<'_> {
         }
     }
 
-    /// The gap between two tokens of a sequence that iteration `n` makes is `gaps().at(n)`. It never falls.
+    /// The gap between two tokens of a sequence in iteration `n` is `gaps().at(n)`. It never falls.
     pub fn gaps(&self) -> Line {
         match self.work {
             Work::Single => Line { first: self.sums.span_ns as f64, step: 0.0 },
@@ -232,7 +232,7 @@ impl RunSegment<'_> {
         }
     }
 
-    /// True of the iterations whose gauges are part of this segment.
+    /// True if the range is exactly the iterations whose gauges belong to this segment.
     const fn is_gauged(&self, from: u64, to: u64) -> bool {
         from == self.gauged_from && to == self.end
     }
@@ -241,7 +241,7 @@ impl RunSegment<'_> {
         from == self.first && to == self.end
     }
 
-    /// Duration of the iterations `from` to before `to`, ns.
+    /// Duration of iterations `from..to`, ns.
     #[inline]
     pub fn span_ns(&self, from: u64, to: u64) -> u64 {
         if self.is_all(from, to) {
@@ -253,7 +253,7 @@ impl RunSegment<'_> {
         self.boundary(to).since(self.boundary(from)).ns()
     }
 
-    /// Energy of the iterations `from` to before `to`.
+    /// Energy of iterations `from..to`.
     pub fn energy(&self, from: u64, to: u64) -> Energy {
         if self.is_all(from, to) {
             return self.sums.energy;
@@ -264,7 +264,7 @@ impl RunSegment<'_> {
         }
     }
 
-    /// Time that their arithmetic takes at peak, ns.
+    /// Time that the arithmetic of iterations `from..to` takes at peak, ns.
     pub fn compute_ns(&self, from: u64, to: u64) -> u128 {
         if self.is_all(from, to) {
             return self.sums.compute_ns;
@@ -275,7 +275,7 @@ impl RunSegment<'_> {
         }
     }
 
-    /// Time that their memory traffic takes at peak bandwidth, ns.
+    /// Time that the memory traffic of iterations `from..to` takes at peak bandwidth, ns.
     pub fn memory_ns(&self, from: u64, to: u64) -> u128 {
         if self.is_all(from, to) {
             return self.sums.memory_ns;
@@ -286,7 +286,7 @@ impl RunSegment<'_> {
         }
     }
 
-    /// Sum of the squares of their gaps, ns².
+    /// Sum of the squares of the gaps in iterations `from..to`, ns².
     #[inline]
     pub fn squared_gaps(&self, from: u64, to: u64) -> u128 {
         if self.is_all(from, to) {
@@ -298,32 +298,32 @@ impl RunSegment<'_> {
         }
     }
 
-    /// KV blocks held during iteration `n`, without those that have been reserved for handoffs since the segment began, which are observations
-    /// of their own. Never fewer than in the iteration before.
+    /// KV blocks held during iteration `n`, except blocks reserved for handoffs since the segment began, which are reported on their own.
+    /// Never fewer than in the iteration before.
     pub fn kv_blocks(&self, n: u64) -> u64 {
         self.kv.base + self.kv.taken(n)
     }
 
-    /// Most KV blocks held at once, reserved ones among them: those at the end.
+    /// Peak of the KV blocks held, reserved ones included: the number at the end.
     pub fn kv_peak(&self) -> u64 {
         self.kv_blocks(self.end - 1) + self.kv.reserved
     }
 
-    /// Blocks held, times nanoseconds.
+    /// Time integral of the blocks held, in block-nanoseconds.
     #[inline]
     pub fn kv_block_ns(&self, from: u64, to: u64) -> u128 {
         let taken_ns = if self.is_gauged(from, to) { self.sums.taken_ns } else { self.taken_ns(from, to) };
         u128::from(self.kv.base) * u128::from(self.span_ns(from, to)) + taken_ns
     }
 
-    /// Of these, what the batch has taken since the run began.
+    /// The part of `kv_block_ns` that the batch has taken since the run began.
     fn taken_ns(&self, from: u64, to: u64) -> u128 {
         let gaps = self.gaps();
         self.kv.taken_ns(&gaps, to).saturating_sub(self.kv.taken_ns(&gaps, from))
     }
 }
 
-/// What a single iteration adds up to from a boundary to another: all or nothing.
+/// Sums of a single iteration between two boundaries: all or nothing.
 fn of_single<T>(from: u64, to: u64, all: T, none: T) -> T {
     if from < to { all } else { none }
 }
@@ -334,7 +334,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Blocks and their integral over time equal what a loop over the iterations gives.
+        /// Blocks and their time integral equal those of a loop over the iterations.
         #[test]
         fn blocks_taken_agree_with_a_loop(wraps in proptest::collection::vec(0u32..9, 1..40), first in 1e3f64..1e8, step in 0.0f64..1e4, n in 0u64..400) {
             let mut taken = vec![0u32];

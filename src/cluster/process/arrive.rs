@@ -1,4 +1,4 @@
-//! Routing of a request to the queue of an instance, or rejection.
+//! Arrivals: routes a request to the queue of an instance, or rejects it.
 
 use std::cell::RefCell;
 
@@ -10,18 +10,18 @@ use crate::policy::router::first_in_order;
 use crate::policy::{Candidates, RequestView, Router, Signal};
 use crate::sim::{Arena, Purpose, Streams};
 
-/// The routers of arrivals.
+/// The routers of arriving requests.
 #[derive(Debug)]
 pub(crate) struct Arrivals {
     routers: Arena<ModelId, Box<dyn Router>>,
 }
 
-/// Entry instances as a router sees them.
+/// Entry instances, as a router sees them.
 struct Entries<'a> {
     fleet: RefCell<&'a mut Fleet>,
     model: ModelId,
     tokens: u32,
-    /// A prompt that is handed on will find a receiver, as far as is known.
+    /// True if, as far as the routers know, a decode instance can receive the prompt after a handoff.
     has_receiver: bool,
 }
 
@@ -58,8 +58,8 @@ impl Arrivals {
         Self { routers }
     }
 
-    /// A request that is in no place goes to the queue of an instance. It is refused where none could ever take it; where none does now, or
-    /// the one that is chosen turns out not to serve or to find no receiver, the attempt has failed.
+    /// Routes a request to the queue of an instance. The request is rejected if no instance could ever take it. The attempt fails if no
+    /// listed instance can take it now, or if the chosen one does not serve or has no receiver for its handoff.
     pub(crate) fn route<O: Observer>(&mut self, world: &mut World<O>, slot: Slot) {
         let (model, request) = (world.model_of(slot), &world.requests[slot]);
         let view = RequestView { class: request.class(), prompt_tokens: request.target() };

@@ -1,4 +1,4 @@
-//! Controllers: when they are asked, and how their orders are carried out.
+//! Controllers: their schedule, and the execution of their orders.
 
 use crate::cluster::event::Event;
 use crate::cluster::ids::{ControllerId, InstanceId};
@@ -16,18 +16,18 @@ pub(crate) struct Controllers {
     orders: Vec<Order>,
 }
 
-/// A controller, and when it is asked next.
+/// A controller and its next tick.
 #[derive(Debug)]
 struct Watch {
     controller: Box<dyn Controller>,
     scheduled: Option<SimTime>,
 }
 
-/// The fleet as it is.
+/// The fleet in its present state.
 struct Live<'a, O>(&'a World<O>);
 
 impl<O: Observer> Live<'_, O> {
-    /// Positions of the view are instances: it has no others.
+    /// Position `i` of the view is instance `i`; there are no others.
     fn id(&self, i: usize) -> Option<InstanceId> {
         InstanceId::from_index(i).filter(|&id| self.0.fleet.members().get(id).is_some())
     }
@@ -49,10 +49,10 @@ impl<O: Observer> FleetView for Live<'_, O> {
 }
 
 impl Controllers {
-    /// The controllers that a specification asks for.
+    /// The controllers of a specification.
     ///
     /// # Errors
-    /// [`SpecError`] for a fault of an instance that there is not.
+    /// [`SpecError`] for a fault of an instance that does not exist.
     pub(crate) fn new<O: Observer>(spec: &ClusterSpec, world: &World<O>) -> Result<Self, SpecError> {
         let mut controllers = Self::default();
         let instances = world.fleet.members().len();
@@ -65,20 +65,20 @@ impl Controllers {
         Ok(controllers)
     }
 
-    /// Adds one.
+    /// Adds a controller.
     ///
     /// # Errors
-    /// [`TooMany`] to be numbered.
+    /// [`TooMany`] controllers to number.
     pub(crate) fn add(&mut self, controller: Box<dyn Controller>) -> Result<(), TooMany> {
         self.all.push("controllers", Watch { controller, scheduled: None }).map(drop)
     }
 
-    /// True of the time for which a controller is scheduled.
+    /// True if `at` is the scheduled tick of the controller; any other tick is stale.
     pub(crate) fn is_scheduled(&self, id: ControllerId, at: SimTime) -> bool {
         self.all[id].scheduled == Some(at)
     }
 
-    /// Schedules the controllers whose next time has changed.
+    /// Schedules each controller whose next tick has changed.
     pub(crate) fn schedule<O: Observer>(&mut self, world: &mut World<O>) {
         for id in self.all.ids() {
             let watch = &mut self.all[id];
@@ -92,7 +92,7 @@ impl Controllers {
         }
     }
 
-    /// A controller looks at the fleet, and its orders are carried out.
+    /// A controller reads the fleet, and its orders are executed.
     pub(crate) fn tick<O: Observer>(&mut self, world: &mut World<O>, id: ControllerId) {
         let watch = &mut self.all[id];
         watch.scheduled = None;
@@ -103,13 +103,13 @@ impl Controllers {
         self.tell(world);
     }
 
-    /// An instance that was powered on takes requests.
+    /// A powered-on instance starts to take requests.
     pub(crate) fn started<O: Observer>(&mut self, world: &mut World<O>, id: InstanceId) {
         life::activate(world, id);
         self.tell(world);
     }
 
-    /// An instance has formed its batch, or has found nothing to do: if it drains, it may have finished.
+    /// An instance has formed its batch or found nothing to do: a draining one may be done.
     pub(crate) fn look<O: Observer>(&mut self, world: &mut World<O>, id: InstanceId) {
         if life::has_drained(world, id) {
             life::end_drain(world, id);
@@ -117,7 +117,7 @@ impl Controllers {
         }
     }
 
-    /// Tells the controllers what has changed.
+    /// Notifies the controllers of lifecycle changes.
     fn tell<O: Observer>(&mut self, world: &mut World<O>) {
         let now = world.now();
         for (id, life) in world.take_life_changes() {

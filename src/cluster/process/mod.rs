@@ -1,7 +1,7 @@
-//! What makes a cluster move: arrivals, timeouts, handoffs, engines, controllers.
+//! The processes of a cluster: arrivals, timeouts, handoffs, engines, controllers.
 //!
-//! Owns: decisions, and the policies that make them. Must not know: each other. What a process causes for another is a state that the other
-//! finds, and a wake on the agenda.
+//! Owns: decisions, and the policies that make them. Must not know: each other. One process affects another through the state it leaves
+//! and a wake on the agenda.
 
 pub(crate) mod arrive;
 pub(crate) mod control;

@@ -1,10 +1,10 @@
-//! Client timeouts: a request whose client has waited long enough leaves.
+//! Client timeouts.
 
 use crate::cluster::observe::{Observer, Outcome};
 use crate::cluster::state::{World, leave, timeouts};
 use crate::workload::ClassId;
 
-/// The first client of a workload leaves now.
+/// The first timeout of a workload expires: its request leaves.
 pub(crate) fn expire<O: Observer>(world: &mut World<O>, class: ClassId) {
     if let Some(slot) = world.deadlines[class].pop() {
         leave::leave(world, slot, Outcome::TimedOut);

@@ -1,7 +1,7 @@
-//! What must look again at this instant, each once, in one order, instead of handlers that call each other.
+//! The wakes of the present instant, each once and in a fixed order, instead of handlers that call each other.
 //!
-//! The agenda is worked off when no event of the instant is left. A round takes wakes in their order; what is posted for a place that the
-//! round has passed waits for the next round.
+//! The agenda is worked off when the instant has no events left. A round takes the wakes in order; a wake posted at or before the round's
+//! position waits for the next round.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -10,7 +10,7 @@ use crate::cluster::event::{Wake, again_key};
 use crate::cluster::ids::{InstanceId, ModelId};
 use crate::sim::{Arena, EventKey, SimTime};
 
-/// The wake of a model or an instance as a number in the order of wakes, above 0: one comparison instead of those of an enum.
+/// A wake as a number in the order of wakes, above 0, so that it costs one integer comparison instead of an enum's.
 type Order = u64;
 
 const MODELS: Order = 1 << 32;
@@ -28,15 +28,15 @@ const fn wake(order: Order) -> Wake {
 /// The wakes of the present instant.
 #[derive(Debug, Default)]
 pub(crate) struct Agenda {
-    /// Still to come in this round.
+    /// Wakes left in this round.
     round: BinaryHeap<Reverse<Order>>,
-    /// Posted for a place that the round has passed.
+    /// Wakes posted at or before the round's position.
     later: Vec<Order>,
-    /// Where the round stands; 0 before its first wake.
+    /// Position of the round; 0 before its first wake.
     position: u64,
     /// False in the first round of an instant.
     again: bool,
-    /// Posted and not yet taken. The network comes last in a round, so it needs no place in it.
+    /// Pending wakes, to post each once. The network comes last in a round, so it needs no place in the heap.
     models: Arena<ModelId, bool>,
     instances: Arena<InstanceId, bool>,
     network: bool,
@@ -72,7 +72,7 @@ impl Agenda {
         self.round.is_empty() && self.later.is_empty() && !self.network
     }
 
-    /// The next wake of the instant and its place in the order; `None`, and ready for another instant, when there is none.
+    /// The next wake of the instant and its position in the order; `None` if there is none, and the agenda is reset for the next instant.
     #[inline]
     pub(crate) fn next(&mut self, now: SimTime) -> Option<(Wake, EventKey)> {
         if self.is_empty() {
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn each_is_woken_once_memory_first_and_what_is_passed_waits_for_the_next_round() {
+    fn wakes_come_once_memory_first_and_late_ones_in_the_next_round() {
         let (instance, memory) = (|id| Wake::Instance(InstanceId(id)), |id| Wake::Memory(ModelId(id)));
         let mut agenda = agenda();
         for wake in [instance(3), instance(1), memory(1), instance(3)] {
@@ -122,7 +122,7 @@ mod tests {
         let take = |agenda: &mut Agenda| agenda.next(now);
         assert_eq!(take(&mut agenda), Some((memory(1), memory(1).key(now))));
         assert_eq!(take(&mut agenda), Some((instance(1), instance(1).key(now))));
-        // Ahead of the position: this round. Behind it, or at it: the next.
+        // Ahead of the position: this round. At it or behind it: the next.
         for wake in [instance(2), memory(0), instance(1)] {
             agenda.post(wake);
         }

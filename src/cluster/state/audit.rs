@@ -2,24 +2,24 @@
 //!
 //! | | invariant |
 //! |---|---|
-//! | 1 | requests: arrived = completed + rejected + timed out + inside |
-//! | 2 | lifecycle: a request is in the queue, batch, row or transfer that its stage says, and every place holds as many as say so |
+//! | 1 | requests: arrived = completed + rejected + timed out + failed + in flight |
+//! | 2 | lifecycle: each request is in the queue, batch, list or transfer of its stage, and the number of requests in each agrees |
 //! | 3 | time: the clock never goes back, no iteration has zero length |
-//! | 4 | blocks: held by sequences + reserved + cached + free = all; nothing is held twice; what sequences left belongs to those that wait |
-//! | 5 | causality: arrival ≤ prefill start ≤ first token ≤ KV delivered ≤ decode start ≤ last token; reserved ≤ transfer start ≤ delivered |
+//! | 4 | blocks: held by sequences + reserved + cached + free = all; no block is held twice; residues belong to waiting requests |
+//! | 5 | causality: arrived ≤ prefill ≤ prefilled ≤ delivered ≤ decode ≤ last token; prefill ≤ first ≤ second ≤ last; reserved ≤ sent |
 //! | 6 | the sums of a decode batch are those of its sequences |
-//! | 7 | work conservation: an idle instance has nothing it could run, and the first in its queue could not start; the first of the requests that wait for decode memory could not have it |
+//! | 7 | work conservation: an idle instance has nothing it can run or start; the first request waiting for decode memory cannot have it |
 //! | 8 | no oracle: policies get views, which have no output length (by construction) |
 //! | 9 | network: no port above its capacity, every transfer has a sender and a receiver |
-//! | 10 | liveness: when nothing is scheduled any more, no request is left inside (checked at the end of the run) |
+//! | 10 | liveness: when nothing is scheduled any more, no request is in flight (checked at the end of the run) |
 //! | 11 | energy: every nanosecond of every instance is booked once, busy or idle (checked by `tests/conservation.rs`) |
 //! | 12 | instances billed = instances provisioned (checked by `tests/conservation.rs`) |
-//! | 13 | fleet: an instance that is down or starting holds nothing and computes nothing; the instances of a route are those of its model in their roles, once each |
-//! | 14 | stations: the queue and the busy workers are the requests that say so; a request waits only while every worker is busy |
+//! | 13 | fleet: an instance that is down or starting is empty; a route has each instance of its model once, by role |
+//! | 14 | stations: queue and busy workers match the stages of the requests; a request waits only while every worker is busy |
 //!
-//! After each event: the clock, the timestamps of requests that left, the ports whose load changed last, and one instance in rotation (2, 3, 4, 6
-//! and the batch of 7). Everything at the end, and after as many events as there are instances and requests, so that an audited event
-//! costs the same in a large cluster as in a small one: broken sums stay broken.
+//! After each event: the clock, the timestamps of requests that left, the ports whose load changed last, and one instance in rotation (2,
+//! 3, 4, 6 and the batch of 7). At the end, and once per as many events as there are instances and requests: everything. So an audited
+//! event costs the same in a large cluster as in a small one; a sum that is broken once stays broken until it is checked.
 
 use thiserror::Error;
 
@@ -32,13 +32,13 @@ use crate::cluster::observe::Observer;
 use crate::policy::{Life, Role};
 use crate::sim::{Arena, Id, SimTime};
 
-/// A broken invariant: our error, please report it. The run cannot be resumed.
+/// A broken invariant: an internal error, please report it. The run cannot be resumed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("invariant {number} broken: {what}")]
 pub struct Violation {
-    /// Its number in the table of `cluster/state/audit.rs`.
+    /// Number of the invariant in the table of `cluster/state/audit.rs`.
     pub number: u8,
-    /// What was found.
+    /// Description of the violation.
     pub what: String,
 }
 
@@ -46,12 +46,12 @@ fn ensure(number: u8, holds: bool, what: impl FnOnce() -> String) -> Result<(), 
     if holds { Ok(()) } else { Err(Violation { number, what: what() }) }
 }
 
-/// Checks the invariants of a run, and where it stands in its rounds.
+/// Checks the invariants of a run, and keeps the position of the rotation.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Audit {
-    /// The instance that was looked at last.
+    /// The instance checked last.
     instance: Option<InstanceId>,
-    /// Events since everything was audited.
+    /// Events since the last full audit.
     events: usize,
 }
 
@@ -76,7 +76,7 @@ impl Audit {
         ensure(9, world.wire.fabric().is_last_change_within_capacity(), || "a port carries more than its capacity".into())
     }
 
-    /// Checks when the agenda of an instant has been worked off; now and then everything.
+    /// Checks after the agenda of an instant has been worked off: everything, at intervals.
     pub(crate) fn instant<O: Observer>(&mut self, world: &mut World<O>) -> Result<(), Violation> {
         if self.events < world.fleet.instances.len() + world.requests.places() {
             return Ok(());
@@ -85,7 +85,7 @@ impl Audit {
         audit_everything(world)
     }
 
-    /// Checks when nothing is scheduled any more.
+    /// Checks after the last event.
     pub(crate) fn end<O: Observer>(world: &mut World<O>, exhausted: bool) -> Result<(), Violation> {
         let inside = world.requests.in_flight();
         ensure(10, inside == 0 && exhausted, || {
@@ -96,7 +96,7 @@ impl Audit {
         })?;
         for (id, instance) in world.fleet.instances.iter() {
             let used = instance.kv.used();
-            ensure(4, used == 0, || format!("instance {} still holds {used} blocks of nobody", id.0))?;
+            ensure(4, used == 0, || format!("instance {} still holds {used} blocks after the last request", id.0))?;
         }
         audit_everything(world)
     }
@@ -113,7 +113,7 @@ fn audit_everything<O: Observer>(world: &mut World<O>) -> Result<(), Violation> 
     ensure(9, world.wire.fabric().within_capacity(), || "a port carries more than its capacity".into())
 }
 
-/// One look at every request. Returns the blocks of prompts that are done and wait to be handed on, by instance.
+/// Checks every request. Returns, by instance, the blocks of finished prompts that wait for their handoff.
 fn audit_requests<O: Observer>(world: &World<O>) -> Result<Arena<InstanceId, u64>, Violation> {
     let (mut inside, mut transfers) = (0u64, 0usize);
     let (mut waiting, mut running, mut reserving, mut arrived, mut refused) = (0u64, 0u64, 0u64, 0u64, 0u64);
@@ -145,7 +145,7 @@ fn audit_requests<O: Observer>(world: &World<O>) -> Result<Arena<InstanceId, u64
         ("wait for decode memory", reserving + refused, short_of_memory),
         ("have arrived", arrived, sum(&|instance| instance.queue.resident.len())),
     ] {
-        ensure(2, found == expected, || format!("{found} requests {what}, the rows of those have {expected}"))?;
+        ensure(2, found == expected, || format!("{found} requests {what}, their lists have {expected}"))?;
     }
     ensure(9, transfers == world.wire.fabric().in_flight(), || {
         format!("{transfers} requests are on the wire, the network has {}", world.wire.fabric().in_flight())
@@ -155,7 +155,7 @@ fn audit_requests<O: Observer>(world: &World<O>) -> Result<Arena<InstanceId, u64
     Ok(left_behind)
 }
 
-/// What does not serve holds nothing, and routes know every instance.
+/// Checks that instances that are down or starting are empty, and that routes contain every instance.
 fn audit_fleet<O: Observer>(world: &World<O>) -> Result<(), Violation> {
     let mut absent = 0;
     for (id, member) in world.fleet.members.iter() {
@@ -176,7 +176,7 @@ fn audit_fleet<O: Observer>(world: &World<O>) -> Result<(), Violation> {
         let ordered = route.decode.is_sorted_by(|a, b| a < b) && route.entry.is_sorted_by(|a, b| a.id < b.id);
         ensure(13, decode && entry && ordered, || format!("model {} is routed to instances that do not serve it", model.0))?;
     }
-    // A prefill instance without a decode instance is on no route.
+    // A prefill instance whose model has no decode instance is on no route.
     let alone = world.fleet.members.iter().filter(|&(id, member)| {
         member.role() == Role::Prefill && world.fleet.routes[world.fleet.pool_of(id).spec.model].longest_decode.is_none()
     });
@@ -184,7 +184,7 @@ fn audit_fleet<O: Observer>(world: &World<O>) -> Result<(), Violation> {
     ensure(13, routed == expected, || format!("{routed} instances are routed to, {expected} should be"))
 }
 
-/// Every request at a frontend is where its station has it.
+/// Checks that the queue and busy workers of each station match its requests.
 fn audit_stations<O: Observer>(world: &World<O>) -> Result<(), Violation> {
     let mut found = Arena::mirror(&world.frontends.stations, |_, _| (0u64, 0u32));
     for (_, request) in world.requests.iter() {
@@ -197,14 +197,14 @@ fn audit_stations<O: Observer>(world: &World<O>) -> Result<(), Violation> {
     }
     for (id, station) in world.frontends.stations.iter() {
         let (here, workers) = ((station.queue.len(), station.busy), world.frontends.pool_of(id).spec.workers);
-        ensure(14, found[id] == here, || format!("station {} has {here:?} requests waiting and served, {:?} say so", id.0, found[id]))?;
+        ensure(14, found[id] == here, || format!("station {} has {here:?} requests waiting and served, expected {:?}", id.0, found[id]))?;
         let conserving = station.busy == workers || (station.busy < workers && station.queue.is_empty());
         ensure(14, conserving, || format!("station {} serves {} of {workers} at once while requests wait", id.0, station.busy))?;
     }
     Ok(())
 }
 
-/// The first request of a row waits for a reason.
+/// Checks that the first request of each queue has a reason to wait.
 fn audit_waiting<O: Observer>(world: &mut World<O>) -> Result<(), Violation> {
     for id in world.fleet.instances.ids() {
         let instance = &world.fleet.instances[id];
@@ -227,7 +227,7 @@ fn audit_waiting<O: Observer>(world: &mut World<O>) -> Result<(), Violation> {
     Ok(())
 }
 
-/// `left_behind`: blocks of prompts that are done here and wait to be handed on; `None`: not known, where there may be any.
+/// `left_behind`: blocks of finished prompts on this instance that wait for their handoff; `None` if not counted.
 fn audit_instance<O: Observer>(world: &World<O>, id: InstanceId, left_behind: Option<u64>) -> Result<(), Violation> {
     let (instance, index) = (&world.fleet.instances[id], id.0);
     if let Some(current) = instance.flight.current {
@@ -255,7 +255,7 @@ fn audit_instance<O: Observer>(world: &World<O>, id: InstanceId, left_behind: Op
             instance.batch.decode.context()
         )
     })?;
-    ensure(2, prefilling == instance.batch.prefilling.len(), || format!("instance {index} has lost a prompt"))?;
+    ensure(2, prefilling == instance.batch.prefilling.len(), || format!("instance {index} has a prompt that is not admitted"))?;
     blocks += instance.queue.resident.iter(&world.requests).map(|slot| world.requests[slot].progress.held.own()).sum::<u64>();
     blocks += left_behind.unwrap_or_default();
     let known = left_behind.is_some() || !world.fleet.hands_on(id);
@@ -266,7 +266,7 @@ fn audit_instance<O: Observer>(world: &World<O>, id: InstanceId, left_behind: Op
     let left = |slot| world.requests[slot].progress.residue.as_ref().map_or(0, |residue| instance.kv.left_of(residue));
     let left: u64 = instance.queue.waiting.iter(&world.requests).map(left).sum();
     ensure(4, left == instance.kv.residues(), || {
-        format!("instance {index} keeps {} blocks for requests that wait, which have left {left}", instance.kv.residues())
+        format!("instance {index} keeps {} blocks for waiting requests, whose residues have {left}", instance.kv.residues())
     })?;
     audit_queues(world, id)
 }

@@ -1,14 +1,14 @@
-//! The clock and what is scheduled on it.
+//! The clock and its scheduled events.
 
 use crate::cluster::event::{Event, arrival_key, end_key};
 use crate::sim::{EventKey, EventQueue, SimDuration, SimTime};
 
-/// Simulated time, the present place in the order of events, and the events to come.
+/// Simulated time, the present position in the order of events, and the scheduled events.
 #[derive(Debug)]
 pub(crate) struct Calendar {
     queue: EventQueue<Event>,
     now: SimTime,
-    /// Never goes back, even if something is scheduled for this very instant.
+    /// Never goes back, even if an event is scheduled for the present instant.
     order: EventKey,
 }
 
@@ -23,7 +23,7 @@ impl Calendar {
         self.now
     }
 
-    /// The present place in the order of events.
+    /// The present position in the order of events.
     pub(crate) const fn order(&self) -> EventKey {
         self.order
     }
@@ -46,13 +46,13 @@ impl Calendar {
         self.queue.pop().map(|(_, event)| event)
     }
 
-    /// Moves to the time of `key`, and to its place in the order unless that has been passed.
+    /// Advances to the time of `key`, and to its position in the order unless that has been passed.
     pub(crate) fn advance(&mut self, key: EventKey) {
         self.now = key.at();
         self.order = self.order.max(key.without_sequence());
     }
 
-    /// Moves on to the end of a run, after all that happens at that instant.
+    /// Advances to the end of a run, after all events of that instant.
     pub(crate) fn finish(&mut self, end: SimTime) {
         self.now = end;
         self.order = end_key(end);

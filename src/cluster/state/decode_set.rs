@@ -1,9 +1,9 @@
-//! The sequences of one instance that generate: everything an iteration needs as sums, so that it costs O(1) whatever the batch.
+//! The generating sequences of one instance, kept as sums, so that an iteration costs O(1) whatever the batch.
 //!
 //! * Context: each sequence grows by one token an iteration, so the sum grows by the count.
 //! * KV blocks: a sequence with `c` stored tokens needs a block exactly when `c` is a multiple of the block size. Sequences are counted by
-//!   the iteration (modulo the block size) at which that happens.
-//! * Ends: a heap of the iterations at which sequences finish, and one at which they fill the sliding window.
+//!   the iteration (modulo the block size) in which that happens.
+//! * Milestones: a heap of the iterations in which sequences finish, and one of those in which they fill the sliding window.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -13,7 +13,7 @@ use crate::cluster::segment::Prefix;
 use crate::perf::BatchShape;
 use crate::workload::ClassId;
 
-/// An iteration at which something happens to a sequence; void if the sequence's epoch has moved on.
+/// The iteration of a milestone; void once the sequence's epoch has changed.
 type Milestone = Reverse<(u64, Slot, u32)>;
 
 /// The generating sequences of one instance.
@@ -27,13 +27,13 @@ pub(crate) struct DecodeSet {
     window: Option<u32>,
     /// Σ min(stored + 1, window).
     windowed: u64,
-    /// Members whose view still grows.
+    /// Members whose window is not yet full.
     growing: u32,
-    /// Members by the iteration (mod block size) at which they need a block.
+    /// Members by the iteration (mod block size) in which they need a block.
     wraps: Vec<u32>,
-    /// The coming iteration mod block size: the place in `wraps` that it needs blocks for.
+    /// The coming iteration mod block size: its index in `wraps`.
     phase: usize,
-    /// Members by class, those classes that have any, in order.
+    /// Members by class, in order; classes without members are left out.
     by_class: Vec<(ClassId, u32)>,
     finishes: BinaryHeap<Milestone>,
     fills: BinaryHeap<Milestone>,
@@ -66,7 +66,7 @@ impl DecodeSet {
         self.count
     }
 
-    /// The iteration, mod block size, at which a sequence with `stored` tokens needs its next block.
+    /// The iteration, mod block size, in which a sequence with `stored` tokens needs its next block.
     fn wrap_of(&self, stored: u32) -> usize {
         let size = self.wraps.len();
         let ahead = self.phase + size - stored as usize % size;
@@ -94,7 +94,7 @@ impl DecodeSet {
         }
     }
 
-    /// Removes a sequence that now has `stored` KV tokens. Its epoch must change, which voids its milestones.
+    /// Removes a sequence that now has `stored` KV tokens. The caller changes its epoch, which voids its milestones.
     pub(crate) fn leave(&mut self, class: ClassId, stored: u32) {
         self.count -= 1;
         self.context -= u64::from(stored);
@@ -113,12 +113,12 @@ impl DecodeSet {
         }
     }
 
-    /// Blocks that the members need before the coming iteration.
+    /// Blocks that the members need for the coming iteration.
     pub(crate) fn blocks_needed(&self) -> u64 {
         u64::from(self.wraps[self.phase])
     }
 
-    /// How many iterations after the coming one can be run with `free` blocks, or `most` if that is less.
+    /// Iterations after the coming one that `free` blocks allow, at most `most`.
     pub(crate) fn iterations_within(&self, free: u64, most: u64) -> u64 {
         if self.count == 0 {
             return most;
@@ -143,13 +143,13 @@ impl DecodeSet {
         iterations.min(most)
     }
 
-    /// Blocks that the members take between the coming iteration and the one after it, after that, …, over one turn of the block size.
-    /// Returns the sums over these.
+    /// Blocks that the members take after the coming iteration, cumulative over the iterations of one turn of the block size. Returns the
+    /// sums over these.
     pub(crate) fn blocks_to_come(&self, taken: &mut Vec<u32>) -> Prefix {
         taken.resize(self.wraps.len(), 0);
         let (sooner, later) = self.wraps.split_at(self.phase);
         let (of_later, of_sooner) = taken.split_at_mut(later.len());
-        // What the coming iteration itself takes is taken by then: its place is 0.
+        // The blocks of the coming iteration itself count as taken already, so its entry is 0.
         let (mut sum, mut turn) = (0u32.wrapping_sub(self.wraps[self.phase]), Prefix::default());
         for (wraps, taken) in [(later, of_later), (sooner, of_sooner)] {
             for (&wrap, taken) in wraps.iter().zip(taken) {
@@ -161,8 +161,8 @@ impl DecodeSet {
         turn
     }
 
-    /// So many iterations have been done: every member has as many tokens more. True if one of them now fills its window, which it does
-    /// in the last of these.
+    /// Completes `iterations`, each of which adds a token to every member. True if a member's window is now full, which it becomes in the
+    /// last of these iterations.
     pub(crate) fn advance(&mut self, iterations: u64, is_current: impl Fn(Slot, u32) -> bool) -> bool {
         self.step += iterations;
         self.phase = turn(self.phase as u64 + iterations, self.wraps.len()).unwrap_or_default();
@@ -182,7 +182,7 @@ impl DecodeSet {
         filled
     }
 
-    /// Takes a sequence that has generated its last token.
+    /// Pops a sequence that has generated its last token.
     pub(crate) fn pop_finished(&mut self, is_current: impl Fn(Slot, u32) -> bool) -> Option<Slot> {
         while let Some(&Reverse((at, slot, epoch))) = self.finishes.peek() {
             if !is_current(slot, epoch) {
@@ -211,7 +211,7 @@ impl DecodeSet {
         nearest
     }
 
-    /// The decode part of the coming iteration.
+    /// The decode part of the coming batch.
     pub(crate) fn shape(&self) -> BatchShape {
         let context = self.context + u64::from(self.count);
         BatchShape {
@@ -222,7 +222,7 @@ impl DecodeSet {
         }
     }
 
-    /// Tokens by which the windowed context grows from one iteration to the next.
+    /// Growth of the windowed context from one iteration to the next, tokens.
     pub(crate) fn windowed_growth(&self) -> u32 {
         if self.window.is_some() { self.growing } else { self.count }
     }
@@ -232,13 +232,13 @@ impl DecodeSet {
         self.context
     }
 
-    /// Members by class, those classes that have any, in order.
+    /// Members by class, in order; classes without members are left out.
     pub(crate) fn by_class(&self) -> &[(ClassId, u32)] {
         &self.by_class
     }
 }
 
-/// Position of `n` in turns of `length`; `None` for turns of no length.
+/// Position of `n` within a turn of `length`; `None` for a turn of length 0.
 #[expect(clippy::cast_possible_truncation, reason = "less than a length in memory")]
 pub(super) fn turn(n: u64, length: usize) -> Option<usize> {
     n.checked_rem(length as u64).map(|place| place as usize)
@@ -253,7 +253,7 @@ mod tests {
     const ALWAYS: fn(Slot, u32) -> bool = |_, _| true;
 
     proptest! {
-        /// The sums equal what a loop over the sequences gives, at every iteration.
+        /// The sums equal those of a loop over the sequences, in every iteration.
         #[test]
         fn sums_agree_with_a_loop_over_the_batch(members in proptest::collection::vec((1u32..100, 1u32..60), 1..20), window in proptest::option::of(1u32..80)) {
             let mut set = DecodeSet::new(16, window);

@@ -1,20 +1,19 @@
-//! What a request loses when an instance fails, and where it goes on.
+//! Instance failures: what a request loses, and where it continues.
 //!
 //! | stage | its own instance fails | the receiver of its KV fails |
 //! |---|---|---|
-//! | waiting, being computed | starts over | the reservation is void; the prompt goes on and is offered when it is done |
+//! | waiting, being computed | starts over | the reservation is void; the prompt continues and is offered when done |
 //! | prompt done, no receiver yet | starts over | |
-//! | reserved, nothing sent | starts over; the receiver has its memory back | offered again at once, from the blocks it has |
-//! | on the wire | the flow is aborted, the receiver has its memory back; starts over | the flow is aborted; the sender keeps the blocks until its timeout, then offers them again |
+//! | reserved, nothing sent | starts over; the receiver's memory is released | offered again at once, from the sender's blocks |
+//! | on the wire | transfer aborted, receiver's memory released; starts over | transfer aborted; offered again after the sender timeout |
 //! | arrived, decoding | starts over | |
-//! | client gone | what is left of it goes | what is left of it goes, at once or with the batch |
+//! | timed out | its remaining resources are released | its remaining resources are released, at once or with the batch |
 //!
-//! With layer-wise overlap, requests that have memory reserved may wait for the blocks that an offer holds: an offer that nobody takes within
-//! the timeout starts over too.
+//! With layer-wise overlap, requests with a reservation may wait for the blocks of an offered prompt. An offer that no instance accepts
+//! within the sender timeout therefore starts over too.
 //!
-//! A request that starts over has its prompt and the tokens that its client has got computed again, on whatever instance the router chooses
-//! after a back-off: its first token stays where it was, and the time until the next token is one long gap. After too many attempts it has
-//! failed.
+//! Starting over means recomputing the prompt and all tokens already sent, on an instance that the router chooses after a back-off. The
+//! first token keeps its time, and the time until the next token is one long gap. After too many attempts the request has failed.
 
 use super::request::Stage;
 use super::world::World;
@@ -24,7 +23,7 @@ use crate::cluster::ids::{InstanceId, ModelId, Slot};
 use crate::cluster::observe::{Observer, Outcome};
 use crate::sim::SimTime;
 
-/// An instance that computes nothing any more loses all that it holds. Its last iteration ended at `last_boundary`.
+/// Drops everything held on an instance that has stopped computing. Its last iteration ended at `last_boundary`.
 pub(super) fn lose_all<O: Observer>(world: &mut World<O>, id: InstanceId, last_boundary: SimTime) {
     let here = |world: &World<O>, slot: Slot| {
         let request = &world.requests[slot];
@@ -45,7 +44,7 @@ pub(super) fn lose_all<O: Observer>(world: &mut World<O>, id: InstanceId, last_b
     }
 }
 
-/// An instance of a model takes no more handoffs: requests for which there is no other start over.
+/// An instance of a model stops accepting handoffs: requests without another receiver start over.
 pub(super) fn lose_those_without_receiver<O: Observer>(world: &mut World<O>, model: ModelId) {
     let now = world.now();
     let waits = |world: &World<O>, slot: Slot| {
@@ -63,14 +62,14 @@ pub(super) fn lose_those_without_receiver<O: Observer>(world: &mut World<O>, mod
     }
 }
 
-/// A prompt that is done starts over if no instance can receive it.
+/// A finished prompt starts over if no instance can receive it.
 pub(crate) fn lose_without_receiver<O: Observer>(world: &mut World<O>, slot: Slot) {
     if world.requests[slot].progress.stage == Stage::Reserving && !world.has_receiver(slot) {
         lose(world, slot, world.now());
     }
 }
 
-/// A sender has kept the KV of a handoff whose receiver has failed for as long as it does: it offers it again, or has done so in vain.
+/// The sender timeout of a handoff expires: after a receiver failure the KV is offered again; an unaccepted offer starts over.
 pub(crate) fn end_wait_for_receiver<O: Observer>(world: &mut World<O>, slot: Slot) {
     if world.requests[slot].progress.stage == Stage::Reserving {
         return lose(world, slot, world.now());
@@ -79,14 +78,14 @@ pub(crate) fn end_wait_for_receiver<O: Observer>(world: &mut World<O>, slot: Slo
     lose_without_receiver(world, slot);
 }
 
-/// The requests that a condition holds for, in order of arrival.
+/// The requests that satisfy a condition, in order of arrival.
 fn in_order<O: Observer>(world: &World<O>, is_one: impl Fn(&World<O>, Slot) -> bool) -> Vec<Slot> {
     let mut slots: Vec<Slot> = world.requests.iter().map(|(slot, _)| slot).filter(|&slot| is_one(world, slot)).collect();
     slots.sort_unstable_by_key(|&slot| world.requests[slot].ask.id);
     slots
 }
 
-/// A request loses its place and its KV, and starts over if its client is still there.
+/// Removes a request from its instance with its KV; it starts over unless it has timed out.
 fn lose<O: Observer>(world: &mut World<O>, slot: Slot, last_boundary: SimTime) {
     let (stage, id) = (world.requests[slot].progress.stage, world.requests[slot].progress.instance);
     world.settle(id);
@@ -110,7 +109,7 @@ fn lose<O: Observer>(world: &mut World<O>, slot: Slot, last_boundary: SimTime) {
         transit::cancel_reservation(world, slot);
     }
     let request = &world.requests[slot];
-    // One whose client left while a part of its prompt was on the wire has given back what it held here.
+    // A request that timed out while part of its prompt was on the wire has already released its memory here.
     if !(stage == Stage::Done && request.progress.held.is_empty()) {
         moves::give_back(world, slot);
     }
@@ -123,7 +122,7 @@ fn lose<O: Observer>(world: &mut World<O>, slot: Slot, last_boundary: SimTime) {
     fail_attempt(world, slot);
 }
 
-/// The receiver of a request's KV has failed.
+/// The receiver of a request's KV fails.
 fn lose_receiver<O: Observer>(world: &mut World<O>, slot: Slot) {
     let sender = world.requests[slot].progress.instance;
     transit::abort(world, slot);
@@ -135,7 +134,7 @@ fn lose_receiver<O: Observer>(world: &mut World<O>, slot: Slot) {
     request.void_handoff(not_before);
     match request.progress.stage {
         Stage::Transferring => transit::offer(world, slot),
-        // It leaves with the batch, if it is in one.
+        // It leaves with the batch it is still in.
         Stage::Done if world.fleet.instances[sender].batch.leaving.contains(&slot) => {}
         Stage::Done => {
             if !request.progress.held.is_empty() {
@@ -145,12 +144,12 @@ fn lose_receiver<O: Observer>(world: &mut World<O>, slot: Slot) {
             }
             world.requests.remove(slot);
         }
-        // The prompt goes on, and is offered when it is done; one that waits needs a reservation anew.
+        // The prompt continues and is offered when it is done; a waiting one needs a new reservation.
         _ => world.agenda.post(Wake::Instance(sender)),
     }
 }
 
-/// No instance has taken a request, or the one that had it has failed: it is sent again after a back-off, or has failed.
+/// A failed attempt: no instance accepted the request, or its instance failed. It is retried after a back-off, until no retry is left.
 pub(crate) fn fail_attempt<O: Observer>(world: &mut World<O>, slot: Slot) {
     let now = world.now();
     let request = &mut world.requests[slot];

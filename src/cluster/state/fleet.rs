@@ -1,4 +1,4 @@
-//! The instances, the pools they belong to, and which of them serve which model.
+//! The instances, their pools, and the routes: which instances serve which model.
 
 use std::collections::VecDeque;
 
@@ -26,14 +26,14 @@ impl Pool {
     }
 }
 
-/// An instance where requests can begin.
+/// An instance that accepts arriving requests.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry {
     pub(crate) id: InstanceId,
-    /// Prompts must be shorter: its own limit; where it hands on, also that of the decode instance with the longest.
+    /// Prompts must be shorter than this: its own limit and, for a prefill instance, the longest limit of any decode instance.
     pub(crate) context: u32,
-    /// Prompt and output are at most this long: its own limit, or where it hands on, that of the decode instance with the longest. What
-    /// the one that is chosen in the end holds less is cut when it is chosen.
+    /// Upper limit of prompt plus output: its own limit or, for a prefill instance, the longest limit of any decode instance. If the decode
+    /// instance chosen later holds less, the output is cut then.
     pub(crate) output_context: u32,
 }
 
@@ -44,7 +44,7 @@ impl Entry {
     }
 }
 
-/// The instances of one model by what they do, whether they serve now or not, and the requests between the stages.
+/// The instances of one model by role, whether they serve now or not, and the requests between prefill and decode.
 #[derive(Debug)]
 pub(crate) struct Route {
     pub(super) entry: Vec<Entry>,
@@ -52,17 +52,17 @@ pub(crate) struct Route {
     pub(super) longest_decode: Option<u32>,
     /// True if the model has prefill instances.
     split: bool,
-    /// Prompts that are done and wait for memory on the decode side, first come first served.
+    /// Finished prompts that wait for memory on the decode side, first come, first served.
     pub(super) handoffs: List,
     /// Prefill instances whose first request waits for memory on the decode side (`layer-wise`).
     pub(super) blocked: VecDeque<InstanceId>,
-    /// Requests that wait for memory on the decode side, in either of these ways, and since when it is so many.
+    /// Requests that wait for memory on the decode side in either way, and since when the number is constant.
     pub(super) short_of_memory: u64,
     pub(super) short_since: SimTime,
 }
 
 impl Route {
-    /// Prefill and mixed instances in order of id, but for prefill instances without a decode instance.
+    /// Prefill and mixed instances in order of id; prefill instances only if the model has a decode instance.
     pub(crate) fn entry(&self) -> &[Entry] {
         &self.entry
     }
@@ -72,14 +72,14 @@ impl Route {
     pub(crate) const fn is_split(&self) -> bool {
         self.split
     }
-    /// Prefill instances whose first request waits for memory, and those whose turn comes first.
+    /// Prefill instances whose first request waits for memory, first come, first served.
     pub(crate) const fn blocked(&self) -> &VecDeque<InstanceId> {
         &self.blocked
     }
     pub(crate) const fn handoffs(&self) -> &List {
         &self.handoffs
     }
-    /// Drops the first of the blocked instances: a busy one is blocked again at its next boundary, if at all.
+    /// Skips the first blocked instance: a busy one blocks again at its next boundary, if at all.
     pub(crate) fn pass_over_blocked(&mut self) {
         self.blocked.pop_front();
     }
@@ -88,7 +88,7 @@ impl Route {
             self.blocked.push_back(id);
         }
     }
-    /// True if it was the first of several.
+    /// Removes an instance from the blocked ones. True if it was the first and others remain.
     pub(crate) fn unblock(&mut self, id: InstanceId) -> bool {
         let was_next = self.blocked.front() == Some(&id);
         self.blocked.retain(|&other| other != id);
@@ -96,25 +96,25 @@ impl Route {
     }
 }
 
-/// Everything that serves.
+/// All instances, their pools and their routes.
 #[derive(Debug)]
 pub(crate) struct Fleet {
     pub(super) pools: Arena<PoolId, Pool>,
     pub(super) instances: Arena<InstanceId, Instance>,
-    /// Role and life of the instances.
+    /// Role and lifecycle state of the instances.
     pub(super) members: Arena<InstanceId, Member>,
-    /// Instances that are not active.
+    /// Number of instances that are not active.
     pub(super) absent: u32,
-    /// What routers ask of the instances.
+    /// Load signals of the instances.
     pub(super) loads: Loads,
     pub(super) routes: Arena<ModelId, Route>,
 }
 
 impl Fleet {
-    /// The fleet of a scenario, idle. `add_port` makes the ports of an instance, of a bandwidth in bytes per second.
+    /// The fleet of a scenario, idle. `add_port` adds a network port of a bandwidth in bytes per second.
     ///
     /// # Errors
-    /// [`SpecError`] if the parts do not fit together, or are too many to be numbered.
+    /// [`SpecError`] if the specification is inconsistent, or has more parts than can be numbered.
     pub(super) fn new(spec: &ClusterSpec, add_port: &mut dyn FnMut(f64) -> Result<PortId, NetworkError>) -> Result<Self, SpecError> {
         let mut pools = Arena::default();
         let mut instances = Arena::default();
@@ -167,7 +167,7 @@ impl Fleet {
         }
     }
 
-    /// Roles have changed: sorts out anew what serves a model.
+    /// Rebuilds the route of a model after a change of roles.
     pub(super) fn assign_roles(&mut self, model: ModelId) {
         let Route { entry, decode, longest_decode, split, .. } = self.route_of(model);
         self.loads.forget(model, Side::Entry);
@@ -176,7 +176,7 @@ impl Fleet {
         (route.entry, route.decode, route.longest_decode, route.split) = (entry, decode, longest_decode, split);
     }
 
-    /// True if an instance of a model serves and has a context of `tokens` or more.
+    /// True if an active decode instance of a model has a context of at least `tokens`.
     pub(super) fn can_receive(&self, model: ModelId, tokens: u32) -> bool {
         let longer = |id: InstanceId| self.instances[id].engine.max_model_len >= tokens;
         self.routes[model].decode.iter().any(|&id| self.members[id].serves() && longer(id))
@@ -187,12 +187,12 @@ impl Fleet {
         self.absent == 0
     }
 
-    /// True if the routers know of an instance that could receive a prompt of a model.
+    /// True if the routers list a decode instance of the model.
     pub(crate) fn lists_receiver(&self, model: ModelId) -> bool {
         self.routes[model].decode.iter().any(|&id| self.members[id].listed)
     }
 
-    /// The position of the least loaded in a list of a model, the first of equals. If that is `refused`, the next, and so on.
+    /// Position of the least loaded instance in a list of a model; ties go to the first. If that one is `refused`, the next, and so on.
     pub(crate) fn least(&mut self, model: ModelId, side: Side, signal: Signal, refused: Option<usize>) -> Option<usize> {
         let Self { routes, loads, .. } = self;
         let Route { entry, decode, .. } = &routes[model];
@@ -235,7 +235,7 @@ impl Fleet {
     pub(crate) fn pool_of(&self, id: InstanceId) -> &Pool {
         &self.pools[self.instances[id].pool]
     }
-    /// True if prompts computed on an instance are handed on.
+    /// True if prompts computed on an instance are handed off.
     pub(crate) fn hands_on(&self, id: InstanceId) -> bool {
         self.members[id].role == Role::Prefill
     }

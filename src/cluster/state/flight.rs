@@ -1,7 +1,7 @@
-//! The iterations of one instance: the one in flight, and the run of decode iterations that it belongs to.
+//! The iterations of one instance: the one in flight, and the run of decode iterations it belongs to.
 //!
-//! An undisturbed decode batch *runs ahead*: one event for many iterations. What they add up to is a closed form of their number, so that
-//! iterations passed over end at the same nanoseconds, and cost the same picojoules, as iterations stepped through.
+//! An undisturbed decode batch *runs ahead*: one event covers many iterations. Their sums are a closed form of their number, so iterations
+//! passed over end at the same nanoseconds, and cost the same picojoules, as iterations stepped through.
 
 use super::snapshot::Snapshot;
 use crate::cluster::segment::{KvBlocks, Sums};
@@ -10,16 +10,16 @@ use crate::power::{InstancePower, RunPower};
 use crate::sim::{Generation, SimDuration, SimTime};
 use crate::units::nearest;
 
-/// A run of decode iterations of one unchanged batch, and how many of them are done.
+/// A run of decode iterations of one unchanged batch, and the number done so far.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Run {
     pub(super) start: SimTime,
     pub(super) cost: RunLines,
     pub(super) power: RunPower,
     pub(super) done: u64,
-    /// Sums of the iterations that are done.
+    /// Sums over the iterations done.
     pub(super) booked: Sums,
-    /// The sums of the instance when it began.
+    /// Cumulative sums of the instance at the start of the run.
     base: Snapshot,
 }
 
@@ -29,7 +29,7 @@ impl Run {
         self.start + SimDuration::from_ns(self.cost.elapsed_ns(n))
     }
 
-    /// Sums of the first `n` iterations of a batch that takes such blocks.
+    /// Sums over the first `n` iterations of a batch that takes the blocks `kv`.
     pub(super) fn sums(&self, n: u64, kv: &KvBlocks<'_>) -> Sums {
         let elapsed = self.cost.elapsed_ns(n);
         Sums {
@@ -42,7 +42,7 @@ impl Run {
         }
     }
 
-    /// The sums of the instance after the iterations that are done, of which each of the `sequences` bears its part.
+    /// Cumulative sums of the instance after the iterations done. Each of the `sequences` is charged an equal share.
     pub(super) fn totals(&self, sequences: u32) -> Snapshot {
         let (done, each) = (&self.booked, 1.0 / f64::from(sequences));
         Snapshot {
@@ -54,12 +54,12 @@ impl Run {
         }
     }
 
-    /// Sum and sum of squares of the gaps of the instance up to the end of iteration `n`, counted from 1.
+    /// Sum and sum of squares of the instance's gaps up to the end of iteration `n`, counted from 1.
     pub(super) fn gaps(&self, n: u64) -> (u64, u128) {
         (self.base.gap_sum + self.cost.elapsed_ns(n), self.base.gap_squares + self.cost.squared_gaps(n))
     }
 
-    /// Time of the next iteration, and what it takes of the chips.
+    /// Duration and resource use of the next iteration.
     fn next_cost(&self) -> IterationCost {
         IterationCost {
             duration_ns: self.cost.durations.value(self.done),
@@ -75,26 +75,26 @@ impl Run {
 pub(super) struct InFlight {
     pub(super) start: SimTime,
     pub(super) end: SimTime,
-    /// Known in advance for a batch with prefill in it; a decode iteration takes it from the run.
+    /// Cost of a batch with prefill, known in advance; `None` for a decode iteration, whose cost comes from the run.
     pub(super) cost: Option<IterationCost>,
 }
 
-/// What an instance computes now, and until when that is planned.
+/// What an instance computes now, and how far it is planned.
 #[derive(Debug, Default)]
 pub(super) struct Flight {
     pub(super) current: Option<InFlight>,
     pub(super) run: Option<Run>,
-    /// Iterations, the one in flight included, until the scheduled event.
+    /// Iterations until the scheduled event, the one in flight included.
     pub(super) planned: u64,
-    /// The last planned iteration has ended at this instant; the next batch has not been formed yet.
+    /// True once the last planned iteration has ended at this instant, until the next batch is formed.
     pub(super) at_boundary: bool,
     pub(super) generation: Generation,
 }
 
 impl Flight {
-    /// Starts an iteration whose cost is known, by itself.
+    /// Starts a single iteration of known cost.
     pub(super) fn start_single(&mut self, now: SimTime, cost: IterationCost) {
-        // An iteration of no length would stop the clock.
+        // An iteration of zero length would stop the clock.
         let end = now + SimDuration::from_ns(nearest(cost.duration_ns).max(1));
         self.run = None;
         self.current = Some(InFlight { start: now, end, cost: Some(cost) });
@@ -102,37 +102,37 @@ impl Flight {
         self.at_boundary = false;
     }
 
-    /// True if the batch of the coming decode iteration goes on with a run that has iterations left.
+    /// True if the current run has iterations left for the coming batch.
     pub(super) fn goes_on(&self) -> bool {
         self.left() > 0
     }
 
-    /// Starts a run, which ends at the latest where the board limit of the chips starts or stops to bind.
+    /// Starts a run. It ends no later than where the chips' power limit becomes or ceases to be binding.
     pub(super) fn start_run(&mut self, now: SimTime, cost: DecodeRun, power: &InstancePower, base: Snapshot) {
         let power = RunPower::new(power, &cost);
         self.run = Some(Run { start: now, cost: cost.lines(), power, done: 0, booked: Sums::default(), base });
     }
 
-    /// Sets the next iteration of the run in flight, with `planned` iterations of at most those left until the next event.
+    /// Starts the next iteration of the run and plans `planned` iterations, at most those left, until the next event.
     pub(super) fn plan(&mut self, planned: u64) {
         self.planned = planned;
         self.at_boundary = false;
         self.next_of_run();
     }
 
-    /// From the iterations of a run that are done to the next.
+    /// Moves on to the iteration after those done.
     pub(super) fn next_of_run(&mut self) {
         if let Some(run) = &self.run {
             self.current = Some(InFlight { start: run.boundary(run.done), end: run.boundary(run.done + 1), cost: None });
         }
     }
 
-    /// Iterations that the run has left.
+    /// Iterations left in the run.
     pub(super) fn left(&self) -> u64 {
         self.run.as_ref().map_or(0, |run| run.power.iterations() - run.done)
     }
 
-    /// Of the planned iterations but the last, those that end by `at`.
+    /// Number of planned iterations, the last one excluded, that end by `at`.
     pub(super) fn ended_by(&self, at: SimTime) -> u64 {
         let (Some(run), Some(current)) = (&self.run, &self.current) else { return 0 };
         if self.planned <= 1 || current.end > at {
@@ -141,49 +141,49 @@ impl Flight {
         run.cost.iterations_within(at.since(run.start).ns(), run.done, run.done + self.planned - 1) - run.done
     }
 
-    /// The first and the last iteration that is planned of the run in flight, counted from its start.
+    /// First and last planned iteration, counted from the start of the run.
     pub(super) fn planned_iterations(&self) -> Option<[u64; 2]> {
         let run = self.run.as_ref().filter(|_| self.planned > 0)?;
         Some([run.done, run.done + self.planned - 1])
     }
 
-    /// When the next `n` iterations of the run in flight have ended.
+    /// End of the `n`th next iteration of the run.
     pub(super) fn boundary_after(&self, n: u64) -> Option<SimTime> {
         self.run.as_ref().map(|run| run.boundary(run.done + n))
     }
 
-    /// When the last planned iteration ends.
+    /// End of the last planned iteration.
     pub(super) fn planned_end(&self) -> Option<SimTime> {
         let current = self.current?;
         let run = self.run.as_ref().filter(|_| current.cost.is_none());
         Some(run.map_or(current.end, |run| run.boundary(run.done + self.planned)))
     }
 
-    /// The last planned iteration has ended: a batch is to be formed at this instant.
+    /// The last planned iteration has ended: the next batch is formed at this instant.
     pub(super) fn reach_boundary(&mut self) {
         self.planned = 0;
         self.at_boundary = true;
     }
 
-    /// Nothing to compute; true if there was until now.
+    /// Becomes idle; true if it was not.
     pub(super) fn stop(&mut self) -> bool {
         self.at_boundary = false;
         self.current.take().is_some()
     }
 
-    /// Whatever is computed or planned comes to nothing; true if something was.
+    /// Discards the iteration in flight and the plan; true if there was one.
     pub(super) fn abort(&mut self) -> bool {
         let _ = self.generation.bump();
         (self.run, self.planned) = (None, 0);
         self.stop()
     }
 
-    /// When the iteration in flight began.
+    /// Start of the iteration in flight.
     pub(super) fn began(&self) -> Option<SimTime> {
         self.current.filter(|_| !self.at_boundary).map(|current| current.start)
     }
 
-    /// The cost of the iteration in flight, as far as it is kept.
+    /// Cost of the iteration in flight, if there is one.
     pub(super) fn cost(&self) -> Option<IterationCost> {
         self.current?.cost.or_else(|| self.run.as_ref().map(Run::next_cost))
     }

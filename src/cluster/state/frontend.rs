@@ -1,4 +1,4 @@
-//! The moves of a request at a frontend, before it is routed.
+//! The moves of a request at a frontend, before routing.
 
 use super::request::Stage;
 use super::world::World;
@@ -6,7 +6,7 @@ use crate::cluster::event::Event;
 use crate::cluster::ids::{FrontendId, Slot, StationId};
 use crate::cluster::observe::{Observation, Observer};
 
-/// A request waits for a worker of a station.
+/// Queues a request at a station.
 pub(crate) fn join<O: Observer>(world: &mut World<O>, slot: Slot, id: StationId) {
     let World { frontends, requests, .. } = world;
     requests[slot].progress.stage = Stage::AtFrontend;
@@ -15,7 +15,7 @@ pub(crate) fn join<O: Observer>(world: &mut World<O>, slot: Slot, id: StationId)
     change(world, id, 1, 0);
 }
 
-/// Free workers of a station take the requests that have waited longest. The time of a service is known as it begins.
+/// Free workers of a station take the requests at the head of its queue. The service time is known when service begins.
 pub(crate) fn serve<O: Observer>(world: &mut World<O>, id: StationId) {
     while let Some(slot) = world.frontends.stations[id].queue.first() {
         let World { frontends, requests, .. } = world;
@@ -33,7 +33,7 @@ pub(crate) fn serve<O: Observer>(world: &mut World<O>, id: StationId) {
     }
 }
 
-/// A worker has served a request. Returns its station, and whether its client still waits; if not, the request is gone.
+/// A worker finishes a request. Returns its station, and whether the request continues; one that has timed out is removed.
 pub(crate) fn end_service<O: Observer>(world: &mut World<O>, slot: Slot) -> Option<(StationId, bool)> {
     let now = world.now();
     let request = &mut world.requests[slot];
@@ -50,7 +50,7 @@ pub(crate) fn end_service<O: Observer>(world: &mut World<O>, slot: Slot) -> Opti
     Some((id, stays))
 }
 
-/// A request leaves the queue of a station.
+/// Removes a request from the queue of its station.
 pub(super) fn out_of_station<O: Observer>(world: &mut World<O>, slot: Slot) {
     let World { frontends, requests, .. } = world;
     if let Some(id) = requests[slot].progress.station.take() {
@@ -59,7 +59,7 @@ pub(super) fn out_of_station<O: Observer>(world: &mut World<O>, slot: Slot) {
     }
 }
 
-/// Reports the gauges of a frontend for the time since they last changed, and changes them.
+/// Changes the gauges of a frontend, after reporting them for the time since the last change.
 fn change<O: Observer>(world: &mut World<O>, station: StationId, waiting: i64, busy: i64) {
     let id = world.frontends.stations[station].frontend;
     settle(world, id);

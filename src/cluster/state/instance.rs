@@ -1,4 +1,4 @@
-//! One instance: its queues, its batch, its KV memory and the iteration in flight.
+//! One instance: its queues, batch, KV memory and the iteration in flight.
 
 use super::decode_set::DecodeSet;
 use super::flight::Flight;
@@ -14,71 +14,71 @@ use crate::network::PortId;
 use crate::perf::BatchShape;
 use crate::sim::{Generation, SimTime};
 
-/// Part of a prompt that an iteration computes.
+/// The part of a prompt computed by one iteration.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Chunk {
     pub(crate) slot: Slot,
     pub(crate) tokens: u32,
 }
 
-/// Requests that wait on an instance.
+/// Queued requests of an instance.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    /// Requests whose prompt is to be computed, first come first served; preempted ones in front.
+    /// Requests whose prompt is to be computed, first come, first served; preempted ones in front.
     pub(super) waiting: List,
-    /// Of these, how many lost their KV and come back.
+    /// Number of preempted requests among them.
     pub(super) returning: u32,
-    /// The last of these has just been admitted: the instance takes handoffs again.
+    /// Set when the last preempted request has been admitted: the instance accepts handoffs again.
     pub(super) returned: bool,
     /// Requests whose KV has arrived by handoff.
     pub(super) resident: List,
 }
 
-/// What an instance computes together.
+/// The running sequences of an instance.
 #[derive(Debug)]
 pub(super) struct Batch {
     /// Running sequences whose prompt is not done, in order of admission.
     pub(super) prefilling: Vec<Slot>,
     pub(super) decode: DecodeSet,
-    /// Members of `decode` that have not yet been through an iteration there.
+    /// Members of `decode` that have not completed an iteration there.
     pub(super) fresh: Vec<Slot>,
-    /// Of those that have, members whose first token that was, until the next.
+    /// Members of `decode` whose first token was their last one so far; their next token is the second.
     pub(super) second: Vec<Slot>,
-    /// The sequences of both kinds, in order of admission.
+    /// Prefilling and decoding sequences, in order of admission.
     pub(super) admitted: List,
     pub(super) chunks: Vec<Chunk>,
-    /// Blocks that the decode batch takes between iteration 0 and 1, 2, … of its run, over one turn of the block size.
+    /// Blocks that the decode batch has taken by iteration 0, 1, … of its run, over one turn of the block size.
     pub(super) taken: Vec<u32>,
-    /// Sums over all of these.
+    /// Sums over `taken`.
     pub(super) turn: Prefix,
-    /// Scratch of the books.
+    /// Scratch space of the ledger.
     pub(super) members: Vec<Members>,
-    /// Requests that leave at the next boundary.
+    /// Requests that timed out during the iteration and leave at the next boundary.
     pub(super) leaving: Vec<Slot>,
-    /// Between forming a batch and its end, decode members hold the block of the token being computed.
+    /// True from batch formation to the end of the iteration: decode members hold the block of the token being computed.
     pub(super) ahead: bool,
-    /// The queue may move at the next boundary although nothing happens until then, so the batch must be formed anew there. Either this
-    /// iteration preempted, and so admitted nothing; or the first in the queue found too little memory although part of it is cached:
-    /// should the decode batch evict that part, the request may fit, for holding what is cached costs memory too.
+    /// The batch must be formed anew at the next boundary, even if nothing happens until then, because the queue may move. Either this
+    /// iteration preempted and therefore admitted nothing; or the first queued request found too little memory although part of its prompt
+    /// is cached. Holding cached blocks costs memory too, so the request may fit once the decode batch has evicted them.
     pub(super) look_again: bool,
 }
 
-/// Handoffs to and from an instance.
+/// Current handoffs to and from an instance.
 #[derive(Debug)]
 pub(super) struct Traffic {
-    /// Transfers to or from this instance.
+    /// Transfers in progress, to or from this instance.
     pub(super) transfers: u32,
-    /// Reserved handoffs that have not arrived.
+    /// Handoffs reserved on this instance that have not arrived.
     pub(super) incoming: u32,
-    /// Blocks of their own that these hold.
+    /// Unshared blocks held by these reservations.
     pub(super) incoming_blocks: u64,
-    /// Blocks that have been reserved, and when, that the gauges do not show yet, in order.
+    /// Reservations, in order of time, whose blocks the gauges do not include yet.
     pub(super) unreported: Vec<(SimTime, u64)>,
     pub(super) egress: PortId,
     pub(super) ingress: PortId,
 }
 
-/// Where an instance stands.
+/// The state of one instance.
 #[derive(Debug)]
 pub(crate) struct Instance {
     pub(super) pool: PoolId,
@@ -89,22 +89,22 @@ pub(crate) struct Instance {
     pub(super) batch: Batch,
     pub(super) flight: Flight,
     pub(super) traffic: Traffic,
-    /// Sums over the life of the instance; requests keep the difference between joining and leaving.
+    /// Cumulative sums of the instance; a request is charged the difference between joining and leaving.
     pub(super) totals: Snapshot,
-    /// Since when the gauges have their present values.
+    /// Start of the span over which the gauges are constant.
     pub(super) gauges_since: SimTime,
     pub(super) idle_since: SimTime,
 }
 
 impl Batch {
-    /// What the decode batch takes from the start of its run on.
+    /// Blocks that the decode batch takes from the start of its run.
     pub(super) fn blocks_of_run(&self) -> KvBlocks<'_> {
         KvBlocks::of_run(self.decode.count(), &self.taken, self.turn)
     }
 }
 
 impl Traffic {
-    /// Blocks held that the gauges do not show yet.
+    /// Held blocks that the gauges do not include yet.
     pub(super) fn unreported_blocks(&self) -> u64 {
         self.unreported.iter().map(|&(_, blocks)| blocks).sum()
     }
@@ -114,7 +114,7 @@ impl Instance {
     /// An idle instance.
     ///
     /// # Errors
-    /// [`KvError`] if its block sizes do not fit together.
+    /// [`KvError`] if the block sizes are inconsistent.
     pub(super) fn new(pool: PoolId, spec: &PoolSpec, group_tokens: u32, ports: (PortId, PortId)) -> Result<Self, KvError> {
         let engine = spec.engine;
         let group_tokens = engine.prefix_caching.then_some(group_tokens);
@@ -167,26 +167,26 @@ impl Instance {
     pub(crate) const fn last_admitted(&self) -> Option<Slot> {
         self.batch.admitted.last()
     }
-    /// The prompt that is partly computed. There is at most one when a batch is formed, and it was admitted last: what is not computed whole
-    /// takes all that is left of the budget, so that nothing is admitted after it until it is done.
+    /// The partly computed prompt. When a batch is formed there is at most one, and it was admitted last: an incomplete chunk uses up the
+    /// budget, so nothing is admitted after it until it is done.
     pub(crate) fn partly_computed(&self) -> Option<Slot> {
         let slot = self.batch.prefilling.first().copied();
         debug_assert!(self.batch.prefilling.len() <= 1 && (slot.is_none() || slot == self.batch.admitted.last()));
         slot
     }
-    /// True between two iterations and without any: a batch can be formed now.
+    /// True if a batch can be formed now: at a boundary between iterations, or when idle.
     pub(crate) const fn is_free(&self) -> bool {
         self.flight.current.is_none() || self.flight.at_boundary
     }
-    /// True if nothing is computed and nothing was until this instant.
+    /// True if no iteration is in flight or has ended at this instant.
     pub(crate) const fn is_idle(&self) -> bool {
         self.flight.current.is_none()
     }
-    /// True if nothing is computed, and there is nothing to compute.
+    /// True if the instance is idle and has no requests to compute.
     pub(crate) fn rests(&self) -> bool {
         self.is_idle() && self.queue.waiting.is_empty() && self.queue.resident.is_empty() && self.running() == 0
     }
-    /// True of the event that was scheduled last.
+    /// True if `generation` is that of the event scheduled last.
     pub(crate) fn is_current(&self, generation: Generation) -> bool {
         self.flight.generation == generation
     }
@@ -194,7 +194,7 @@ impl Instance {
     pub(crate) fn running(&self) -> u64 {
         u64::from(self.batch.decode.count()) + self.batch.prefilling.len() as u64
     }
-    /// Sequences it has taken on: running, arrived and on their way here.
+    /// Sequences committed to this instance: running, delivered and reserved.
     pub(crate) fn committed(&self) -> u64 {
         self.running() + self.queue.resident.len() + u64::from(self.traffic.incoming)
     }
@@ -202,23 +202,23 @@ impl Instance {
     pub(crate) fn has_seat(&self) -> bool {
         self.running() < u64::from(self.engine.max_num_seqs)
     }
-    /// True if requests that lost their KV are still to be computed again.
+    /// True if preempted requests are still waiting to be recomputed.
     pub(crate) const fn is_catching_up_on_preempted(&self) -> bool {
         self.queue.returning > 0
     }
-    /// True if the batch of the coming iteration is that of the last, and only decodes.
+    /// True if the run continues: the coming batch is the same as the last one, and only decodes.
     pub(crate) fn run_goes_on(&self) -> bool {
         self.flight.goes_on()
     }
-    /// True once after the last of the requests that lost their KV has been admitted: the instance takes handoffs again.
+    /// True once after the last preempted request has been admitted: the instance accepts handoffs again.
     pub(crate) fn take_returned(&mut self) -> bool {
         std::mem::take(&mut self.queue.returned)
     }
-    /// Takes the chunks of the iteration that has ended; to be given back for their room.
+    /// Takes the chunks of the iteration that has ended; `recycle_chunks` reuses the buffer.
     pub(crate) fn take_chunks(&mut self) -> Vec<Chunk> {
         std::mem::take(&mut self.batch.chunks)
     }
-    /// Gives an emptied list of chunks back.
+    /// Takes the buffer of `take_chunks` back for reuse.
     pub(crate) fn recycle_chunks(&mut self, mut chunks: Vec<Chunk>) {
         chunks.clear();
         self.batch.chunks = chunks;
@@ -227,7 +227,7 @@ impl Instance {
     pub(crate) fn pop_finished(&mut self, requests: &Requests) -> Option<Slot> {
         self.batch.decode.pop_finished(|slot, epoch| requests.is_current(slot, epoch))
     }
-    /// Notes whether the queue may move at the next boundary although nothing happens until then.
+    /// Records whether the batch must be formed anew at the next boundary because the queue may move.
     pub(crate) fn set_look_again(&mut self, look_again: bool) {
         self.batch.look_again = look_again;
     }
@@ -239,7 +239,7 @@ impl Instance {
         grown
     }
 
-    /// Adds the next `tokens` of a running prompt to the coming iteration; false if there are too few blocks for them.
+    /// Adds the next `tokens` of a running prompt to the coming iteration; false if there are too few blocks.
     pub(crate) fn add_chunk(&mut self, request: &mut Request, slot: Slot, tokens: u32) -> bool {
         let computed = u64::from(request.progress.computed);
         let need = self.kv.blocks(computed + u64::from(tokens)) - self.kv.blocks(computed);
@@ -250,58 +250,58 @@ impl Instance {
         grown
     }
 
-    /// The decode part of the coming iteration. From here to its end its members hold the block of the token being computed.
+    /// The decode part of the coming batch. Until the iteration ends, its members hold the block of the token being computed.
     pub(crate) fn close_batch(&mut self) -> BatchShape {
         self.batch.ahead = true;
         self.batch.decode.shape()
     }
 
-    /// What the first request in the queue would compute first with `budget` tokens.
+    /// First chunk of the first queued request, given a budget of `budget` tokens.
     pub(crate) fn first_chunk(&self, request: &Request, budget: u32) -> FirstChunk {
         let (target, prompt) = (request.progress.target, request.ask.prompt);
-        // At least one token must be computed, for its logits; that of a preempted request may lie behind its prompt.
+        // At least one token must be computed, for its logits; the last token of a preempted request may lie behind its prompt.
         let hit = self.kv.lookup(&request.ask.prefix, self.kv.whole_groups((target - 1).min(prompt)));
         let left = request.progress.residue.as_ref().map_or(0, |residue| self.kv.found_again(residue, hit));
         let cached = self.kv.found_tokens(hit, left);
-        debug_assert!(cached < target, "a residue has more than was computed");
+        debug_assert!(cached < target, "a residue exceeds the computed tokens");
         let to_go = target - cached;
         let tokens = to_go.min(budget);
         let need = self.kv.own_blocks(u64::from(cached) + u64::from(tokens), hit);
         let must_fit = if self.engine.reserve_full_isl { self.kv.own_blocks(u64::from(target), hit) } else { need };
         let whole = self.engine.chunked_prefill || tokens == to_go || budget == self.engine.max_num_batched_tokens;
-        // Blocks of a residue are free memory: a sequence that must fit whole needs as many with them as without.
+        // Blocks of a residue count as free memory, so finding them does not reduce what a sequence that must fit whole needs.
         let may_shrink = hit > 0 || (left > 0 && !self.engine.reserve_full_isl);
         FirstChunk { hit, cached, tokens, need, must_fit, whole, may_shrink }
     }
 
-    /// True if the first request in the queue could start with the whole budget.
+    /// True if the first queued request could start with the whole token budget.
     pub(crate) fn could_start(&self, request: &Request) -> bool {
         let first = self.first_chunk(request, self.engine.max_num_batched_tokens);
         first.whole && self.kv.fits(&request.ask.prefix, first.hit, first.must_fit)
     }
 
-    /// Leading groups of a sequence that are here already, and the blocks that a handoff must find for the rest and `next` more tokens.
+    /// Leading groups of a sequence that are cached here, and the blocks that a handoff needs for the rest and `next` more tokens.
     pub(super) fn handoff_need(&self, request: &Request, next: u32) -> (u32, u64) {
         let target = request.progress.target;
         let hit = self.kv.lookup(&request.ask.prefix, self.kv.whole_groups(request.ask.prompt.min(target - 1)));
         (hit, self.kv.own_blocks(u64::from(target) + u64::from(next), hit))
     }
 
-    /// The blocks that it must find at most: where nothing is here already.
+    /// Upper bound of the blocks that a handoff needs: those if nothing is cached here.
     pub(super) fn handoff_need_at_most(&self, request: &Request, next: u32) -> u64 {
         self.kv.own_blocks(u64::from(request.progress.target) + u64::from(next), 0)
     }
 
-    /// Nothing is here any more, and nothing will be found again.
+    /// Clears the state of a failed instance, its cache included.
     pub(super) fn forget_all(&mut self) {
         self.batch.ahead = false;
         self.batch.look_again = false;
         self.queue.returned = false;
         self.kv.clear();
-        debug_assert!(self.kv.used() == 0 && self.running() == 0, "a failed instance holds something");
+        debug_assert!(self.kv.used() == 0 && self.running() == 0, "a failed instance still holds memory or sequences");
     }
 
-    /// True if a handoff finds `need` blocks, and none of them has to be evicted, however far the plan has come: it goes on as it is.
+    /// True if `need` blocks are free without eviction however far the plan has advanced, so that the plan need not change.
     pub(super) fn has_room_beside_plan(&self, need: u64) -> bool {
         let Some(grown) = self.flight.planned_iterations().map(|[now, last]| {
             let kv = self.batch.blocks_of_run();
@@ -312,7 +312,7 @@ impl Instance {
         self.kv.taken() + grown + need <= self.kv.total()
     }
 
-    /// Adds a running sequence to the decode batch, with what it has computed stored.
+    /// Adds a running sequence to the decode batch; its computed tokens are stored.
     pub(super) fn join_decode(&mut self, request: &mut Request, slot: Slot) {
         let progress = &mut request.progress;
         progress.joined_context = progress.computed;
@@ -322,7 +322,7 @@ impl Instance {
         self.flight.run = None;
     }
 
-    /// Takes a sequence out of the decode batch and books to it what it took part in.
+    /// Removes a sequence from the decode batch and charges it for its iterations.
     pub(super) fn leave_decode(&mut self, requests: &mut Requests, slot: Slot) {
         let request = &mut requests[slot];
         let stored = self.stored(request);
@@ -331,7 +331,7 @@ impl Instance {
         self.batch.second.retain(|&other| other != slot);
         request.book_decode(self.batch.decode.step(), &self.totals);
         request.progress.epoch = request.progress.epoch.wrapping_add(1);
-        // Blocks taken one by one while it ran; groups shared through the prefix cache are not among them.
+        // Blocks pooled while it ran; groups shared through the prefix cache are not among them.
         let own = self.kv.own_blocks(u64::from(stored) + u64::from(self.batch.ahead), request.progress.held.groups());
         self.kv.settle(&mut request.progress.held, own);
         request.progress.computed = stored;
@@ -339,7 +339,7 @@ impl Instance {
         self.flight.run = None;
     }
 
-    /// Takes a sequence out of the batch, whether its prompt is done or not.
+    /// Removes a sequence from the batch, prefilling or decoding.
     pub(super) fn leave_batch(&mut self, requests: &mut Requests, slot: Slot) {
         if self.batch.prefilling.contains(&slot) {
             self.batch.prefilling.retain(|&other| other != slot);
@@ -354,25 +354,24 @@ impl Instance {
         request.progress.joined_context + request.iterations(self.batch.decode.step())
     }
 
-    /// Members of the decode batch whose clients have left since the iteration began: they hold their memory until its end, and their
-    /// token is not counted.
+    /// Members of the decode batch that timed out during the iteration: they hold memory until its end, and their token does not count.
     pub(super) fn gone_from_decode(&self) -> impl Iterator<Item = Slot> {
         self.batch.leaving.iter().copied().filter(|slot| !self.batch.prefilling.contains(slot))
     }
 }
 
-/// What a request would compute first.
+/// The first chunk of a request, before it starts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FirstChunk {
-    /// Leading groups of its prompt that are cached, and its tokens that are, those that it left behind included.
+    /// Leading groups of its prompt that are cached, and all its cached tokens, including those of its residue.
     pub(crate) hit: u32,
     pub(crate) cached: u32,
     pub(crate) tokens: u32,
-    /// Blocks of its own that it needs, and those that must be free.
+    /// Unshared blocks that the chunk needs, and unshared blocks that must be free.
     pub(crate) need: u64,
     pub(crate) must_fit: u64,
-    /// True if the tokens are as many as they must be.
+    /// True if the chunk may start: it is allowed to be partial, or is as large as it must be.
     pub(crate) whole: bool,
-    /// True if it may need less memory once others have evicted what is cached.
+    /// True if the request may need less memory after others have evicted cached blocks.
     pub(crate) may_shrink: bool,
 }

@@ -1,7 +1,7 @@
-//! The one way out, from any stage: whatever a request holds goes back to where it came from, and its end is reported, once.
+//! The one exit, from any stage: resources of a request are released and its end is reported, once.
 //!
-//! What it holds is free at once where it only waits, at the end of the iteration where it runs, and when its transfer has ended where it is
-//! on the wire. Requests that stood behind it are looked at again.
+//! Resources are released at once if the request only waits, at the end of the iteration if it runs, and at the end of its transfer if its
+//! KV is on the wire. A wake is posted for the requests queued behind it.
 
 use super::ledger::Ledger;
 use super::request::{Request, Stage};
@@ -11,11 +11,11 @@ use crate::cluster::event::Wake;
 use crate::cluster::ids::{InstanceId, Slot};
 use crate::cluster::observe::{Observation, Observer, Outcome};
 
-/// A request leaves the cluster, for the reason that `outcome` says.
+/// A request leaves the cluster with the given outcome.
 pub(crate) fn leave<O: Observer>(world: &mut World<O>, slot: Slot, outcome: Outcome) {
     let (stage, id) = (world.requests[slot].progress.stage, world.requests[slot].progress.instance);
     match stage {
-        // Rejected, or waiting to be sent again.
+        // Rejected, failed, or waiting for a retry.
         Stage::Arrived => {
             report(world, slot, outcome);
             world.requests.remove(slot);
@@ -30,7 +30,7 @@ pub(crate) fn leave<O: Observer>(world: &mut World<O>, slot: Slot, outcome: Outc
             out_of_queue(world, id, slot);
             forget(world, slot);
         }
-        // Done: its client has left during the iteration; what is left of it leaves now.
+        // Done: the request timed out during the iteration; its resources are released now.
         Stage::Prefilling | Stage::Decoding | Stage::Done => leave_batch(world, id, slot, outcome),
         Stage::Reserving => {
             report(world, slot, outcome);
@@ -42,7 +42,7 @@ pub(crate) fn leave<O: Observer>(world: &mut World<O>, slot: Slot, outcome: Outc
             out_of_residents(world, id, slot);
             forget(world, slot);
         }
-        // Its worker serves it to the end; its blocks are being read, and free when the transfer ends.
+        // Service continues to its end; blocks being transferred are released when the transfer ends.
         Stage::InFrontend | Stage::Transferring => report(world, slot, outcome),
         Stage::Stalled => {
             report(world, slot, outcome);
@@ -53,14 +53,14 @@ pub(crate) fn leave<O: Observer>(world: &mut World<O>, slot: Slot, outcome: Outc
     }
 }
 
-/// Out of the queue of an instance. Behind the first, the next request may start at the next boundary, at once if the instance is idle.
+/// Out of the queue of an instance. If it was first, the next may start at the next boundary, at once if the instance is idle.
 pub(super) fn out_of_queue<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) {
     let was_first = world.fleet.instances[id].queue.waiting.first() == Some(slot);
     if was_first {
         world.touch(id);
     }
     if world.requests[slot].progress.residue.is_some() {
-        // A run evicts as it goes, and what was left here changes what is evicted from now on.
+        // A run evicts as it proceeds, and releasing the residue changes what it evicts from now on.
         world.catch_up(id);
     }
     let World { fleet, requests, .. } = world;
@@ -83,7 +83,7 @@ pub(super) fn out_of_queue<O: Observer>(world: &mut World<O>, id: InstanceId, sl
     }
 }
 
-/// Out of a batch: at the end of an iteration at once, in the middle of one when it ends.
+/// Out of a batch: at once at a boundary, otherwise when the iteration ends.
 fn leave_batch<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot, outcome: Outcome) {
     world.catch_up(id);
     world.touch(id);
@@ -108,11 +108,11 @@ fn leave_batch_now<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot
     world.memory_freed(id);
 }
 
-/// Out of the batch of an instance that is between two iterations, or has failed.
+/// Out of the batch of an instance that is at a boundary or has failed.
 pub(super) fn out_of_batch<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) {
     let World { fleet, requests, .. } = world;
     let instance = &mut fleet.instances[id];
-    // A prompt that is done has left the list of those being computed; where its token was the last, it never joined the decode batch.
+    // A finished prompt is no longer in the list of prefilling ones; if its token was the last, it never joined the decode batch.
     let ends_with_prompt = requests[slot].progress.stage == Stage::Prefilling && !instance.batch.prefilling.contains(&slot);
     if ends_with_prompt {
         instance.batch.admitted.remove(requests, slot);
@@ -122,14 +122,14 @@ pub(super) fn out_of_batch<O: Observer>(world: &mut World<O>, id: InstanceId, sl
     instance.batch.leaving.retain(|&other| other != slot);
 }
 
-/// Requests whose clients have left during the iteration that has just ended give back what they hold.
+/// Releases requests that timed out during the iteration that has just ended.
 pub(crate) fn let_leaving_go<O: Observer>(world: &mut World<O>, id: InstanceId) {
     for slot in std::mem::take(&mut world.fleet.instances[id].batch.leaving) {
         leave_batch_now(world, id, slot, Outcome::TimedOut);
     }
 }
 
-/// Out of the row of those that wait for memory on the decode side: the next may need less, and the sender has its blocks back.
+/// Out of the requests waiting for decode memory: the next one may need less, and the sender's blocks are released.
 pub(super) fn out_of_handoffs<O: Observer>(world: &mut World<O>, sender: InstanceId, slot: Slot) {
     let model = world.model_of(slot);
     let was_first = world.fleet.routes[model].handoffs.first() == Some(slot);
@@ -142,7 +142,7 @@ pub(super) fn out_of_handoffs<O: Observer>(world: &mut World<O>, sender: Instanc
     world.agenda.post(Wake::Instance(sender));
 }
 
-/// Away from an instance that has its KV and has not yet taken it into the batch.
+/// Out of the requests whose KV has arrived on an instance and that have not joined its batch.
 pub(super) fn out_of_residents<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) {
     world.touch(id);
     world.settle(id);
@@ -151,7 +151,7 @@ pub(super) fn out_of_residents<O: Observer>(world: &mut World<O>, id: InstanceId
     world.memory_freed(id);
 }
 
-/// Gives back what a request holds, on both sides, and forgets it; while a transfer reads or writes that, only its end can.
+/// Releases a request's resources on both sides and removes it; during a transfer, the removal waits for its end.
 fn forget<O: Observer>(world: &mut World<O>, slot: Slot) {
     moves::give_back(world, slot);
     world.requests[slot].progress.stage = Stage::Done;
@@ -185,7 +185,7 @@ fn report<O: Observer>(world: &mut World<O>, slot: Slot, outcome: Outcome) {
     world.observer.on(now, &Observation::Ended(&record));
 }
 
-/// The run has ended: reports every request that is still inside.
+/// Reports every request that is still in flight at the end of the run.
 pub(super) fn report_unfinished<O: Observer>(world: &mut World<O>) {
     let now = world.now();
     let inside: Vec<Slot> = world.requests.iter().filter(|(_, request)| !request.progress.reported).map(|(slot, _)| slot).collect();
@@ -199,7 +199,7 @@ pub(super) fn report_unfinished<O: Observer>(world: &mut World<O>) {
     }
 }
 
-/// The end of the run: reports what the gauges and idle times are up to now, and the requests that are still inside.
+/// Ends the run: reports gauges and idle times up to now, and the requests still in flight.
 pub(crate) fn close<O: Observer>(mut world: World<O>) -> O {
     let now = world.now();
     for id in world.fleet.instances.ids() {
@@ -222,7 +222,7 @@ pub(crate) fn close<O: Observer>(mut world: World<O>) -> O {
     world.observer
 }
 
-/// What is wrong with the order of a request's timestamps; `None` if nothing is.
+/// Describes timestamps of a request that are out of order; `None` if all are in order.
 fn disorder(request: &Request) -> Option<String> {
     let timeline = &request.timeline;
     let decoded = timeline.decode_start.map(|_| timeline.last_token);

@@ -1,4 +1,4 @@
-//! The books of an instance: gauges, idle time, and what iterations cost whom.
+//! The ledger of an instance: gauges, idle time, and the shares of iterations charged to requests.
 
 use super::flight::InFlight;
 use super::instance::{Batch, Chunk, Instance};
@@ -13,17 +13,17 @@ use crate::power::{Energy, Phase};
 use crate::sim::{SimDuration, SimTime};
 use crate::units::nearest_wide;
 
-/// Where iterations are booked: their instance, its requests, and the observer.
+/// Booking context of iterations: the instance, its requests, and the observer.
 pub(super) struct Ledger<'a, O> {
     pub(super) id: InstanceId,
     pub(super) pool: &'a PoolSpec,
-    /// Tokens of prompts that are done leave from the decode side, not from here.
+    /// True if first tokens leave from the decode side.
     pub(super) keeps_token: bool,
     pub(super) requests: &'a mut Requests,
     pub(super) observer: &'a mut O,
 }
 
-/// Reports the gauges for the time since they last changed. To be called before they change.
+/// Reports the gauges for the time since their last change. Called before each change.
 pub(super) fn settle_gauges<O: Observer>(id: InstanceId, instance: &mut Instance, observer: &mut O, now: SimTime) {
     if now <= instance.gauges_since && instance.traffic.unreported.is_empty() {
         return;
@@ -48,7 +48,7 @@ pub(super) fn settle_gauges<O: Observer>(id: InstanceId, instance: &mut Instance
     }
 }
 
-/// Reports the blocks that were reserved by `at`, the end of a segment. Returns how many they are.
+/// Reports blocks reserved by `at`, the end of a segment. Returns their number.
 fn report_reserved<O: Observer>(instance: &mut Instance, observer: &mut O, at: SimTime) -> u64 {
     if instance.traffic.unreported.is_empty() {
         return 0;
@@ -64,7 +64,7 @@ fn report_reserved<O: Observer>(instance: &mut Instance, observer: &mut O, at: S
     reserved
 }
 
-/// Reports the time without work so far, and its energy.
+/// Reports idle time up to now, and its energy.
 pub(super) fn settle_idle<O: Observer>(instance: &mut Instance, pool: &PoolSpec, life: Life, observer: &mut O, now: SimTime) {
     if now > instance.idle_since {
         let from = std::mem::replace(&mut instance.idle_since, now);
@@ -79,7 +79,7 @@ pub(super) fn settle_idle<O: Observer>(instance: &mut Instance, pool: &PoolSpec,
     }
 }
 
-/// Sequences of each class in the batch, and those that the first iteration since the last booking gives a gap of its length.
+/// Counts the decode sequences of each class, and those whose gap is the first iteration since the last booking.
 fn count_members(batch: &mut Batch, requests: &Requests) {
     let Batch { decode, members, fresh, .. } = batch;
     members.clear();
@@ -93,7 +93,7 @@ fn count_members(batch: &mut Batch, requests: &Requests) {
     }
 }
 
-/// What an iteration by itself adds up to.
+/// Sums over a single iteration.
 fn single_sums(span: SimDuration, energy: Energy, compute_ns: f64, memory_ns: f64) -> Sums {
     let squared_gaps = u128::from(span.ns()) * u128::from(span.ns());
     let (compute_ns, memory_ns) = (nearest_wide(compute_ns), nearest_wide(memory_ns));
@@ -101,7 +101,7 @@ fn single_sums(span: SimDuration, energy: Energy, compute_ns: f64, memory_ns: f6
 }
 
 impl<O: Observer> Ledger<'_, O> {
-    /// Books an iteration by itself: time, energy, tokens of the decode batch.
+    /// Books a single iteration: time, energy, tokens of the decode batch.
     pub(super) fn book_single(&mut self, instance: &mut Instance, current: InFlight, cost: &IterationCost) {
         let InFlight { start, end, .. } = current;
         let span = end.since(start);
@@ -154,7 +154,7 @@ impl<O: Observer> Ledger<'_, O> {
         instance.batch.ahead = false;
     }
 
-    /// Books the prefill part of an iteration to the chunks, by tokens, and to the place: what a decode instance computes again is its own.
+    /// Charges the prefill part of an iteration to its chunks by tokens. Recomputation on a decode instance counts as decode.
     fn book_prefill(&mut self, instance: &Instance, cost: &IterationCost, energy: Energy, tokens: u64, span: SimDuration) {
         for chunk in &instance.batch.chunks {
             let share = f64::from(chunk.tokens) / tokens as f64;
@@ -170,7 +170,7 @@ impl<O: Observer> Ledger<'_, O> {
         }
     }
 
-    /// Books the next `n` iterations of a run, all of them as one.
+    /// Books the next `n` iterations of a run at once.
     pub(super) fn book_run(&mut self, instance: &mut Instance, n: u64) {
         count_members(&mut instance.batch, self.requests);
         let Some(run) = &instance.flight.run else { return };
@@ -179,7 +179,7 @@ impl<O: Observer> Ledger<'_, O> {
         let (sequences, sums, taken) = (kv.sequences, run.sums(end, &kv), [first, end - 1].map(|n| kv.taken(n)));
         let (start, at) = (run.start + SimDuration::from_ns(run.booked.span_ns), run.start + SimDuration::from_ns(sums.span_ns));
         let next = if n == 1 { at } else { run.boundary(first + 1) };
-        // Up to where the gauges are observations of their own.
+        // End of the part whose gauges are reported on their own.
         let settled = instance.gauges_since > start;
         let (gauged_at, taken_ns) =
             if settled { (next, kv.taken_ns(&run.cost.durations, first + 1)) } else { (start, run.booked.taken_ns) };
@@ -216,7 +216,7 @@ impl<O: Observer> Ledger<'_, O> {
         instance.totals = run.totals(sequences);
         let second = (n > 1 && !instance.batch.fresh.is_empty()).then(|| run.boundary(first + 2));
         let first_gaps = if instance.batch.fresh.is_empty() { (0, 0) } else { run.gaps(first + 1) };
-        // Between two iterations the same batch is formed, which takes the blocks of the next.
+        // The batch of each further iteration takes its blocks at the boundary before it.
         let grown = instance.kv.grow_pooled(taken[1] - taken[0]);
         debug_assert!(grown, "a run ends before its blocks run out");
         self.advance_decode(instance, n);
@@ -224,18 +224,17 @@ impl<O: Observer> Ledger<'_, O> {
         instance.batch.ahead = false;
     }
 
-    /// Every member of the decode batch has `n` tokens more.
+    /// Adds `n` tokens to every member of the decode batch.
     fn advance_decode(&mut self, instance: &mut Instance, n: u64) {
         let requests = &*self.requests;
         if instance.batch.decode.advance(n, |slot, epoch| requests.is_current(slot, epoch)) {
-            // The line that the run follows has a new slope from here on.
+            // A full window changes the slope of the line that the run follows.
             instance.flight.run = None;
         }
     }
 
-    /// The gap of a member that has just joined began when its last token left, not when its first iteration started. `gaps`: sum and sum of
-    /// squares of the gaps of the instance up to the end of that iteration.
-    /// `second`: end of the iteration after it, if that is booked too.
+    /// Books the first iteration of members that have just joined: their gap began with their last token, not with this iteration. `gaps`:
+    /// sum and sum of squares of the instance's gaps up to the end of this iteration. `second`: end of the next iteration, if also booked.
     fn book_first_iterations(&mut self, instance: &mut Instance, [start, end]: [SimTime; 2], second: Option<SimTime>, gaps: (u64, u128)) {
         if instance.batch.second.is_empty() && instance.batch.fresh.is_empty() {
             return;
@@ -262,7 +261,7 @@ impl<O: Observer> Ledger<'_, O> {
         }
     }
 
-    /// Reports the part of an iteration that had been run when it was cut off. None of its tokens has left.
+    /// Reports the completed part of an iteration that is cut off. None of its tokens leaves.
     pub(super) fn book_cut_off(&mut self, instance: &Instance, now: SimTime) {
         let Some(current) = instance.flight.current.filter(|current| current.start < now) else { return };
         let Some(cost) = instance.flight.cost() else { return };
@@ -282,7 +281,7 @@ impl<O: Observer> Ledger<'_, O> {
             first: 0,
             end: 1,
             span: [current.start, now],
-            // Its gauges have been settled.
+            // Its gauges have been reported.
             gauged_from: 1,
             gauged_ns: 0,
             work: Work::Single,

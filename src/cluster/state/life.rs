@@ -1,4 +1,4 @@
-//! The life of an instance: it fails, drains, goes down, starts and serves.
+//! The lifecycle of an instance: failure, drain, shutdown, start, service.
 
 use super::failure;
 use super::world::World;
@@ -8,7 +8,7 @@ use crate::cluster::observe::{Observation, Observer};
 use crate::policy::{Life, Role};
 use crate::sim::{SimDuration, SimTime};
 
-/// An instance fails, whatever it does.
+/// An instance fails, whatever its state.
 pub(crate) fn fail<O: Observer>(world: &mut World<O>, id: InstanceId) {
     if world.fleet.members[id].life == Life::Down {
         return;
@@ -21,7 +21,7 @@ pub(crate) fn fail<O: Observer>(world: &mut World<O>, id: InstanceId) {
     }
 }
 
-/// An active instance takes no new requests. When it has finished those it has, it goes down, or takes another role.
+/// Drains an active instance: it accepts no new requests and, once the present ones are finished, goes down or changes its role.
 pub(crate) fn drain<O: Observer>(world: &mut World<O>, id: InstanceId, next_role: Option<Role>) {
     let member = &mut world.fleet.members[id];
     if member.life != Life::Active {
@@ -32,19 +32,19 @@ pub(crate) fn drain<O: Observer>(world: &mut World<O>, id: InstanceId, next_role
     if world.fleet.members[id].role == Role::Decode {
         failure::lose_those_without_receiver(world, world.fleet.pool_of(id).spec.model);
     }
-    // It may have nothing to finish.
+    // The instance may have nothing to finish.
     world.agenda.post(Wake::Instance(id));
 }
 
-/// True if a draining instance has finished all it had.
+/// True if a draining instance has finished all its requests.
 pub(crate) fn has_drained<O: Observer>(world: &World<O>, id: InstanceId) -> bool {
     let instance = &world.fleet.instances[id];
-    // What a client left behind on the wire is nobody's load.
+    // The transfer of a request that timed out is not part of the load, so transfers and blocks are checked too.
     let quiet = instance.is_idle() && instance.traffic.transfers == 0 && instance.kv.used() == 0;
     world.fleet.members[id].life == Life::Draining && world.fleet.loads[id].in_flight() == 0 && quiet
 }
 
-/// A draining instance has finished all it had.
+/// Ends a drain: the instance goes down or changes its role.
 pub(crate) fn end_drain<O: Observer>(world: &mut World<O>, id: InstanceId) {
     if let Some(role) = world.fleet.members[id].next_role.take() {
         world.fleet.members[id].role = role;
@@ -55,7 +55,7 @@ pub(crate) fn end_drain<O: Observer>(world: &mut World<O>, id: InstanceId) {
     world.fleet.instances[id].kv.clear();
 }
 
-/// An instance that is down is powered on, and takes requests after `takes`.
+/// Powers on an instance that is down; it accepts requests after `takes`.
 pub(crate) fn start<O: Observer>(world: &mut World<O>, id: InstanceId, takes: SimDuration) {
     if world.fleet.members[id].life != Life::Down {
         return;
@@ -68,7 +68,7 @@ pub(crate) fn start<O: Observer>(world: &mut World<O>, id: InstanceId, takes: Si
     world.calendar.schedule(takes, Event::Started { instance: id, generation });
 }
 
-/// An instance takes requests from now on.
+/// An instance accepts requests from now on.
 pub(crate) fn activate<O: Observer>(world: &mut World<O>, id: InstanceId) {
     change_life(world, id, Life::Active);
     world.memory_freed(id);
@@ -99,7 +99,7 @@ fn next_multiple(now: SimTime, period: SimDuration) -> SimTime {
     SimTime::from_ns((now.ns() / period.ns() + 1).saturating_mul(period.ns()))
 }
 
-/// The routers see which instances serve.
+/// Updates the routers' list of active instances.
 pub(crate) fn check_health<O: Observer>(world: &mut World<O>) {
     world.health_check.scheduled = false;
     for member in world.fleet.members.values_mut() {

@@ -1,11 +1,11 @@
-//! Requests in a row, linked through the requests themselves: one can leave from the middle at once, however long the row is.
+//! Linked lists of requests, with the links stored in the requests: removal from the middle takes constant time.
 //!
-//! A request is in at most one row at a time: it waits, has arrived, runs, or waits to be handed on.
+//! A request is in at most one list: waiting, delivered, running, or waiting for a handoff.
 
 use super::requests::Requests;
 use crate::cluster::ids::Slot;
 
-/// A row of requests, first to last.
+/// A list of requests, first to last.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct List {
     first: Option<Slot>,
@@ -52,7 +52,7 @@ impl List {
         self.len += 1;
     }
 
-    /// Takes out a request that is in this row.
+    /// Removes a request that is in this list.
     pub(crate) fn remove(&mut self, requests: &mut Requests, slot: Slot) {
         let (before, after) = (requests[slot].links.before.take(), requests[slot].links.after.take());
         match before {

@@ -1,4 +1,4 @@
-//! What routers ask of an instance. Kept apart from the rest, side by side: some look at those of all instances.
+//! Load signals of an instance, as routers read them. Stored side by side, apart from the instances, because some routers scan all of them.
 
 use super::request::Request;
 
@@ -15,12 +15,12 @@ impl Load {
         self.in_flight
     }
 
-    /// What these add up to in tokens to go.
+    /// Their tokens still to be computed.
     pub(crate) const fn pending_tokens(&self) -> u64 {
         self.pending_tokens
     }
 
-    /// Takes on a request with its whole prompt to go, and one token.
+    /// Assigns a request: its whole prompt and one more token are pending.
     pub(super) fn assign(&mut self, request: &mut Request) {
         let pending = to_go(request);
         self.in_flight += 1;
@@ -28,37 +28,37 @@ impl Load {
         request.progress.pending = pending;
     }
 
-    /// Takes on a request that will come by handoff; it still counts where its prompt is computed.
+    /// Expects a request by handoff; it still counts on its prefill instance too.
     pub(super) fn expect(&mut self, request: &Request) {
         self.in_flight += 1;
         self.pending_tokens += to_go(request);
     }
 
-    /// A request that was expected does not come.
+    /// Cancels an expected request.
     pub(super) fn expect_no_more(&mut self, request: &Request) {
         self.in_flight -= 1;
         self.pending_tokens -= to_go(request);
     }
 
-    /// An expected request has come: what was expected of it is its own from now on.
+    /// Delivers an expected request: its pending tokens are now its own.
     pub(super) fn arrive(request: &mut Request) {
         request.progress.pending = to_go(request);
     }
 
-    /// Notes prompt tokens of a request as computed or found in the cache; the one token that every request counts for stays.
+    /// Subtracts prompt tokens that were computed or found in the cache; one token stays pending per request.
     pub(super) fn computed(&mut self, request: &mut Request, tokens: u32) {
         let done = u64::from(tokens).min(request.progress.pending.saturating_sub(1));
         request.progress.pending -= done;
         self.pending_tokens -= done;
     }
 
-    /// A request that lost its KV has `tokens` more to go.
+    /// Adds `tokens` of a request that lost its KV.
     pub(super) fn add_pending(&mut self, request: &mut Request, tokens: u32) {
         request.progress.pending += u64::from(tokens);
         self.pending_tokens += u64::from(tokens);
     }
 
-    /// A request has left.
+    /// Removes a request that has left.
     pub(super) fn unassign(&mut self, request: &mut Request) {
         self.in_flight -= 1;
         self.pending_tokens -= request.progress.pending;
@@ -66,7 +66,7 @@ impl Load {
     }
 }
 
-/// Tokens of a request of which nothing is computed: those before its next token, and that one.
+/// Pending tokens of a request before anything is computed: those up to its next token, and that token.
 fn to_go(request: &Request) -> u64 {
     u64::from(request.progress.target) + 1
 }

@@ -1,7 +1,7 @@
-//! The loads of all instances, and the order among those of one list of a route.
+//! Load signals of all instances, and the order of the instances in one list of a route.
 //!
-//! An order is kept from the first time that a router asks for it. A change of a load is noted once, and looked at when the router asks again:
-//! what changes often between two requests, or is never asked for, costs next to nothing.
+//! An order is kept from the first query of a router. A change of load only marks the instance as stale; its place is updated at the next
+//! query. Frequent changes between two queries, and lists that are never queried, therefore cost next to nothing.
 
 use std::ops::Index;
 
@@ -13,47 +13,47 @@ use crate::sim::{Arena, Tournament};
 /// A list of instances of one model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
-    /// Those where requests can begin.
+    /// Instances that accept arriving requests.
     Entry,
-    /// Those that decode what is handed on.
+    /// Instances that receive handoffs.
     Decode,
 }
 
-/// The instances of a list in the order of a signal.
+/// The instances of a list, ordered by a signal.
 #[derive(Debug)]
 struct Order {
     signal: Signal,
     tournament: Tournament,
-    /// Instances whose place in the order is no longer theirs.
+    /// Instances whose load has changed since the last query.
     stale: Vec<InstanceId>,
 }
 
-/// Where an instance stands.
+/// Place of an instance in an order.
 #[derive(Debug, Clone, Copy, Default)]
 struct Place {
-    /// The number of the order that it is in.
+    /// Number of the order.
     order: Option<u32>,
     position: u32,
     stale: bool,
 }
 
-/// What routers ask of the instances.
+/// Load signals of the instances.
 #[derive(Debug)]
 pub(crate) struct Loads {
     of: Arena<InstanceId, Load>,
-    /// Empty before the first order.
+    /// Empty until the first order is built.
     places: Arena<InstanceId, Place>,
-    /// Two for each model, those that nobody has asked for left out.
+    /// Two for each model; `None` if never queried.
     orders: Vec<Option<Order>>,
 }
 
 impl Loads {
-    /// Nothing to do for any of so many instances.
+    /// No load on any instance.
     pub(super) fn new<T>(instances: &Arena<InstanceId, T>) -> Self {
         Self { of: Arena::mirror(instances, |_, _| Load::default()), places: Arena::default(), orders: Vec::new() }
     }
 
-    /// The load of an instance, to be changed.
+    /// The load of an instance, for a change.
     #[inline]
     pub(super) fn change(&mut self, id: InstanceId) -> &mut Load {
         if !self.places.is_empty() {
@@ -72,7 +72,7 @@ impl Loads {
         }
     }
 
-    /// The position of the least loaded of a list, the first of equals.
+    /// Position of the least loaded instance of a list; ties go to the first.
     pub(super) fn least(
         &mut self,
         model: ModelId,
@@ -97,7 +97,7 @@ impl Loads {
         least
     }
 
-    /// The position of the least loaded of a list without one that has been named since the last look at all, and those before it.
+    /// Position of the least loaded instance of a list, except `refused` and those refused since the last call of `least`.
     pub(super) fn least_without(&mut self, model: ModelId, side: Side, refused: InstanceId) -> Option<usize> {
         self.note(refused);
         let order = self.orders.get_mut(number(model, side) as usize)?.as_mut()?;
@@ -105,7 +105,7 @@ impl Loads {
         order.tournament.smallest()
     }
 
-    /// A list is to have other members: its order is void.
+    /// Drops the order of a list whose members change.
     pub(super) fn forget(&mut self, model: ModelId, side: Side) {
         let number = number(model, side);
         if self.order(number).is_some() {
@@ -142,7 +142,7 @@ impl Index<InstanceId> for Loads {
     }
 }
 
-/// Of the order of a list.
+/// Number of the order of a list.
 fn number(model: ModelId, side: Side) -> u32 {
     2 * u32::from(model.0) + u32::from(side == Side::Decode)
 }
@@ -168,11 +168,11 @@ mod tests {
 
     #[derive(Debug, Clone)]
     enum Step {
-        /// A request of so many tokens is expected at an instance, or the last one there is expected no more.
+        /// A request of so many tokens is expected at an instance, or the last expected one is cancelled.
         Change(u32, Option<u32>),
-        /// An instance changes to the other side.
+        /// An instance moves to the other side.
         Move(u32),
-        /// So many of the least loaded are refused.
+        /// So many of the least loaded instances are refused.
         Ask(bool, bool, usize),
     }
 
@@ -191,7 +191,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_order_is_that_of_the_loads(entry in prop::collection::vec(any::<bool>(), INSTANCES as usize), steps in prop::collection::vec(step(), 1..80)) {
+        fn the_least_loaded_agrees_with_a_sort(entry in prop::collection::vec(any::<bool>(), INSTANCES as usize), steps in prop::collection::vec(step(), 1..80)) {
             let mut is_entry = Arena::<InstanceId, bool>::from_items("instances", entry).unwrap();
             let mut here = Arena::mirror(&is_entry, |_, _| Vec::new());
             let mut loads = Loads::new(&is_entry);

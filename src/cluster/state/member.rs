@@ -1,14 +1,14 @@
-//! An instance as a member of the fleet: its role, its life, and what the routers know of that.
+//! An instance as a member of the fleet: its role, its lifecycle state, and whether routers list it.
 
 use crate::policy::{Life, Role};
 use crate::sim::{Generation, SimDuration};
 
-/// When the routers look which instances serve.
+/// Schedule of the health checks.
 #[derive(Debug)]
 pub(super) struct HealthCheck {
-    /// Time between two looks; `None`: they know at once.
+    /// Interval; `None`: routers see every change at once.
     pub(super) period: Option<SimDuration>,
-    /// The next look is an event: there is something to see.
+    /// True if the next check is scheduled, because a change is still to be seen.
     pub(super) scheduled: bool,
 }
 
@@ -18,16 +18,16 @@ impl HealthCheck {
     }
 }
 
-/// Role and life of an instance.
+/// Role and lifecycle state of an instance.
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(super) role: Role,
     pub(super) life: Life,
-    /// The routers take it for one that serves.
+    /// True if the routers list the instance as active.
     pub(super) listed: bool,
-    /// The role it takes when it has drained; `None`: it goes down.
+    /// Role after a drain; `None`: the instance goes down.
     pub(super) next_role: Option<Role>,
-    /// Of the event that ends its start.
+    /// Generation of the event that ends its start.
     pub(super) generation: Generation,
 }
 
@@ -42,15 +42,15 @@ impl Member {
     pub(crate) const fn life(&self) -> Life {
         self.life
     }
-    /// True if it takes requests.
+    /// True if it accepts requests.
     pub(crate) fn serves(&self) -> bool {
         self.life == Life::Active
     }
-    /// True if the routers take it for one that serves.
+    /// True if the routers list it as active.
     pub(crate) const fn is_listed(&self) -> bool {
         self.listed
     }
-    /// True of the event that ends the present start.
+    /// True if `generation` is that of the event that ends the present start.
     pub(crate) fn is_starting(&self, generation: Generation) -> bool {
         self.life == Life::Starting && self.generation == generation
     }

@@ -1,6 +1,6 @@
-//! The stores of a cluster: what is true now, and the moves that keep it consistent.
+//! The stores of a cluster: its present state, and the moves that keep it consistent.
 //!
-//! Owns: requests, queues, batches, leases, the clock, the agenda, the books. Must not know: why anything moves. Policies, engines and
+//! Owns: requests, queues, batches, leases, the clock, the agenda, the ledger. Must not know: the reasons for moves. Policies, engines and
 //! handoffs are processes; a store names none of them, and only stores write the fields of stores.
 
 mod agenda;

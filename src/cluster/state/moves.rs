@@ -1,4 +1,4 @@
-//! The moves of a request on one instance, each of which leaves all books right: queue, batch, decode batch.
+//! The moves of a request on one instance: queue, batch, decode batch. Each leaves all counts consistent.
 //!
 //! ```text
 //! arrive ─► enqueue ─► start ─► (chunk by chunk) ─► decode here        (by handoff) ─► join
@@ -16,9 +16,9 @@ use crate::cluster::observe::{Observation, Observer};
 use crate::sim::TooMany;
 use crate::workload::RequestSpec;
 
-/// A request that is in no place goes to the queue of an instance. What is longer than `context` is cut.
+/// Queues a request at an instance. Output beyond `context` is cut.
 pub(crate) fn enqueue<O: Observer>(world: &mut World<O>, slot: Slot, id: InstanceId, context: u32) {
-    // Behind others in the queue it changes nothing before they have moved.
+    // Behind other requests it changes nothing until they have moved.
     if world.fleet.instances[id].queue.waiting.is_empty() {
         world.touch(id);
     }
@@ -40,8 +40,8 @@ pub(crate) fn enqueue<O: Observer>(world: &mut World<O>, slot: Slot, id: Instanc
     world.agenda.post(Wake::Instance(id));
 }
 
-/// The first request in the queue starts to be computed, with its first chunk in the coming iteration. False, and nothing changed, if
-/// there is too little memory.
+/// Starts the first queued request, with its first chunk in the coming iteration. False, and nothing changed, if there is too little
+/// memory.
 pub(crate) fn start<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot, first: FirstChunk) -> bool {
     let now = world.now();
     let World { fleet, requests, observer, .. } = world;
@@ -75,7 +75,7 @@ pub(crate) fn start<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slo
     true
 }
 
-/// The first request that arrived by handoff joins the decode batch; the block of its next token was reserved with the rest.
+/// The first delivered request joins the decode batch; the block of its next token is part of its reservation.
 pub(crate) fn join<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) {
     let World { fleet, requests, .. } = world;
     let instance = &mut fleet.instances[id];
@@ -87,7 +87,7 @@ pub(crate) fn join<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot
     world.change_queue(world.fleet.instances[id].pool, -1);
 }
 
-/// Takes a running sequence's KV away and sends it to the front of the queue, to be computed again but for what it finds there then.
+/// Preempts a running sequence: it returns to the front of the queue and recomputes whatever it does not find cached then.
 pub(crate) fn preempt<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) {
     let now = world.now();
     let World { fleet, requests, observer, .. } = world;
@@ -101,7 +101,7 @@ pub(crate) fn preempt<O: Observer>(world: &mut World<O>, id: InstanceId, slot: S
     progress.lost = progress.lost.max(progress.computed);
     progress.preemptions += 1;
     progress.returning = true;
-    // Until it finds some of it again, all that it had is to be computed, besides what was still to come.
+    // Until cached blocks are found again, all lost tokens are pending, in addition to those not yet computed.
     let to_come = if progress.stage == Stage::Prefilling { progress.target - progress.computed } else { 0 };
     progress.stage = Stage::Waiting;
     progress.target = request.ask.prompt + progress.generated;
@@ -114,8 +114,8 @@ pub(crate) fn preempt<O: Observer>(world: &mut World<O>, id: InstanceId, slot: S
     world.change_queue(world.fleet.instances[id].pool, 1);
 }
 
-/// A chunk has been computed. True if that was the last of a prompt whose client is still there: its token leaves now, unless it leaves
-/// from the decode side.
+/// Books a computed chunk. True if it completes the prompt of a request that has not timed out: its token leaves now, unless it leaves from
+/// the decode side.
 pub(crate) fn chunk_computed<O: Observer>(world: &mut World<O>, id: InstanceId, chunk: Chunk) -> bool {
     let now = world.now();
     let keeps_token = world.keeps_token(id);
@@ -135,20 +135,20 @@ pub(crate) fn chunk_computed<O: Observer>(world: &mut World<O>, id: InstanceId, 
         instance.batch.prefilling.retain(|&other| other != chunk.slot);
     }
     if shared {
-        // Others with the same beginning now need less.
+        // Requests with the same prefix need less memory now.
         world.memory_freed(id);
     }
     done
 }
 
-/// A prompt that is done goes on to the decode batch of the same instance.
+/// A finished prompt joins the decode batch of the same instance.
 pub(crate) fn decode_here<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) {
     let request = &mut world.requests[slot];
     request.progress.stage = Stage::Decoding;
     world.fleet.instances[id].join_decode(request, slot);
 }
 
-/// Gives back what a request holds where it is, and takes it off the books there.
+/// Releases the memory and the load of a request on its instance.
 pub(super) fn give_back<O: Observer>(world: &mut World<O>, slot: Slot) {
     let World { fleet, requests, .. } = world;
     let request = &mut requests[slot];
@@ -157,10 +157,10 @@ pub(super) fn give_back<O: Observer>(world: &mut World<O>, slot: Slot) {
     fleet.loads.change(id).unassign(request);
 }
 
-/// A request comes in.
+/// Adds an arriving request.
 ///
 /// # Errors
-/// [`TooMany`] requests inside to be numbered.
+/// [`TooMany`] requests in flight to number.
 pub(crate) fn arrive<O: Observer>(world: &mut World<O>, spec: RequestSpec) -> Result<Slot, TooMany> {
     let now = world.now();
     world.observer.on(now, &Observation::Arrived { class: spec.class });

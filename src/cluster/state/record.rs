@@ -1,11 +1,11 @@
-//! The record of a request as it leaves.
+//! The record of a request that leaves.
 
 use super::request::{Request, Timeline};
 use crate::cluster::observe::{Outcome, RequestRecord};
 use crate::sim::{SimDuration, SimTime};
 
 impl Request {
-    /// The record of it when it has ended at `ended`, as seen at `now`.
+    /// The record of a request that ended at `ended`, as seen at `now`.
     pub(super) fn record(&self, outcome: Outcome, ended: SimTime, now: SimTime) -> RequestRecord {
         let Self { ask, progress, timeline, usage, .. } = self;
         RequestRecord {
@@ -47,7 +47,7 @@ impl Request {
 }
 
 impl Timeline {
-    /// Time that failures have cost by now, before and after the first token.
+    /// Time lost to failures so far, before and after the first token.
     fn recovered(&self, now: SimTime) -> [SimDuration; 2] {
         let mut recovery = self.recovery;
         if let Some(since) = self.failed_at {

@@ -1,4 +1,4 @@
-//! A request on its way through the cluster: what it asks for, how far it has come, when what happened, and what it used.
+//! A request: its specification, progress, timeline and usage.
 
 use super::snapshot::Snapshot;
 use crate::cluster::ids::{InstanceId, Slot, StationId};
@@ -8,7 +8,8 @@ use crate::network::{RouteId, TransferId};
 use crate::sim::{SimDuration, SimTime};
 use crate::workload::{ClassId, RequestSpec};
 
-/// Where a request is. A failure leads from everywhere back to `Arrived`. `Done` only while its resources wait for an iteration or a transfer to end.
+/// Stage of a request. From every stage a failure leads back to `Arrived`. `Done` lasts only until the iteration, service or transfer
+/// that uses its resources ends.
 ///
 /// ```text
 /// Arrived → [AtFrontend → InFrontend → Arrived →] Waiting → Prefilling → [Reserving → Transferring → Resident →] Decoding → Done
@@ -17,11 +18,11 @@ use crate::workload::{ClassId, RequestSpec};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// In no place: it has just come, or waits to be sent again after a failure.
+    /// On no instance: it has just arrived, or waits for a retry.
     Arrived,
     /// In the queue of a frontend.
     AtFrontend,
-    /// A worker of a frontend serves it.
+    /// In service at a frontend.
     InFrontend,
     /// In the queue of an instance.
     Waiting,
@@ -31,99 +32,99 @@ pub(crate) enum Stage {
     Reserving,
     /// Its KV is on the wire.
     Transferring,
-    /// The receiver of its KV has failed; it waits for the timeout of the sender.
+    /// The receiver of its KV has failed; it waits for the sender timeout.
     Stalled,
     /// Its KV is on the decode side; it waits to join the batch.
     Resident,
     /// Generating.
     Decoding,
-    /// Its client has left; what it holds is freed at the next boundary.
+    /// Timed out; its resources are released when its iteration, service or transfer ends.
     Done,
 }
 
-/// What was asked for.
+/// The specification of a request.
 #[derive(Debug)]
 pub(crate) struct Ask {
-    /// Number by arrival, from 0.
+    /// Number in order of arrival, from 0.
     pub(super) id: u64,
     pub(super) class: ClassId,
     pub(super) prompt: u32,
-    /// Tokens it will generate, cut at the context limit. Engine-side only: no policy reads it.
+    /// Output tokens, cut at the context limit. Engine-side only: no policy reads it.
     pub(super) output: u32,
     pub(super) truncated: bool,
     pub(super) prefix: Box<[u64]>,
 }
 
-/// Where a request is, how far it has come, and what it holds there.
+/// Stage of a request, its progress, and its resources there.
 #[derive(Debug)]
 pub(crate) struct Progress {
     pub(super) stage: Stage,
-    /// Its end has been reported, while it still holds memory.
+    /// True once its end has been reported; it may still hold memory.
     pub(super) reported: bool,
-    /// Changes whenever scheduled events and heap entries about this request become void.
+    /// Changes whenever scheduled events and heap entries for this request become void.
     pub(super) epoch: u32,
-    /// The frontend that it waits or is served at.
+    /// Station where it waits or is served.
     pub(super) station: Option<StationId>,
     pub(super) instance: InstanceId,
     pub(super) prefill_instance: InstanceId,
     pub(super) decode_instance: Option<InstanceId>,
-    /// Tokens whose KV is to be computed before the next token leaves, and how many are.
+    /// Tokens whose KV must be computed before the next token leaves, and those computed so far.
     pub(super) target: u32,
     pub(super) computed: u32,
     pub(super) cached: u32,
-    /// What it adds to the pending tokens of its instance.
+    /// Its share of the pending tokens of its instance.
     pub(super) pending: u64,
-    /// KV memory where it is.
+    /// KV memory on its instance.
     pub(super) held: Lease,
-    /// What it can find again there while it waits after a preemption.
+    /// Blocks it may find again on its instance, while it waits after a preemption.
     pub(super) residue: Option<Residue>,
     pub(super) generated: u32,
     /// Stored KV tokens when it joined the decode batch.
     pub(super) joined_context: u32,
     pub(super) joined: Snapshot,
     pub(super) preemptions: u32,
-    /// It lost its KV here and waits in the queue to be computed again.
+    /// True while it waits in the queue after a preemption.
     pub(super) returning: bool,
-    /// Tokens whose KV it has had and lost.
+    /// Peak of the tokens whose KV was computed and lost.
     pub(super) lost: u32,
-    /// Times an instance failed under it, or none took it.
+    /// Failed attempts: an instance failed, or none accepted it.
     pub(super) failures: u32,
 }
 
-/// The way of its KV to the decode side.
+/// Handoff of its KV to the decode side.
 #[derive(Debug, Default)]
 pub(crate) struct Handoff {
-    /// Memory on the decode side before the KV is there.
+    /// Memory reserved on the decode side, until the KV has arrived.
     pub(super) reserved: Lease,
-    /// Leading prompt tokens that the decode side already had when it was reserved.
+    /// Leading prompt tokens cached on the decode side at the time of the reservation.
     pub(super) decode_hit: u32,
     pub(super) transfer: Option<TransferId>,
-    /// The route to the receiver, once something has been sent there, and the most bytes per second that its ends take.
+    /// Route to the receiver and bandwidth limit of both ends, bytes per second. Known once something has been sent.
     pub(super) way: Option<(RouteId, f64)>,
-    /// Bytes of the running chunk that the layers still to come will add.
+    /// Bytes of the current chunk whose layers are not yet computed.
     pub(super) layer_bytes: f64,
     /// Leading prompt tokens whose KV has been offered to the network.
     pub(super) offered: u32,
     /// Bytes offered to the network so far.
     pub(super) bytes: f64,
-    /// Its prompt is done and has left the batch; its blocks wait to be read.
+    /// True once the finished prompt has left the batch; its blocks wait to be read.
     pub(super) held_back: bool,
-    /// The receiver has failed while it received: the KV is not offered again before this.
+    /// After a receiver failure: earliest time to offer the KV again.
     pub(super) not_before: SimTime,
 }
 
-/// When what happened.
+/// Timestamps of a request.
 #[derive(Debug)]
 pub(crate) struct Timeline {
     pub(super) arrived: SimTime,
     /// When it left the frontend.
     pub(super) admitted: SimTime,
     pub(super) prefill_start: Option<SimTime>,
-    /// Its prompt was computed for the first time, and not lost before its first token left.
+    /// When its prompt was first computed, unless lost before its first token left.
     pub(super) prefill_end: Option<SimTime>,
     pub(super) first_token: Option<SimTime>,
     pub(super) second_token: Option<SimTime>,
-    /// When it was first refused for lack of decode memory before its prefill, and how long that lasted.
+    /// Since when it has been refused decode memory before its prefill, and how long the last refusal lasted.
     pub(super) refused_at: Option<SimTime>,
     pub(super) memory_wait: SimDuration,
     pub(super) reserved_at: Option<SimTime>,
@@ -131,24 +132,24 @@ pub(crate) struct Timeline {
     pub(super) delivered: Option<SimTime>,
     pub(super) decode_start: Option<SimTime>,
     pub(super) last_token: SimTime,
-    /// Since when a failure has cost time, and how much earlier ones have cost before and after its first token.
+    /// Start of the present failure, and the time lost to earlier ones, before and after its first token.
     pub(super) failed_at: Option<SimTime>,
     pub(super) recovery: [SimDuration; 2],
     pub(super) resumed: Option<SimTime>,
 }
 
-/// What it cost and what its client saw of it.
+/// Resource usage of a request, and the gaps between its tokens.
 #[derive(Debug, Default)]
 pub(crate) struct Usage {
     pub(super) gap_count: u64,
     pub(super) gap_sum: u64,
     pub(super) gap_squares: u128,
-    /// Of what its prefill instance computes of its prompt, and of everything else, J.
+    /// Energy of computing its prompt on its prefill instance, and of everything else, J.
     pub(super) prefill_energy_j: f64,
     pub(super) decode_energy_j: f64,
     pub(super) prefill_s: f64,
     pub(super) decode_s: f64,
-    /// Tokens computed again after their KV was lost: what comes back from a cache is not computed.
+    /// Tokens recomputed after their KV was lost; tokens found in a cache are not among them.
     pub(super) recomputed: u64,
 }
 
@@ -163,7 +164,7 @@ pub(crate) struct Request {
     pub(super) links: Links,
 }
 
-/// Neighbours in the row that a request stands in.
+/// Neighbours in the list that contains the request.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Links {
     pub(super) before: Option<Slot>,
@@ -221,14 +222,14 @@ impl Request {
         }
     }
 
-    /// Cuts its output where `context` tokens, more than its prompt has, hold no more.
+    /// Cuts its output to a context of `context` tokens, which is longer than its prompt.
     pub(crate) fn cut(&mut self, context: u32) {
         let room = context.saturating_sub(self.ask.prompt);
         self.ask.truncated |= self.ask.output > room;
         self.ask.output = self.ask.output.min(room);
     }
 
-    /// Notes a token that leaves at `now`; returns the gap since the one before, if there was one.
+    /// Records a token that leaves at `now`; returns the gap since the previous token, if any.
     pub(crate) fn emit(&mut self, now: SimTime) -> Option<SimDuration> {
         let timeline = &mut self.timeline;
         let gap = timeline.first_token.map(|_| now.since(timeline.last_token));
@@ -249,13 +250,13 @@ impl Request {
         gap
     }
 
-    /// Its second token leaves at `at`, with those of the whole batch.
+    /// The second token leaves at `at`, with those of the whole batch.
     pub(super) fn second_token_leaves(&mut self, at: SimTime) {
         self.timeline.second_token.get_or_insert(at);
         self.timeline.last_token = at;
     }
 
-    /// A token leaves at `now`: its first, or one whose gap is an observation of its own.
+    /// A token leaves at `now`: the first one, or one whose gap is reported on its own.
     pub(super) fn send_token<O: Observer>(&mut self, observer: &mut O, now: SimTime) {
         let (class, prompt, cached) = (self.ask.class, self.ask.prompt, self.progress.cached);
         let gap = self.emit(now);
@@ -268,17 +269,17 @@ impl Request {
         );
     }
 
-    /// Iterations of the decode batch that it has taken part in, given those of the instance so far. It ends before its output does, so
-    /// there are no more than tokens.
+    /// Iterations of the decode batch that it has taken part in; `step`: those of the instance so far. It leaves before its output is
+    /// exceeded, so there are no more iterations than tokens.
     #[expect(clippy::cast_possible_truncation, reason = "at most its output, which is 32 bits")]
     pub(super) const fn iterations(&self, step: u64) -> u32 {
         (step - self.progress.joined.step) as u32
     }
 
-    /// Books what it took part in as a member of a decode batch, up to the sums `totals` of the instance after `step` iterations.
+    /// Charges a member of a decode batch for its iterations, up to the instance's sums `totals` after `step` iterations.
     pub(super) fn book_decode(&mut self, step: u64, totals: &Snapshot) {
         let (iterations, joined) = (self.iterations(step), self.progress.joined);
-        // The first iteration was booked by itself, for its gap began before it.
+        // The first iteration was booked on its own, because its gap began earlier.
         if let Some(later) = iterations.checked_sub(1) {
             self.progress.generated += later;
             self.usage.add_gaps(u64::from(later), totals.gap_sum - joined.gap_sum, totals.gap_squares - joined.gap_squares);
@@ -287,28 +288,28 @@ impl Request {
         self.usage.decode_s += totals.time_s - joined.time_s;
     }
 
-    /// Gives back the KV memory that it holds, and what it has left, on the instance where it is.
+    /// Releases its KV memory and its residue on its instance.
     pub(super) fn give_back(&mut self, kv: &mut KvStore) {
         kv.release(&self.ask.prefix, std::mem::take(&mut self.progress.held));
         self.discard_residue(kv);
     }
 
-    /// Ends what it has left on the instance where it is: it takes that with the memory for its first chunk, or leaves.
+    /// Ends its residue: it takes the blocks over with the memory for its first chunk, or leaves.
     pub(super) fn discard_residue(&mut self, kv: &mut KvStore) {
         if let Some(residue) = self.progress.residue.take() {
             kv.discard(residue);
         }
     }
 
-    /// Loses the KV memory that it holds on the instance where it is.
+    /// Releases its KV memory on its instance; with a prefix cache, full blocks remain as a residue.
     pub(super) fn retire(&mut self, kv: &mut KvStore) {
-        debug_assert!(self.progress.residue.is_none(), "what runs has taken what it had left");
+        debug_assert!(self.progress.residue.is_none(), "a running sequence has no residue");
         let held = std::mem::take(&mut self.progress.held);
         self.progress.residue = kv.retire(&self.ask.prefix, held, self.progress.computed.into());
         self.progress.computed = 0;
     }
 
-    /// Its KV is lost: its prompt and the tokens that have left are to be computed again, somewhere.
+    /// Its KV is lost: its prompt and all tokens that have left must be recomputed, on some instance.
     pub(super) fn start_over(&mut self, now: SimTime) {
         self.void_handoff(SimTime::ZERO);
         self.handoff.held_back = false;
@@ -328,9 +329,9 @@ impl Request {
         timeline.decode_start = None;
     }
 
-    /// What was reserved for it on the decode side is no more. Its KV is not offered again before `not_before`.
+    /// Its reservation on the decode side is void. Its KV is not offered again before `not_before`.
     pub(super) fn void_handoff(&mut self, not_before: SimTime) {
-        debug_assert!(self.handoff.transfer.is_none() && self.handoff.reserved.is_empty(), "a handoff that is not wound up");
+        debug_assert!(self.handoff.transfer.is_none() && self.handoff.reserved.is_empty(), "a transfer or reservation is left");
         self.handoff = Handoff { held_back: self.handoff.held_back, not_before, ..Handoff::default() };
         self.progress.decode_instance = None;
         self.progress.epoch = self.progress.epoch.wrapping_add(1);
@@ -339,12 +340,12 @@ impl Request {
         self.timeline.delivered = None;
     }
 
-    /// True if an instance has memory reserved for it, and it is not there yet.
+    /// True if memory is reserved for it on an instance and its KV has not arrived.
     pub(super) fn is_expected_at(&self, id: InstanceId) -> bool {
         self.progress.decode_instance == Some(id) && !self.handoff.reserved.is_empty()
     }
 
-    /// True if its prompt is done and no instance has taken it.
+    /// True if its prompt is done and it has no receiver.
     pub(crate) const fn is_on_offer(&self) -> bool {
         matches!(self.progress.stage, Stage::Stalled | Stage::Reserving)
     }
@@ -370,12 +371,12 @@ impl Request {
         self.progress.generated >= self.ask.output
     }
 
-    /// True once its client has left or its last token has.
+    /// True once it has timed out or its last token has left.
     pub(crate) fn is_done(&self) -> bool {
         self.progress.stage == Stage::Done
     }
 
-    /// True if `tokens` more complete its prompt for a client that still waits.
+    /// True if `tokens` more complete its prompt and it has not timed out.
     pub(super) fn completes(&self, tokens: u32) -> bool {
         self.progress.computed + tokens >= self.progress.target && !self.is_done()
     }

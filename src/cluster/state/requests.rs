@@ -5,11 +5,11 @@ use crate::cluster::ids::Slot;
 use crate::cluster::observe::Outcome;
 use crate::sim::{Arena, TooMany};
 
-/// Room for a request.
+/// A place for one request.
 #[derive(Debug, Default)]
 struct Place {
     request: Option<Request>,
-    /// Survives the request, so that stale events of an earlier tenant are recognised.
+    /// Kept across requests, so that stale events of an earlier request are recognised.
     epoch: u32,
 }
 
@@ -18,28 +18,28 @@ struct Place {
 pub(crate) struct Requests {
     places: Arena<Slot, Place>,
     vacant: Vec<Slot>,
-    /// Requests by outcome, to check that none is lost.
+    /// Counts of arrivals and outcomes, to check that no request is lost.
     arrived: u64,
     outcomes: [u64; Outcome::COUNT],
 }
 
 impl Requests {
-    /// Requests that have ever come.
+    /// Requests that have arrived so far.
     pub(crate) const fn arrived(&self) -> u64 {
         self.arrived
     }
 
-    /// Requests inside whose end has not been reported.
+    /// Requests whose end has not been reported.
     pub(crate) fn in_flight(&self) -> u64 {
         self.arrived - self.outcomes.iter().sum::<u64>()
     }
 
-    /// True if there is no request, also none that still holds memory.
+    /// True if there is no request, not even one that only holds memory.
     pub(crate) fn is_empty(&self) -> bool {
         self.vacant.len() == self.places.len()
     }
 
-    /// Counts an end.
+    /// Counts an outcome.
     pub(super) fn count(&mut self, outcome: Outcome) {
         self.outcomes[outcome.index()] += 1;
     }
@@ -56,7 +56,7 @@ impl Requests {
     }
 
     pub(crate) fn remove(&mut self, slot: Slot) {
-        // Dropped in its place: a request is some hundred bytes to move.
+        // Dropped in place: moving a request means copying several hundred bytes.
         let Place { request, epoch } = &mut self.places[slot];
         if let Some(leaving) = request {
             *epoch = leaving.progress.epoch.wrapping_add(1);
@@ -65,12 +65,12 @@ impl Requests {
         }
     }
 
-    /// True if `epoch` is still the request's own.
+    /// True if `epoch` is the current epoch of the request in this slot.
     pub(crate) fn is_current(&self, slot: Slot, epoch: u32) -> bool {
         self.places[slot].request.as_ref().is_some_and(|request| request.progress.epoch == epoch)
     }
 
-    /// True if the client of the request with this number still waits for it in this slot.
+    /// True if the request with this number is in this slot and has not ended.
     pub(crate) fn is_waiting_for(&self, slot: Slot, id: u64) -> bool {
         self.places[slot].request.as_ref().is_some_and(|request| !request.progress.reported && request.ask.id == id)
     }

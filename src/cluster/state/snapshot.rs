@@ -1,6 +1,6 @@
-//! The sums that an instance keeps over its life, as they are at one moment.
+//! The cumulative sums of an instance at one moment.
 
-/// Cumulative sums of an instance; requests keep them as they were when they joined its decode batch.
+/// Cumulative sums of an instance; each request keeps those at the time it joined the decode batch.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Snapshot {
     pub(super) step: u64,

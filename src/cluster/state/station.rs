@@ -1,4 +1,4 @@
-//! Frontends: pools of equal stations, each of so many workers with one queue.
+//! Frontends: pools of equal stations, each with one queue and a fixed number of workers.
 
 use super::list::List;
 use crate::cluster::ids::{FrontendId, ModelId, StationId};
@@ -18,9 +18,9 @@ pub(crate) struct Frontend {
 #[derive(Debug)]
 pub(crate) struct Station {
     pub(super) frontend: FrontendId,
-    /// Requests that wait for a worker, first come first served.
+    /// Requests waiting for a worker, first come, first served.
     pub(super) queue: List,
-    /// Workers that serve one.
+    /// Busy workers.
     pub(super) busy: u32,
 }
 
@@ -37,7 +37,7 @@ impl Frontends {
     /// The stations of a specification, empty.
     ///
     /// # Errors
-    /// [`SpecError`] for a station without workers, or more than can be numbered.
+    /// [`SpecError`] for a station without workers, or too many stations to number.
     pub(super) fn new(specs: &[FrontendSpec]) -> Result<Self, SpecError> {
         let mut frontends = Self::default();
         for spec in specs {
@@ -57,7 +57,7 @@ impl Frontends {
         Ok(frontends)
     }
 
-    /// The stations that requests of a model pass one of.
+    /// The stations that serve requests of a model.
     pub(crate) fn of(&self, model: ModelId) -> &[StationId] {
         self.by_model.get(usize::from(model.0)).map_or(&[], Vec::as_slice)
     }

@@ -1,4 +1,4 @@
-//! The way of a request from a prefill to a decode instance, and of its KV over the network.
+//! The handoff of a request from a prefill to a decode instance, and the transfer of its KV.
 //!
 //! ```text
 //! hold ─► reserve ─► send ─► deliver ─► activate         reserve ─► (prefill; send layer by layer) ─► hold ─► deliver ─► activate
@@ -16,7 +16,7 @@ use crate::kv::Lease;
 use crate::policy::Life;
 use crate::sim::SimDuration;
 
-/// A prompt that is done leaves the batch for the handoff: it waits for memory on the decode side, unless it has that already.
+/// A finished prompt leaves the batch. It waits for memory on the decode side, unless that is already reserved.
 pub(crate) fn hold<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) {
     world.fleet.instances[id].batch.admitted.remove(&mut world.requests, slot);
     world.requests[slot].handoff.held_back = true;
@@ -27,7 +27,7 @@ pub(crate) fn hold<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot
     offer(world, slot);
 }
 
-/// A prompt that is done waits for memory on the decode side; first for the timeout of its sender, if a receiver has failed under it.
+/// Offers a finished prompt: it waits for memory on the decode side, after a receiver failure only once the sender timeout has expired.
 pub(crate) fn offer<O: Observer>(world: &mut World<O>, slot: Slot) {
     let (not_before, epoch) = (world.requests[slot].handoff.not_before, world.requests[slot].progress.epoch);
     if not_before > world.now() {
@@ -36,7 +36,7 @@ pub(crate) fn offer<O: Observer>(world: &mut World<O>, slot: Slot) {
     }
     world.requests[slot].progress.stage = Stage::Reserving;
     if world.layer_wise() {
-        // Requests that have reserved may wait for the very blocks that this one holds: it does not hold them for ever.
+        // Requests with a reservation may wait for the very blocks that this prompt holds, so the offer is limited in time.
         world.calendar.schedule(world.failure_timeout, Event::SenderTimeout { slot, epoch });
     }
     let model = world.model_of(slot);
@@ -45,9 +45,9 @@ pub(crate) fn offer<O: Observer>(world: &mut World<O>, slot: Slot) {
     world.agenda.post(Wake::Memory(model));
 }
 
-/// True if a decode instance can take a request now: it serves; it holds a token more than the prompt and the first one, or it could not
-/// generate; it is not computing again what it has preempted; and every reservation leaves one free block per running sequence, so
-/// that handoffs do not evict what they are meant to join.
+/// True if a decode instance can accept a handoff now: it is active; its context has room for the prompt, the first token and, if that
+/// leaves from the prefill side, one more; it has no preempted requests to recompute; and the reservation leaves one free block per running
+/// sequence, so that the handoff does not evict the batch it is about to join.
 pub(crate) fn could_receive<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) -> bool {
     let (instance, request) = (&world.fleet.instances[id], &world.requests[slot]);
     let holds =
@@ -60,24 +60,24 @@ pub(crate) fn could_receive<O: Observer>(world: &mut World<O>, id: InstanceId, s
     if instance.has_room_beside_plan(instance.handoff_need_at_most(request, next) + instance.running()) {
         return true;
     }
-    // A run takes memory as it goes, and changes nothing else that is asked here.
+    // A run takes memory as it proceeds, and changes nothing else that matters here.
     world.catch_up(id);
     let (instance, request) = (&world.fleet.instances[id], &world.requests[slot]);
     let (hit, need) = instance.handoff_need(request, next);
     instance.kv.fits(&request.ask.prefix, hit, need + instance.running())
 }
 
-/// True if a request must have room on the decode side before it may start its prefill here.
+/// True if a request needs a reservation on the decode side before its prefill may start here.
 pub(crate) fn needs_room<O: Observer>(world: &World<O>, id: InstanceId, slot: Slot) -> bool {
     if !world.layer_wise() || !world.fleet.hands_on(id) || world.requests[slot].is_reserved() {
         return false;
     }
-    // Where no decode instance could add a token to the first one, the request ends with that, here.
+    // If no decode instance could add a token after the first, the request ends with its first token, on the prefill side.
     let longest = world.fleet.route(world.model_of(slot)).longest_decode;
     longest.is_some_and(|longest| longest >= world.requests[slot].progress.target.saturating_add(world.tokens_to_come()))
 }
 
-/// Takes memory for a request on a decode instance; false, and nothing changed, if there is too little.
+/// Reserves memory for a request on a decode instance; false, and nothing changed, if there is too little.
 pub(crate) fn reserve<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) -> bool {
     let (now, next) = (world.now(), world.next_token());
     let instance = &world.fleet.instances[id];
@@ -108,7 +108,7 @@ pub(crate) fn reserve<O: Observer>(world: &mut World<O>, id: InstanceId, slot: S
     true
 }
 
-/// A request was refused memory on the decode side before its prefill.
+/// A request is refused decode memory before its prefill.
 pub(crate) fn note_refusal<O: Observer>(world: &mut World<O>, slot: Slot) {
     if world.requests[slot].timeline.refused_at.is_none() {
         world.requests[slot].timeline.refused_at = Some(world.now());
@@ -116,12 +116,12 @@ pub(crate) fn note_refusal<O: Observer>(world: &mut World<O>, slot: Slot) {
     }
 }
 
-/// A request that may have been refused memory before its prefill has got it, or leaves.
+/// Ends a refusal, if there was one: the request has its reservation, or leaves.
 pub(crate) fn end_refusal<O: Observer>(world: &mut World<O>, slot: Slot) {
     let now = world.now();
     let timeline = &mut world.requests[slot].timeline;
     if let Some(since) = timeline.refused_at.take() {
-        // After its first token, a request waits because of a failure.
+        // After the first token, the wait is due to a failure.
         if timeline.first_token.is_none() {
             timeline.memory_wait = now.since(since);
         }
@@ -129,7 +129,7 @@ pub(crate) fn end_refusal<O: Observer>(world: &mut World<O>, slot: Slot) {
     }
 }
 
-/// The first prompt that waits for memory on the decode side has got it: all of its KV is sent.
+/// The first waiting prompt has its reservation on the decode side: all of its KV is sent.
 pub(crate) fn send_held<O: Observer>(world: &mut World<O>, slot: Slot) {
     let model = world.model_of(slot);
     world.fleet.routes[model].handoffs.remove(&mut world.requests, slot);
@@ -141,8 +141,8 @@ pub(crate) fn send_held<O: Observer>(world: &mut World<O>, slot: Slot) {
     send(world, slot, bytes);
 }
 
-/// The KV of a request is complete on the decode side: the sender's blocks are free, the sequence may join the batch. A token that has come
-/// with the KV leaves now; true if that was its last.
+/// Activates a delivered request: the sender's blocks are released and the sequence may join the decode batch. A token that came with the
+/// KV leaves now; true if that was its last.
 pub(crate) fn activate<O: Observer>(world: &mut World<O>, slot: Slot) -> bool {
     let now = world.now();
     let sender = world.requests[slot].progress.instance;
@@ -158,7 +158,7 @@ pub(crate) fn activate<O: Observer>(world: &mut World<O>, slot: Slot) -> bool {
         return false;
     }
     world.touch(receiver);
-    // What it holds was taken when it was reserved; only the prefix cache may change that.
+    // Its memory was taken with the reservation; only sharing through the prefix cache can change the gauges.
     if world.fleet.instances[receiver].engine.prefix_caching && !world.requests[slot].ask.prefix.is_empty() {
         world.settle(receiver);
     }
@@ -170,7 +170,7 @@ pub(crate) fn activate<O: Observer>(world: &mut World<O>, slot: Slot) -> bool {
     Load::arrive(request);
     request.progress.instance = receiver;
     request.progress.stage = Stage::Resident;
-    // The last token is computed again for the one that follows it.
+    // With `recomputed`, the last token of the prompt is computed again to generate the next.
     request.progress.computed = request.progress.target - u32::from(*first_token == FirstToken::Recomputed);
     if *first_token == FirstToken::Seeded {
         observer.on(now, &Observation::Token);
@@ -189,7 +189,7 @@ pub(crate) fn activate<O: Observer>(world: &mut World<O>, slot: Slot) -> bool {
     finished
 }
 
-/// Gives back memory that was taken on the decode side for a request that will not come.
+/// Releases the reservation on the decode side of a request that will not be delivered.
 pub(super) fn cancel_reservation<O: Observer>(world: &mut World<O>, slot: Slot) {
     let Some(id) = world.requests[slot].progress.decode_instance else { return };
     world.touch(id);
@@ -205,8 +205,8 @@ pub(super) fn cancel_reservation<O: Observer>(world: &mut World<O>, slot: Slot) 
     world.memory_freed(id);
 }
 
-/// Once the prompt is done and its last byte has left the wire, set-up and latency remain. A request whose client left during a
-/// layer-wise prefill holds memory on the decode side only, and leaves.
+/// Once the prompt is done and its last byte has left the wire, only set-up and latency remain. A request that timed out during a
+/// layer-wise prefill holds memory on the decode side only, and is removed.
 pub(super) fn deliver_if_sent<O: Observer>(world: &mut World<O>, slot: Slot) {
     let request = &world.requests[slot];
     if request.handoff.transfer.is_some() {
@@ -223,14 +223,14 @@ pub(super) fn deliver_if_sent<O: Observer>(world: &mut World<O>, slot: Slot) {
     }
 }
 
-/// Bytes on the wire of the KV of positions `from..to` of a sequence; none without a receiver.
+/// Bytes on the wire for the KV of positions `from..to` of a sequence; 0 without a receiver.
 pub(super) fn wire_bytes<O: Observer>(world: &World<O>, slot: Slot, from: u32, to: u32) -> f64 {
     let request = &world.requests[slot];
     let receiver = request.progress.decode_instance.map(|id| &world.fleet.pool_of(id).spec);
     receiver.map_or(0.0, |spec| spec.kv_bytes(from, to, request.progress.target))
 }
 
-/// Hands `bytes` of KV to the network, if there are any and there is a receiver.
+/// Sends `bytes` of KV, if there are any and the request has a receiver.
 pub(super) fn send<O: Observer>(world: &mut World<O>, slot: Slot, bytes: f64) {
     let request = &world.requests[slot];
     let (from, Some(to)) = (request.progress.instance, request.progress.decode_instance) else { return };
@@ -246,8 +246,8 @@ pub(super) fn send<O: Observer>(world: &mut World<O>, slot: Slot, bytes: f64) {
     wire_changed(world);
 }
 
-/// An iteration begins on an instance that hands on, with layer-wise overlap: its chunks will have KV to send after their first layer.
-/// What was found in the cache of the prefill side can go at once.
+/// An iteration begins on a prefill instance with layer-wise overlap: KV cached there is sent at once, that of the chunks from the end of
+/// their first layer.
 pub(crate) fn send_cached_of_chunks<O: Observer>(world: &mut World<O>, id: InstanceId) {
     let layers = world.fleet.pool_of(id).spec.layers;
     let Some(current) = world.fleet.instances[id].flight.current else { return };
@@ -268,7 +268,7 @@ pub(crate) fn send_cached_of_chunks<O: Observer>(world: &mut World<O>, id: Insta
     }
 }
 
-/// The first layer of a chunk is done: all of its KV but the last layer's share is sent.
+/// The first layer of a chunk is done: its KV is sent, except for the last layer's share.
 pub(crate) fn send_layers_of_chunk<O: Observer>(world: &mut World<O>, slot: Slot) {
     let layers = f64::from(world.fleet.pool_of(world.requests[slot].progress.instance).spec.layers);
     let request = &mut world.requests[slot];
@@ -281,7 +281,7 @@ pub(crate) fn send_layers_of_chunk<O: Observer>(world: &mut World<O>, slot: Slot
     send(world, slot, rest);
 }
 
-/// A chunk is computed: what its layers have not yet sent is sent.
+/// A chunk is computed: the rest of its KV is sent.
 pub(crate) fn send_rest_of_chunk<O: Observer>(world: &mut World<O>, slot: Slot) {
     let rest = std::mem::take(&mut world.requests[slot].handoff.layer_bytes);
     if rest > 0.0 && !world.requests[slot].is_done() {
@@ -289,7 +289,7 @@ pub(crate) fn send_rest_of_chunk<O: Observer>(world: &mut World<O>, slot: Slot) 
     }
 }
 
-/// A transfer has moved its last byte.
+/// A transfer ends with its last byte.
 pub(crate) fn end_transfer<O: Observer>(world: &mut World<O>) {
     let now = world.now();
     if let Some(slot) = world.wire.pop_finished(now, &mut world.requests) {
@@ -303,7 +303,7 @@ pub(crate) fn end_transfer<O: Observer>(world: &mut World<O>) {
     wire_changed(world);
 }
 
-/// What is on the wire of a request's KV goes no further, because its sender or its receiver has failed.
+/// Aborts the transfer of a request whose sender or receiver has failed.
 pub(super) fn abort<O: Observer>(world: &mut World<O>, slot: Slot) {
     if world.requests[slot].handoff.transfer.is_none() {
         return;
@@ -317,7 +317,7 @@ pub(super) fn abort<O: Observer>(world: &mut World<O>, slot: Slot) {
     wire_changed(world);
 }
 
-/// Bandwidth is shared anew when nothing more changes at this instant; transfers that have ended by now are events at once.
+/// Posts the sharing of bandwidth for the end of the instant; a transfer that has already ended becomes an event at once.
 fn wire_changed<O: Observer>(world: &mut World<O>) {
     world.agenda.post(Wake::Network);
     if let Some(event) = world.wire.finished_event() {
@@ -325,14 +325,14 @@ fn wire_changed<O: Observer>(world: &mut World<O>) {
     }
 }
 
-/// Nothing more changes on the network at this instant.
+/// Shares the bandwidth and schedules the next end of a transfer, at the end of the instant.
 pub(crate) fn share_wire<O: Observer>(world: &mut World<O>) {
     if let Some((at, event)) = world.wire.next_event() {
         world.calendar.schedule_at(at, event);
     }
 }
 
-/// Changes the number of transfers that keep an instance waiting.
+/// Changes the number of transfers of an instance.
 fn change_transfers<O: Observer>(world: &mut World<O>, id: InstanceId, by: i32) {
     let before = world.fleet.instances[id].traffic.transfers;
     let after = before.saturating_add_signed(by);
@@ -341,12 +341,12 @@ fn change_transfers<O: Observer>(world: &mut World<O>, id: InstanceId, by: i32) 
     }
     world.fleet.instances[id].traffic.transfers = after;
     if world.fleet.members[id].life() == Life::Draining {
-        // That may have been the last it had to do.
+        // This may have been the last transfer that kept the instance from going down.
         world.agenda.post(Wake::Instance(id));
     }
 }
 
-/// Reports what was sent for a request that sends no more, also where the transfer was in vain.
+/// Reports the bytes sent for a request whose transfer is over, even if it was in vain.
 pub(super) fn report_transfer<O: Observer>(world: &mut World<O>, slot: Slot) {
     let request = &world.requests[slot];
     if let Some(start) = request.timeline.transfer_start {

@@ -1,4 +1,4 @@
-//! Transfers between instances: the network, and the request that each transfer carries.
+//! Transfers between instances: the network, and the request of each transfer.
 
 use super::fleet::Fleet;
 use super::request::Request;
@@ -8,40 +8,40 @@ use crate::cluster::ids::{InstanceId, Slot};
 use crate::network::{Fabric, NetworkError, PortId, RouteId, TransferId};
 use crate::sim::{Generation, SimTime};
 
-/// What moves, and for whom.
+/// The network and the owners of its transfers.
 #[derive(Debug, Default)]
 pub(crate) struct Wire {
     fabric: Fabric,
-    /// A port that all handoffs share.
+    /// Port shared by all handoffs.
     shared: Option<PortId>,
-    /// Of the event that waits for the next end of a transfer.
+    /// Generation of the event for the next end of a transfer.
     generation: Generation,
-    /// The request that each transfer carries, by transfer.
+    /// The request of each transfer, by index of the transfer.
     owners: Vec<Slot>,
-    /// The first thing that the network has refused: the run ends.
+    /// First error of the network; it ends the run.
     fault: Option<NetworkError>,
 }
 
 impl Wire {
-    /// An empty network; `shared_bytes_per_s`: bandwidth that all handoffs share.
+    /// An empty network; `shared_bytes_per_s`: bandwidth shared by all handoffs.
     ///
     /// # Errors
-    /// [`NetworkError`] for a bandwidth that cannot be.
+    /// [`NetworkError`] for an invalid bandwidth.
     pub(super) fn new(shared_bytes_per_s: Option<f64>) -> Result<Self, NetworkError> {
         let mut wire = Self::default();
         wire.shared = shared_bytes_per_s.map(|rate| wire.fabric.add_port(rate)).transpose()?;
         Ok(wire)
     }
 
-    /// Adds a port of a bandwidth, bytes per second.
+    /// Adds a port of the given bandwidth, bytes per second.
     ///
     /// # Errors
-    /// [`NetworkError`] for a bandwidth that cannot be.
+    /// [`NetworkError`] for an invalid bandwidth.
     pub(super) fn add_port(&mut self, bytes_per_s: f64) -> Result<PortId, NetworkError> {
         self.fabric.add_port(bytes_per_s)
     }
 
-    /// Moves `bytes` (> 0) more of a request's KV to its receiver. True if a transfer has begun.
+    /// Sends `bytes` (> 0) more of a request's KV to its receiver. True if a transfer has begun.
     pub(super) fn send(&mut self, now: SimTime, fleet: &Fleet, requests: &mut Requests, slot: Slot, bytes: f64) -> bool {
         let request = &mut requests[slot];
         let Some(to) = request.progress.decode_instance else { return false };
@@ -95,7 +95,7 @@ impl Wire {
         Ok((route, limit))
     }
 
-    /// Takes a transfer that has moved its last byte by now; the request that it carried.
+    /// Pops a transfer that has moved its last byte by now; returns its request.
     pub(super) fn pop_finished(&mut self, now: SimTime, requests: &mut Requests) -> Option<Slot> {
         let transfer = self.fabric.pop_finished(now)?;
         let slot = self.owners[transfer.at()];
@@ -103,7 +103,7 @@ impl Wire {
         Some(slot)
     }
 
-    /// Stops what moves for a request. What it has not moved is not counted as sent.
+    /// Aborts the transfer of a request. Unmoved bytes do not count as sent.
     pub(super) fn abort(&mut self, now: SimTime, request: &mut Request) {
         let Some(transfer) = request.handoff.transfer.take() else { return };
         match self.fabric.abort(now, transfer) {
@@ -114,20 +114,19 @@ impl Wire {
         }
     }
 
-    /// The event of a transfer that has already ended, if there is one. Every event scheduled before is void.
+    /// The event of a transfer that has already ended, if any. Voids every earlier event.
     pub(super) fn finished_event(&mut self) -> Option<Event> {
         let generation = self.generation.bump();
         self.fabric.has_finished().then_some(Event::TransferFinished { generation })
     }
 
-    /// Shares the bandwidth anew after all that has changed at this instant: the event of the next end of a transfer, which makes every
-    /// earlier one void.
+    /// Shares the bandwidth after all changes of this instant. Returns the event of the next end of a transfer and voids every earlier one.
     pub(super) fn next_event(&mut self) -> Option<(SimTime, Event)> {
         let generation = self.generation.bump();
         self.fabric.next_finish().map(|at| (at, Event::TransferFinished { generation }))
     }
 
-    /// The first thing that the network has refused.
+    /// Takes the first error of the network.
     pub(crate) fn take_fault(&mut self) -> Option<NetworkError> {
         self.fault.take()
     }

@@ -1,4 +1,4 @@
-//! All stores of a cluster together, the clock among them, and what brings an instance to the present.
+//! All stores of a cluster, and the operations that bring an instance up to date.
 
 use super::agenda::Agenda;
 use super::calendar::Calendar;
@@ -36,7 +36,7 @@ pub(crate) struct World<O> {
     events: u64,
     /// Requests that have left and are not yet reported to the workload.
     pub(super) departed: Vec<(ClassId, SimTime)>,
-    /// The first request with timestamps out of order, if the run is audited.
+    /// Message about the first request with timestamps out of order, if the run is audited.
     pub(super) disorder: Option<String>,
     layer_wise: bool,
     pub(super) first_token: FirstToken,
@@ -45,7 +45,7 @@ pub(crate) struct World<O> {
     pub(super) failure_timeout: SimDuration,
     pub(super) retry: Retry,
     pub(super) health_check: HealthCheck,
-    /// Instances that have another life, of which the controllers have not heard.
+    /// Lifecycle changes not yet reported to the controllers.
     pub(super) life_changes: Vec<(InstanceId, Life)>,
 }
 
@@ -53,7 +53,7 @@ impl<O: Observer> World<O> {
     /// An empty cluster at time zero.
     ///
     /// # Errors
-    /// [`SpecError`] if the parts do not fit together, or are too many to be numbered.
+    /// [`SpecError`] if the specification is inconsistent, or has more parts than can be numbered.
     pub(crate) fn new(spec: &ClusterSpec, observer: O) -> Result<Self, SpecError> {
         let mut wire = Wire::new(spec.network.fabric_bytes_per_s)?;
         let fleet = Fleet::new(spec, &mut |bytes_per_s| wire.add_port(bytes_per_s))?;
@@ -91,7 +91,7 @@ impl<O: Observer> World<O> {
     pub(crate) const fn count_event(&mut self) {
         self.events += 1;
     }
-    /// True if KV moves layer by layer while later layers are computed.
+    /// True if KV is sent layer by layer while later layers are computed.
     pub(crate) const fn layer_wise(&self) -> bool {
         self.layer_wise
     }
@@ -101,7 +101,7 @@ impl<O: Observer> World<O> {
     pub(crate) const fn disorder(&self) -> Option<&String> {
         self.disorder.as_ref()
     }
-    /// True if requests have left that the workload has not heard of.
+    /// True if departures are not yet reported to the workload.
     pub(crate) const fn has_departed(&self) -> bool {
         !self.departed.is_empty()
     }
@@ -114,13 +114,13 @@ impl<O: Observer> World<O> {
         self.classes[self.requests[slot].ask.class].model
     }
 
-    /// Makes an instance form a new batch at its next boundary. What it has done until now is booked there with the rest.
+    /// Ends an instance's plan at its next boundary, where a new batch is formed. Iterations until now are booked then, with the rest.
     pub(crate) fn touch(&mut self, id: InstanceId) {
         let (now, through) = (self.now(), self.through(id));
         let flight = &self.fleet.instances[id].flight;
         let mut ended = through.map_or(0, |through| flight.ended_by(through));
         if ended > 0 && flight.boundary_after(ended) == Some(now) {
-            // The formation at this instant may be still to come.
+            // The batch of this instant may be still to be formed.
             self.catch_up(id);
             ended = 0;
         }
@@ -131,15 +131,15 @@ impl<O: Observer> World<O> {
         }
     }
 
-    /// The latest time at which an iteration of an instance may have ended before the present place in the order of events.
+    /// Latest time at which an iteration of an instance may have ended before the present position in the order of events.
     fn through(&self, id: InstanceId) -> Option<SimTime> {
         let now = self.now();
         let ended_now = iteration_key(now, id) < self.calendar.order();
         now.ns().checked_sub(u64::from(!ended_now)).map(SimTime::from_ns)
     }
 
-    /// Less memory is free on an instance that has been brought to the present: its plan is cut where its blocks run out. Nothing else
-    /// that a batch is formed from has changed, so its next boundary is passed over as before.
+    /// Cuts the plan of an up-to-date instance where its blocks run out, after memory has been reserved. Nothing else that a batch is
+    /// formed from has changed, so its next boundary is passed over as before.
     pub(super) fn shorten(&mut self, id: InstanceId) {
         let instance = &mut self.fleet.instances[id];
         let planned = instance.flight.planned;
@@ -150,8 +150,8 @@ impl<O: Observer> World<O> {
         }
     }
 
-    /// Completes the iterations of a run that end before the present place in the order of events. At each but one the same batch is formed
-    /// again; where the present lies between the end of an iteration and the formation at that instant, the formation is still to come.
+    /// Completes the iterations of a run that end before the present position in the order of events. At every boundary passed, the same
+    /// batch is formed again; at a boundary of the present instant, formation may be still to come.
     pub(crate) fn catch_up(&mut self, id: InstanceId) {
         let (now, order) = (self.now(), self.calendar.order());
         let Some(through) = self.through(id) else { return };
@@ -164,7 +164,7 @@ impl<O: Observer> World<O> {
         self.complete(id, iterations);
         let instance = &mut self.fleet.instances[id];
         if instance.gauges_since == now && Wake::Instance(id).key(now) >= order {
-            // The event at the end of the plan is void.
+            // The event at the end of the plan is now void.
             let _ = instance.flight.generation.bump();
             return self.reach_boundary(id);
         }
@@ -173,7 +173,7 @@ impl<O: Observer> World<O> {
         debug_assert!(grown, "a run ends before its blocks run out");
     }
 
-    /// The scheduled end of a plan: completes all iterations of it.
+    /// Completes all iterations of a plan at its scheduled end.
     pub(crate) fn complete_plan(&mut self, id: InstanceId) {
         let planned = self.fleet.instances[id].flight.planned;
         self.complete(id, planned);
@@ -186,7 +186,7 @@ impl<O: Observer> World<O> {
         self.agenda.post(Wake::Instance(id));
     }
 
-    /// Books so many iterations, of which the one in flight is the first.
+    /// Books `iterations`, starting with the one in flight.
     fn complete(&mut self, id: InstanceId, iterations: u64) {
         self.events += iterations;
         let keeps_token = self.keeps_token(id);
@@ -200,7 +200,7 @@ impl<O: Observer> World<O> {
         }
     }
 
-    /// Begins an iteration with prefill in it.
+    /// Begins a single iteration, with prefill.
     pub(crate) fn begin_single(&mut self, id: InstanceId, cost: IterationCost) {
         self.settle_idle(id);
         let now = self.now();
@@ -208,7 +208,7 @@ impl<O: Observer> World<O> {
         self.schedule_plan(id);
     }
 
-    /// Begins the next iteration of a run of decode iterations that has been started, and plans as many as nothing disturbs.
+    /// Begins the next iteration of the current run, and plans as many iterations as run undisturbed.
     pub(crate) fn begin_decode(&mut self, id: InstanceId) {
         self.settle_idle(id);
         let Self { fleet, requests, fast_forward, .. } = self;
@@ -224,7 +224,7 @@ impl<O: Observer> World<O> {
         self.schedule_plan(id);
     }
 
-    /// Starts a run with the batch of the coming iteration, unless that goes on with the run there is.
+    /// Starts a run for the coming batch, unless the current run continues.
     pub(crate) fn start_run_unless_one_goes_on(&mut self, id: InstanceId) {
         let now = self.now();
         let instance = &mut self.fleet.instances[id];
@@ -246,7 +246,7 @@ impl<O: Observer> World<O> {
         self.calendar.schedule_at(end, Event::IterationFinished { instance: id, generation });
     }
 
-    /// An instance has nothing to compute.
+    /// An instance becomes idle.
     pub(crate) fn stop(&mut self, id: InstanceId) {
         let now = self.now();
         let instance = &mut self.fleet.instances[id];
@@ -255,8 +255,8 @@ impl<O: Observer> World<O> {
         }
     }
 
-    /// An instance stops in the middle of whatever it computes: the energy up to now is booked, no token leaves. Returns when the last
-    /// iteration that it has finished ended.
+    /// Cuts an instance off in the middle of its iteration: the energy up to now is booked, no token leaves. Returns the end of the last
+    /// completed iteration.
     pub(super) fn cut_off(&mut self, id: InstanceId) -> SimTime {
         self.settle(id);
         self.settle_idle(id);
@@ -274,33 +274,33 @@ impl<O: Observer> World<O> {
         began.unwrap_or(now)
     }
 
-    /// True if tokens of prompts that are done on an instance leave from the decode side.
+    /// True if first tokens of prompts computed on an instance leave from the decode side.
     pub(super) fn keeps_token(&self, id: InstanceId) -> bool {
         self.first_token != FirstToken::Immediate && self.fleet.hands_on(id)
     }
 
-    /// Tokens that a decode instance adds at least to those whose KV it receives, the first one included.
+    /// Minimum number of tokens that follow the received KV, the first token included.
     pub(super) fn tokens_to_come(&self) -> u32 {
         if self.first_token == FirstToken::Immediate { 2 } else { 1 }
     }
 
-    /// Tokens beyond those whose KV it receives that a decode instance must have blocks for.
+    /// Tokens beyond the received KV that a decode instance must have blocks for.
     pub(super) fn next_token(&self) -> u32 {
         u32::from(self.first_token != FirstToken::Recomputed)
     }
 
-    /// True if there is an instance that serves and could receive the KV of a request, were there room.
+    /// True if an active decode instance could receive the KV of a request, given room; always true while every instance is active.
     pub(crate) fn has_receiver(&self, slot: Slot) -> bool {
         let model = self.model_of(slot);
         self.fleet.absent == 0 || self.fleet.can_receive(model, self.requests[slot].progress.target.saturating_add(self.tokens_to_come()))
     }
 
-    /// Takes the changes of life since the last call.
+    /// Takes the lifecycle changes since the last call.
     pub(crate) fn take_life_changes(&mut self) -> Vec<(InstanceId, Life)> {
         std::mem::take(&mut self.life_changes)
     }
 
-    /// Brings an instance to the present and reports its gauges, before its memory or its batch changes.
+    /// Brings an instance up to date and reports its gauges, before its memory or batch changes.
     pub(crate) fn settle(&mut self, id: InstanceId) {
         self.catch_up(id);
         let now = self.now();
@@ -315,14 +315,14 @@ impl<O: Observer> World<O> {
         }
     }
 
-    /// Memory or a seat in the batch of an instance may have become free: a wake for the requests that wait for it.
+    /// Posts a wake for requests that wait for memory or a place in the batch, after either may have been freed.
     pub(crate) fn memory_freed(&mut self, id: InstanceId) {
         if self.fleet.members[id].role == Role::Decode {
             self.agenda.post(Wake::Memory(self.fleet.pool_of(id).spec.model));
         }
     }
 
-    /// Changes the number of requests that wait in a pool.
+    /// Changes the number of waiting requests of a pool, after reporting it for the time since the last change.
     pub(super) fn change_queue(&mut self, id: PoolId, by: i64) {
         let now = self.now();
         let pool = &mut self.fleet.pools[id];
@@ -333,7 +333,7 @@ impl<O: Observer> World<O> {
         pool.waiting = pool.waiting.saturating_add_signed(by);
     }
 
-    /// Changes the number of requests of a model that wait for memory on the decode side.
+    /// Changes the number of requests of a model that wait for decode memory, after reporting it for the time since the last change.
     pub(super) fn change_handoff_queue(&mut self, model: ModelId, by: i64) {
         let now = self.now();
         let route = &mut self.fleet.routes[model];

@@ -1,20 +1,21 @@
-//! Phase 1 of an iteration: which sequences compute how many tokens. The order is vLLM v1's:
+//! Phase 1 of an iteration: which sequences compute how many tokens. The order is that of vLLM v1:
 //!
-//! 1. Every generating sequence gets one token. If KV blocks run out, the sequence admitted last loses its KV and goes back to the
-//!    front of the queue, to be computed again (preemption by recompute), until the rest fits. With a prefix cache it finds its full blocks
-//!    again, of prompt and output, from the first to the first that others have taken.
-//! 2. The prompt that is partly computed gets what is left of the token budget, or loses its KV if blocks run out.
+//! 1. Every generating sequence gets one token. While KV blocks are short, the sequence admitted last is evicted and returns to the front
+//!    of the queue, to be recomputed (preemption by recompute). With a prefix cache it finds its leading full blocks again, of prompt and
+//!    output, up to the first one that has been reused.
+//! 2. The partly computed prompt gets the rest of the token budget, or is preempted if blocks run out.
 //! 3. Sequences whose KV has arrived by handoff join.
-//! 4. New prompts are admitted first come first served while budget, sequence slots and blocks last; cached prefixes are skipped. Blocks must
-//!    be free for the whole sequence so far, or, without `scheduler_reserve_full_isl`, for its first chunk. Nothing is admitted in an
-//!    iteration that preempted.
+//! 4. New prompts are admitted first come, first served, while budget, sequence slots and blocks last; cached prefixes are skipped. Blocks
+//!    must be free for the whole sequence so far or, without `scheduler_reserve_full_isl`, for its first chunk.
+//!
+//! An iteration that preempted admits nothing (3 and 4), unless no running sequence is left.
 
 use crate::cluster::ids::{InstanceId, Slot};
 use crate::cluster::observe::Observer;
 use crate::cluster::state::{World, leave, moves};
 use crate::perf::BatchShape;
 
-/// A batch as it is formed.
+/// A batch being formed.
 struct Forming {
     /// Tokens that may still be added.
     budget: u32,
@@ -50,7 +51,7 @@ pub(super) fn form<O: Observer>(
     }
 }
 
-/// Takes the blocks that the generating sequences need; true if some were preempted, the last admitted first, because there were too few.
+/// Takes the blocks that generating sequences need, preempting the last admitted while blocks are short; true if any were preempted.
 fn grow_decode<O: Observer>(world: &mut World<O>, id: InstanceId) -> bool {
     let mut preempted = false;
     while !world.fleet.instance_mut(id).grow_decode() {
@@ -61,8 +62,8 @@ fn grow_decode<O: Observer>(world: &mut World<O>, id: InstanceId) -> bool {
     preempted
 }
 
-/// Gives the partly computed prompt its next chunk; true if it was preempted instead, for want of blocks. The budget of prompts is never
-/// zero before: every running sequence but this one takes one token of it, and there are fewer of those than `max_num_seqs`.
+/// Gives the partly computed prompt its next chunk; true if it was preempted instead, for lack of blocks. The budget is never zero here:
+/// every other running sequence takes one token, and there are fewer of these than `max_num_seqs`.
 fn continue_prompt<O: Observer>(world: &mut World<O>, id: InstanceId, forming: &mut Forming) -> bool {
     let Some(slot) = world.fleet.instance(id).partly_computed() else { return false };
     let request = &mut world.requests[slot];
@@ -88,7 +89,7 @@ fn admit_resident<O: Observer>(world: &mut World<O>, id: InstanceId, forming: &m
     }
 }
 
-/// New and preempted requests start to be computed.
+/// Admits new and preempted requests.
 fn admit_waiting<O: Observer>(
     world: &mut World<O>,
     id: InstanceId,
@@ -128,7 +129,7 @@ fn add_chunk(shape: &mut BatchShape, done: u32, tokens: u32, target: u32, window
         None => (pairs(p, n), p + n),
         Some(w) => {
             let w = u64::from(w);
-            // Queries whose view is not yet full see all before them; the rest see `w` keys each.
+            // Queries whose window is not yet full see all tokens before them; the others see `w` keys each.
             let growing = w.saturating_sub(p).min(n);
             (pairs(p, growing) + (n - growing) * w, p.min(w) + n)
         }

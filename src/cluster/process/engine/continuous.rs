@@ -1,20 +1,20 @@
 //! Continuous batching, after vLLM v1: four phases per iteration.
 //!
 //! 1. **Form batch** (`batch.rs`): running sequences first, then arrived KV, then new prompts.
-//! 2. **Execute**: the performance model says how long; the end is scheduled.
-//! 3. **Complete**: tokens leave, sequences finish, prompts are handed on.
-//! 4. **Schedule next**: a wake; the next batch is formed when the instant has no events left, or the instance falls idle.
+//! 2. **Execute**: the performance model gives the duration; the end is scheduled.
+//! 3. **Complete**: tokens leave, sequences finish, prompts are handed off.
+//! 4. **Schedule next**: a wake. The next batch is formed when the instant has no events left, or the instance becomes idle.
 //!
-//! An undisturbed decode batch *runs ahead*: one event for many iterations. Whatever touches the instance from outside first
-//! completes the iterations that lie before the present place in the order of events (`World::catch_up`), and takes effect
-//! at the next boundary. Stepping and running ahead go through the same books, so they agree to the byte.
+//! An undisturbed decode batch *runs ahead*: one event covers many iterations. Any change from outside first completes the iterations
+//! that lie before the present place in the order of events (`World::catch_up`), and takes effect at the next boundary. Stepping and
+//! running ahead use the same accounting, so they agree to the byte.
 
 use super::batch;
 use crate::cluster::ids::{InstanceId, Slot};
 use crate::cluster::observe::{Observer, Outcome};
 use crate::cluster::state::{World, failure, leave, moves, transit};
 
-/// Phases 1, 2 and 4 for an instance that can form a batch now. `may_start` is asked before a prompt is started.
+/// Phases 1, 2 and 4 for an instance that can form a batch now. `may_start` decides whether a prompt may start.
 pub(crate) fn form<O: Observer>(world: &mut World<O>, id: InstanceId, may_start: &mut dyn FnMut(&mut World<O>, InstanceId, Slot) -> bool) {
     if !world.fleet.instance(id).is_free() || world.fleet.instance(id).rests() {
         return;
@@ -55,7 +55,7 @@ pub(crate) fn finish<O: Observer>(world: &mut World<O>, id: InstanceId) {
     world.fleet.instance_mut(id).recycle_chunks(chunks);
 }
 
-/// A prompt is done and its token has left: to the decode batch, to the handoff, or out.
+/// A prompt is done and its token has left: the request joins the decode batch, waits for its handoff, or is complete.
 fn prompt_done<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) {
     if world.requests[slot].is_finished() {
         leave::leave(world, slot, Outcome::Completed);

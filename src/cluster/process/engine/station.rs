@@ -1,14 +1,14 @@
-//! A station: so many workers with one queue, and a time of service that is known as the service begins.
+//! A station: one queue, a fixed number of workers, and a service time that is known when service begins.
 //!
-//! Requests that have come go to the stations of their model in turn, as behind a load balancer, are served first come, first served, and go
-//! on to the router. A request that is sent again after a failure does not pass once more: its frontend has it still.
+//! Arriving requests go to the stations of their model round-robin, as behind a load balancer, are served first come, first served, and
+//! continue to the router. A retry does not pass the frontend again: the frontend still has the request.
 
 use crate::cluster::ids::{ModelId, Slot};
 use crate::cluster::observe::Observer;
 use crate::cluster::state::{World, frontend};
 use crate::sim::Arena;
 
-/// Whose turn it is, by model.
+/// The next station in the rotation, by model.
 #[derive(Debug)]
 pub(crate) struct Turns(Arena<ModelId, usize>);
 
@@ -17,7 +17,7 @@ impl Turns {
         Self(Arena::mirror(world.fleet.routes(), |_, _| 0))
     }
 
-    /// A request has come. False if no station is on its way.
+    /// Sends an arriving request to a station. False if its model has no frontend.
     pub(crate) fn take<O: Observer>(&mut self, world: &mut World<O>, slot: Slot) -> bool {
         let model = world.model_of(slot);
         let stations = world.frontends.of(model);
@@ -30,7 +30,7 @@ impl Turns {
     }
 }
 
-/// A worker has served a request, and takes the next. True if the request goes on.
+/// A worker finishes a request and takes the next. True if the finished request continues to the router.
 pub(crate) fn finish<O: Observer>(world: &mut World<O>, slot: Slot) -> bool {
     let Some((id, stays)) = frontend::end_service(world, slot) else { return false };
     frontend::serve(world, id);

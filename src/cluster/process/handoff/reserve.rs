@@ -1,8 +1,8 @@
-//! Memory on the decode side: which request gets it, and which looks again when some comes free.
+//! Reservations: which request gets memory on the decode side, and which retries when some is freed.
 //!
-//! Two kinds of request wait for it. With `after-prefill`, prompts that are done, in one row per model. With `layer-wise`, the first
-//! request of each prefill instance; instances get it first come, first served. Whenever a decode instance may have room again, the
-//! first of both try; whenever the first gives up, the next does.
+//! Two kinds of request wait for decode memory: with `after-prefill`, finished prompts, in one queue per model; with `layer-wise`, the
+//! first request of each prefill instance, instances first come, first served. Whenever a decode instance may have room again, the head
+//! of each queue retries; when the head leaves its queue, the next one retries.
 
 use std::cell::RefCell;
 
@@ -21,7 +21,7 @@ pub(crate) struct Handoffs {
     routers: Arena<ModelId, Box<dyn Router>>,
 }
 
-/// Decode instances as a router sees them. Only those that it asks about are brought to the present.
+/// Decode instances, as a router sees them. Only the ones that it queries are brought up to date.
 struct Receivers<'a, O> {
     world: RefCell<&'a mut World<O>>,
     model: ModelId,
@@ -58,7 +58,7 @@ impl Handoffs {
         Self { routers }
     }
 
-    /// Memory of a model's decode instances may have become free: those that wait for it try again.
+    /// Decode memory of a model may have been freed: the waiting requests retry their reservations.
     pub(crate) fn retry<O: Observer>(&mut self, world: &mut World<O>, model: ModelId) {
         while let Some(slot) = world.fleet.route(model).handoffs().first() {
             if !self.reserve(world, slot) {
@@ -66,8 +66,8 @@ impl Handoffs {
             }
             transit::send_held(world, slot);
         }
-        // Prefill instances whose first request waits, first come, first served. The first that still finds no room ends it, or short prompts
-        // would take for ever what a long one needs. A busy instance is passed over until its next boundary.
+        // Blocked prefill instances, first come, first served. The first that still finds no room ends the round; otherwise short prompts
+        // would keep taking the memory that a long one needs. A busy instance is skipped until its next boundary.
         while let Some(&id) = world.fleet.route(model).blocked().front() {
             if world.fleet.instance(id).is_free() {
                 world.agenda.post(Wake::Instance(id));
@@ -77,8 +77,8 @@ impl Handoffs {
         }
     }
 
-    /// True if a request may start its prefill: always, but with layer-wise handoff only once the decode side has room for it. Instances
-    /// that wait for room get it first come, first served.
+    /// True if a request may start its prefill: always, except that a layer-wise handoff first needs a reservation on the decode side.
+    /// Blocked instances get theirs first come, first served.
     pub(crate) fn may_start<O: Observer>(&mut self, world: &mut World<O>, id: InstanceId, slot: Slot) -> bool {
         if !transit::needs_room(world, id, slot) {
             return true;
@@ -98,7 +98,7 @@ impl Handoffs {
         reserved
     }
 
-    /// Takes memory for a request on a decode instance of the router's choice.
+    /// Reserves memory for a request on the decode instance that the router chooses.
     fn reserve<O: Observer>(&mut self, world: &mut World<O>, slot: Slot) -> bool {
         let (request, model) = (&world.requests[slot], world.model_of(slot));
         let view = RequestView { class: request.class(), prompt_tokens: request.prompt() };
