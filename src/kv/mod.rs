@@ -1,6 +1,6 @@
 //! KV memory of one instance: paged blocks, and a prefix cache over block identities.
 //!
-//! Owns: leases of blocks and which cached prefixes may be evicted. Must not know: requests, time, the network.
+//! Owns: leases of blocks, and the choice of cached prefixes to evict. Must not know: requests, time, the network.
 
 mod prefix;
 mod store;

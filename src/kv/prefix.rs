@@ -1,11 +1,11 @@
-//! The prefix cache: what is computed and held by nobody is evicted least recently used first.
+//! The prefix cache. Cached blocks that no sequence holds are evicted in LRU order.
 //!
-//! It has two kinds of entries, in one order of eviction:
+//! It has two kinds of entries in one LRU list:
 //!
-//! * A *group* is what one identity of the workload covers (512 tokens in a Mooncake trace): a fixed number of KV blocks, with a count of
+//! * A *group* holds the tokens of one workload identity (512 tokens in a Mooncake trace): a fixed number of KV blocks, with a count of
 //!   holders. Identities are chained: equal ids mean equal text from the start of the prompt, so a lookup stops at the first miss.
-//! * A *residue* is what a sequence without memory of its own has left: full blocks behind its groups, which only that sequence can find
-//!   again. They are evicted from the end, block by block.
+//! * A *residue* holds the full blocks of a preempted sequence behind its groups; only that sequence can find them again. It is evicted
+//!   from the end, block by block.
 
 use std::hash::BuildHasher;
 
@@ -23,13 +23,13 @@ enum Content {
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     content: Content,
-    /// Neighbours in the list of evictable entries; `NONE` at its ends, while held, and once nothing is left.
+    /// Neighbours in the LRU list; `NONE` at its ends, for a held group, and for an empty residue.
     older: u32,
     newer: u32,
 }
 
 impl Entry {
-    /// True of the group that an identity names.
+    /// True if this is the group of an identity.
     fn is(&self, identity: u64) -> bool {
         matches!(self.content, Content::Group { id, .. } if id == identity)
     }
@@ -53,18 +53,18 @@ fn hash(id: u64) -> u64 {
     FxBuildHasher.hash_one(id)
 }
 
-/// Where a residue is.
+/// Slot of a residue.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Place(u32);
 
 /// Cached groups and residues of one instance.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PrefixCache {
-    /// KV blocks per group; 0 where there are no identities.
+    /// KV blocks per group; 0 without identities.
     group_blocks: u64,
     slots: Vec<Entry>,
     vacant: Vec<u32>,
-    /// The groups by identity. Never walked, for the order of a table depends on what it has held.
+    /// Groups by identity. Never iterated, because the order of a hash table depends on its history.
     index: HashTable<u32>,
     oldest: Option<u32>,
     newest: Option<u32>,
@@ -79,7 +79,7 @@ impl PrefixCache {
         Self { group_blocks, ..Self::default() }
     }
 
-    /// KV blocks per group; 0 where there are no identities.
+    /// KV blocks per group; 0 without identities.
     pub(super) const fn group_blocks(&self) -> u64 {
         self.group_blocks
     }
@@ -89,28 +89,28 @@ impl PrefixCache {
         ids.iter().take_while(|&&id| self.find(id).is_some()).count()
     }
 
-    /// Blocks of the groups of `ids` that are cached but without holders: taking them costs free memory.
+    /// Blocks of the cached groups of `ids` without holders: holding them reduces free memory.
     pub(super) fn evictable_among(&self, ids: &[u64]) -> u64 {
         let unheld = |slot: u32| matches!(self.slots[slot as usize].content, Content::Group { holders: 0, .. });
         ids.iter().filter_map(|&id| self.find(id)).filter(|&slot| unheld(slot)).count() as u64 * self.group_blocks
     }
 
-    /// Blocks cached.
+    /// Blocks of all entries.
     pub(super) fn blocks(&self) -> u64 {
         self.index.len() as u64 * self.group_blocks + self.residues
     }
 
-    /// Of these, blocks of groups with holders.
+    /// Blocks of groups with holders.
     pub(super) fn held(&self) -> u64 {
         (self.index.len() as u64 - self.unheld) * self.group_blocks
     }
 
-    /// Of these, blocks of residues.
+    /// Blocks of residues.
     pub(super) const fn residues(&self) -> u64 {
         self.residues
     }
 
-    /// Takes a hold on a cached group; false if it is not cached.
+    /// Adds a holder to a cached group; false on a miss.
     pub(super) fn hold(&mut self, id: u64) -> bool {
         let Some(slot) = self.find(id) else { return false };
         if self.count(slot, 1) == 1 {
@@ -120,7 +120,7 @@ impl PrefixCache {
         true
     }
 
-    /// Takes a hold on a group, which is added if it is not cached. The caller has made room.
+    /// Adds a holder to a group, which is inserted on a miss. The caller has made room.
     pub(super) fn hold_or_insert(&mut self, id: u64) {
         if self.hold(id) {
             return;
@@ -130,7 +130,7 @@ impl PrefixCache {
         index.insert_unique(hash(id), slot, |&slot| slots[slot as usize].hash());
     }
 
-    /// Gives back one hold. A group without holders becomes the most recently used evictable entry.
+    /// Removes a holder. A group without holders becomes the most recently used evictable entry.
     pub(super) fn release(&mut self, id: u64) {
         let Some(slot) = self.find(id) else {
             debug_assert!(false, "released a group that is not cached");
@@ -142,7 +142,7 @@ impl PrefixCache {
         }
     }
 
-    /// Keeps `blocks` (≥ 1) of a sequence as the most recently used evictable entry.
+    /// Adds a residue of `blocks` (≥ 1) as the most recently used evictable entry.
     pub(super) fn leave(&mut self, blocks: u64) -> Place {
         let slot = self.insert(Content::Residue { blocks });
         self.link_newest(slot);
@@ -150,7 +150,7 @@ impl PrefixCache {
         Place(slot)
     }
 
-    /// Blocks that are left of a residue: the first ones.
+    /// Number of leading blocks of a residue that are not yet evicted.
     pub(super) fn left(&self, place: &Place) -> u64 {
         match self.slots.get(place.0 as usize) {
             Some(&Entry { content: Content::Residue { blocks }, .. }) => blocks,
@@ -158,8 +158,8 @@ impl PrefixCache {
         }
     }
 
-    /// Ends a residue: what is left of it is cached no more.
-    #[expect(clippy::needless_pass_by_value, reason = "a place that has been given up is gone")]
+    /// Ends a residue and frees its remaining blocks.
+    #[expect(clippy::needless_pass_by_value, reason = "a discarded place is invalid")]
     pub(super) fn discard(&mut self, place: Place) {
         let left = self.left(&place);
         if left > 0 {
@@ -169,8 +169,8 @@ impl PrefixCache {
         self.vacant.push(place.0);
     }
 
-    /// Evicts from the least recently used entry: a group whole, a residue from its end and at most `blocks` (≥ 1) of it. False if
-    /// there is nothing to evict.
+    /// Evicts the least recently used entry: all of a group, or at most `blocks` (≥ 1) from the end of a residue. False if nothing is
+    /// evictable.
     pub(super) fn evict(&mut self, blocks: u64) -> bool {
         let Some(slot) = self.oldest else { return false };
         match &mut self.slots[slot as usize].content {
@@ -186,7 +186,7 @@ impl PrefixCache {
                 let evicted = blocks.min(*left);
                 *left -= evicted;
                 self.residues -= evicted;
-                // Its slot stays: the sequence has yet to learn that nothing is left.
+                // The slot stays allocated: the sequence still refers to it.
                 if *left == 0 {
                     self.unlink(slot);
                 }
@@ -195,16 +195,16 @@ impl PrefixCache {
         true
     }
 
-    /// Where a group is.
+    /// Slot of a cached group.
     fn find(&self, id: u64) -> Option<u32> {
         self.index.find(hash(id), |&slot| self.slots[slot as usize].is(id)).copied()
     }
 
-    /// Changes the holders of a group; returns how many there are.
+    /// Changes the number of holders of a group; returns the new number.
     fn count(&mut self, slot: u32, by: i32) -> u32 {
         match &mut self.slots[slot as usize].content {
             Content::Group { holders, .. } => {
-                debug_assert!(by > 0 || *holders > 0, "released a group that nobody holds");
+                debug_assert!(by > 0 || *holders > 0, "released a group without holders");
                 *holders = holders.saturating_add_signed(by);
                 *holders
             }
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_and_residues_give_way_in_the_order_of_their_release() {
+    fn groups_and_residues_are_evicted_in_lru_order() {
         let mut cache = PrefixCache::new(4);
         for id in [10, 20] {
             cache.hold_or_insert(id);
@@ -302,7 +302,7 @@ mod tests {
         assert_eq!((cache.blocks(), cache.held(), cache.residues()), (13, 0, 5));
         let seen = |cache: &PrefixCache| (cache.lookup(&[10]), cache.left(&first), cache.lookup(&[20]), cache.left(&second));
         let mut states = Vec::new();
-        // One block is asked for each time, but for the last: a residue gives what it has.
+        // Each step evicts at most one block of a residue; the last step allows nine, but only two are left.
         for blocks in [1, 1, 1, 1, 1, 9] {
             assert!(cache.evict(blocks));
             states.push(seen(&cache));
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_residue_that_is_discarded_leaves_the_order_intact() {
+    fn discarding_a_residue_keeps_the_lru_order() {
         let mut cache = PrefixCache::new(1);
         let places: Vec<Place> = (1..=3).map(|blocks| cache.leave(blocks)).collect();
         let [first, second, third] = places.try_into().unwrap();

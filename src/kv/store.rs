@@ -1,33 +1,33 @@
-//! Blocks of one instance: held by sequences, held through the prefix cache, evictable, free.
+//! KV blocks of one instance: held by sequences, shared through the prefix cache, evictable, free.
 //!
-//! What a sequence holds is a [`Lease`], which only the store makes and takes back. Sequences that decode together take their blocks
-//! together, so that an iteration costs the same whatever the batch: these are *pooled* until one of the sequences leaves and
-//! its part is put into its lease.
+//! A sequence holds its blocks through a [`Lease`], which only the store creates and takes back. Sequences in a decode batch take their
+//! blocks together, so that an iteration costs the same whatever the batch: these blocks are *pooled* until a sequence leaves the batch and
+//! its part moves into its lease.
 //!
-//! A sequence that loses its memory leaves a [`Residue`]: full blocks that only it can find again, until others take them. These are the
-//! rules of vLLM v1 (`vllm/v1/core`): blocks keep their hashes when a preempted request gives them back, the last one first
-//! (`SingleTypeKVCacheManager.free`), and whoever starts takes the longest run of cached full blocks from the first on that leaves at least one
-//! token to compute (`KVCacheManager.get_computed_blocks`). Other than there, blocks that nobody can find again are taken before all others.
+//! A preempted sequence leaves a [`Residue`]: full blocks that only that sequence can find again, until they are evicted. The rules are
+//! those of vLLM v1 (`vllm/v1/core`): blocks keep their hashes when a preempted request frees them, the last one first
+//! (`SingleTypeKVCacheManager.free`), and a starting request takes the longest run of cached full blocks from the first on that leaves at
+//! least one token to compute (`KVCacheManager.get_computed_blocks`). Unlike there, blocks that no request can find again are reused before
+//! all others.
 //!
-//! Invariant: `leased + pooled + held groups + evictable groups + residues ≤ total`. Memory that only holds evictable groups and residues
-//! counts as free.
+//! Invariant: `leased + pooled + held groups + evictable groups + residues ≤ total`. Evictable groups and residues count as free memory.
 
 use thiserror::Error;
 
 use super::prefix::{Place, PrefixCache};
 
-/// What a sequence holds of one store. Neither copied nor cloned: it goes back to the store that made it.
+/// Blocks held by a sequence in one store. Neither copied nor cloned: it is returned to the store that created it.
 #[derive(Debug, PartialEq, Eq, Default)]
 #[must_use]
 pub struct Lease {
-    /// Blocks of its own.
+    /// Unshared blocks.
     own: u64,
     /// Leading groups of its prompt held in the prefix cache.
     groups: u32,
 }
 
 impl Lease {
-    /// Blocks that are not shared.
+    /// Unshared blocks.
     pub const fn own(&self) -> u64 {
         self.own
     }
@@ -41,24 +41,24 @@ impl Lease {
     }
 }
 
-/// What a sequence without memory can find again of what it has computed: blocks behind the leading groups that it held. Neither copied
-/// nor cloned: it goes back to the store that made it.
+/// Cached blocks of a preempted sequence, behind the leading groups that it held. Neither copied nor cloned: it is returned to the store
+/// that created it.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Residue {
     place: Place,
-    /// Leading groups of its prompt that come before.
+    /// Leading groups of its prompt before these blocks.
     groups: u32,
 }
 
-/// A store that cannot be: user error, found when the cluster is made.
+/// Invalid parameters of a store: user error, found when the cluster is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum KvError {
-    /// A block holds no token.
+    /// A block size of zero tokens.
     #[error("found a KV block size of 0 tokens, expected at least 1")]
     NoBlockSize,
-    /// The blocks of the prefix cache are not whole blocks of the store.
+    /// A group that is not a whole number of blocks.
     #[error("found prefixes in steps of {group_tokens} tokens, expected a multiple of the KV block size {block_size}")]
     Group {
         /// Tokens that one prefix identity covers.
@@ -83,9 +83,9 @@ const MOST_CACHED: u64 = 1 << 31;
 pub struct KvStore {
     total: u64,
     block_size: u32,
-    /// Tokens per group of the prefix cache; 0 where there are no identities, or no prefix cache.
+    /// Tokens per group of the prefix cache; 0 without identities or without a prefix cache.
     group_tokens: u32,
-    /// True if what is computed can be found again.
+    /// True with a prefix cache.
     caching: bool,
     leased: u64,
     pooled: u64,
@@ -93,11 +93,11 @@ pub struct KvStore {
 }
 
 impl KvStore {
-    /// `total` blocks of `block_size` tokens (≥ 1). `group_tokens`: tokens that one prefix identity covers, a multiple of `block_size`, or
-    /// 0 where prompts have none; `None` for no prefix cache.
+    /// A store of `total` blocks of `block_size` tokens (≥ 1). `group_tokens`: tokens that one prefix identity covers, a multiple of
+    /// `block_size`, or 0 if prompts have no identities; `None` for no prefix cache.
     ///
     /// # Errors
-    /// [`KvError`] if the sizes do not fit together.
+    /// [`KvError`] if the sizes are inconsistent.
     pub fn new(total: u64, block_size: u32, group_tokens: Option<u32>) -> Result<Self, KvError> {
         let caching = group_tokens.is_some();
         if caching && total > MOST_CACHED {
@@ -116,27 +116,27 @@ impl KvStore {
     pub const fn total(&self) -> u64 {
         self.total
     }
-    /// Blocks held by sequences, alone or shared.
+    /// Blocks held by sequences, shared or not.
     pub fn used(&self) -> u64 {
         self.private() + self.prefix.held()
     }
-    /// Blocks held by sequences alone.
+    /// Unshared blocks held by sequences.
     pub const fn private(&self) -> u64 {
         self.leased + self.pooled
     }
-    /// Of these, blocks in no lease.
+    /// Unshared blocks in no lease.
     pub const fn pooled(&self) -> u64 {
         self.pooled
     }
-    /// Blocks that only sequences without memory can find again.
+    /// Blocks of residues.
     pub const fn residues(&self) -> u64 {
         self.prefix.residues()
     }
-    /// Blocks held, alone or shared, or cached.
+    /// Blocks that are held or cached.
     pub fn taken(&self) -> u64 {
         self.private() + self.prefix.blocks()
     }
-    /// Blocks that can be had, by eviction if need be.
+    /// Blocks available, by eviction if necessary.
     pub fn free(&self) -> u64 {
         self.total - self.used()
     }
@@ -148,7 +148,7 @@ impl KvStore {
     pub const fn group_tokens(&self, groups: u32) -> u32 {
         groups * self.group_tokens
     }
-    /// Tokens that `groups` identities and `left` blocks of a residue behind them cover.
+    /// Tokens that `groups` identities and `left` residue blocks behind them cover.
     #[expect(clippy::cast_possible_truncation, reason = "tokens of a sequence, which are 32 bits")]
     pub const fn found_tokens(&self, groups: u32, left: u64) -> u32 {
         self.group_tokens(groups) + left as u32 * self.block_size
@@ -160,7 +160,7 @@ impl KvStore {
             None => 0,
         }
     }
-    /// Blocks of its own that a sequence of `tokens` has beside its leading shared `groups`.
+    /// Unshared blocks of a sequence of `tokens` behind its leading shared `groups`.
     pub const fn own_blocks(&self, tokens: u64, groups: u32) -> u64 {
         self.blocks(tokens) - groups as u64 * self.prefix.group_blocks()
     }
@@ -174,27 +174,28 @@ impl KvStore {
         self.prefix.lookup(&ids[..ids.len().min(most as usize)]) as u32
     }
 
-    /// Blocks that are left of a residue, whether the sequence can find them or not.
+    /// Blocks left in a residue, whether the sequence can find them or not.
     pub fn left_of(&self, residue: &Residue) -> u64 {
         self.prefix.left(&residue.place)
     }
 
-    /// Blocks of a residue that the sequence can find again behind the first `hit` groups of its prompt, which `lookup` has just found. Groups
-    /// stay longer than the residue behind them; with more of them than the sequence had, they have what the residue has.
+    /// Blocks of a residue that the sequence can find again behind the first `hit` groups of its prompt; `hit` comes from a `lookup` just
+    /// made. Groups are evicted after the residue behind them. If more groups are cached than the sequence had, they contain the tokens of
+    /// its residue.
     pub fn found_again(&self, residue: &Residue, hit: u32) -> u64 {
         let left = self.left_of(residue);
         debug_assert!(left == 0 || hit >= residue.groups, "a residue has outlived the groups before it");
         if hit == residue.groups { left } else { 0 }
     }
 
-    /// True if a sequence can take a hold on `hit` cached groups of `ids` and `own` blocks besides. Blocks of a residue, also of that of
-    /// the sequence itself, are free, so those found again are among `own`.
+    /// True if a sequence can hold `hit` cached groups of `ids` and take `own` blocks besides. Blocks of residues are free memory,
+    /// including the sequence's own residue, so blocks found again are among `own`.
     pub fn fits(&self, ids: &[u64], hit: u32, own: u64) -> bool {
         own + self.prefix.evictable_among(&ids[..hit as usize]) <= self.free()
     }
 
-    /// Takes a hold on the first `hit` groups of `ids`, which `lookup` has just found, and `own` blocks; `None`, and nothing taken, if there
-    /// are not enough.
+    /// Holds the first `hit` groups of `ids`, where `hit` comes from a `lookup` just made, and takes `own` blocks; `None`, and nothing
+    /// taken, if there are not enough.
     pub fn lease(&mut self, ids: &[u64], hit: u32, own: u64) -> Option<Lease> {
         if !self.fits(ids, hit, own) {
             return None;
@@ -205,11 +206,11 @@ impl KvStore {
         }
         let mut lease = Lease { own: 0, groups: hit };
         let grown = self.grow(&mut lease, own);
-        debug_assert!(grown, "it fits");
+        debug_assert!(grown, "a lease that fits is granted");
         Some(lease)
     }
 
-    /// Adds `blocks` to a lease, evicting what nobody holds. False, and nothing taken, if there are not enough.
+    /// Adds `blocks` to a lease, evicting as necessary. False, and nothing taken, if there are not enough.
     #[must_use]
     pub fn grow(&mut self, lease: &mut Lease, blocks: u64) -> bool {
         if blocks > self.free() {
@@ -221,7 +222,7 @@ impl KvStore {
         true
     }
 
-    /// Takes `blocks` for the sequences that decode together. False, and nothing taken, if there are not enough.
+    /// Takes `blocks` for the decode batch as a whole. False, and nothing taken, if there are not enough.
     #[must_use]
     pub fn grow_pooled(&mut self, blocks: u64) -> bool {
         if blocks > self.free() {
@@ -232,7 +233,7 @@ impl KvStore {
         true
     }
 
-    /// Puts the part of the pooled blocks into a lease that makes its own blocks `own`, as a sequence leaves the decode batch.
+    /// Moves pooled blocks into the lease of a sequence that leaves the decode batch, until its unshared blocks are `own`.
     pub fn settle(&mut self, lease: &mut Lease, own: u64) {
         debug_assert!(own >= lease.own && own - lease.own <= self.pooled, "more blocks than the batch has taken");
         self.pooled -= own - lease.own;
@@ -240,7 +241,7 @@ impl KvStore {
         lease.own = own;
     }
 
-    /// Evicts what nobody holds until no more is taken than there is.
+    /// Evicts until no more blocks are taken than the store has.
     fn evict(&mut self) {
         while let Some(over) = self.taken().checked_sub(self.total).filter(|&over| over > 0) {
             if !self.prefix.evict(over) {
@@ -250,14 +251,14 @@ impl KvStore {
         }
     }
 
-    /// Drops all that no sequence holds.
+    /// Evicts everything that no sequence holds.
     pub fn clear(&mut self) {
         while self.prefix.evict(u64::MAX) {}
     }
 
-    /// Publishes the groups of `ids` that the first `tokens` computed tokens cover: the sequence's own blocks become shared ones.
-    /// A group that was published meanwhile is shared and the duplicate given back. True if there was any: those who wait for
-    /// memory may need less now, or find more.
+    /// Publishes the groups of `ids` covered by the first `tokens` computed tokens: unshared blocks of the sequence become shared. If a
+    /// group has been published meanwhile, it is shared and the duplicate is freed. True if any group was published: waiting requests may
+    /// then need fewer blocks, or get a hit.
     pub fn publish(&mut self, ids: &[u64], tokens: u32, lease: &mut Lease) -> bool {
         let whole = (self.whole_groups(tokens) as usize).min(ids.len());
         let any = (lease.groups as usize) < whole;
@@ -270,8 +271,8 @@ impl KvStore {
         any
     }
 
-    /// Takes back all that a sequence holds. Its last groups become evictable first, so that shared beginnings live longest.
-    #[expect(clippy::needless_pass_by_value, reason = "a lease that has gone back is gone")]
+    /// Releases a lease. Trailing groups become evictable before leading ones, so that shared prefixes stay cached longest.
+    #[expect(clippy::needless_pass_by_value, reason = "a released lease is invalid")]
     pub fn release(&mut self, ids: &[u64], lease: Lease) {
         let Lease { own, groups } = lease;
         debug_assert!(own <= self.leased, "blocks that were not leased");
@@ -281,8 +282,8 @@ impl KvStore {
         }
     }
 
-    /// Takes back all that a sequence with `tokens` computed ones holds, but lets it find the full blocks among it again for as long as
-    /// nobody else takes them: its last ones go first, its groups after them. A block that is not full is free at once.
+    /// Releases the lease of a preempted sequence with `tokens` computed tokens, but keeps its full blocks as a residue until they are
+    /// evicted: the last blocks first, its groups after them. A block that is not full is free at once.
     pub fn retire(&mut self, ids: &[u64], lease: Lease, tokens: u64) -> Option<Residue> {
         let groups = lease.groups;
         let full = tokens / u64::from(self.block_size);
@@ -292,8 +293,8 @@ impl KvStore {
         residue
     }
 
-    /// Ends a residue: what is left of it is free. To be called as the sequence takes what it has found again, together with the rest that it
-    /// needs, and where it never will.
+    /// Ends a residue and frees its remaining blocks. Called when the sequence takes the blocks it has found again, together with the
+    /// others that it needs, and when it never will.
     pub fn discard(&mut self, residue: Residue) {
         self.prefix.discard(residue.place);
     }

@@ -1,4 +1,4 @@
-//! The store by hand, and against a list of single blocks.
+//! The store against examples worked out by hand, and against a plain list of single blocks.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -27,7 +27,7 @@ fn a_second_request_with_the_same_prefix_shares_the_blocks() {
 }
 
 #[test]
-fn unheld_prefixes_give_way_and_the_end_of_a_prompt_goes_first() {
+fn unheld_prefixes_are_evicted_from_the_end_of_the_prompt() {
     let mut kv = KvStore::new(10, 16, Some(64)).unwrap();
     let ids = [1, 2];
     let mut lease = kv.lease(&ids, 0, 8).unwrap();
@@ -58,7 +58,7 @@ fn a_duplicate_computed_by_two_requests_is_kept_once() {
 }
 
 #[test]
-fn what_a_batch_takes_together_goes_to_the_leases_of_those_who_leave() {
+fn pooled_blocks_go_to_the_lease_of_a_leaving_sequence() {
     let mut kv = KvStore::new(10, 16, None).unwrap();
     let (mut a, b) = (kv.lease(&[], 0, 2).unwrap(), kv.lease(&[], 0, 3).unwrap());
     assert!(kv.grow_pooled(4));
@@ -71,18 +71,18 @@ fn what_a_batch_takes_together_goes_to_the_leases_of_those_who_leave() {
 }
 
 #[test]
-fn sizes_that_do_not_fit_together_are_refused() {
+fn inconsistent_sizes_are_refused() {
     assert_eq!(KvStore::new(10, 0, None).unwrap_err(), KvError::NoBlockSize);
     let error = KvStore::new(10, 16, Some(40)).unwrap_err();
     assert_eq!(error.to_string(), "found prefixes in steps of 40 tokens, expected a multiple of the KV block size 16");
 }
 
 #[test]
-fn a_sequence_without_memory_finds_its_full_blocks_until_others_take_the_last_ones() {
+fn a_preempted_sequence_finds_its_full_blocks_until_they_are_evicted() {
     let mut kv = KvStore::new(14, 16, Some(0)).unwrap();
     let (mut first, second) = (kv.lease(&[], 0, 7).unwrap(), kv.lease(&[], 0, 7).unwrap());
     assert!(!kv.grow(&mut first, 1));
-    // 109 tokens: six full blocks, and 13 tokens in the seventh, which nobody can find.
+    // 109 tokens: six full blocks, and 13 tokens in the seventh, which cannot be found again.
     let residue = kv.retire(&[], second, 109).unwrap();
     assert_eq!((kv.used(), kv.free(), kv.taken(), kv.found_again(&residue, 0)), (7, 7, 13, 6));
     for (taken, left) in [(1, 6), (1, 5), (2, 3)] {
@@ -90,10 +90,10 @@ fn a_sequence_without_memory_finds_its_full_blocks_until_others_take_the_last_on
         assert_eq!((kv.found_again(&residue, 0), kv.taken()), (left, 14));
     }
     assert_eq!(kv.found_tokens(0, 3), 48);
-    // It needs seven blocks, of which three are its own: all are free memory.
+    // It needs seven blocks, of which three are in its residue: all of them count as free memory.
     assert!(!kv.fits(&[], 0, 7) && kv.fits(&[], 0, 3));
     kv.release(&[], first);
-    assert!(kv.fits(&[], 0, 14) && !kv.fits(&[], 0, 15), "what is its own is not counted twice");
+    assert!(kv.fits(&[], 0, 14) && !kv.fits(&[], 0, 15), "the residue is not counted twice");
     kv.discard(residue);
     let second = kv.lease(&[], 0, 7).unwrap();
     assert_eq!((kv.used(), kv.taken(), kv.residues()), (7, 7, 0));
@@ -101,7 +101,7 @@ fn a_sequence_without_memory_finds_its_full_blocks_until_others_take_the_last_on
 }
 
 #[test]
-fn nothing_is_left_without_a_prefix_cache_or_a_full_block() {
+fn no_residue_without_a_prefix_cache_or_a_full_block() {
     for (caching, tokens) in [(None, 100), (Some(0), 15)] {
         let mut kv = KvStore::new(10, 16, caching).unwrap();
         let lease = kv.lease(&[], 0, kv.blocks(tokens)).unwrap();
@@ -111,7 +111,7 @@ fn nothing_is_left_without_a_prefix_cache_or_a_full_block() {
 }
 
 #[test]
-fn the_end_of_a_sequence_gives_way_before_its_groups() {
+fn a_residue_is_evicted_before_its_groups() {
     let mut kv = KvStore::new(12, 16, Some(64)).unwrap();
     let ids = [1, 2];
     let mut lease = kv.lease(&ids, 0, 11).unwrap();
@@ -130,7 +130,7 @@ fn the_end_of_a_sequence_gives_way_before_its_groups() {
 }
 
 #[test]
-fn a_beginning_that_others_have_computed_further_has_what_was_left() {
+fn groups_published_by_another_request_replace_a_residue() {
     let mut kv = KvStore::new(20, 16, Some(64)).unwrap();
     let ids = [1, 2];
     let mut lease = kv.lease(&ids, 0, 7).unwrap();
@@ -146,7 +146,7 @@ fn a_beginning_that_others_have_computed_further_has_what_was_left() {
 }
 
 proptest! {
-    /// Whatever the order of arrivals and departures: used + free = total, no more is taken than there is, and a store without leases is empty.
+    /// In any order of arrivals and departures: used + free = total, and a store without leases is empty.
     #[test]
     fn blocks_are_conserved(steps in proptest::collection::vec((0usize..6, 1u32..200, 0u64..4), 1..200)) {
         let mut kv = KvStore::new(40, 16, Some(32)).unwrap();
@@ -178,7 +178,7 @@ proptest! {
     }
 }
 
-/// What nobody holds, block by block and group by group, in the order of eviction: the store spelled out.
+/// A plain store: evictable blocks and groups in LRU order, one by one.
 #[derive(Default)]
 struct Plain {
     order: VecDeque<Item>,
@@ -190,7 +190,7 @@ struct Plain {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Item {
     Group(u64),
-    /// A block of what this guest has left.
+    /// A block in the residue of this guest.
     Block(usize),
 }
 
@@ -219,7 +219,7 @@ impl Plain {
             }
         }
     }
-    /// A guest gives back what it holds and leaves `blocks` of it.
+    /// Releases a guest's memory and keeps `blocks` of it as a residue.
     fn release(&mut self, guest: usize, ids: &[u64], own: u64, blocks: u64) {
         self.private -= own;
         self.order.extend((0..blocks).map(|_| Item::Block(guest)));
@@ -242,7 +242,7 @@ struct Guest {
     residue: Option<Residue>,
 }
 
-/// A guest takes memory for `computed` and one token more, its beginning and what it had left from the cache; false if there is too little.
+/// A guest takes memory for `computed` tokens and one more, using cached groups and its residue; false if there is too little.
 fn start(kv: &mut KvStore, plain: &mut Plain, who: usize, guest: &mut Guest) -> bool {
     let most = kv.whole_groups(guest.computed.min(guest.prompt));
     let hit = kv.lookup(&guest.ids, most);
@@ -272,10 +272,10 @@ fn start(kv: &mut KvStore, plain: &mut Plain, who: usize, guest: &mut Guest) -> 
 }
 
 proptest! {
-    /// Sequences that come, grow, lose their memory, come back or give up: what is cached and what is left of whom is what a list of single
-    /// blocks says, no more is taken than there is, and nothing is found that has been evicted.
+    /// Sequences arrive, grow, are preempted, resume and leave: cached groups and residues agree with a list of single blocks, the store
+    /// never overflows, and evicted blocks are never found.
     #[test]
-    fn what_is_left_behind_is_what_a_list_of_blocks_says(steps in proptest::collection::vec((0usize..6, 2u32..200, 0u64..4, 0u32..4), 1..300)) {
+    fn residues_agree_with_a_list_of_blocks(steps in proptest::collection::vec((0usize..6, 2u32..200, 0u64..4, 0u32..4), 1..300)) {
         let mut kv = KvStore::new(TOTAL, 16, Some(32)).unwrap();
         let mut plain = Plain::default();
         let mut guests: Vec<Option<Guest>> = (0..6).map(|_| None).collect();
