@@ -1,11 +1,11 @@
 //! Max-min fair sharing of ports by fluid transfers.
 //!
 //! # Law
-//! A transfer crosses the ports of its route and moves at one rate, limited by the port where its fair share is smallest, or by a limit of
-//! its own: a port that no other transfer uses. Rates come from progressive filling (Bertsekas and Gallager, *Data Networks*, 1992,
-//! §6.5.2): find the smallest of all limits and of all ports' remaining capacities per unsettled transfer, settle its transfers at that
-//! rate, take it off their other ports, repeat. Rates are max-min fair if and only if each transfer is at its limit or has a bottleneck: a
-//! full port on which no transfer is faster. The tests check exactly that.
+//! A transfer crosses the ports of its route and moves at one rate, limited by the port where its fair share is smallest, or by its own
+//! limit, which acts as a port that no other transfer uses. Rates come from progressive filling (Bertsekas and Gallager, *Data Networks*,
+//! 1992, §6.5.2): find the smallest of all limits and of all ports' remaining capacities per unsettled transfer, settle its transfers at
+//! that rate, subtract it from their other ports, repeat. Rates are max-min fair if and only if each transfer is at its limit or has a
+//! bottleneck: a full port on which no transfer is faster. The tests check exactly that.
 //!
 //! ```text
 //!  prefill 0 ──port──┐                ┌──port── decode 0
@@ -14,20 +14,20 @@
 //! ```
 //!
 //! # Structure
-//! * **Instants.** Starts, ends and changes of capacity at one instant are noted; rates follow once, when the next finish is asked for or
-//!   the clock moves on.
-//! * **Lone transfers.** A transfer that shares no port has a closed form in floating point; nothing is filled.
-//! * **Groups and clocks.** Transfers of equal route and limit form a group: they have one rate. All groups with the same bottleneck have
-//!   one rate, too, and the port has a clock of the bytes that each of their transfers has moved, a virtual time. A transfer finishes when
-//!   the clock reaches a position that is fixed at its start, so a change of the rate touches the clock and no transfer. A heap in each
-//!   group finds its first transfer, a heap at each port its first group, a heap of ports the next finish.
-//! * **Filling.** *Open* ports are filled: at first the changed ports that are full or overbooked, and one port of each new group. To all
-//!   others, the *closed* ones, the level of a full port is a limit. Then closed ports are opened that are overbooked, or are full and
-//!   carry a changed rate, and the filling is repeated. At the end a group that crosses an open port is at its limit, or has a bottleneck
-//!   that is open, or one that is closed and whose rates are all as before; no other group has changed. Hence all rates are max-min fair.
-//! * **Sole bottleneck.** If the port with the least equal share is crossed by all transfers, as a narrow fabric is, and no limit is lower,
-//!   the first step of the filling is the last. No group is touched.
-//! * **Exact sums.** Rates and bytes are whole multiples of 2⁻⁶⁰. The use of a port follows by differences without drift, and the bytes
+//! * **Instants.** Starts, ends and changes of capacity at one instant are recorded; rates are computed once, when the next finish is
+//!   queried or the clock advances.
+//! * **Lone transfers.** A transfer that shares no port has a closed form in floating point; no filling is needed.
+//! * **Groups and clocks.** Transfers of equal route and limit form a group with one rate. All groups with the same bottleneck have one
+//!   rate too, and that port has a clock of the bytes that each of their transfers has moved, a virtual time. A transfer finishes when the
+//!   clock reaches a position that is fixed at its start, so a change of rate touches the clock and no transfer. A heap in each group finds
+//!   its first transfer, a heap at each port its first group, a heap of ports the next finish.
+//! * **Filling.** *Open* ports are filled: at first the changed ports that are full or overbooked, and one port of each new group. For all
+//!   other, *closed* ports, the level of a full port is a limit. Then closed ports are opened that are overbooked, or that are full and
+//!   carry a changed rate, and the filling is repeated. At the end, every group that crosses an open port is at its limit, or has an open
+//!   bottleneck, or a closed one whose rates are all unchanged; no other group has changed. Hence all rates are max-min fair.
+//! * **Sole bottleneck.** If all transfers cross the port with the least equal share, such as a narrow fabric, and no limit is lower, the
+//!   first step of the filling is the last. No group is touched.
+//! * **Exact sums.** Rates and bytes are whole multiples of 2⁻⁶⁰. The use of a port is updated by differences without drift, and the bytes
 //!   carried are the bytes sent. A finish is the first nanosecond after the last byte, at least one after the start.
 //!
 //! # Cost
@@ -41,7 +41,7 @@
 //! | full ports with neighbours that are not full | O(log n + groups of those ports · log) |
 //! | full ports whose neighbours are full, and so on | O(log n + g · log p): most rates really change |
 //!
-//! Nothing grows with the number of transfers but logarithms. Nothing is allocated per transfer in the steady state.
+//! Costs grow with the number of transfers only by logarithms. Nothing is allocated per transfer in the steady state.
 
 use super::error::NetworkError;
 use super::fixed::{self, Fixed};
@@ -52,23 +52,23 @@ use super::shared::Shared;
 use crate::sim::SimTime;
 use flight::{Attachment, State, Transfer};
 
-/// Bytes that one network can be asked to move, all transfers together: no clock can overflow.
+/// Upper limit of the bytes of all transfers of one network, so that no clock can overflow.
 const MOST_BYTES: Fixed = 1 << 126;
 
-/// Bytes per nanosecond beyond any link.
+/// Upper limit of capacities, bytes per nanosecond: beyond any link.
 const MOST_CAPACITY: f64 = 1e12;
 
-/// All ports and what moves through them.
+/// All ports and the transfers through them.
 #[derive(Debug, Clone, Default)]
 pub struct Fabric {
-    /// By port, as the ports of `shared`.
+    /// Indexed like the ports of `shared`.
     attachments: Vec<Attachment>,
     shared: Shared,
     transfers: Vec<Transfer>,
     vacant: Vec<TransferId>,
     /// Finishes of lone transfers.
     lone: Queue<SimTime>,
-    /// Transfers that have finished and have not been popped.
+    /// Transfers that have finished but have not been popped.
     finished: Queue<()>,
     /// Time of the last call. Changes at this instant may be pending.
     instant: SimTime,
@@ -89,10 +89,10 @@ impl Fabric {
         Ok(id)
     }
 
-    /// The route through these ports, of any number. Equal ports give the same route; only a new route allocates.
+    /// The route through any number of ports. Equal ports give the same route; only a new route allocates.
     ///
     /// # Errors
-    /// [`NetworkError::Route`] for no port, an unknown one, or one twice.
+    /// [`NetworkError::Route`] for no ports, an unknown port, or a port listed twice.
     pub fn route(&mut self, ports: &[PortId]) -> Result<RouteId, NetworkError> {
         self.shared.routes.find_or_add(ports, self.attachments.len())
     }
@@ -148,8 +148,8 @@ impl Fabric {
         Ok(())
     }
 
-    /// When the next transfer finishes. Computes the rates if anything has changed at this instant: cheapest if called once per instant, after
-    /// all its changes.
+    /// Time of the next finish. Computes the rates if anything has changed at this instant, so one call per instant, after all its changes,
+    /// is cheapest.
     pub fn next_finish(&mut self) -> Option<SimTime> {
         if self.has_finished() {
             return Some(self.instant);
@@ -158,7 +158,7 @@ impl Fabric {
         self.earliest()
     }
 
-    /// True if a transfer has finished and has not been popped.
+    /// True if a transfer has finished but has not been popped.
     pub fn has_finished(&self) -> bool {
         self.finished.first().is_some()
     }
@@ -171,7 +171,7 @@ impl Fabric {
         Some(id)
     }
 
-    /// Removes a transfer, finished or not, as when a node fails. Returns the bytes that it has not moved.
+    /// Removes a transfer, finished or not, e.g. when a node fails. Returns the unmoved bytes.
     ///
     /// # Errors
     /// [`NetworkError::NotInFlight`].
@@ -191,7 +191,7 @@ impl Fabric {
         Ok(rest)
     }
 
-    /// Changes the capacity of a port, bytes per second, as when a link slows down or recovers.
+    /// Changes the capacity of a port, bytes per second, e.g. when a link degrades or recovers.
     ///
     /// # Errors
     /// [`NetworkError::Capacity`] unless it is above zero and below 10²¹.
@@ -236,7 +236,7 @@ impl Fabric {
         self.shared.ports.0.iter().all(|port| self.shared.is_within_capacity(port))
     }
 
-    /// The same for the ports that were filled last.
+    /// As [`Self::within_capacity`], for the ports that were filled last.
     pub fn is_last_change_within_capacity(&self) -> bool {
         self.shared.filling.open.iter().all(|&port| self.shared.is_within_capacity(&self.shared.ports[port]))
     }
@@ -247,7 +247,7 @@ impl Fabric {
     }
 }
 
-/// Bytes per nanosecond of a capacity in bytes per second.
+/// Converts a capacity from bytes per second to bytes per nanosecond.
 fn capacity(bytes_per_s: f64) -> Result<f64, NetworkError> {
     let capacity = bytes_per_s / 1e9;
     if capacity > 0.0 && capacity < MOST_CAPACITY { Ok(capacity) } else { Err(NetworkError::Capacity(bytes_per_s)) }

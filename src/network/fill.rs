@@ -1,4 +1,4 @@
-//! Rates: progressive filling of as few ports as a change concerns.
+//! Rates: progressive filling of as few ports as a change affects.
 
 use std::collections::BinaryHeap;
 
@@ -8,10 +8,10 @@ use super::route::PortId;
 use super::shared::Shared;
 use crate::sim::SimTime;
 
-/// Rounds before all connected ports are opened. Bounds the work of a change that goes far.
+/// Rounds before all connected ports are opened. Bounds the work of a change that spreads far.
 const NARROW_ROUNDS: u32 = 3;
 
-/// What settles groups.
+/// A constraint that settles groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Limiter {
     /// Limit of the group, or level of a closed port on its route.
@@ -20,7 +20,7 @@ enum Limiter {
     Port(PortId),
 }
 
-/// A rate at which a limiter would settle its unsettled transfers. The greatest offer is the lowest rate; of equals, the first limiter.
+/// A rate at which a limiter would settle its unsettled transfers. The greatest offer is the lowest rate; ties go to the first limiter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Offer(Fixed, Limiter);
 
@@ -36,19 +36,19 @@ impl PartialOrd for Offer {
     }
 }
 
-/// Scratch, and what is remembered of the last filling.
+/// Scratch space, and what is kept of the last filling.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Filling {
-    /// Ports that are filled; afterwards, those that were filled last.
+    /// Ports being filled; afterwards, the ports that were filled last.
     pub(super) open: Vec<PortId>,
     /// Groups that cross open ports.
     touched: Vec<GroupId>,
     offers: BinaryHeap<Offer>,
     /// Closed ports on which a rate changes.
     neighbours: Vec<PortId>,
-    /// Ports to be opened.
+    /// Ports to open next.
     wanted: Vec<PortId>,
-    /// True if the last changes went far: all connected ports are opened in the first round.
+    /// True if the last changes spread far: all connected ports are opened in the first round.
     wide: bool,
 }
 
@@ -76,7 +76,8 @@ impl Shared {
         self.fresh.clear();
     }
 
-    /// The port with the least equal share, if all transfers cross it and no limit is lower: the first step of the filling is the last.
+    /// The port with the least equal share, if all transfers cross it and no limit is lower: then the first step of the filling is the
+    /// last.
     fn sole_bottleneck(&self) -> Option<(Fixed, PortId)> {
         let (level, index) = self.offers.first()?;
         let port = PortId::of(index);
@@ -115,7 +116,7 @@ impl Shared {
     fn open_changed(&mut self) {
         self.filling.touched.clear();
         if self.sole.take().is_some() {
-            // `used` has not been kept.
+            // `used` has not been kept up to date.
             self.collect_active();
             self.open_wanted();
             return;
@@ -140,7 +141,7 @@ impl Shared {
         }
     }
 
-    /// Lists all ports with transfers, and those that have just lost their last one.
+    /// Collects all ports with transfers, and those that have just lost their last one.
     fn collect_active(&mut self) {
         let wanted = &mut self.filling.wanted;
         wanted.clear();
@@ -246,7 +247,8 @@ impl Shared {
         if port.unsettled == 0 {
             return;
         }
-        // Offers only grow while lower ones are settled: an old one is a lower bound, and may wait in the heap until it is the least.
+        // Offers only grow while lower ones are settled: an outdated offer is a lower bound, and may stay in the heap until it is the
+        // least.
         let offer = port.left / port.unsettled;
         if offer != rate {
             self.filling.offers.push(Offer(offer, Limiter::Port(id)));
@@ -275,8 +277,8 @@ impl Shared {
         }
     }
 
-    /// True if the new rates are max-min fair at the closed ports too: no rate changes on a full one, no other is overbooked. The ports
-    /// where that fails are `wanted`.
+    /// True if the new rates are max-min fair at the closed ports too: no rate changes on a full one, and no other is overbooked. Ports
+    /// that fail this are `wanted`.
     fn neighbours_agree(&mut self) -> bool {
         self.filling.wanted.clear();
         for &id in &self.filling.touched {
@@ -309,7 +311,7 @@ impl Shared {
         self.filling.wanted.is_empty()
     }
 
-    /// Makes the new rates valid.
+    /// Puts the new rates into effect.
     fn commit(&mut self, now: SimTime) {
         for index in 0..self.filling.touched.len() {
             let id = self.filling.touched[index];

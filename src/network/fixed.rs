@@ -22,7 +22,7 @@ pub(super) fn bytes(bytes: f64) -> Fixed {
     ((bytes * SCALE).ceil() as Fixed).max(1)
 }
 
-/// As bytes, for reports.
+/// Converts to bytes, for reports.
 pub(super) fn to_bytes(fixed: Fixed) -> f64 {
     fixed as f64 / SCALE
 }
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_f64_holds_is_held_exactly() {
+    fn values_of_an_f64_are_exact() {
         for x in [1.0 / 3.0, 42.5, 0.125, 1e-3, 1234.5] {
             assert_eq!(to_bytes(rate(x)).to_bits(), x.to_bits());
         }

@@ -1,4 +1,4 @@
-//! Groups of like transfers, and the ports that they cross.
+//! Groups of transfers with equal route and limit, and the ports that they cross.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::sim::SimTime;
 pub struct TransferId(pub(super) u32);
 
 impl TransferId {
-    /// As an index from zero. The index that was freed last is reused first.
+    /// The index from zero. The index freed last is reused first.
     pub const fn at(self) -> usize {
         self.0 as usize
     }
@@ -28,7 +28,7 @@ impl GroupId {
     }
 }
 
-/// What limits the rate of a group.
+/// The constraint on the rate of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Bottleneck {
     /// Not computed yet: the group is new at this instant.
@@ -39,7 +39,7 @@ pub(super) enum Bottleneck {
     Port(PortId),
 }
 
-/// Transfers with the same route and limit, hence with the same rate: one clock serves all of them.
+/// Transfers with the same route and limit, hence the same rate: one clock serves all of them.
 #[derive(Debug, Clone)]
 pub(super) struct Group {
     pub(super) route: RouteId,
@@ -48,11 +48,11 @@ pub(super) struct Group {
     pub(super) places: Vec<usize>,
     pub(super) limit: Fixed,
     pub(super) bottleneck: Bottleneck,
-    /// Bytes that one of its transfers has moved since the group began; valid unless the bottleneck is a port, whose clock then counts.
+    /// Bytes that one of its transfers has moved since the group began; unused while the bottleneck is a port, whose clock then counts.
     pub(super) clock: Clock,
     /// The group's position less that of its bottleneck's clock.
     pub(super) offset: Fixed,
-    /// By the position after their last byte.
+    /// Transfers by the position after their last byte.
     pub(super) transfers: Heap<Fixed>,
     /// Scratch of the filling.
     pub(super) touched: bool,
@@ -87,20 +87,20 @@ impl Group {
 #[derive(Debug, Clone)]
 pub(super) struct Port {
     pub(super) capacity: Fixed,
-    /// Transfers that cross it, and their groups in no particular order.
+    /// Number of transfers that cross it, and their groups in no particular order.
     pub(super) transfers: Fixed,
     pub(super) groups: Vec<GroupId>,
     /// The sum of their rates.
     pub(super) used: Fixed,
     /// The rate of the transfers whose bottleneck it is; [`FREE`] if the port is not full.
     pub(super) level: Fixed,
-    /// Bytes that one such transfer has moved. Stands still while there is none, so that its position is bounded by bytes that were moved.
+    /// Bytes moved by one such transfer. Stopped while there is none, so that its position is bounded by the bytes moved.
     pub(super) clock: Clock,
-    /// The groups whose bottleneck it is, by the position of the clock at which their first transfer finishes.
+    /// The groups whose bottleneck it is, by the clock position at which their first transfer finishes.
     pub(super) heads: Heap<Fixed>,
-    /// Bytes of transfers that have ended.
+    /// Bytes carried for transfers that have ended.
     pub(super) carried: Fixed,
-    /// A transfer has started or ended, or the capacity has changed, since rates were last computed.
+    /// True if a transfer has started or ended, or the capacity has changed, since rates were last computed.
     pub(super) changed: bool,
     /// Scratch of the filling.
     pub(super) open: bool,
@@ -146,7 +146,7 @@ impl Port {
         if self.is_full() { self.level } else { 0 }
     }
 
-    /// The offset of a group at `position` whose bottleneck this port becomes.
+    /// The offset of a group at `position`, as this port becomes its bottleneck.
     pub(super) fn offset(&mut self, position: Fixed, now: SimTime) -> Fixed {
         if self.heads.is_empty() {
             self.clock = Clock::new(0, now, self.pace());
@@ -169,7 +169,7 @@ impl Port {
         self.clock.set(now, rate);
     }
 
-    /// When the first transfer whose bottleneck this port is finishes.
+    /// Finish of the first transfer whose bottleneck this port is.
     pub(super) fn finishes(&self) -> Option<SimTime> {
         self.heads.first().map(|(position, _)| self.clock.reaches(position))
     }

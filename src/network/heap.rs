@@ -1,6 +1,6 @@
 //! Heaps whose entries can be changed and removed by id.
 
-/// Where each id stands in the heap that it is in. One serves many heaps, as long as no id is in two of them.
+/// Position of each id in its heap. One table serves many heaps, as long as no id is in two of them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Places(Vec<usize>);
 
@@ -14,7 +14,7 @@ impl Places {
     }
 }
 
-/// Keys by id, smallest first; of equals, the lower id. First is O(1), everything else O(log n).
+/// Keys by id, smallest first; ties go to the lower id. First is O(1), everything else O(log n).
 #[derive(Debug, Clone)]
 pub(super) struct Heap<K> {
     items: Vec<(K, u32)>,
@@ -39,17 +39,17 @@ impl<K: Ord + Copy> Heap<K> {
         self.items.is_empty()
     }
 
-    /// In no particular order.
+    /// Ids in no particular order.
     pub(super) fn ids(&self) -> impl Iterator<Item = u32> {
         self.items.iter().map(|&(_, id)| id)
     }
 
-    /// Place of an id in this heap. A stale entry of `places` names an item with another id, or none.
+    /// Position of an id in this heap. A stale entry of `places` points to another id or beyond the end.
     fn place(&self, places: &Places, id: u32) -> Option<usize> {
         places.0.get(id as usize).copied().filter(|&place| self.items.get(place).is_some_and(|item| item.1 == id))
     }
 
-    /// Puts an id in, or changes its key.
+    /// Inserts an id, or changes its key.
     pub(super) fn set(&mut self, places: &mut Places, id: u32, key: K) {
         if let Some(place) = self.place(places, id) {
             if self.items[place].0 != key {
@@ -62,7 +62,7 @@ impl<K: Ord + Copy> Heap<K> {
         }
     }
 
-    /// Takes an id out, if it is in.
+    /// Removes an id, if present.
     pub(super) fn remove(&mut self, places: &mut Places, id: u32) {
         if let Some(place) = self.place(places, id) {
             self.items.swap_remove(place);
@@ -72,7 +72,7 @@ impl<K: Ord + Copy> Heap<K> {
         }
     }
 
-    /// Moves an item up or down to where it belongs.
+    /// Moves an item up or down to its position.
     fn settle(&mut self, places: &mut Places, place: usize) {
         let id = self.items[place].1;
         self.rise(places, place);
@@ -112,7 +112,7 @@ impl<K: Ord + Copy> Heap<K> {
     }
 }
 
-/// A heap that is the only one of its ids.
+/// A heap with its own table of positions.
 #[derive(Debug, Clone)]
 pub(super) struct Queue<K> {
     heap: Heap<K>,
@@ -130,17 +130,17 @@ impl<K: Ord + Copy> Queue<K> {
         self.heap.first()
     }
 
-    /// In no particular order.
+    /// Ids in no particular order.
     pub(super) fn ids(&self) -> impl Iterator<Item = u32> {
         self.heap.ids()
     }
 
-    /// The key of an id that is in.
+    /// The key of an id, if present.
     pub(super) fn key(&self, id: u32) -> Option<K> {
         self.heap.place(&self.places, id).map(|place| self.heap.items[place].0)
     }
 
-    /// Puts an id in or changes its key; takes it out if it has none.
+    /// Inserts an id or changes its key; removes it for `None`.
     pub(super) fn set(&mut self, id: u32, key: Option<K>) {
         match key {
             Some(key) => self.heap.set(&mut self.places, id, key),
@@ -168,7 +168,7 @@ mod tests {
             }
         }
 
-        /// An id may go from heap to heap: what it leaves behind in the places names it in neither.
+        /// An id may move between heaps: its stale entry in the table matches neither.
         #[test]
         fn heaps_may_share_their_places(moves in proptest::collection::vec((0u32..12, 0usize..3, 0u64..9), 1..200)) {
             let mut places = Places::default();

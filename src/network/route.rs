@@ -1,4 +1,4 @@
-//! Names of ports and of the ways through them.
+//! Indices of ports and routes.
 
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
@@ -41,11 +41,11 @@ impl RouteId {
     }
 }
 
-/// Ports in order, and the groups on them.
+/// The ports of a route in order, and the groups on it.
 #[derive(Debug, Clone)]
 pub(super) struct Route {
     pub(super) ports: Arc<[PortId]>,
-    /// Groups with transfers, one for each limit.
+    /// Groups with transfers, one per limit.
     pub(super) groups: Vec<GroupId>,
 }
 
@@ -57,7 +57,7 @@ pub(super) struct Routes {
 }
 
 impl Routes {
-    /// The route through these of so many ports. Allocates only if it is new.
+    /// The route through the given ports, of `ports` in all. Allocates only if it is new.
     pub(super) fn find_or_add(&mut self, through: &[PortId], ports: usize) -> Result<RouteId, NetworkError> {
         if let Some(&route) = self.known.get(through) {
             return Ok(route);

@@ -64,13 +64,13 @@ pub(super) struct Shared {
     pub(super) groups: Groups,
     /// Number of transfers.
     pub(super) transfers: Fixed,
-    /// Of transfers in their groups.
+    /// Positions of transfers in their groups.
     transfer_places: Places,
-    /// Of groups at their bottlenecks.
+    /// Positions of groups at their bottlenecks.
     head_places: Places,
-    /// By port: when the first transfer finishes whose bottleneck it is.
+    /// By port: finish of the first transfer whose bottleneck it is.
     port_finishes: Queue<SimTime>,
-    /// By group at its limit: when its first transfer finishes.
+    /// By group at its limit: finish of its first transfer.
     group_finishes: Queue<SimTime>,
     /// By port with transfers: an equal share of its capacity.
     pub(super) offers: Queue<Fixed>,
@@ -78,9 +78,9 @@ pub(super) struct Shared {
     pub(super) limits: Queue<Fixed>,
     /// Ports that have changed since rates were last computed.
     pub(super) changed: Vec<PortId>,
-    /// Groups that are new since then.
+    /// Groups added since then.
     pub(super) fresh: Vec<GroupId>,
-    /// The port that is the bottleneck of all groups, if there is one; `used` and other levels are not kept meanwhile.
+    /// The port that is the bottleneck of all groups, if any; meanwhile `used` and other levels are not kept up to date.
     pub(super) sole: Option<PortId>,
     pub(super) filling: Filling,
     /// Ports, groups and transfers visited so far.
@@ -88,7 +88,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Adds a transfer to its group; makes the group if this is its first transfer.
+    /// Adds a transfer to its group, which is created for its first transfer.
     pub(super) fn join(&mut self, id: TransferId, route: RouteId, limit: Fixed, bytes: Fixed, now: SimTime) -> Result<Share, NetworkError> {
         let known = self.routes[route].groups.iter().copied().find(|&group| self.groups[group].limit == limit);
         let group = match known {
@@ -117,7 +117,7 @@ impl Shared {
         moved
     }
 
-    /// Adds bytes to a transfer. Changes its finish and no rate.
+    /// Adds bytes to a transfer. Changes its finish, but no rate.
     pub(super) fn extend(&mut self, id: TransferId, share: &mut Share, bytes: Fixed) {
         share.end += bytes;
         self.groups[share.group].transfers.set(&mut self.transfer_places, id.0, share.end);
@@ -135,7 +135,7 @@ impl Shared {
         self.ports[port].groups.iter().flat_map(|&group| self.groups[group].transfers.ids()).map(TransferId)
     }
 
-    /// When the first transfer finishes at the present rates.
+    /// Time of the next finish at the present rates.
     pub(super) fn earliest(&self) -> Option<SimTime> {
         let first = |finishes: &Queue<SimTime>| finishes.first().map(|(at, _)| at);
         first(&self.port_finishes).into_iter().chain(first(&self.group_finishes)).min()
@@ -166,12 +166,12 @@ impl Shared {
         }
     }
 
-    /// True if rates are to be computed before the clock moves on.
+    /// True if rates must be computed before the clock advances.
     pub(super) const fn has_changed(&self) -> bool {
         !self.changed.is_empty()
     }
 
-    /// True if the rates on a port add up to no more than its capacity. Skips a port that has changed at this instant: its rates are pending.
+    /// True if the rates on a port add up to at most its capacity. Skips a port that has changed at this instant: its rates are pending.
     pub(super) fn is_within_capacity(&self, port: &Port) -> bool {
         port.changed || port.groups.iter().map(|&id| self.groups[id].count() * self.rate(id)).sum::<Fixed>() <= port.capacity
     }
@@ -232,7 +232,7 @@ impl Shared {
         }
     }
 
-    /// Adds to the number of transfers on the ports of a group, and to the bytes that they have carried.
+    /// Changes the number of transfers on the ports of a group, and adds to the bytes carried there.
     fn count(&mut self, id: GroupId, by: Fixed, moved: Fixed) {
         let more = by * self.rate(id);
         self.transfers += by;
@@ -241,13 +241,13 @@ impl Shared {
             let there = &mut self.ports[port];
             there.transfers += by;
             there.carried += moved;
-            // Not kept while there is a sole bottleneck, except on empty ports.
+            // Not kept up to date while there is a sole bottleneck, except on empty ports.
             there.used = if there.transfers == 0 { 0 } else { there.used + more };
             there.mark_changed(port, &mut self.changed);
         }
     }
 
-    /// Makes a group for a route and a limit.
+    /// Adds a group for a route and a limit.
     fn add_group(&mut self, route: RouteId, limit: Fixed) -> Result<GroupId, NetworkError> {
         let ports = &self.routes[route].ports;
         let id = if let Some(id) = self.groups.vacant.pop() {

@@ -8,7 +8,7 @@ use crate::network::route::RouteId;
 use crate::network::shared::Share;
 use crate::sim::{SimDuration, SimTime};
 
-/// A transfer, or a vacant place.
+/// A transfer, or a vacant slot.
 #[derive(Debug, Clone)]
 pub(super) struct Transfer {
     pub(super) route: RouteId,
@@ -27,7 +27,7 @@ pub(super) enum State {
     Lone(Lone),
     /// Other transfers use its ports.
     Shared(Share),
-    /// Off its ports and not yet popped; `rest` is a rounding error below one nanosecond's worth of bytes.
+    /// Off its ports but not yet popped; `rest` is a rounding error below one nanosecond's worth of bytes.
     Finished { rest: f64 },
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Lone {
 }
 
 impl Lone {
-    /// Moves on to `now`; returns the bytes moved.
+    /// Advances to `now`; returns the bytes moved.
     pub(super) fn advance(&mut self, now: SimTime) -> f64 {
         let moved = (self.rate * now.since(self.updated).ns() as f64).min(self.remaining_bytes);
         self.remaining_bytes -= moved;
@@ -55,18 +55,18 @@ impl Lone {
     }
 }
 
-/// The side of a port that lone transfers see.
+/// State of a port with respect to lone transfers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attachment {
     /// Bytes per nanosecond.
     pub(super) capacity: f64,
     pub(super) lone: Option<TransferId>,
-    /// Bytes of lone transfers.
+    /// Bytes carried for lone transfers.
     pub(super) carried_bytes: f64,
 }
 
 impl Fabric {
-    /// Checks bytes, and that all bytes so far can be counted.
+    /// Accepts bytes if they are valid and the total can still be counted.
     pub(super) fn accept(&mut self, bytes: f64) -> Result<(), NetworkError> {
         let refused = NetworkError::Bytes(bytes);
         if !(bytes.is_finite() && bytes > 0.0) {
@@ -83,12 +83,12 @@ impl Fabric {
         state.filter(|state| !matches!(state, State::Vacant)).ok_or(NetworkError::NotInFlight)
     }
 
-    /// When the next transfer finishes at the present rates.
+    /// Time of the next finish at the present rates.
     pub(super) fn earliest(&self) -> Option<SimTime> {
         self.lone.first().map(|(at, _)| at).into_iter().chain(self.shared.earliest()).min()
     }
 
-    /// Moves on to `now` and stops at each finish on the way. Time never goes back.
+    /// Advances to `now`, stopping at each finish on the way. Time never goes back.
     pub(super) fn advance_to(&mut self, now: SimTime) {
         if now > self.instant && !self.shared.has_changed() && self.earliest().is_none_or(|at| at > now) {
             self.instant = now;
@@ -104,7 +104,7 @@ impl Fabric {
         }
     }
 
-    /// Takes transfers that have finished by this instant off their ports.
+    /// Removes transfers that have finished by this instant from their ports.
     fn take_finished(&mut self) {
         let now = self.instant;
         while let Some((_, index)) = self.lone.first().filter(|(at, _)| *at <= now) {
@@ -140,7 +140,7 @@ impl Fabric {
         self.vacant.push(id);
     }
 
-    /// Puts a transfer on its ports: alone if all are idle, else shared, along with lone transfers on them.
+    /// Puts a transfer on its ports: as a lone one if all are idle, otherwise as a shared one, along with any lone transfers on them.
     pub(super) fn set_off(&mut self, id: TransferId, bytes: f64) -> Result<(), NetworkError> {
         let route = self.transfers[id.at()].route;
         let mut idle = true;
@@ -175,7 +175,7 @@ impl Fabric {
         self.lone.set(id.0, Some(lone.finishes()));
     }
 
-    /// Brings a lone transfer to the present, and counts the bytes on its ports.
+    /// Advances a lone transfer to the present, and counts the bytes on its ports.
     pub(super) fn move_lone(&mut self, id: TransferId, lone: &mut Lone) {
         let moved = lone.advance(self.instant);
         for port in self.shared.routes[self.transfers[id.at()].route].ports.iter() {
@@ -183,7 +183,7 @@ impl Fabric {
         }
     }
 
-    /// Takes a lone transfer off its ports.
+    /// Removes a lone transfer from its ports.
     pub(super) fn leave_lone(&mut self, id: TransferId) {
         self.lone.set(id.0, None);
         for port in self.shared.routes[self.transfers[id.at()].route].ports.iter() {
@@ -199,7 +199,7 @@ impl Fabric {
         self.share(id, lone.remaining_bytes)
     }
 
-    /// Puts a transfer on ports that others use.
+    /// Puts a transfer on ports used by others.
     fn share(&mut self, id: TransferId, bytes: f64) -> Result<(), NetworkError> {
         let (route, limit) = (self.transfers[id.at()].route, self.transfers[id.at()].limit);
         let share = self.shared.join(id, route, fixed::rate(limit), fixed::bytes(bytes), self.instant)?;

@@ -1,4 +1,4 @@
-//! What a transfer costs may not grow with how many are in flight. Counted in ports, groups and transfers looked at, not in time.
+//! The cost of a transfer must not grow with the number in flight. Measured in ports, groups and transfers visited, not in time.
 
 use super::*;
 use crate::sim::{Purpose, SimDuration, Streams};
@@ -24,7 +24,7 @@ fn cluster(senders: usize, receivers: usize, receiver_rate: f64, core: Option<f6
     Cluster { fabric, routes }
 }
 
-/// Keeps so many transfers in flight between random pairs; returns the work for each that ends.
+/// Keeps `in_flight` transfers between random pairs in flight; returns the work per finished transfer.
 fn work_per_transfer(mut cluster: Cluster, in_flight: u32, limit: f64) -> f64 {
     let mut stream = Streams::new(7).stream(Purpose::Lengths, 0);
     let mut start = |cluster: &mut Cluster, now: SimTime| {
@@ -79,7 +79,7 @@ fn work_does_not_grow_with_transfers_where_limits_hold_them_back() {
 }
 
 #[test]
-fn many_changes_at_one_instant_are_one() {
+fn many_changes_at_one_instant_cost_one_filling() {
     let work = |n: u32| {
         let mut cluster = cluster(8, 8, 1e9, None);
         for i in 0..n {

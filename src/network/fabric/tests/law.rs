@@ -1,4 +1,4 @@
-//! What holds whatever happens, and agreement with the plain reference.
+//! Properties that hold for any sequence of changes, and agreement with the plain reference.
 
 use super::reference::Reference;
 use super::*;
@@ -15,7 +15,7 @@ enum Change {
     SetCapacity { port: usize, rate: f64 },
 }
 
-/// Ports, routes over them, and what happens when.
+/// Ports, routes over them, and timed changes.
 #[derive(Debug, Clone)]
 struct Story {
     capacities: Vec<f64>,
@@ -55,7 +55,7 @@ fn story() -> impl Strategy<Value = Story> {
     })
 }
 
-/// A story told to the fabric and to the reference. Transfers are numbered as they start.
+/// A story applied to the fabric and to the reference. Transfers are numbered in order of start.
 #[derive(Debug, Default)]
 struct Telling {
     fabric: Fabric,
@@ -64,7 +64,7 @@ struct Telling {
     /// In flight, by index of the fabric.
     numbers: Vec<Option<usize>>,
     ids: Vec<Option<TransferId>>,
-    /// By transfer: its ports, what it was asked to move in all, and what of it it has moved or will.
+    /// By transfer: its ports, and the bytes that it moves in all, less those lost to an abort.
     routes: Vec<Vec<usize>>,
     bytes: Vec<f64>,
 }
@@ -117,8 +117,8 @@ impl Telling {
         }
     }
 
-    /// Takes off what has finished by now. The reference must agree on each end to a nanosecond; then it ends there too, so that
-    /// differences do not add up.
+    /// Pops transfers that have finished by now. The reference must agree on each end to a nanosecond and then ends its transfer at the
+    /// same time, so that differences do not accumulate.
     fn drain(&mut self, now: SimTime) {
         while let Some(at) = self.fabric.next_finish().filter(|&at| at <= now) {
             let near = |expected: Option<SimTime>| expected.is_some_and(|expected| expected.ns().abs_diff(at.ns()) <= 1);
@@ -133,7 +133,7 @@ impl Telling {
     }
 }
 
-/// The groups that have transfers.
+/// The groups with transfers, and their rates.
 fn groups(shared: &Shared) -> Vec<(&Group, Fixed)> {
     let mut ids: Vec<_> = shared.ports.0.iter().flat_map(|port| port.groups.iter().copied()).collect();
     ids.sort_unstable();
@@ -141,8 +141,8 @@ fn groups(shared: &Shared) -> Vec<(&Group, Fixed)> {
     ids.into_iter().map(|id| (&shared.groups[id], shared.rate(id))).collect()
 }
 
-/// The certificate, to the last unit: a group is at its limit, or crosses a full port on which no transfer is faster. Full: less is left
-/// than one unit for each of its fastest transfers.
+/// The certificate, to the last unit: a group is at its limit, or crosses a full port on which no transfer is faster. A port is full if
+/// less than one unit is left for each of its fastest transfers.
 fn check_rates(fabric: &Fabric) {
     let shared = &fabric.shared;
     let all = groups(shared);
@@ -172,7 +172,7 @@ fn check_rates(fabric: &Fabric) {
     }
 }
 
-/// Rates that follow a change are those that a filling of everything gives, but for what is left of a division.
+/// Rates updated by changes equal those of a filling from scratch, up to the remainders of divisions.
 fn check_against_scratch(fabric: &Fabric) {
     let mut scratch = fabric.shared.clone();
     let all = scratch.transfers;
@@ -180,7 +180,7 @@ fn check_against_scratch(fabric: &Fabric) {
         let id = PortId::of(u32::try_from(index).unwrap());
         scratch.ports[id].mark_changed(id, &mut scratch.changed);
     }
-    // What one port for all leaves behind makes it open everything.
+    // A former sole bottleneck forces all ports to be opened.
     scratch.sole = Some(PortId::default());
     scratch.refill(fabric.instant);
     for ((group, rate), (_, from_scratch)) in groups(&fabric.shared).iter().zip(groups(&scratch)) {
@@ -200,7 +200,7 @@ proptest! {
     /// Max-min fair at every instant, at the rates of the reference and of a filling from scratch; ends within a nanosecond of the
     /// reference's; all bytes arrive, and are counted on each port that they cross.
     #[test]
-    fn the_law_holds_whatever_happens(story in story()) {
+    fn rates_are_max_min_fair_after_any_changes(story in story()) {
         let mut telling = Telling::new(&story);
         let mut now = SimTime::ZERO;
         for (index, (gap, change)) in story.changes.iter().enumerate() {
@@ -231,7 +231,7 @@ proptest! {
 
     /// A lone transfer follows `bytes / rate` in floating point to the bit, whatever moves on other ports.
     #[test]
-    fn one_that_is_alone_keeps_its_closed_form(
+    fn a_lone_transfer_keeps_its_closed_form(
         rates in (0.05e9..60e9, 0.05e9..60e9), limit in prop_oneof![Just(f64::INFINITY), 0.02e9..70e9],
         offers in proptest::collection::vec((0u64..50_000, 1.0..4e6), 1..30), crowd in 0usize..6,
     ) {

@@ -1,4 +1,4 @@
-//! What sharing must give, by hand; `law.rs` has the properties, `growth.rs` what it may cost.
+//! Sharing worked out by hand; `law.rs` has the properties, `growth.rs` the cost.
 
 mod growth;
 mod law;
@@ -22,13 +22,13 @@ impl Fabric {
         self.start(now, route, limit, bytes).unwrap()
     }
 
-    /// The transfer that finishes next, taken off, and when.
+    /// Pops the transfer that finishes next, and returns its time.
     fn pop(&mut self) -> Option<(SimTime, TransferId)> {
         let at = self.next_finish()?;
         Some((at, self.pop_finished(at).unwrap()))
     }
 
-    /// To the last bit.
+    /// Checks the carried bytes to the last bit.
     fn check_carried(&self, port: PortId, bytes: f64) {
         assert_eq!(self.carried_bytes(port).to_bits(), bytes.to_bits(), "{} carried", self.carried_bytes(port));
     }
@@ -81,7 +81,7 @@ fn a_later_arrival_slows_the_first_from_then_on() {
 }
 
 #[test]
-fn what_a_bottleneck_leaves_over_goes_to_the_others() {
+fn capacity_unused_at_a_bottleneck_goes_to_the_others() {
     let mut fabric = Fabric::default();
     let sender = fabric.port(10e9);
     let (slow, fast) = (fabric.port(2e9), fabric.port(10e9));
@@ -113,11 +113,11 @@ fn bytes_added_in_flight_come_after_the_rest() {
 }
 
 #[test]
-fn a_transfer_that_can_use_little_leaves_the_rest_to_the_others() {
+fn a_limited_transfer_leaves_the_rest_to_the_others() {
     let mut fabric = Fabric::default();
     let (sender, receiver) = (fabric.port(10e9), fabric.port(20e9));
-    // Lone on a port of 10 GB/s, but one that can use 4 GB/s: 2 MB take 500 µs. Of two, the other has 6 GB/s; of four, three have 2.5 GB/s
-    // and so has the first.
+    // Lone on a port of 10 GB/s, limited to 4 GB/s: 2 MB take 500 µs. With a second transfer, that one gets 6 GB/s; with four, each gets
+    // 2.5 GB/s.
     let narrow = fabric.begin(SimTime::ZERO, &[sender, receiver], 4e9, 2e6);
     assert_eq!(fabric.next_finish(), Some(at_us(500)));
     let mut all = vec![narrow, fabric.begin(SimTime::ZERO, &[sender, receiver], UNLIMITED, 2e6)];
@@ -130,7 +130,8 @@ fn a_transfer_that_can_use_little_leaves_the_rest_to_the_others() {
 fn a_route_may_cross_any_number_of_ports() {
     let mut fabric = Fabric::default();
     let ports: Vec<PortId> = [10e9, 8e9, 2e9, 9e9, 4e9].into_iter().map(|rate| fabric.port(rate)).collect();
-    // The narrowest of five links gives 2 GB/s, alone the short one would have 10 GB/s; together the first port would have 12 GB/s to carry, so 2 and 8.
+    // The narrowest of five links gives the long one 2 GB/s; the short one alone would get 10 GB/s. Together the first port would carry
+    // 12 GB/s, so they get 2 and 8.
     let long = fabric.begin(SimTime::ZERO, &ports, UNLIMITED, 2e6);
     assert_eq!(fabric.rates(&[long]), [2.0]);
     let short = fabric.begin(SimTime::ZERO, &ports[..1], UNLIMITED, 8e6);
@@ -139,10 +140,10 @@ fn a_route_may_cross_any_number_of_ports() {
 }
 
 #[test]
-fn what_ends_at_one_nanosecond_is_popped_by_index() {
+fn transfers_that_end_at_one_nanosecond_are_popped_by_index() {
     let mut fabric = Fabric::default();
     let ports: Vec<PortId> = (0..8).map(|_| fabric.port(1e9)).collect();
-    // Lone and in a pair, all at 1000 ns: a lone transfer 1000 bytes at 1 byte/ns, each of the pair 500 at half of it.
+    // Lone transfers and a pair, all ending at 1000 ns: a lone one moves 1000 bytes at 1 byte/ns, each of the pair 500 at half that rate.
     let ids: Vec<TransferId> = [6, 0, 4, 0]
         .into_iter()
         .map(|at| fabric.begin(SimTime::ZERO, &ports[at..at + 2], UNLIMITED, if at > 0 { 1e3 } else { 500.0 }))
@@ -157,7 +158,7 @@ fn what_ends_at_one_nanosecond_is_popped_by_index() {
 fn an_aborted_transfer_leaves_its_bandwidth_to_the_others() {
     let mut fabric = Fabric::default();
     let (a, b) = (fabric.port(10e9), fabric.port(10e9));
-    // 5 GB/s each for 100 µs: half a megabyte. The other has 0.5 MB left, at 10 GB/s 50 µs.
+    // 5 GB/s each for 100 µs: 0.5 MB. The remaining one has 0.5 MB left, which takes 50 µs at 10 GB/s.
     let gone = fabric.begin(SimTime::ZERO, &[a, b], UNLIMITED, 3e6);
     let stays = fabric.begin(SimTime::ZERO, &[a, b], UNLIMITED, 1e6);
     assert_eq!(fabric.abort(at_us(100), gone), Ok(2.5e6));
@@ -169,23 +170,23 @@ fn an_aborted_transfer_leaves_its_bandwidth_to_the_others() {
     assert_eq!(fabric.abort(at_us(220), lone), Ok(0.1e6));
     fabric.check_carried(b, 1.7e6);
     assert_eq!((fabric.in_flight(), fabric.next_finish()), (0, None));
-    // A finished transfer that was not popped has moved all.
+    // A finished transfer that was not popped has no unmoved bytes.
     let done = fabric.begin(at_us(300), &[a, b], UNLIMITED, 1e6);
     assert_eq!(fabric.abort(at_us(400), done), Ok(0.0));
     assert_eq!(fabric.pop_finished(at_us(400)), None);
 }
 
 #[test]
-fn a_link_that_slows_down_delays_what_it_carries() {
+fn a_link_that_slows_down_delays_its_transfers() {
     let mut fabric = Fabric::default();
     let (a, b) = (fabric.port(10e9), fabric.port(10e9));
-    // 1 of 3 MB in the first 100 µs; 2 MB at 1 GB/s would take 2 ms, but after one of them the link is whole: 1 MB in 100 µs.
+    // 1 of 3 MB in the first 100 µs; 2 MB at 1 GB/s would take 2 ms, but after 1 MB the link recovers: the last MB takes 100 µs.
     let lone = fabric.begin(SimTime::ZERO, &[a, b], UNLIMITED, 3e6);
     fabric.set_capacity(at_us(100), b, 1e9).unwrap();
     assert_eq!(fabric.next_finish(), Some(at_us(2100)));
     fabric.set_capacity(at_us(1100), b, 10e9).unwrap();
     assert_eq!(fabric.pop(), Some((at_us(1200), lone)));
-    // Two share what there is: 2 MB each at 5 GB/s, after 100 µs at 0.5 GB/s.
+    // Two transfers share the port: 2 MB each at 5 GB/s, after 100 µs at 0.5 GB/s.
     let two = [0, 1].map(|_| fabric.begin(at_us(2000), &[a, b], UNLIMITED, 2e6));
     fabric.set_capacity(at_us(2100), a, 1e9).unwrap();
     assert_eq!(fabric.rates(&two), [0.5, 0.5]);
@@ -195,7 +196,7 @@ fn a_link_that_slows_down_delays_what_it_carries() {
 }
 
 #[test]
-fn bytes_added_to_a_transfer_that_has_just_finished_bring_it_back() {
+fn bytes_added_to_a_transfer_that_has_just_finished_restart_it() {
     let mut fabric = Fabric::default();
     let (a, b) = (fabric.port(10e9), fabric.port(10e9));
     let id = fabric.begin(SimTime::ZERO, &[a, b], UNLIMITED, 1e6);
@@ -220,7 +221,7 @@ fn the_smallest_transfer_takes_a_nanosecond() {
 }
 
 #[test]
-fn nonsense_is_refused_and_changes_nothing() {
+fn invalid_calls_are_refused_and_change_nothing() {
     let mut fabric = Fabric::default();
     for rate in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e21] {
         assert!(matches!(fabric.add_port(rate), Err(NetworkError::Capacity(_))), "{rate}");

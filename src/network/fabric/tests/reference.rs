@@ -1,4 +1,4 @@
-//! The law written down as plainly as it goes: all rates from scratch at every change, in floating point. Transfers end when the test says so.
+//! A plain implementation of the law: all rates from scratch at every change, in floating point. The test decides when transfers end.
 
 use crate::sim::{SimDuration, SimTime};
 
@@ -11,7 +11,7 @@ pub(super) struct Flow {
     pub(super) rate: f64,
 }
 
-/// Transfers by the number that the test gives them; those that have ended are `None`.
+/// Transfers by the number that the test gives them; `None` once ended.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Reference {
     pub(super) capacities: Vec<f64>,
@@ -39,7 +39,7 @@ impl Reference {
         }
     }
 
-    /// Ends a transfer, finished or not; returns what is left of it.
+    /// Ends a transfer, finished or not; returns its remaining bytes.
     pub(super) fn end(&mut self, now: SimTime, flow: usize) -> f64 {
         self.advance_to(now);
         let left = self.flows[flow].take().map_or(0.0, |flow| flow.remaining);
@@ -53,7 +53,7 @@ impl Reference {
         self.fill();
     }
 
-    /// When a transfer will have moved its last byte if nothing changes.
+    /// Time of a transfer's last byte if nothing changes.
     pub(super) fn finish(&self, flow: usize) -> Option<SimTime> {
         let flow = self.flows[flow].as_ref()?;
         SimDuration::from_secs_f64(flow.remaining / flow.rate / 1e9).map(|span| self.now + span)
