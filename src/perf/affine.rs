@@ -1,9 +1,9 @@
-//! Iteration time as a linear function of the batch, from coefficients: for queueing theory, tests, published α/β fits.
+//! Iteration time as a linear function of the batch, from given coefficients: for queueing theory, tests, published α/β fits.
 
 use super::{BatchShape, DecodeRun, IterationCost, PerfError, PerfModel};
 use crate::units::Duration;
 
-/// How busy a chip is while a phase runs, for its power.
+/// Activity of a chip during a phase, for its power.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Activity {
     /// Fraction of peak arithmetic in use, 0 to 1.
@@ -12,7 +12,7 @@ pub struct Activity {
     pub memory: f64,
 }
 
-/// The duration of an iteration is the sum of `base` and, each times its number in the batch, the other four.
+/// The duration of an iteration is `base` plus the other four coefficients, each times its count in the batch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AffineParameters {
     /// Cost of any iteration.
@@ -25,13 +25,13 @@ pub struct AffineParameters {
     pub per_decode_sequence: Duration,
     /// Cost of one KV token of a decoding sequence.
     pub per_decode_context: Duration,
-    /// Activity in the share of an iteration that prefill causes.
+    /// Activity during the prefill share of an iteration.
     pub prefill_activity: Activity,
     /// Activity in the rest.
     pub decode_activity: Activity,
 }
 
-/// The affine model. It knows nothing of FLOPs and bytes and reports none.
+/// The affine model. It has no FLOPs and bytes, and reports none.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Affine {
     /// Nanoseconds.
@@ -45,7 +45,7 @@ pub struct Affine {
 }
 
 const NS_PER_S: f64 = 1e9;
-/// A run is cut here so that `n²` stays exact in its closed form.
+/// Limit of a run, so that `n²` stays exact in its closed form.
 const LONGEST_RUN: u64 = 1 << 24;
 
 impl Affine {
@@ -76,7 +76,7 @@ impl Affine {
         })
     }
 
-    /// Nanoseconds before the floor of one: prefill part, decode part, base.
+    /// Prefill part and decode part in nanoseconds, without the base and before the floor of one.
     fn parts(&self, batch: &BatchShape) -> (f64, f64) {
         let prefill = self.per_prefill_token * batch.prefill_tokens as f64 + self.per_prefill_pair * batch.prefill_pairs as f64;
         let decode = self.per_decode_sequence * f64::from(batch.decode_sequences) + self.per_decode_context * batch.decode_context as f64;
@@ -101,7 +101,7 @@ impl PerfModel for Affine {
             return IterationCost::default();
         }
         let (prefill, decode) = self.parts(batch);
-        // The base is shared like the rest; where nothing else costs, like the tokens.
+        // The base is shared in the same proportion; if nothing else has a cost, in proportion to the tokens.
         let share = if prefill + decode > 0.0 { prefill / (prefill + decode) } else { batch.prefill_tokens as f64 / batch.tokens() as f64 };
         self.cost((self.base + prefill + decode).max(1.0), share)
     }

@@ -1,29 +1,29 @@
-//! Which figures a performance model rests on.
+//! The figures behind a performance model.
 
 use std::collections::BTreeSet;
 
 use crate::units::Confidence;
 
-/// The figures behind the durations of one instance: those that were read, not those that a profile has.
+/// The figures behind the durations of one instance: those actually read, not all those of a profile.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Basis {
-    /// Of the chip, by their path in its profile: `efficiency.gemm_memory.fp8`.
+    /// Figures of the chip, by their path in its profile: `efficiency.gemm_memory.fp8`.
     pub chip: BTreeSet<String>,
-    /// Of the link between the chips of the instance, likewise.
+    /// Figures of the link between the chips of the instance, likewise.
     pub scale_up: BTreeSet<String>,
-    /// Of the performance model itself.
+    /// Figures of the performance model itself.
     pub own: Vec<OwnFigure>,
 }
 
-/// A figure that no profile holds.
+/// A figure that is in no profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnFigure {
-    /// What it is: `expert tile`.
+    /// Name: `expert tile`.
     pub name: &'static str,
-    /// With its unit.
+    /// Value with its unit.
     pub value: String,
-    /// How far it can be trusted.
+    /// Confidence in it.
     pub confidence: Confidence,
-    /// Where it comes from, with a date.
+    /// Source, with a date.
     pub source: &'static str,
 }

@@ -1,8 +1,8 @@
-//! What an iteration computes, as sums only, so that its description costs O(1) whatever the batch.
+//! The work of an iteration, as sums only, so that its description costs O(1) whatever the batch.
 
 use crate::units::{first_where, nearest, nearest_wide};
 
-/// The work of one iteration of one instance. Sums over the sequences in the batch.
+/// The work of one iteration of one instance, as sums over the sequences in the batch.
 ///
 /// "Pairs" are (query, key) pairs under the causal mask: a chunk of `n` new tokens after `p` already cached has
 /// `n·p + n·(n+1)/2` of them. The windowed sums cap each query's keys at the model's sliding window and equal the plain
@@ -11,9 +11,9 @@ use crate::units::{first_where, nearest, nearest_wide};
 pub struct BatchShape {
     /// Prompt tokens computed in this iteration.
     pub prefill_tokens: u64,
-    /// Chunks they belong to, one per sequence.
+    /// Number of prefill chunks, one per sequence.
     pub prefill_sequences: u32,
-    /// Of these, chunks that finish their prompt and so need logits.
+    /// Chunks that complete their prompt and so need logits.
     pub prefill_completions: u32,
     /// Attention pairs of the prefill chunks.
     pub prefill_pairs: u64,
@@ -25,9 +25,9 @@ pub struct BatchShape {
     pub prefill_windowed_context: u64,
     /// Sequences that generate one token each.
     pub decode_sequences: u32,
-    /// Their KV tokens, the one being computed included.
+    /// KV tokens of these sequences, the ones being computed included.
     pub decode_context: u64,
-    /// The same with each sequence capped at the sliding window.
+    /// KV tokens with each sequence capped at the sliding window.
     pub decode_windowed_context: u64,
 }
 
@@ -36,7 +36,7 @@ impl BatchShape {
     pub const fn tokens(&self) -> u64 {
         self.prefill_tokens + self.decode_sequences as u64
     }
-    /// True if nothing is computed.
+    /// True if there is nothing to compute.
     pub const fn is_empty(&self) -> bool {
         self.tokens() == 0
     }
@@ -52,29 +52,29 @@ impl BatchShape {
     }
 }
 
-/// What an iteration takes and moves on the whole instance (all its chips together).
+/// The cost of an iteration on the whole instance (all its chips together).
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct IterationCost {
     /// Wall time, nanoseconds, > 0 for a batch that is not empty.
     pub duration_ns: f64,
-    /// Time the arithmetic would take at the chips' dense peaks, nanoseconds: MFU = `compute_ns / duration_ns`.
+    /// Time of the arithmetic at the chips' dense peaks, nanoseconds: MFU = `compute_ns / duration_ns`.
     pub compute_ns: f64,
-    /// Time the memory traffic would take at peak bandwidth, nanoseconds: MBU = `memory_ns / duration_ns`.
+    /// Time of the memory traffic at peak bandwidth, nanoseconds: MBU = `memory_ns / duration_ns`.
     pub memory_ns: f64,
     /// Arithmetic, FLOPs.
     pub flops: f64,
-    /// Bytes moved from and to the chips' memory.
+    /// Bytes moved to and from the chips' memory.
     pub memory_bytes: f64,
     /// Bytes each chip sends over the scale-up link.
     pub link_bytes: f64,
-    /// Fraction of the duration that prefill caused, 0 to 1.
+    /// Share of the duration caused by prefill, 0 to 1.
     pub prefill_share: f64,
 }
 
 /// A quantity that changes by the same amount from one iteration to the next: `first + n · step` in iteration `n`, from 0.
 ///
 /// With `first` and `step` not negative, all three forms never decrease in `n`: each is a sum of products that grow with `n`, and rounding
-/// keeps an order.
+/// is monotonic.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Line {
     /// Value in iteration 0.
@@ -90,7 +90,7 @@ impl Line {
         self.first + n as f64 * self.step
     }
 
-    /// The same, to the nearest whole number.
+    /// Value in iteration `n`, to the nearest whole number.
     #[inline]
     pub fn at(&self, n: u64) -> u64 {
         nearest(self.value(n))
@@ -112,7 +112,7 @@ pub struct DecodeRun {
     pub first: IterationCost,
     /// Increase of each cost from one iteration to the next; its `prefill_share` is unused.
     pub step: IterationCost,
-    /// For how many iterations this line holds, at least 1.
+    /// Number of iterations for which this line holds, at least 1.
     pub iterations: u64,
 }
 
@@ -122,31 +122,31 @@ impl DecodeRun {
         Line { first: self.first.duration_ns, step: self.step.duration_ns }
     }
 
-    /// Their `compute_ns`.
+    /// `compute_ns` of the iterations.
     pub const fn compute(&self) -> Line {
         Line { first: self.first.compute_ns, step: self.step.compute_ns }
     }
 
-    /// Their `memory_ns`.
+    /// `memory_ns` of the iterations.
     pub const fn memory(&self) -> Line {
         Line { first: self.first.memory_ns, step: self.step.memory_ns }
     }
 
-    /// What the sums of the run follow from.
+    /// The lines that determine the sums of the run.
     pub const fn lines(&self) -> RunLines {
         RunLines { durations: self.durations(), compute: self.compute(), memory: self.memory() }
     }
 }
 
-/// What the first `n` iterations of a [`DecodeRun`] add up to: a closed form of `n`, rounded once, 0 at `n = 0` and never decreasing. The
-/// amount between two boundaries is the difference of the two forms, so that amounts add up exactly however a run is cut.
+/// Sums over the first `n` iterations of a [`DecodeRun`]: closed forms of `n`, rounded once, 0 at `n = 0` and never decreasing. The amount
+/// between two boundaries is the difference of two such sums, so amounts add up exactly however a run is cut.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RunLines {
     /// Durations of the iterations, nanoseconds.
     pub durations: Line,
-    /// Their `compute_ns`.
+    /// `compute_ns` of the iterations.
     pub compute: Line,
-    /// Their `memory_ns`.
+    /// `memory_ns` of the iterations.
     pub memory: Line,
 }
 
@@ -166,8 +166,8 @@ impl RunLines {
         first_where(root + 1.0, low + 1, high + 1, |n| self.elapsed_ns(n) > ns) - 1
     }
 
-    /// The gap between tokens that iteration `n` makes, to the nearest nanosecond. Differences of [`elapsed_ns`](Self::elapsed_ns)
-    /// alternate by one around it; this one never decreases, so that equal gaps follow each other.
+    /// The gap between tokens in iteration `n`, to the nearest nanosecond. Differences of [`elapsed_ns`](Self::elapsed_ns) alternate by one
+    /// around it; this one never decreases, so equal gaps stay adjacent.
     pub fn gap_ns(&self, n: u64) -> u64 {
         self.durations.at(n)
     }
@@ -177,20 +177,20 @@ impl RunLines {
         nearest_wide(self.compute.sum(n))
     }
 
-    /// The same of their memory traffic.
+    /// Memory traffic of the first `n` iterations, as time at peak bandwidth, nanoseconds.
     pub fn memory_ns(&self, n: u64) -> u128 {
         nearest_wide(self.memory.sum(n))
     }
 
     /// Sum of the squares of the first `n` gaps, ns²: with `T = elapsed_ns(n)`, `round(T²/n + step²·n·(n²−1)/12)`.
     ///
-    /// It is `Σ f(k)²` of gaps on a line of slope `step` that add up to `T`, not to `F(n)`. Squares and sum must be of the same gaps: half a
-    /// nanosecond more in the sum alone would give a hundred equal gaps of 20 ms a standard deviation of 450 ns.
+    /// It is `Σ f(k)²` over gaps on a line of slope `step` that add up to `T`, not to `F(n)`. Squares and sum must belong to the same gaps:
+    /// half a nanosecond more in the sum alone would give a hundred equal gaps of 20 ms a standard deviation of 450 ns.
     pub fn squared_gaps(&self, n: u64) -> u128 {
         self.squared_gaps_in(n, self.elapsed_ns(n))
     }
 
-    /// The same where `elapsed = elapsed_ns(n)` is known.
+    /// As [`Self::squared_gaps`], where `elapsed = elapsed_ns(n)` is known.
     pub fn squared_gaps_in(&self, n: u64, elapsed: u64) -> u128 {
         if n <= 1 {
             return if n == 0 { 0 } else { u128::from(elapsed) * u128::from(elapsed) };
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_are_those_of_a_line_worked_by_hand() {
+    fn sums_of_a_line_agree_with_arithmetic_by_hand() {
         // 10, 13, 16, 19 ns: 58; squares 100 + 169 + 256 + 361 = 886; a tenth is 5.8, seven tenths 40.6.
         let run = run(10.0, 3.0);
         assert_eq!(
@@ -239,15 +239,15 @@ mod tests {
     }
 
     #[test]
-    fn equal_gaps_that_are_not_whole_have_no_spread_to_speak_of() {
-        // A plain Σ f² beside a sum that is rounded would show 450 ns.
+    fn equal_fractional_gaps_have_almost_no_spread() {
+        // A plain Σ f² next to a rounded sum would show 450 ns.
         let run = run(20_000_000.005, 0.0);
         assert!(std(100, run.lines().elapsed_ns(100), run.lines().squared_gaps(100)) < 1.0);
     }
 
     proptest! {
         #[test]
-        fn forms_never_decrease_and_are_the_sums_they_stand_for(first in 1.0f64..1e9, step in prop_oneof![Just(0.0), 0.0f64..1e5], n in 0u64..5000) {
+        fn forms_never_decrease_and_equal_their_sums(first in 1.0f64..1e9, step in prop_oneof![Just(0.0), 0.0f64..1e5], n in 0u64..5000) {
             let run = run(first, step);
             let forms = |n| [run.lines().elapsed_ns(n).into(), run.lines().compute_ns(n), run.lines().memory_ns(n), run.lines().squared_gaps(n)];
             for (before, after) in forms(n).into_iter().zip(forms(n + 1)) {
@@ -257,7 +257,7 @@ mod tests {
             for (form, sum) in forms(n).into_iter().zip([sum(&|d| d), sum(&|d| 0.1 * d), sum(&|d| 0.7 * d)]) {
                 prop_assert!((form as f64 - sum).abs() <= 0.5 + 1e-11 * sum);
             }
-            // Squares are of gaps that add up to whole nanoseconds: half of one more or less, times the mean gap, twice.
+            // The squares are of gaps that add up to whole nanoseconds: half a nanosecond more or less, times the mean gap, twice.
             let squares = sum(&|d| d * d);
             let mean = run.durations().value(n);
             prop_assert!((run.lines().squared_gaps(n) as f64 - squares).abs() <= 1.0 + mean + 1e-10 * squares);

@@ -1,19 +1,19 @@
-//! Why a performance model cannot be built. All are the user's to mend; none arises once a model is built.
+//! Errors in building a performance model. All are user errors; none can occur once a model is built.
 
 use thiserror::Error;
 
 use crate::units::{Bytes, Dtype};
 
-/// Why a performance model cannot be built.
+/// Why a performance model cannot be built: user error.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum PerfError {
-    /// A dimension of the parallelism is zero or absurd.
+    /// A dimension of the parallelism is zero or too large.
     #[error("`{key}`: found {found}, expected 1 to {most}")]
     ParallelismRange {
-        /// Which dimension.
+        /// The dimension.
         key: &'static str,
-        /// What was given.
+        /// The value given.
         found: u32,
         /// Greatest permitted value.
         most: u32,
@@ -21,17 +21,17 @@ pub enum PerfError {
     /// A count that must be divided evenly is not.
     #[error("`{key}: {found}` does not divide the {count} {what} of `{model}`, expected {}", one_of(divisors))]
     NotDivisible {
-        /// Which dimension.
+        /// The dimension.
         key: &'static str,
-        /// What was given.
+        /// The value given.
         found: u32,
-        /// What is counted.
+        /// The items counted.
         what: &'static str,
-        /// How many there are.
+        /// Their number.
         count: u32,
         /// The model.
         model: String,
-        /// What would do; what does not fit the hardware may be left out.
+        /// Valid values; those that do not fit the hardware may be left out.
         divisors: Vec<u32>,
     },
     /// KV heads can be neither split nor replicated evenly.
@@ -80,22 +80,22 @@ pub enum PerfError {
     MissingFigure {
         /// The chip.
         chip: String,
-        /// Which table of the profile.
+        /// The table of the profile.
         table: &'static str,
-        /// Which format.
+        /// The format.
         wanted: &'static str,
     },
     /// A figure that would make times zero, infinite or negative.
     #[error("`{what}` is {found}, expected {expected}")]
     BadFigure {
-        /// Which figure.
+        /// The figure.
         what: String,
         /// Its value.
         found: f64,
-        /// What would do.
+        /// The valid range.
         expected: &'static str,
     },
-    /// Coefficients by which no iteration would take time.
+    /// Coefficients with which no iteration would take time.
     #[error("all coefficients are 0, so iterations would take no time; give at least one of them")]
     NoTime,
     /// Weights and activations leave no room for a KV cache.
@@ -114,9 +114,9 @@ pub enum PerfError {
         chips: u32,
         /// Tensor parallelism.
         tp: u32,
-        /// What weights, activations and one block per sequence take on the instance.
+        /// Memory for weights, activations and one block per sequence on the instance.
         needed: Bytes,
-        /// What the engine may use on the instance.
+        /// Memory that the engine may use on the instance.
         available: Bytes,
         /// The difference.
         short_by: Bytes,
@@ -129,7 +129,7 @@ fn one_of(numbers: &[u32]) -> String {
 }
 
 impl PerfError {
-    /// The same, offering nothing that needs more than `chips`.
+    /// Drops suggestions that need more than `chips`.
     #[must_use]
     pub fn within(mut self, chips: u32) -> Self {
         if let Self::NotDivisible { divisors, .. } = &mut self {

@@ -1,25 +1,25 @@
-//! What fits: weights, activations and KV blocks in the memory of one instance.
+//! The memory of one instance: weights, activations and KV blocks.
 //!
 //! # Sliding windows
-//! Layers with a window keep only its last tokens. As with vLLM's hybrid allocator, a block then counts the layers that see
-//! everything, and what `max_num_seqs` sequences hold in their windows is set aside first. Where that leaves fewer blocks than one
-//! pool in which every layer keeps everything (wide windows, many sequences, or windows on every layer), the latter is counted.
+//! Layers with a window keep only its last tokens. As in vLLM's hybrid allocator, a block then covers only the layers with full attention,
+//! and the windows of `max_num_seqs` sequences are reserved first. If that leaves fewer blocks than a single pool in which every layer
+//! keeps everything (wide windows, many sequences, or windows on every layer), the single pool is used.
 
 use super::{Parallelism, PerfError};
 use crate::hardware::Chip;
 use crate::model::{Attention, Model, UNQUANTIZED};
 use crate::units::Bytes;
 
-/// Fraction of a chip's memory that an engine takes unless told otherwise: vLLM's default.
+/// Default fraction of a chip's memory that an engine takes: vLLM's default.
 pub const DEFAULT_GPU_MEMORY_UTILIZATION: f64 = 0.9;
-/// Tokens of a KV block unless told otherwise: vLLM's default.
+/// Default tokens of a KV block: vLLM's default.
 pub const DEFAULT_BLOCK_SIZE: u32 = 16;
 /// Bytes per chip for the driver's context, captured graphs and communication buffers. An estimate.
 const RUNTIME_BYTES: f64 = 1_073_741_824.0;
 /// Bytes of an element of an activation.
 const ELEMENT: f64 = 2.0;
 
-/// What the KV capacity of an instance depends on. Engine settings have vLLM's names and meaning.
+/// Inputs of the KV capacity of an instance. Engine settings have vLLM's names and meaning.
 #[derive(Debug, Clone, Copy)]
 pub struct MemoryParameters<'a> {
     /// The model served.
@@ -30,15 +30,15 @@ pub struct MemoryParameters<'a> {
     pub parallelism: Parallelism,
     /// Fraction of each chip's memory that the engine takes, above 0 to 1.
     pub gpu_memory_utilization: f64,
-    /// Most tokens of one iteration, at least 1.
+    /// Maximum tokens of one iteration, at least 1.
     pub max_num_batched_tokens: u32,
-    /// Most sequences of one iteration, at least 1.
+    /// Maximum sequences of one iteration, at least 1.
     pub max_num_seqs: u32,
     /// Tokens of a KV block, at least 1.
     pub block_size: u32,
 }
 
-/// Where the memory of one instance goes. Bytes are of the whole instance.
+/// The memory of one instance by use. Bytes are of the whole instance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct KvCapacity {
     /// KV blocks, all data-parallel groups together.
@@ -47,15 +47,15 @@ pub struct KvCapacity {
     pub block_size: u32,
     /// Bytes of one block, copies for tensor parallelism included.
     pub block_bytes: u64,
-    /// Weights, with what is replicated between chips.
+    /// Weights, including what is replicated between chips.
     pub weight_bytes: u64,
     /// Activations at the largest batch, logits and the engine's own buffers: an estimate.
     pub activation_bytes: u64,
-    /// Set aside for the windows of sliding-window layers.
+    /// Reserved for the windows of sliding-window layers.
     pub window_bytes: u64,
-    /// What the blocks take.
+    /// Memory of the blocks.
     pub kv_bytes: u64,
-    /// What the engine may use: utilization · memory · chips.
+    /// Memory that the engine may use: utilization · memory · chips.
     pub budget_bytes: u64,
 }
 
@@ -66,7 +66,7 @@ impl KvCapacity {
     }
 }
 
-/// How many KV blocks an instance has.
+/// The KV capacity of an instance.
 pub fn kv_capacity(parameters: &MemoryParameters<'_>) -> Result<KvCapacity, PerfError> {
     let p = parameters;
     p.validate()?;
@@ -101,7 +101,7 @@ pub fn kv_capacity(parameters: &MemoryParameters<'_>) -> Result<KvCapacity, Perf
     })
 }
 
-/// Rounded down; 0 for what is negative.
+/// Rounds down; 0 for negative values.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates: a negative remainder is no blocks at all")]
 fn whole(value: f64) -> u64 {
     value as u64
@@ -164,7 +164,7 @@ impl MemoryParameters<'_> {
     }
 
     fn does_not_fit(&self, needed: f64, available: f64) -> PerfError {
-        // Figures in the message are in whole megabytes; quantities have a range, beyond which they are shown at its end.
+        // Figures in the message are in whole megabytes; values beyond the range of a quantity are shown as its upper end.
         let bytes = |value: f64| Bytes::new((value / 1e6).ceil() * 1e6).or_else(|| Bytes::new(9.0e15));
         match (bytes(needed), bytes(available), bytes(needed - available)) {
             (Some(needed), Some(available), Some(short_by)) => PerfError::DoesNotFit {
@@ -250,7 +250,7 @@ mod tests {
         let few = capacity(&gpt, Parallelism::tensor(2), 256).unwrap();
         assert_eq!(few.block_bytes, 16 * 36_864);
         assert_eq!(few.window_bytes, 256 * 128 * 36_864);
-        // So many sequences that their windows would take more than they save: one pool for all layers.
+        // So many sequences that their windows would take more memory than they save: one pool for all layers.
         let many = capacity(&gpt, Parallelism::tensor(2), 16_384).unwrap();
         assert_eq!((many.block_bytes, many.window_bytes), (16 * 73_728, 0));
         assert!(many.blocks < few.blocks);

@@ -1,4 +1,4 @@
-//! How long a step of work takes and what it moves.
+//! The duration of an iteration, and the work behind it.
 //!
 //! Owns: the [`PerfModel`] trait and its implementations. Must not know: requests, queues, time of day, policies.
 
@@ -25,13 +25,13 @@ use std::fmt::Debug;
 /// A performance model of one instance: a model on some chips.
 ///
 /// Implementations are pure: equal batches cost equal amounts. `duration_ns` is at least 1 for a batch that is not empty,
-/// because an iteration of no length would stop the clock.
+/// because an iteration of zero length would stop the clock.
 pub trait PerfModel: Debug + Send + Sync {
     /// The cost of one iteration.
     fn iteration(&self, batch: &BatchShape) -> IterationCost;
 
-    /// The costs of a run of decode iterations that starts with `batch` (no prefill in it). From one iteration to the next the
-    /// context grows by one token a sequence, the windowed context by `windowed_growth` tokens.
+    /// The costs of a run of decode iterations that starts with `batch` (without prefill). From one iteration to the next the context grows
+    /// by one token per sequence, the windowed context by `windowed_growth` tokens.
     ///
     /// The first iteration of the run must cost the same as [`iteration`](Self::iteration) of `batch`.
     fn decode_run(&self, batch: &BatchShape, windowed_growth: u32) -> DecodeRun {
@@ -39,10 +39,10 @@ pub trait PerfModel: Debug + Send + Sync {
         DecodeRun { first: self.iteration(batch), step: IterationCost::default(), iterations: 1 }
     }
 
-    /// Where the numbers come from, for the report: one line.
+    /// The source of the numbers, for the report: one line.
     fn provenance(&self) -> String;
 
-    /// The figures behind the durations, for the report. Nothing of hardware for coefficients that were given.
+    /// The figures behind the durations, for the report. No hardware figures if the coefficients were given.
     fn basis(&self) -> Basis {
         Basis::default()
     }

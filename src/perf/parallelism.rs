@@ -1,4 +1,4 @@
-//! How one instance spreads a model over its chips.
+//! Parallelism: how one instance spreads a model over its chips.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -82,13 +82,13 @@ impl Parallelism {
         divides("ep", self.ep, "routed experts", experts.routed, model)
     }
 
-    /// Key-value heads that each chip holds: at least one, so they are replicated where `tp` exceeds them.
+    /// Key-value heads that each chip holds: at least one, so they are replicated if `tp` exceeds them.
     pub(crate) fn kv_heads_per_chip(&self, kv_heads: u32) -> u32 {
         (kv_heads / self.tp).max(1)
     }
 
-    /// Copies of the KV cache inside one tensor-parallel group: 1 where `tp` divides the KV heads, `tp / kv_heads` where it exceeds
-    /// them, `tp` for latent attention, whose one vector every chip needs.
+    /// Copies of the KV cache inside one tensor-parallel group: 1 if `tp` divides the KV heads, `tp / kv_heads` if it exceeds them, `tp`
+    /// for latent attention, whose one vector every chip needs.
     pub fn kv_copies(&self, model: &Model) -> u32 {
         match model.architecture().attention {
             Attention::Grouped { kv_heads, .. } => self.kv_heads_per_chip(kv_heads) * self.tp / kv_heads,

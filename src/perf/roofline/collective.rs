@@ -5,12 +5,12 @@ use crate::hardware::AllReduceRow;
 
 const NS_PER_S: f64 = 1e9;
 
-/// All-reduce among `chips`: the measured table where there is one for that many chips, linear between its rows (latency plus
-/// bytes per bandwidth is a line), constant below the first, and at the ring's slope beyond the last. Without a table the
-/// better of a ring, `2·S·(n−1)/n / BW + 2·(n−1)·α`, and one shot, `(n−1)·S / BW + α`, with `α` the link's latency.
+/// All-reduce among `chips`. If the table has measurements for that many chips, they are interpolated linearly (latency plus bytes per
+/// bandwidth is a line), with the first time below the first row and the ring's slope beyond the last. Otherwise the better of a ring,
+/// `2·S·(n−1)/n / BW + 2·(n−1)·α`, and one shot, `(n−1)·S / BW + α`, with `α` the link's latency.
 ///
-/// A group larger than any measured starts no faster than the largest measured one: `α` is at least the shortest time of that group, and no
-/// size takes less than it does there. A link's latency leaves out the kernel's start and the barriers on both sides of the exchange.
+/// A group larger than any measured one starts no faster than the largest measured one: `α` is at least the shortest time of that group,
+/// and no size takes less time than there. A link's latency excludes the kernel's start and the barriers on both sides of the exchange.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AllReduce {
     chips: f64,
@@ -18,7 +18,7 @@ pub struct AllReduce {
     table: Vec<(f64, f64)>,
     latency_ns: f64,
     byte_ns: f64,
-    /// The largest measured group, if it is smaller than this one.
+    /// The largest measured group, if smaller than this one.
     smaller: Option<Box<AllReduce>>,
 }
 
@@ -63,7 +63,7 @@ impl AllReduce {
         }
     }
 
-    /// Bytes that each chip sends for `bytes` to reduce.
+    /// Bytes that each chip sends to reduce `bytes`.
     pub fn ring_bytes(&self, bytes: f64) -> f64 {
         2.0 * bytes * (self.chips - 1.0) / self.chips
     }
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_met_exactly_and_joined_by_lines() {
+    fn rows_are_exact_and_interpolated_linearly() {
         let four = AllReduce::new(4, &table(), &link());
         approx::assert_relative_eq!(four.time_ns(32_768.0), 3100.0, max_relative = 1e-12);
         approx::assert_relative_eq!(four.time_ns(4096.0), 2700.0, max_relative = 1e-12);

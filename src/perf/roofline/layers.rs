@@ -1,8 +1,8 @@
-//! The operators of a model on an instance, in the order in which they run.
+//! The operators of a model on an instance, in execution order.
 //!
-//! Projections are split over the tensor-parallel group: half of them by output columns, half by input rows, an all-reduce after each
-//! such pair. Norms, routers, latent down-projections and the residual stream are replicated. Tokens travel to whole experts
-//! (all-to-all) only if attention is data-parallel; inside one tensor-parallel group every chip already has every token.
+//! Projections are split over the tensor-parallel group: half of them by output columns, half by input rows, with an all-reduce after each
+//! such pair. Norms, routers, latent down-projections and the residual stream are replicated. Tokens are sent to whole experts (all-to-all)
+//! only if attention is data-parallel; inside one tensor-parallel group every chip already has every token.
 
 use super::collective::AllReduce;
 use super::operator::{Collective, Corner, ExchangeLine, Kernel, Operator, Transfer};
@@ -80,7 +80,7 @@ impl Builder<'_, '_> {
         self.kernel(layers, kernel);
     }
 
-    /// A kernel at `rate` that does nothing yet.
+    /// A kernel at `rate`, without work.
     fn plain(&self, name: &'static str, input: Input, rate: Rate) -> Kernel {
         Kernel {
             name,
@@ -124,7 +124,7 @@ impl Builder<'_, '_> {
         }
     }
 
-    /// Attention over layers that see everything and layers that see a window. Per (query, key) pair or cached token and chip.
+    /// Attention over the layers with full attention and those with a window, per (query, key) pair or cached token and chip.
     fn attention(&mut self, prefill: Kernel, decode: Kernel) {
         let shape = self.model.architecture();
         let (full, windowed) = (shape.full_layers(), shape.windowed_layers());
@@ -202,7 +202,7 @@ impl Builder<'_, '_> {
         Ok(())
     }
 
-    /// A product of each of `heads` with its own matrix, for tokens that decode.
+    /// One product per head with its own matrix, for decoding tokens.
     fn absorption(&mut self, name: &'static str, layers: u32, heads: f64, [inner, outer]: [f64; 2], rate: Rate) {
         let mut kernel = self.plain(name, Input::Absorbed, rate);
         kernel.flops_x = 2.0 * heads * inner * outer;
@@ -244,7 +244,7 @@ impl Builder<'_, '_> {
         Ok(())
     }
 
-    /// Rows of one data-parallel group are shared by its `tp` chips; each sends its share to `k` experts, 1/ep of which are its own.
+    /// The rows of one data-parallel group are shared by its `tp` chips; each sends its share to `k` experts, 1/ep of which are local.
     fn all_to_all(&mut self, name: &'static str, layers: u32, experts: &Experts, element: f64, part: fn(&AllToAll) -> &[Exchange]) {
         if self.parallelism.dp == 1 {
             return;
@@ -270,7 +270,7 @@ impl Builder<'_, '_> {
         NS_PER_S / (self.scale_up.bandwidth.get() * self.scale_up.efficiency.get())
     }
 
-    /// Last norm, output head for the tokens that need logits, gathering of the vocabulary's parts, sampling.
+    /// Last norm, output head for the tokens that need logits, gather of the vocabulary's parts, sampling.
     fn head(&mut self) -> Result<(), PerfError> {
         let vocab = f64::from(self.model.architecture().vocab);
         let rate = self.rates.gemm(UNQUANTIZED)?;

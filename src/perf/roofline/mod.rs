@@ -1,32 +1,33 @@
-//! The default performance model: per operator the larger of arithmetic and memory traffic at measured efficiencies, collectives, overheads.
+//! The default performance model: for each operator the time of arithmetic and memory traffic at measured efficiencies; plus collectives
+//! and overheads.
 //!
-//! Owns: the operators of an iteration and what they cost. Must not know: requests, queues, how efficiencies were measured.
+//! Owns: the operators of an iteration and their cost. Must not know: requests, queues, how efficiencies were measured.
 //!
 //! # Formulas
 //! A kernel takes `start + (c^p + m^p)^(1/p)` on each chip, with `c = FLOPs / (peak · MFU)` and `m = bytes / (bandwidth · MBU)`.
 //!
 //! * Matrix products: `gemm_start`, `gemm_compute`, `gemm_memory` and `p = gemm_corner` of the chip by number format. All four are fitted
-//!   together to public tables of isolated kernels. The tables time a linear layer as an engine runs it, so with 8 or 4 bits `start` and MFU
-//!   include the quantization of the input, and no kernel is added for it. Few rows are bound by memory, many by arithmetic; between them
-//!   (64 to 512 rows) neither roof alone is the time: measured products take up to 1.4 times the larger one there.
-//! * Decode attention: `start + head · sequences · KV heads + max(c, m)`, all four figures measured: a line in the batch and in the context.
-//!   Only latent attention with many heads on a chip is bound by arithmetic, at a rate of its own (prefill's does not enter).
+//!   together to public tables of isolated kernels. The tables time a linear layer as an engine runs it, so with 8 or 4 bits `start` and
+//!   MFU include the quantization of the input, and no kernel is added for it. Few rows are memory-bound, many compute-bound; in between
+//!   (64 to 512 rows) neither roof alone gives the time: measured products take up to 1.4 times the larger one there.
+//! * Decode attention: `start + head · sequences · KV heads + max(c, m)`, all four figures measured: linear in the batch and in the
+//!   context. Only latent attention with many heads on a chip is compute-bound, at a rate of its own (prefill's does not enter).
 //! * Prefill attention: `max(c, m)` with `prefill_attention` against the 16-bit peak.
-//! * Routed experts: one grouped product with `p = 2`, whose MFU depends on the inner width of an expert on one chip and whose start includes
-//!   the sorting of rows by expert. Rows are padded to tiles. The busiest expert-parallel rank sets the time, see `experts`.
+//! * Routed experts: one grouped product with `p = 2`, whose MFU depends on the inner width of an expert on one chip and whose start
+//!   includes sorting the rows by expert. Rows are padded to tiles. The busiest expert-parallel rank sets the time, see `experts`.
 //! * Norms, rotary embedding, activations, sampling: bytes at 0.8 of the bandwidth and 3 µs each.
 //! * All-reduce: measured times by size. All-to-all: measured start and rate.
 //!
-//! Nothing corrects these sums for an engine around the kernels but `iteration_overhead`: what serving takes longer than its kernels was
-//! found to be missing kernels and missing corners, which are terms here, not a factor.
+//! `iteration_overhead` is the only correction of these sums for the engine around the kernels: where serving took longer than its kernels,
+//! kernels and corners turned out to be missing; they are terms here, not a factor.
 //!
-//! Formulas of FLOPs and bytes follow those published with aiconfigurator; mixture-of-experts layers read the *expected* number of
+//! Formulas for FLOPs and bytes follow those published with aiconfigurator; mixture-of-experts layers read the *expected* number of
 //! distinct experts. Biases and sinks are neglected.
 //!
 //! # Speed
-//! Everything that does not depend on the batch is computed once. Of a decode batch only attention sees the context; what the other
-//! operators cost is kept per number of sequences. An iteration with prefill evaluates some twenty linear forms, most of them in the short
-//! form of `plan`, which keeps the bits.
+//! Everything that does not depend on the batch is computed once. In a decode batch only attention depends on the context; the cost of the
+//! other operators is kept per number of sequences. An iteration with prefill evaluates some twenty linear forms, most of them in the short
+//! form of `plan`, which gives the same bits.
 
 mod collective;
 mod experts;
@@ -54,31 +55,31 @@ use super::{Basis, BatchShape, DecodeRun, IterationCost, Parallelism, PerfError,
 use crate::hardware::{AllToAll, Chip};
 use crate::model::Model;
 
-/// What a roofline is built from.
+/// Inputs of a roofline.
 #[derive(Debug, Clone, Copy)]
 pub struct RooflineParameters<'a> {
     /// The model served.
     pub model: &'a Model,
-    /// The chip, all of the instance's chips being alike.
+    /// The chip; all chips of the instance are equal.
     pub chip: &'a Chip,
     /// The link between the chips of the instance.
     pub scale_up: ScaleUp,
     /// How the model is spread.
     pub parallelism: Parallelism,
-    /// Everything else.
+    /// Other parameters.
     pub options: RooflineOptions,
 }
 
 /// The roofline of one instance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Roofline {
-    /// All of them, in the order in which they run.
+    /// All operators, in execution order.
     operators: Vec<Operator>,
-    /// Of these, the ones that depend on the context of decoding sequences.
+    /// The operators that depend on the context of decoding sequences.
     decode_attention: Vec<Kernel>,
-    /// The others.
+    /// The other operators.
     base: Plan,
-    /// Sums over the latter in a batch of so many decoding sequences, by their number.
+    /// Sums over these other operators for a decode batch, by its number of sequences.
     decode_base: Vec<Sums>,
     spread: Spread,
     chips: f64,
@@ -87,11 +88,11 @@ pub struct Roofline {
     basis: Basis,
 }
 
-/// Decode batches up to this size are computed ahead.
+/// Decode batches up to this size are precomputed.
 const PRECOMPUTED_BATCHES: u32 = 1024;
 
 impl Roofline {
-    /// Checks that the parts fit together and computes all that does not depend on the batch.
+    /// Checks that the inputs are consistent and computes everything that does not depend on the batch.
     pub fn new(parameters: &RooflineParameters<'_>) -> Result<Self, PerfError> {
         let RooflineParameters { model, chip, scale_up, parallelism, options } = parameters;
         parallelism.validate(model)?;
@@ -142,8 +143,8 @@ impl Roofline {
         Ok(roofline)
     }
 
-    /// The table behind [`iteration`](PerfModel::iteration): what each operator costs, in the order in which they run. Its columns
-    /// add up to the iteration's cost (within rounding). Empty for an empty batch.
+    /// The table behind [`iteration`](PerfModel::iteration): the cost of each operator, in execution order. Its columns add up to the
+    /// iteration's cost (within rounding). Empty for an empty batch.
     pub fn operators(&self, batch: &BatchShape) -> Vec<OperatorCost> {
         if batch.is_empty() {
             return Vec::new();
@@ -167,12 +168,12 @@ impl Roofline {
         rows
     }
 
-    /// Sums over the operators that do not see the context of decoding sequences, of a batch that is not empty.
+    /// Sums over the operators that do not depend on the context of decoding sequences, for a batch that is not empty.
     fn base(&self, batch: &BatchShape) -> Sums {
         self.base.sums(&self.spread.work(batch))
     }
 
-    /// The same for a batch of so many decoding sequences.
+    /// The same sums for a decode batch of `sequences`.
     fn base_of_decode(&self, sequences: u32) -> Sums {
         let batch = BatchShape { decode_sequences: sequences, ..BatchShape::default() };
         if batch.is_empty() { Sums::default() } else { self.base(&batch) }
@@ -213,7 +214,7 @@ impl PerfModel for Roofline {
             return run;
         }
         run.iterations = u64::MAX;
-        // How much the context of the busiest and of the mean chip grows in one iteration.
+        // Growth per iteration of the context on the busiest and on the mean chip.
         let shares = [self.spread.busiest(batch.decode_sequences), self.spread.even()];
         for kernel in &self.decode_attention {
             let [load, _] = self.spread.decode_attention(batch, kernel.input);

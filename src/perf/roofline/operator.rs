@@ -1,10 +1,10 @@
-//! One operator of an iteration: what it is linear in and what bounds it.
+//! One operator of an iteration: its linear form, and its bound.
 
 use super::collective::AllReduce;
 use super::work::{Input, Load, Work};
 use crate::perf::{IterationCost, Line};
 
-/// What an operator's time is made of, most of all.
+/// The largest part of an operator's time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
     /// Arithmetic.
@@ -35,9 +35,9 @@ impl Bound {
 /// One row of the table behind an iteration's cost: an operator, all its layers together.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OperatorCost {
-    /// What it is.
+    /// Name of the operator.
     pub name: &'static str,
-    /// How many layers run it.
+    /// Number of layers that run it.
     pub layers: u32,
     /// Arithmetic on the whole instance, FLOPs.
     pub flops: f64,
@@ -51,9 +51,9 @@ pub struct OperatorCost {
     pub compute_ns: f64,
     /// Time of the memory traffic at peak, nanoseconds.
     pub memory_ns: f64,
-    /// What bounds it.
+    /// Its bound.
     pub bound: Bound,
-    /// Fraction that prefill causes.
+    /// Share caused by prefill.
     pub prefill_share: f64,
 }
 
@@ -61,7 +61,7 @@ pub struct OperatorCost {
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Sums {
     pub cost: IterationCost,
-    /// The part of the duration that prefill causes.
+    /// The part of the duration caused by prefill.
     pub prefill_ns: f64,
 }
 
@@ -72,15 +72,15 @@ impl Sums {
         self.prefill_ns += duration_ns * prefill_share;
     }
 
-    /// Fraction of the time so far that prefill causes, where it causes `rows_share` of the rows.
+    /// Share of the time so far caused by prefill, which has `rows_share` of the rows.
     pub(super) fn prefill_share(&self, rows_share: f64) -> f64 {
-        // Exact at both ends: rounding must not book a joule of pure decode to prefill.
+        // Exact at both ends: rounding must not book energy of pure decode to prefill.
         if rows_share <= 0.0 || rows_share >= 1.0 { rows_share } else { self.prefill_ns / self.cost.duration_ns }
     }
 }
 
-/// How the roofs of arithmetic and memory traffic meet: `(c^p + m^p)^(1/p)`. At a sharp corner both engines would be kept busy from the first
-/// instruction to the last; in a kernel that needs both, one waits for the other now and then, the more the nearer their times.
+/// How the roofs of arithmetic and memory traffic meet: `(c^p + m^p)^(1/p)`. A sharp corner would mean that both engines are busy from the
+/// first instruction to the last; in a kernel that needs both, one stalls on the other at times, the more the closer their times are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Corner {
     /// `p = ∞`: the larger of the two.
@@ -94,13 +94,13 @@ pub(super) enum Corner {
 }
 
 impl Corner {
-    /// From a profile's figure.
+    /// The corner of a profile's figure.
     pub(super) fn from_exponent(p: f64) -> Option<Self> {
         let known = [(2.0, Self::Two), (3.0, Self::Three), (4.0, Self::Four)];
         known.into_iter().find(|(value, _)| (value - p).abs() < f64::EPSILON).map(|(_, corner)| corner)
     }
 
-    /// Both times not negative. Roots only: powers are slow and differ between platforms.
+    /// Combines two times that are not negative. Uses roots only, because powers are slow and differ between platforms.
     #[inline]
     pub(super) fn join(self, compute: f64, memory: f64) -> f64 {
         let (greater, lesser) = if compute > memory { (compute, memory) } else { (memory, compute) };
@@ -141,7 +141,7 @@ pub(super) struct Kernel {
     pub corner: Corner,
 }
 
-/// How a kernel's cost moves as contexts grow by one token a sequence.
+/// Change of a kernel's cost as contexts grow by one token per sequence.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Growth {
     pub duration_ns: f64,
@@ -149,11 +149,11 @@ pub(super) struct Growth {
     pub memory_bytes: f64,
     pub compute_ns: f64,
     pub memory_ns: f64,
-    /// Steps for which the same term of the maximum holds, at least 1.
+    /// Number of iterations for which the same term of the maximum holds, at least 1.
     pub iterations: u64,
 }
 
-/// A run longer than this is cut: far beyond any context, and `n²` stays exact in its closed form.
+/// Limit of a run: far beyond any context, and small enough that `n²` stays exact in its closed form.
 const LONGEST_RUN: u64 = 1 << 24;
 
 impl Kernel {
@@ -169,7 +169,7 @@ impl Kernel {
         f64::from(self.layers) * (self.start_ns + self.start_x_ns * load.x + self.corner.join(compute, memory))
     }
 
-    /// Adds what it takes and moves on an instance of `chips`; nothing if the batch does not need it.
+    /// Adds its cost on an instance of `chips`; nothing if the batch does not need it.
     #[inline]
     pub(super) fn add_to(&self, sums: &mut Sums, busy: Load, mean: Load, prefill_share: f64, chips: f64) {
         if busy.x <= 0.0 {
@@ -185,7 +185,7 @@ impl Kernel {
         sums.cost.memory_ns += bytes * self.ideal_byte_ns;
     }
 
-    /// What bounds it.
+    /// Its bound under a load.
     fn bound(&self, load: Load) -> Bound {
         let [compute, memory] = self.terms(load);
         let roof = self.corner.join(compute, memory);
@@ -196,7 +196,7 @@ impl Kernel {
         }
     }
 
-    /// How decode attention grows when the context of the busiest and the mean chip do.
+    /// Growth of decode attention per iteration, from that of the context on the busiest and on the mean chip.
     pub(super) fn growth(&self, load: Load, [busy, mean]: [f64; 2], chips: f64) -> Growth {
         debug_assert!(self.input.sees_decode_context() && self.corner == Corner::Sharp, "a line only if the roofs meet sharply");
         let [compute, memory] = self.terms(load);
@@ -215,7 +215,7 @@ impl Kernel {
     }
 }
 
-/// Slope of the greater of two lines and for how many iterations from the first it stays the greater.
+/// Slope of the greater of two lines, and the number of iterations from the first for which it stays the greater.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded by LONGEST_RUN and not negative")]
 fn run_on_the_upper_line(one: Line, other: Line) -> (f64, u64) {
     let other_is_upper = other.first > one.first || (other.first >= one.first && other.step > one.step);
@@ -260,7 +260,7 @@ pub(super) struct Transfer {
 }
 
 impl Transfer {
-    /// Nanoseconds and bytes sent of one layer.
+    /// Nanoseconds and bytes sent in one layer.
     fn layer(&self, load: Load) -> (f64, f64) {
         let bytes = self.bytes_x * load.x;
         match &self.collective {
@@ -273,7 +273,7 @@ impl Transfer {
         }
     }
 
-    /// Adds what it takes and sends.
+    /// Adds its cost.
     #[inline]
     fn add_to(&self, sums: &mut Sums, busy: Load, prefill_share: f64) {
         if busy.x <= 0.0 {
@@ -294,7 +294,7 @@ pub(super) enum Operator {
 }
 
 impl Operator {
-    /// The kernel, if it is one that sees the context of decoding sequences.
+    /// The kernel, if its cost depends on the context of decoding sequences.
     pub(super) const fn decode_attention(&self) -> Option<&Kernel> {
         match self {
             Self::Kernel(kernel) if kernel.input.sees_decode_context() => Some(kernel),
@@ -320,7 +320,7 @@ impl Operator {
         }
     }
 
-    /// The sums with its cost in them.
+    /// The sums with its cost added.
     pub(super) fn added_to(&self, mut sums: Sums, work: &Work, chips: f64) -> Sums {
         self.add_to(&mut sums, work, chips);
         sums

@@ -1,4 +1,4 @@
-//! What a roofline is built from besides the model and the chip.
+//! Parameters of a roofline other than the model and the chip.
 
 use crate::hardware::Link;
 use crate::perf::{OwnFigure, PerfError};
@@ -34,31 +34,32 @@ const MEMORY_OPERATION: &str = "ai-dynamo/aiconfigurator @095f58a51c, memory ope
 const ALL_TO_ALL: &str = "DeepEP low-latency kernels on 8 H100 with one token, tables of ai-dynamo/aiconfigurator @095f58a51c (2026-08-21)";
 const NO_SOURCE: &str = "General knowledge, no source located (2026-11)";
 
-/// Knobs of the roofline that no chip profile holds. The defaults are stated with their basis; calibration replaces them.
+/// Parameters of the roofline that no chip profile holds. The defaults are stated with their basis; calibration replaces them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RooflineOptions {
-    /// Seconds that a prefill attention kernel takes on top of its roofline. Default 3 µs, as a memory operation.
+    /// Seconds that a prefill attention kernel takes on top of its roofline. Default 3 µs, as for a memory operation.
     pub attention_start_s: f64,
     /// Fraction of peak bandwidth of norms, rotary embedding, activation functions and sampling. Default 0.8, aiconfigurator's
     /// factor for memory operations, unofficial by its own mark.
     pub elementwise_bandwidth: f64,
-    /// Seconds that such a kernel takes on top. Default 3 µs, from the same place.
+    /// Seconds that such a kernel takes on top. Default 3 µs, from the same source.
     pub elementwise_latency_s: f64,
     /// Rows of a tile of the grouped expert product at many rows. Each active expert wastes half a tile on average, which is why
     /// products of experts that see few rows reach a lower share of the peak. Default 128; below that many rows per expert the
     /// kernel's tile shrinks with the rows, down to 16.
     pub expert_tile: u32,
-    /// Lasting popularity of the busiest expert rank: its expected rows relative to the mean, before chance adds its part (which uniform
-    /// routing has as well). Default 1: all experts alike popular. Published: 1.1 to 1.5 without expert-parallel load balancing (an estimate).
+    /// Lasting popularity of the busiest expert rank: its expected rows relative to the mean, before the effect of chance (which uniform
+    /// routing has as well). Default 1: all experts equally popular. Published: 1.1 to 1.5 without expert-parallel load balancing (an
+    /// estimate).
     pub hot_rank: f64,
-    /// Seconds that one dispatch or one combine takes on top of its bytes where the chip profile has no `all_to_all`. Default 14 µs:
-    /// `DeepEP` low-latency kernels on 8 H100 with one token of 7168 elements to 8 of 256 experts take 13.2 and 14.4 µs.
+    /// Seconds that one dispatch or one combine takes on top of its bytes if the chip profile has no `all_to_all`. Default 14 µs: `DeepEP`
+    /// low-latency kernels on 8 H100 with one token of 7168 elements to 8 of 256 experts take 13.2 and 14.4 µs.
     pub all_to_all_latency_s: f64,
-    /// Format in which tokens travel to their experts. Default fp8, as in `DeepEP`.
+    /// Format in which tokens are sent to their experts. Default fp8, as in `DeepEP`.
     pub dispatch: Dtype,
-    /// Format in which expert outputs travel back. Default bf16.
+    /// Format in which expert outputs are sent back. Default bf16.
     pub combine: Dtype,
-    /// Host seconds per iteration that the chip waits for. Absent: the chip profile's figure.
+    /// Host seconds per iteration during which the chip waits. Absent: the chip profile's figure.
     pub iteration_overhead_s: Option<f64>,
 }
 
@@ -79,7 +80,7 @@ impl Default for RooflineOptions {
 }
 
 impl RooflineOptions {
-    /// Those of them that durations rest on, with their sources.
+    /// The options that the durations depend on, with their sources.
     pub(super) fn figures(&self, experts: bool, ep: u32, own_exchange: bool) -> Vec<OwnFigure> {
         let us = |seconds: f64| format!("{:.1} us", seconds * 1e6);
         let own = |name, value, confidence, source| OwnFigure { name, value, confidence, source };
@@ -128,7 +129,7 @@ impl RooflineOptions {
     }
 }
 
-/// An efficiency must be above 0 and at most 1.
+/// Checks an efficiency: above 0 and at most 1.
 pub(super) fn fraction(what: impl Into<String>, value: f64) -> Result<(), PerfError> {
     if value > 0.0 && value <= 1.0 { Ok(()) } else { Err(PerfError::bad(what, value, "above 0 and at most 1")) }
 }

@@ -1,7 +1,7 @@
-//! The operators as they are summed up, some twenty an iteration: what most of them leave out is left out here too.
+//! The operators in the form in which they are summed, some twenty per iteration: terms that are zero for most of them are left out.
 //!
-//! Every sum has the same bits as that over [`Operator::add_to`]: only terms that are zero are dropped, and what is the same in several
-//! operators is found once. Nothing else may be folded, for rounding does not distribute.
+//! Every sum has the same bits as that over [`Operator::add_to`]: only terms that are zero are dropped, and values shared by several
+//! operators are computed once. Nothing else may be merged, because rounding does not distribute.
 
 use super::collective::AllReduce;
 use super::operator::{Collective, Corner, Kernel, Operator, Sums};
@@ -12,7 +12,7 @@ use super::work::{Input, Work};
 enum Step {
     Stream(Stream),
     Product(Product),
-    /// The reduction that all layers share, in so many of them.
+    /// The all-reduce shared by all layers, and the number of layers.
     Reduce(f64),
     Other(Operator),
 }
@@ -28,7 +28,7 @@ struct Stream {
     ideal_byte_ns: f64,
 }
 
-/// A product of its rows with weights, which are read once.
+/// A product of its rows with weights that are read once.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Product {
     input: Input,
@@ -44,17 +44,17 @@ struct Product {
     ideal_byte_ns: f64,
 }
 
-/// All operators that do not see the context of decoding sequences, in the order in which they run.
+/// All operators that do not depend on the context of decoding sequences, in execution order.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Plan {
     steps: Vec<Step>,
-    /// Bytes to reduce per row, and how.
+    /// Bytes to reduce per row, and the collective.
     reduction: Option<(f64, AllReduce)>,
     chips: f64,
 }
 
 impl Plan {
-    /// Of `operators` on an instance of `chips`.
+    /// The plan of `operators` on an instance of `chips`.
     pub(super) fn new(operators: &[Operator], chips: f64) -> Self {
         let mut plan = Self { steps: Vec::new(), reduction: None, chips };
         for operator in operators.iter().filter(|operator| operator.decode_attention().is_none()) {
@@ -92,7 +92,7 @@ impl Plan {
                     sums.add_time(layers * reduced.0, work.prefill_share(Input::Rows));
                     sums.cost.link_bytes += layers * reduced.1;
                 }
-                // By value, so that the sums stay in registers in all the others.
+                // By value, so that the sums stay in registers for all other steps.
                 Step::Other(operator) => sums = operator.added_to(sums, work, self.chips),
             }
         }
@@ -100,7 +100,7 @@ impl Plan {
     }
 }
 
-/// A kernel of the two common sorts.
+/// The step of a kernel of the two common kinds.
 fn special(kernel: &Kernel) -> Option<Step> {
     let Kernel { input, flops_x, flops_y, bytes_once, bytes_x, bytes_y, flop_ns, byte_ns, start_ns, start_x_ns, corner, .. } = *kernel;
     let Kernel { ideal_flop_ns, ideal_byte_ns, .. } = *kernel;
@@ -174,11 +174,11 @@ mod tests {
     }
 
     #[test]
-    fn most_steps_are_short_and_all_reductions_are_one() {
+    fn most_steps_are_short_and_all_reductions_are_shared() {
         let roofline = &rooflines()[0];
         let count = |of: fn(&Step) -> bool| roofline.base.steps.iter().filter(|step| of(step)).count();
         assert_eq!(count(|step| matches!(step, Step::Reduce(_))), 3);
-        // Prefill attention and the gathering of logits.
+        // Prefill attention and the gather of logits.
         assert_eq!(count(|step| matches!(step, Step::Other(_))), 2);
     }
 

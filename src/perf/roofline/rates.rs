@@ -1,6 +1,6 @@
-//! Reading a chip profile: what a FLOP and a byte cost there, by number format.
+//! Rates from a chip profile: the cost of a FLOP and of a byte, by number format.
 //!
-//! A format that the chip's tables lack is served by the nearest one that they have, and every such stand-in is noted for the report.
+//! A format missing from the chip's tables is replaced by the nearest one that they have, and every such stand-in is noted for the report.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,18 +12,18 @@ use crate::units::{Dtype, Figure, Ratio};
 
 const NS_PER_S: f64 = 1e9;
 
-/// What kernels of one sort cost on one chip. Nanoseconds.
+/// Rates of one kind of kernel on one chip. Nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Rate {
-    /// Beside arithmetic and traffic.
+    /// Time beside arithmetic and traffic.
     pub start_ns: f64,
     /// How the two roofs meet.
     pub corner: Corner,
-    /// Per FLOP at what kernels reach.
+    /// Per FLOP at the rate that kernels reach.
     pub flop_ns: f64,
     /// Per FLOP at the dense peak.
     pub ideal_flop_ns: f64,
-    /// Per byte at what kernels reach.
+    /// Per byte at the rate that kernels reach.
     pub byte_ns: f64,
     /// Bytes of one weight.
     pub weight_bytes: f64,
@@ -31,12 +31,12 @@ pub(super) struct Rate {
     pub input_bytes: f64,
 }
 
-/// What attention over a KV cache of one format costs.
+/// Rates of attention over a KV cache of one format.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct AttentionRates {
     pub prefill: Rate,
     pub decode: Rate,
-    /// Of decode, per sequence and key-value head on the chip.
+    /// Start of decode attention per sequence and key-value head on the chip.
     pub head_ns: f64,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct Rates<'a> {
     pub ideal_byte_ns: f64,
     pub elementwise_latency_ns: f64,
     pub elementwise_byte_ns: f64,
-    /// Which figures stood in for missing ones.
+    /// Stand-ins for missing figures.
     pub notes: Vec<String>,
     /// Figures of the chip that were read, by their path in its profile.
     pub read: BTreeSet<String>,
@@ -85,8 +85,8 @@ impl<'a> Rates<'a> {
         seconds * NS_PER_S
     }
 
-    /// Matrix products with weights of format `weights`. Computed at that format's peak where the chip has one; else the weights are
-    /// expanded on the fly and computed in 16 bits (weight-only quantization), which saves memory traffic and no arithmetic.
+    /// Matrix products with weights of format `weights`. Computed at that format's peak if the chip has one; otherwise the weights are
+    /// expanded on the fly and computed in 16 bits (weight-only quantization), which saves memory traffic but no arithmetic.
     pub(super) fn gemm(&mut self, weights: Dtype) -> Result<Rate, PerfError> {
         let format = self.gemm_format(weights)?;
         let native = format == weights;
@@ -155,8 +155,8 @@ impl<'a> Rates<'a> {
         Corner::from_exponent(p.get()).ok_or_else(|| PerfError::bad(what(), p.get(), "2, 3 or 4"))
     }
 
-    /// Attention over a KV cache of format `kv`: its arithmetic is rated against the 16-bit peak, its reading against bandwidth. In decode
-    /// the roofs meet sharply: time is a line in the context, as measured, and a run of iterations is a sum of such lines.
+    /// Attention over a KV cache of format `kv`: arithmetic is rated against the 16-bit peak, reading against bandwidth. In decode the
+    /// roofs meet sharply: the time is linear in the context, as measured, and a run of iterations is a sum of such lines.
     pub(super) fn attention(&mut self, kv: Dtype) -> Result<AttentionRates, PerfError> {
         let format = self.sixteen_bits(kv)?;
         let (wanted, efficiency) = (stand_ins(kv), self.efficiency);
@@ -183,7 +183,7 @@ impl<'a> Rates<'a> {
         Ok(AttentionRates { prefill, decode, head_ns: head * NS_PER_S })
     }
 
-    /// The first of `candidates` that `table` has. `wanted` is named where there is none.
+    /// The first of `candidates` in `table`; the error names `wanted`.
     fn first<T: Copy>(
         &mut self,
         name: &'static str,
@@ -197,7 +197,7 @@ impl<'a> Rates<'a> {
         Ok((format, value))
     }
 
-    /// The same for a fraction.
+    /// As [`Self::first`], for a fraction.
     fn ratio(
         &mut self,
         name: &'static str,
@@ -238,7 +238,7 @@ impl<'a> Rates<'a> {
     }
 }
 
-/// The value of `table` at `width`, linear between its entries and constant outside, and the entries used.
+/// The value of `table` at `width`, interpolated linearly and constant outside, and the entries used.
 fn between_widths(table: &BTreeMap<u32, Figure<Ratio>>, width: f64) -> Option<(f64, impl Iterator<Item = u32> + use<>)> {
     let value = |(&at, figure): (&u32, &Figure<Ratio>)| (at, figure.value.get());
     let below = table.iter().map(value).rfind(|&(at, _)| f64::from(at) <= width);
@@ -248,7 +248,7 @@ fn between_widths(table: &BTreeMap<u32, Figure<Ratio>>, width: f64) -> Option<(f
     Some((reached, [low.0, high.0].into_iter()))
 }
 
-/// A format and what may stand in for its efficiency, nearest first.
+/// A format and its stand-ins for efficiency, nearest first.
 const fn stand_ins(format: Dtype) -> &'static [Dtype] {
     match format {
         Dtype::Fp32 => &[Dtype::Fp32],
@@ -267,7 +267,7 @@ mod tests {
     use crate::units::Confidence;
 
     #[test]
-    fn expert_widths_are_met_exactly_joined_by_lines_and_constant_outside() {
+    fn expert_widths_are_exact_interpolated_linearly_and_constant_outside() {
         let figure =
             |text: &str| Figure { value: text.parse().unwrap(), source: "test".into(), confidence: Confidence::Assumed, note: None };
         let table = BTreeMap::from([(256, figure("0.2")), (768, figure("0.4")), (2048, figure("0.5"))]);

@@ -1,9 +1,9 @@
-//! What the busiest chip of an instance, and a mean one, have to do in an iteration.
+//! The work of the busiest chip of an instance, and of a mean one, in an iteration.
 
 use super::experts::ExpertSpread;
 use crate::perf::BatchShape;
 
-/// What an operator is linear in.
+/// The quantity that an operator is linear in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Input {
     /// Tokens through the linear layers.
@@ -30,14 +30,14 @@ impl Input {
     }
 }
 
-/// What an operator is linear in, as numbers of one chip (or the tensor-parallel group it belongs to).
+/// The quantities that an operator is linear in, for one chip (or its tensor-parallel group).
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Load {
-    /// Rows: tokens, sequences; without any the operator does not run.
+    /// Rows: tokens or sequences; at 0 the operator does not run.
     pub x: f64,
-    /// What else FLOPs are linear in: pairs, KV tokens, rows that tiles of experts waste.
+    /// Further quantity that FLOPs are linear in: pairs, KV tokens, rows wasted in expert tiles.
     pub flops_y: f64,
-    /// What else bytes are linear in: KV tokens, routed experts that at least one token uses.
+    /// Further quantity that bytes are linear in: KV tokens, routed experts used by at least one token.
     pub bytes_y: f64,
 }
 
@@ -50,26 +50,26 @@ impl Load {
 /// The work of an iteration, by [`Input`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Work {
-    /// Of the busiest chip: it sets the duration.
+    /// Loads of the busiest chip: they set the duration.
     busy: [Load; Input::COUNT],
-    /// Of the mean chip: times the number of chips, it sets FLOPs and bytes.
+    /// Loads of the mean chip: times the number of chips, they set FLOPs and bytes.
     mean: [Load; Input::COUNT],
-    /// Fraction that prefill causes.
+    /// Shares caused by prefill.
     prefill: [f64; Input::COUNT],
 }
 
 impl Work {
-    /// Of the busiest chip.
+    /// Load of the busiest chip.
     pub(super) const fn busy(&self, input: Input) -> Load {
         self.busy[input as usize]
     }
 
-    /// Of the mean chip.
+    /// Load of the mean chip.
     pub(super) const fn mean(&self, input: Input) -> Load {
         self.mean[input as usize]
     }
 
-    /// The fraction of an operator that prefill causes.
+    /// Share of an operator caused by prefill.
     pub(super) const fn prefill_share(&self, input: Input) -> f64 {
         self.prefill[input as usize]
     }
@@ -80,7 +80,7 @@ impl Work {
 pub(super) struct Spread {
     /// Data-parallel groups.
     dp: u32,
-    /// What a mean one has of all sums.
+    /// Share of the mean group in all sums.
     even: f64,
     /// Absent for dense models.
     experts: Option<ExpertSpread>,
@@ -91,12 +91,12 @@ impl Spread {
         Self { dp, even: 1.0 / f64::from(dp), experts }
     }
 
-    /// The share of all sums that a mean group has.
+    /// Share of the mean group in all sums.
     pub(super) const fn even(&self) -> f64 {
         self.even
     }
 
-    /// Sequences stay whole: the busiest of `dp` groups has ⌈n/dp⌉ of `n`, its share of all sums.
+    /// Sequences stay whole: the busiest of `dp` groups has ⌈n/dp⌉ of `n`, its share in all sums.
     pub(super) fn busiest(&self, sequences: u32) -> f64 {
         if self.dp == 1 || sequences == 0 { 1.0 } else { f64::from(sequences.div_ceil(self.dp)) / f64::from(sequences) }
     }
@@ -117,19 +117,19 @@ impl Spread {
         work
     }
 
-    /// What decode attention sees of `batch`, with all its layers or those under the window: of the busiest and of the mean chip.
+    /// Load of decode attention in `batch`, over layers with full attention or with a window: on the busiest and on the mean chip.
     pub(super) fn decode_attention(&self, batch: &BatchShape, input: Input) -> [Load; 2] {
         let mean = decode_load(batch, input, self.even);
         [if self.dp == 1 { mean } else { decode_load(batch, input, self.busiest(batch.decode_sequences)) }, mean]
     }
 }
 
-/// Fraction of the rows of `batch`, which is not empty, that prefill causes.
+/// Share of prefill in the rows of `batch`, which is not empty.
 pub(super) fn rows_share(batch: &BatchShape) -> f64 {
     batch.prefill_tokens as f64 / batch.tokens() as f64
 }
 
-/// `part / (part + rest)`; 0 where there is neither.
+/// `part / (part + rest)`; 0 if both are 0.
 fn share(part: f64, rest: f64) -> f64 {
     if part > 0.0 { part / (part + rest) } else { 0.0 }
 }
@@ -141,7 +141,7 @@ fn decode_load(batch: &BatchShape, input: Input, decode: f64) -> Load {
     Load { x: f64::from(batch.decode_sequences) * decode, flops_y: context, bytes_y: context }
 }
 
-/// The sums of `batch` scaled by the chip's share of its prefill and its decode part; none for experts, who see all groups.
+/// The sums of `batch` scaled by the chip's share of its prefill and its decode part; empty for experts, whose load spans all groups.
 fn loads(batch: &BatchShape, prefill: f64, decode: f64) -> [Load; Input::COUNT] {
     let decode_sequences = f64::from(batch.decode_sequences) * decode;
     let tokens = batch.prefill_tokens as f64 * prefill;
