@@ -1,7 +1,7 @@
-//! Every decision, as pure functions from views to decisions.
+//! All policies, as pure functions from views to decisions.
 //!
-//! Owns: routers and controllers (later admission, queue order, scaling, power). Must not know: how the cluster carries a decision out, the true
-//! output length of a request, or anything that a real control plane could not see.
+//! Owns: routers and controllers (later admission, queue order, scaling, power). Must not know: how the cluster executes a decision, the
+//! true output length of a request, or anything that a real control plane could not see.
 
 pub mod control;
 pub mod router;

@@ -5,37 +5,37 @@ use std::collections::BTreeMap;
 use super::{Controller, FleetView, Life, Order};
 use crate::sim::{SimDuration, SimTime};
 
-/// One instance goes down, and comes back.
+/// A failure or planned restart of one instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault {
-    /// Since the start of the run.
+    /// Time since the start of the run.
     pub at: SimDuration,
     /// Position among all instances, in the order of the scenario's pools.
     pub instance: usize,
-    /// From when it is off until it is powered on; `None`: for good.
+    /// Time from going down to power-on; `None`: it stays down.
     pub down: Option<SimDuration>,
-    /// From power on to the first request.
+    /// Time from power-on to the first request.
     pub start: SimDuration,
-    /// True: it finishes the requests it has before it goes down.
+    /// True: it drains before it goes down. False: it fails at once.
     pub drain: bool,
 }
 
-/// Fails, or drains, instances at given times and starts them again. What is to happen to an instance that is not active, as a second
-/// failure while it is down, does not happen.
+/// Fails or drains instances at given times and starts them again. A failure of an instance that is down is ignored, and so is a drain of
+/// one that is not active.
 #[derive(Debug, Default)]
 pub struct FaultSchedule {
-    /// Still to come, the last first.
+    /// Faults to come, in reverse order of time.
     faults: Vec<Fault>,
-    /// Those that have been ordered, and are not down yet, by instance.
+    /// Faults that have been ordered, by instance, until the instance is down.
     ordered: BTreeMap<usize, Fault>,
-    /// Those that are down, by when they are powered on and, of one instant, in the order in which they went down.
+    /// Faults of instances that are down, by time of power-on; ties in the order in which the instances went down.
     down: BTreeMap<(SimTime, u64), Fault>,
-    /// Times an instance has gone down.
+    /// Number of outages so far.
     outages: u64,
 }
 
 impl FaultSchedule {
-    /// The faults in any order; of those of one instant, the first given is the first to happen.
+    /// Faults in any order; of those at the same instant, the first given happens first.
     pub fn new(mut faults: Vec<Fault>) -> Self {
         faults.reverse();
         faults.sort_by_key(|fault| std::cmp::Reverse(fault.at));
@@ -60,7 +60,7 @@ impl Controller for FaultSchedule {
             if life == Life::Down || (fault.drain && life != Life::Active) {
                 continue;
             }
-            // One that fails while it drains comes back as the failure says.
+            // A failure during a drain replaces the drain's restart by its own.
             self.ordered.insert(fault.instance, fault);
             orders.push(if fault.drain { Order::Drain(fault.instance) } else { Order::Fail(fault.instance) });
         }
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_fails_comes_back_and_a_second_failure_while_it_is_down_is_none() {
+    fn an_instance_fails_and_restarts_and_a_failure_while_it_is_down_is_ignored() {
         let fault =
             |at, instance, down: Option<u64>, drain| Fault { at: seconds(at), instance, down: down.map(seconds), start: seconds(1), drain };
         let mut schedule = FaultSchedule::new(vec![
@@ -134,13 +134,13 @@ mod tests {
         fleet.0[1] = Life::Draining;
         assert_eq!(next(&schedule), Some(8));
         assert_eq!(ask(&mut schedule, 8, &fleet), [Order::Start { instance: 0, takes: seconds(1) }]);
-        // It fails for good while it drains: it does not come back.
+        // It fails for good while it drains: no restart.
         assert_eq!(ask(&mut schedule, 9, &fleet), [Order::Fail(1)]);
         schedule.changed(SimTime::ZERO + seconds(9), 1, Life::Down);
         assert_eq!(schedule.next(), None);
     }
 
-    /// The same rules word for word, with lists that are searched.
+    /// The same rules with plain lists and linear searches.
     #[derive(Debug)]
     struct Plain {
         faults: Vec<Fault>,
@@ -175,7 +175,7 @@ mod tests {
         }
     }
 
-    /// What is ordered when, of four instances that take as many seconds to drain as their number says.
+    /// The orders over time, for four instances; instance `i` takes `i` seconds to drain.
     fn orders_of(mut schedule: impl Controller) -> Vec<(SimTime, Vec<Order>)> {
         let mut fleet = Fleet(vec![Life::Active; 4]);
         let mut drains: Vec<(SimTime, usize)> = Vec::new();
@@ -214,7 +214,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn orders_are_those_of_the_plain_form(
+        fn orders_agree_with_plain_lists(
             drawn in prop::collection::vec((0_u64..12, 0_usize..4, prop::option::of(0_u64..6), 0_u64..2, any::<bool>()), 0..24),
         ) {
             let fault = |&(at, instance, down, start, drain): &(u64, usize, Option<u64>, u64, bool)| {

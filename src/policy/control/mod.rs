@@ -1,5 +1,4 @@
-//! What changes the fleet: controllers look at it now and then and give orders, which the cluster checks and carries out. One file a
-//! controller.
+//! Controllers: they read the fleet at their ticks and give orders, which the cluster checks and executes. One file per controller.
 
 mod faults;
 
@@ -11,11 +10,11 @@ pub use faults::{Fault, FaultSchedule};
 
 use crate::sim::{SimDuration, SimTime};
 
-/// What an instance does.
+/// Role of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Computes prompts and hands the KV on.
+    /// Computes prompts and hands their KV off.
     Prefill,
     /// Receives KV and generates.
     Decode,
@@ -34,65 +33,65 @@ impl Role {
     }
 }
 
-/// Where an instance stands in its life.
+/// Lifecycle state of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
-    /// Powered on and not yet ready: it loads weights and takes no requests.
+    /// Powered on but not ready: it loads weights and takes no requests.
     Starting,
     /// Takes requests.
     Active,
-    /// Takes no new requests and finishes those it has.
+    /// Takes no new requests and finishes those assigned to it.
     Draining,
-    /// Powered off; what it held is lost.
+    /// Powered off; its KV and its cache are lost.
     Down,
 }
 
-/// A decision about one instance, by its position in the view. An order that does not fit the instance's life changes nothing.
+/// An order to one instance, by its position in the view. Without effect if it does not match the lifecycle state of the instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// It fails now, whatever it does, and stays down until it is started.
+    /// Fails the instance now, whatever its state; it stays down until it is started.
     Fail(usize),
-    /// An active one takes no new requests, and goes down when it has finished those it has.
+    /// Drains an active instance: it takes no new requests, finishes those it has, and goes down.
     Drain(usize),
-    /// One that is down is powered on, and takes requests after `takes`.
+    /// Powers on an instance that is down; it takes requests after `takes`.
     Start {
-        /// Which.
+        /// Position of the instance.
         instance: usize,
         /// Time from power on to the first request.
         takes: SimDuration,
     },
-    /// An active one drains, and takes requests again in another role.
+    /// Drains an active instance, which then takes requests in another role.
     Flip {
-        /// Which.
+        /// Position of the instance.
         instance: usize,
-        /// What it does from then on.
+        /// Its new role.
         role: Role,
     },
 }
 
 /// The fleet as a controller sees it, by position `0..len`: the instances in the order of the scenario's pools.
 pub trait FleetView {
-    /// How many there are.
+    /// Number of instances.
     fn len(&self) -> usize;
-    /// True if there are none.
+    /// True if there are no instances.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
-    /// Where one stands in its life.
+    /// Lifecycle state of instance `i`.
     fn life(&self, i: usize) -> Life;
-    /// What it does.
+    /// Role of instance `i`.
     fn role(&self, i: usize) -> Role;
-    /// Requests assigned to it and not yet done there.
+    /// Requests assigned to instance `i` and not yet done there.
     fn in_flight(&self, i: usize) -> u64;
 }
 
-/// Decides about the fleet. Deterministic but for draws from its own random stream.
+/// Decides about the fleet. Deterministic, except for draws from its own random stream.
 pub trait Controller: Debug + Send {
-    /// When it is to be asked next; `None`: not before something has changed. A time that has passed means now.
+    /// Time of the next tick; `None`: none before the next change. A time in the past means now.
     fn next(&self) -> Option<SimTime>;
-    /// It is asked: adds its orders, carried out in this order.
+    /// Adds orders, which are executed in sequence.
     fn tick(&mut self, now: SimTime, fleet: &dyn FleetView, orders: &mut Vec<Order>);
-    /// An instance has another life since now, by an order of this or another controller, or by itself.
+    /// The lifecycle state of an instance has changed, by an order of any controller or on its own.
     fn changed(&mut self, now: SimTime, instance: usize, life: Life) {
         let _ = (now, instance, life);
     }

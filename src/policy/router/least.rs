@@ -1,8 +1,8 @@
-//! The least loaded of the instances that can take a request: by a look at all, or with the help of whoever keeps them in order.
+//! The least loaded eligible instance: by a scan, or from an order that the view keeps.
 
 use super::Candidates;
 
-/// What candidates are compared by.
+/// The load signal that candidates are compared by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// [`Candidates::in_flight`].
@@ -11,7 +11,7 @@ pub enum Signal {
     PendingTokens,
 }
 
-/// The eligible candidate with the smallest signal, by a look at the signals of all; ties go to the first.
+/// The eligible candidate with the smallest signal, by a scan of all; ties go to the first.
 pub fn scan<C: Candidates + ?Sized>(candidates: &C, signal: Signal) -> Option<usize> {
     match signal {
         Signal::InFlight => argmin(candidates, |i| candidates.in_flight(i)),
@@ -23,11 +23,11 @@ fn argmin<C: Candidates + ?Sized>(candidates: &C, signal: impl Fn(usize) -> u64)
     let mut best: Option<(usize, u64)> = None;
     for i in 0..candidates.len() {
         let load = signal(i);
-        // Eligibility may take a look into memory and prefix cache, so it is asked only of those that would be chosen.
+        // Eligibility may depend on memory and prefix cache, so it is checked only for candidates that would be chosen.
         if best.is_none_or(|(_, least)| load < least) && candidates.eligible(i) {
             best = Some((i, load));
             if load == 0 {
-                // No load is lower, and of equals the first wins.
+                // No load is lower, and ties go to the first.
                 break;
             }
         }
@@ -35,18 +35,19 @@ fn argmin<C: Candidates + ?Sized>(candidates: &C, signal: impl Fn(usize) -> u64)
     best.map(|(i, _)| i)
 }
 
-/// One in so many may turn out to be ineligible before all are looked at. A step down the order costs 2 log₂ n nodes, the look n, so that
-/// where most are ineligible the steps add little to the look.
+/// One in so many candidates may turn out to be ineligible before the scan. A step down the order costs 2 log₂ n nodes, the scan n, so that
+/// the steps add little to the scan where most are ineligible.
 const STEPS: usize = 32;
 
-/// As [`scan`], of candidates in an order: `next` gives the one with the smallest signal, first of equals, but for those it was given back.
+/// As [`scan`], for candidates in an order: `next` returns the one with the smallest signal, except for those passed back; ties go to the
+/// first.
 pub fn first_in_order<C: Candidates>(
     candidates: &C,
     signal: Signal,
     mut next: impl FnMut(Option<usize>) -> Option<usize>,
 ) -> Option<usize> {
     if candidates.len() == 1 {
-        // One alone needs no order.
+        // A single candidate needs no order.
         return scan(candidates, signal);
     }
     let mut refused = None;
@@ -69,7 +70,7 @@ mod tests {
     use super::super::testing::Plain;
     use super::*;
 
-    /// Counts how often eligibility is asked for.
+    /// Counts the checks of eligibility.
     struct Asked {
         plain: Plain,
         eligible: Cell<usize>,
@@ -91,7 +92,7 @@ mod tests {
         }
     }
 
-    /// The choice by order, and how often eligibility is asked for.
+    /// The choice by order, and the number of eligibility checks.
     fn in_order(loads: Vec<(bool, u64, u64)>, signal: Signal) -> (Option<usize>, usize) {
         let mut order: Vec<usize> = (0..loads.len()).collect();
         order.sort_by_key(|&i| if signal == Signal::InFlight { loads[i].1 } else { loads[i].2 });
@@ -104,16 +105,16 @@ mod tests {
     }
 
     #[test]
-    fn of_equals_in_order_the_first_that_is_eligible_wins() {
+    fn ties_in_order_go_to_the_first_eligible() {
         let mut loads = vec![(true, 2, 0); 100];
         loads[60..80].fill((true, 1, 0));
         loads[60..62].fill((false, 1, 0));
         assert_eq!(in_order(loads, Signal::InFlight), (Some(62), 3));
     }
 
-    /// Few are asked where the least loaded are eligible, and little more than all of them where none is.
+    /// Few checks if the least loaded are eligible, and little more than a scan if none is.
     #[test]
-    fn asks_few_or_all_but_not_all_in_order() {
+    fn eligibility_checks_are_few_or_one_scan() {
         assert_eq!(in_order(vec![(true, 1, 1); 3200], Signal::PendingTokens), (Some(0), 1));
         assert_eq!(in_order(vec![(false, 1, 1); 3200], Signal::PendingTokens), (None, 3200 + 101));
         let mut loads = vec![(false, 0, 0); 3200];
@@ -123,7 +124,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_choice_in_order_is_the_choice_of_a_scan(
+        fn the_choice_by_order_equals_that_of_a_scan(
             loads in prop::collection::vec((prop::bool::weighted(0.3), 0_u64..5, 0_u64..5), 0..150),
         ) {
             for signal in [Signal::InFlight, Signal::PendingTokens] {

@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_the_emptiest_and_the_first_of_equals() {
+    fn takes_the_least_loaded_and_ties_go_to_the_first() {
         let candidates = Plain(vec![(true, 3, 0), (true, 1, 9), (true, 1, 0), (false, 0, 0)]);
         assert_eq!(LeastRequest.route(&REQUEST, &candidates), Some(1));
     }

@@ -1,6 +1,6 @@
-//! `least-tokens` (Splitwise's token JSQ): the instance with the fewest pending tokens, where a request adds its prompt + 1 when it
-//! is assigned and its prompt tokens leave the sum as they are computed. One that is preempted adds what is to be computed again: prompt
-//! and output so far. Ties go to the first.
+//! `least-tokens` (Splitwise's token JSQ): the instance with the fewest pending tokens. A request adds its prompt + 1 when it is assigned,
+//! and its prompt tokens leave the sum as they are computed. A preempted request adds the tokens to recompute: prompt and output so far.
+//! Ties go to the first.
 
 use super::{Candidates, RequestView, Router, Signal};
 

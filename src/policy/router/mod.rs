@@ -1,8 +1,8 @@
-//! Which instance takes a request. One file a policy; `RouterKind` is the register.
+//! Routers: each chooses the instance for a request. One file per policy; `RouterKind` is the register.
 //!
 //! # Adding a router
 //! 1. Write `NAME.rs` with a struct that implements [`Router`], its rule and its source in the docs, and a test.
-//! 2. Add one arm to [`RouterKind`] and one to [`RouterKind::build`].
+//! 2. Add a variant to [`RouterKind`], and its entry in `ALL`, `name`, `description` and [`RouterKind::build`].
 
 mod least;
 mod least_request;
@@ -18,38 +18,39 @@ use crate::workload::ClassId;
 
 pub use least::{Signal, first_in_order, scan};
 
-/// What a router may know of a request. Not its output length.
+/// The part of a request that a router may see. Not its output length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestView {
-    /// The workload it belongs to.
+    /// The workload of the request.
     pub class: ClassId,
     /// Prompt length, tokens.
     pub prompt_tokens: u32,
 }
 
-/// The instances a router chooses from, by position `0..len`. Signals are computed when asked for, so a router that reads none
-/// costs nothing for them.
+/// The instances a router chooses from, by position `0..len`. Signals are computed when read, so that a router pays only for the ones it
+/// uses.
 pub trait Candidates {
-    /// How many there are, eligible or not.
+    /// Number of candidates, eligible or not.
     fn len(&self) -> usize;
-    /// True if there are none.
+    /// True if there are no candidates.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
-    /// True if this one could take the request now.
+    /// True if candidate `i` could take the request now.
     fn eligible(&self, i: usize) -> bool;
-    /// Requests assigned to it and not yet done there: waiting, running, arriving by handoff.
+    /// Requests assigned to candidate `i` and not yet done there: waiting, running, arriving by handoff.
     fn in_flight(&self, i: usize) -> u64;
-    /// Tokens of the requests assigned to it: prompt tokens + 1 each, less the prompt tokens computed there so far. A request that lost its
-    /// KV counts prompt and output so far again until they are recomputed.
+    /// Pending tokens of the requests assigned to candidate `i`: prompt tokens + 1 each, less the prompt tokens computed there so far. A
+    /// request that lost its KV counts prompt and output so far again until they are recomputed.
     fn pending_tokens(&self, i: usize) -> u64;
-    /// The eligible one with the smallest signal; ties go to the first. A view whose candidates are kept in order need not look at them all.
+    /// The eligible candidate with the smallest signal; ties go to the first. A view that keeps candidates in order need not scan all of
+    /// them.
     fn least(&self, signal: Signal) -> Option<usize> {
         scan(self, signal)
     }
 }
 
-/// Chooses an instance for a request. Deterministic but for draws from its own random stream.
+/// Chooses an instance for a request. Deterministic, except for draws from its own random stream.
 pub trait Router: Debug + Send {
     /// The position of the chosen candidate, which is eligible; `None` if none is.
     fn route(&mut self, request: &RequestView, candidates: &dyn Candidates) -> Option<usize>;
@@ -58,10 +59,10 @@ pub trait Router: Debug + Send {
 /// The routers by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RouterKind {
-    /// Next in turn.
+    /// The next instance in turn.
     #[default]
     RoundRobin,
-    /// Any.
+    /// Any instance, uniformly.
     Random,
     /// Fewest requests in flight.
     LeastRequest,
@@ -97,7 +98,7 @@ impl RouterKind {
         }
     }
 
-    /// Builds the router; `stream` is used by those that draw.
+    /// Builds the router; `stream` is for the routers that draw.
     pub fn build(self, stream: Stream) -> Box<dyn Router> {
         match self {
             Self::RoundRobin => Box::new(round_robin::RoundRobin::default()),
@@ -109,10 +110,10 @@ impl RouterKind {
     }
 }
 
-/// Draws before all candidates are looked at: enough that, where one in eight is eligible, one draw in eight needs the look.
+/// Random draws before all candidates are scanned: enough that, if one in eight is eligible, one choice in eight needs the scan.
 const TRIES: u32 = 16;
 
-/// One eligible candidate, uniformly: of those drawn from all, the first that is eligible; where few are, one of them by number.
+/// One eligible candidate, uniformly: the first eligible one of several draws or, if none is, a draw among the eligible ones.
 fn draw(candidates: &dyn Candidates, stream: &mut Stream) -> Option<usize> {
     for _ in 0..TRIES.min(u32::try_from(candidates.len()).unwrap_or(TRIES)) {
         let i = usize::try_from(stream.below(candidates.len() as u64)).ok()?;
@@ -156,13 +157,13 @@ pub(super) mod testing {
     #[test]
     fn no_router_chooses_an_ineligible_instance() {
         let candidates = Plain(vec![(false, 0, 0), (true, 9, 9), (false, 0, 0), (true, 8, 10)]);
-        let nobody = Plain(vec![(false, 0, 0); 3]);
+        let none = Plain(vec![(false, 0, 0); 3]);
         for kind in RouterKind::ALL {
             let mut router = kind.build(stream());
             for _ in 0..50 {
                 assert!(matches!(router.route(&REQUEST, &candidates), Some(1 | 3)), "{}", kind.name());
             }
-            assert_eq!(router.route(&REQUEST, &nobody), None);
+            assert_eq!(router.route(&REQUEST, &none), None);
             assert_eq!(router.route(&REQUEST, &Plain(Vec::new())), None);
         }
     }

@@ -16,7 +16,7 @@ impl PowerOfTwo {
     }
 }
 
-/// The candidates but for one.
+/// The candidates except one.
 struct Without<'a>(&'a dyn Candidates, usize);
 
 impl Candidates for Without<'_> {
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_fullest_of_all_is_never_taken() {
+    fn the_most_loaded_is_never_chosen() {
         let mut router = PowerOfTwo::new(stream());
         let candidates = Plain(vec![(true, 5, 0), (true, 1, 0), (true, 2, 0)]);
         let mut counts = [0u32; 3];

@@ -37,9 +37,9 @@ mod tests {
         assert!(counts.iter().all(|n| (880..1120).contains(n)), "{counts:?}");
     }
 
-    /// Three of a hundred can take it: most draws end with the look at all of them, some do not.
+    /// Three of a hundred are eligible: most choices end with the scan, some with a draw.
     #[test]
-    fn the_few_that_are_eligible_get_equal_shares() {
+    fn eligible_instances_get_equal_shares() {
         let mut router = Random::new(stream());
         let candidates = Plain((0..100).map(|i| (i % 40 == 7, 0, 0)).collect());
         let mut counts = [0u32; 100];

@@ -1,4 +1,4 @@
-//! `round-robin`: the next instance in turn, skipping those that cannot take the request.
+//! `round-robin`: the next instance in turn, skipping ineligible ones.
 //!
 //! Rule as in `SGLang`'s model gateway and vLLM's router: a cursor modulo the number of instances.
 
@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_turns_and_skips_the_full() {
+    fn takes_turns_and_skips_the_ineligible() {
         let mut router = RoundRobin::default();
         let mut candidates = Plain(vec![(true, 0, 0); 3]);
         let turns: Vec<_> = (0..4).map(|_| router.route(&REQUEST, &candidates)).collect();
