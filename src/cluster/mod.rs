@@ -25,7 +25,7 @@ mod state;
 pub use crate::policy::{Life, Role};
 pub use ids::{FrontendId, InstanceId, ModelId, PoolId};
 pub use observe::{Both, Observation, Observer, Outcome, RequestRecord, Silent};
-pub use run::{Cluster, RunError};
+pub use run::{Cluster, RunError, Work};
 pub(crate) use segment::KvBlocks;
 pub use segment::{Members, RunSegment};
 pub use spec::{

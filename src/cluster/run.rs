@@ -53,6 +53,17 @@ const LIVELOCK_LIMIT: u64 = 100_000_000;
 /// Events between two progress reports.
 const PROGRESS_INTERVAL: u32 = 4096;
 
+/// Steps of a run so far: a measure of its cost that does not depend on the machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Arrivals, events taken from the queue (stale ones included) and wakes. Iterations that are passed over do not count.
+    pub events: u64,
+    /// Ports, groups and transfers visited by the network.
+    pub network: u64,
+    /// Places visited in the orders of instances that routers use.
+    pub routing: u64,
+}
+
 /// A cluster in the middle of a run.
 #[derive(Debug)]
 pub struct Cluster<O> {
@@ -62,6 +73,8 @@ pub struct Cluster<O> {
     handoffs: Handoffs,
     controllers: Controllers,
     guard: LivelockGuard,
+    /// Arrivals, events and wakes up to now.
+    handled: u64,
     /// `None`: no audit.
     audit: Option<Audit>,
     /// End of the scenario; `None`: when the last request is done.
@@ -81,6 +94,7 @@ impl<O: Observer> Cluster<O> {
             handoffs: Handoffs::new(spec, &world),
             controllers: Controllers::new(spec, &world)?,
             guard: LivelockGuard::new(LIVELOCK_LIMIT),
+            handled: 0,
             audit: spec.audit.then(Audit::default),
             end: spec.end,
             world,
@@ -103,6 +117,11 @@ impl<O: Observer> Cluster<O> {
     /// Events handled so far; an iteration counts as one, whether stepped or run ahead.
     pub fn events(&self) -> u64 {
         self.world.events()
+    }
+
+    /// Work done so far, the measure of growth.
+    pub fn work(&self) -> Work {
+        Work { events: self.handled, network: self.world.wire.fabric().work(), routing: self.world.fleet.loads().work() }
     }
 
     /// Requests that have arrived so far.
@@ -174,6 +193,7 @@ impl<O: Observer> Cluster<O> {
             }
             self.world.calendar.advance(key);
             self.guard.note(key.at())?;
+            self.handled += 1;
             if arrival == Some(key) {
                 coming = None;
                 if let Some((_, request)) = workload.next()? {
@@ -254,6 +274,7 @@ impl<O: Observer> Cluster<O> {
                 return Some(key);
             }
             world.calendar.pop();
+            self.handled += 1;
             if let Event::Deadline { class } = event {
                 timeouts::schedule_deadline(world, class);
             }
@@ -290,10 +311,11 @@ impl<O: Observer> Cluster<O> {
 
     /// Works off the agenda at the end of an instant: memory, then batches, then the network, repeated until the agenda is empty.
     fn work_off_agenda(&mut self) -> Result<(), RunError> {
-        let Self { world, handoffs, controllers, guard, .. } = self;
+        let Self { world, handoffs, controllers, guard, handled, .. } = self;
         while let Some((wake, key)) = world.agenda.next(world.calendar.now()) {
             world.calendar.advance(key);
             guard.note(key.at())?;
+            *handled += 1;
             match wake {
                 Wake::Memory(model) => handoffs.retry(world, model),
                 Wake::Instance(id) => {

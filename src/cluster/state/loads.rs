@@ -45,12 +45,14 @@ pub(crate) struct Loads {
     places: Arena<InstanceId, Place>,
     /// Two for each model; `None` if never queried.
     orders: Vec<Option<Order>>,
+    /// Places looked at in orders that are void, and to make one.
+    work: u64,
 }
 
 impl Loads {
     /// No load on any instance.
     pub(super) fn new<T>(instances: &Arena<InstanceId, T>) -> Self {
-        Self { of: Arena::mirror(instances, |_, _| Load::default()), places: Arena::default(), orders: Vec::new() }
+        Self { of: Arena::mirror(instances, |_, _| Load::default()), places: Arena::default(), orders: Vec::new(), work: 0 }
     }
 
     /// The load of an instance, for a change.
@@ -85,7 +87,7 @@ impl Loads {
             self.forget(model, side);
             self.put_in_order(number, signal, members.clone());
         }
-        let Self { of, places, orders } = self;
+        let Self { of, places, orders, .. } = self;
         let order = orders.get_mut(number as usize)?.as_mut()?;
         for id in order.stale.drain(..) {
             let place = &mut places[id];
@@ -108,12 +110,17 @@ impl Loads {
     /// Drops the order of a list whose members change.
     pub(super) fn forget(&mut self, model: ModelId, side: Side) {
         let number = number(model, side);
-        if self.order(number).is_some() {
-            self.orders[number as usize] = None;
+        if let Some(order) = self.orders.get_mut(number as usize).and_then(Option::take) {
+            self.work += order.tournament.work();
             for place in self.places.values_mut().filter(|place| place.order == Some(number)) {
                 *place = Place::default();
             }
         }
+    }
+
+    /// Places in orders looked at or changed so far.
+    pub(in crate::cluster) fn work(&self) -> u64 {
+        self.work + self.orders.iter().flatten().map(|order| order.tournament.work()).sum::<u64>()
     }
 
     fn order(&self, number: u32) -> Option<&Order> {
@@ -126,6 +133,7 @@ impl Loads {
         }
         for (id, position) in members.clone().zip(0..) {
             self.places[id] = Place { order: Some(number), position, stale: false };
+            self.work += 1;
         }
         let tournament = Tournament::new(members.map(|id| read(&self.of[id], signal)));
         let index = number as usize;
