@@ -85,10 +85,11 @@ fn change_life<O: Observer>(world: &mut World<O>, id: InstanceId, life: Life) {
     member.life = life;
     observer.on(now, &Observation::Life { pool: fleet.instances[id].pool, instance: id, life });
     life_changes.push((id, life));
-    let Some(period) = health_check.period else {
+    if health_check.period.is_none() {
         member.listed = life == Life::Active;
-        return;
-    };
+    }
+    fleet.loads.hide(id, member.is_hidden());
+    let Some(period) = health_check.period else { return };
     if !std::mem::replace(&mut health_check.scheduled, true) {
         calendar.schedule_at(next_multiple(now, period), Event::HealthCheck);
     }
@@ -101,8 +102,11 @@ fn next_multiple(now: SimTime, period: SimDuration) -> SimTime {
 
 /// Updates the routers' list of active instances.
 pub(crate) fn check_health<O: Observer>(world: &mut World<O>) {
-    world.health_check.scheduled = false;
-    for member in world.fleet.members.values_mut() {
+    let World { fleet, health_check, .. } = world;
+    health_check.scheduled = false;
+    for id in fleet.members.ids() {
+        let member = &mut fleet.members[id];
         member.listed = member.life == Life::Active;
+        fleet.loads.hide(id, member.is_hidden());
     }
 }

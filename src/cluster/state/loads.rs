@@ -1,7 +1,8 @@
 //! Load signals of all instances, and the order of the instances in one list of a route.
 //!
 //! An order is kept from the first query of a router. A change of load only marks the instance as stale; its place is updated at the next
-//! query. Frequent changes between two queries, and lists that are never queried, therefore cost next to nothing.
+//! query. Frequent changes between two queries, and lists that are never queried, therefore cost next to nothing. Instances that are not
+//! eligible for any request are in no order: an instance that is down has no load, and would be refused first for every request.
 
 use std::ops::Index;
 
@@ -41,6 +42,8 @@ struct Place {
 #[derive(Debug)]
 pub(crate) struct Loads {
     of: Arena<InstanceId, Load>,
+    /// Instances that are not eligible for any request.
+    hidden: Arena<InstanceId, bool>,
     /// Empty until the first order is built.
     places: Arena<InstanceId, Place>,
     /// Two for each model; `None` if never queried.
@@ -52,7 +55,8 @@ pub(crate) struct Loads {
 impl Loads {
     /// No load on any instance.
     pub(super) fn new<T>(instances: &Arena<InstanceId, T>) -> Self {
-        Self { of: Arena::mirror(instances, |_, _| Load::default()), places: Arena::default(), orders: Vec::new(), work: 0 }
+        let (of, hidden) = (Arena::mirror(instances, |_, _| Load::default()), Arena::mirror(instances, |_, _| false));
+        Self { of, hidden, places: Arena::default(), orders: Vec::new(), work: 0 }
     }
 
     /// The load of an instance, for a change.
@@ -62,6 +66,13 @@ impl Loads {
             self.note(id);
         }
         &mut self.of[id]
+    }
+
+    /// Takes an instance out of the orders, or puts it back in.
+    pub(super) fn hide(&mut self, id: InstanceId, hidden: bool) {
+        if std::mem::replace(&mut self.hidden[id], hidden) != hidden && !self.places.is_empty() {
+            self.note(id);
+        }
     }
 
     fn note(&mut self, id: InstanceId) {
@@ -87,15 +98,16 @@ impl Loads {
             self.forget(model, side);
             self.put_in_order(number, signal, members.clone());
         }
-        let Self { of, places, orders, .. } = self;
+        let Self { of, hidden, places, orders, .. } = self;
         let order = orders.get_mut(number as usize)?.as_mut()?;
+        let read = |id: InstanceId| if hidden[id] { Tournament::NONE } else { read(&of[id], signal) };
         for id in order.stale.drain(..) {
             let place = &mut places[id];
             place.stale = false;
-            order.tournament.set(place.position as usize, read(&of[id], signal));
+            order.tournament.set(place.position as usize, read(id));
         }
         let least = order.tournament.smallest();
-        debug_assert_eq!(least, members.enumerate().min_by_key(|&(_, id)| read(&of[id], signal)).map(|(position, _)| position));
+        debug_assert_eq!(least, members.enumerate().filter(|&(_, id)| !hidden[id]).min_by_key(|&(_, id)| read(id)).map(|(i, _)| i));
         least
     }
 
@@ -135,7 +147,8 @@ impl Loads {
             self.places[id] = Place { order: Some(number), position, stale: false };
             self.work += 1;
         }
-        let tournament = Tournament::new(members.map(|id| read(&self.of[id], signal)));
+        let read = |id: InstanceId| if self.hidden[id] { Tournament::NONE } else { read(&self.of[id], signal) };
+        let tournament = Tournament::new(members.map(read));
         let index = number as usize;
         self.orders.resize_with(self.orders.len().max(index + 1), || None);
         self.orders[index] = Some(Order { signal, tournament, stale: Vec::new() });
@@ -180,6 +193,8 @@ mod tests {
         Change(u32, Option<u32>),
         /// An instance moves to the other side.
         Move(u32),
+        /// An instance becomes ineligible for all requests, or eligible again.
+        Hide(u32, bool),
         /// So many of the least loaded instances are refused.
         Ask(bool, bool, usize),
     }
@@ -188,6 +203,7 @@ mod tests {
         prop_oneof![
             6 => (0..INSTANCES, prop::option::weighted(0.6, 1_u32..4)).prop_map(|(id, tokens)| Step::Change(id, tokens)),
             1 => (0..INSTANCES).prop_map(Step::Move),
+            2 => (0..INSTANCES, any::<bool>()).prop_map(|(id, hidden)| Step::Hide(id, hidden)),
             3 => (any::<bool>(), prop::bool::weighted(0.8), 0_usize..5).prop_map(|(entry, few, refused)| Step::Ask(entry, few, refused)),
         ]
     }
@@ -202,6 +218,7 @@ mod tests {
         fn the_least_loaded_agrees_with_a_sort(entry in prop::collection::vec(any::<bool>(), INSTANCES as usize), steps in prop::collection::vec(step(), 1..80)) {
             let mut is_entry = Arena::<InstanceId, bool>::from_items("instances", entry).unwrap();
             let mut here = Arena::mirror(&is_entry, |_, _| Vec::new());
+            let mut is_hidden = Arena::mirror(&is_entry, |_, _| false);
             let mut loads = Loads::new(&is_entry);
             for step in steps {
                 match step {
@@ -219,6 +236,10 @@ mod tests {
                         loads.forget(MODEL, Side::Entry);
                         loads.forget(MODEL, Side::Decode);
                     }
+                    Step::Hide(id, hidden) => {
+                        is_hidden[InstanceId(id)] = hidden;
+                        loads.hide(InstanceId(id), hidden);
+                    }
                     Step::Ask(entry, few, refused) => {
                         let (side, signal) = (
                             if entry { Side::Entry } else { Side::Decode },
@@ -229,7 +250,7 @@ mod tests {
                             let count = here[id].len() as u64;
                             if few { count } else { count + here[id].iter().map(|&tokens| u64::from(tokens)).sum::<u64>() }
                         };
-                        let mut expected: Vec<usize> = (0..members.len()).collect();
+                        let mut expected: Vec<usize> = (0..members.len()).filter(|&position| !is_hidden[members[position]]).collect();
                         expected.sort_by_key(|&position| load(members[position]));
                         let mut found = loads.least(MODEL, side, signal, members.iter().copied());
                         for step in 0..=refused {

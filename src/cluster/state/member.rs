@@ -50,6 +50,10 @@ impl Member {
     pub(crate) const fn is_listed(&self) -> bool {
         self.listed
     }
+    /// True if it is not eligible for any request: entry instances by what the routers know, decode instances by their state.
+    pub(super) fn is_hidden(&self) -> bool {
+        !if self.role == Role::Decode { self.serves() } else { self.listed }
+    }
     /// True if `generation` is that of the event that ends the present start.
     pub(crate) fn is_starting(&self, generation: Generation) -> bool {
         self.life == Life::Starting && self.generation == generation
