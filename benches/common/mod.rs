@@ -9,7 +9,8 @@ mod clusters;
 use std::path::Path;
 use std::sync::Arc;
 
-use clusters::{Linear, cluster, engine, parameters, pool};
+use clusters::parameters;
+pub(crate) use clusters::{Linear, cluster, engine, pool};
 use tokenmill::cluster::{ClassSpec, Cluster, ClusterSpec, EngineSpec, ModelId, Observer, Role};
 use tokenmill::config::{Input, Library, Scenario};
 use tokenmill::metrics::{NoRows, Recorder, SloLimits};
