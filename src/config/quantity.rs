@@ -15,31 +15,31 @@ use crate::units::{
 
 /// Checks one node against the quantity `name` and the range that the schema gives.
 pub(super) fn check(node: &Node, name: &str, at: At<'_>, path: &str, sources: &Sources) -> Option<Fault> {
-    let as_found = format!("found {}", found(node, sources));
-    let fault = Fault::new(node.span, as_found).at(path).expected(in_words(name, at));
+    // Most are right, and then there is nothing to tell.
+    let fault = || Fault::new(node.span, format!("found {}", found(node, sources))).at(path).expected(in_words(name, at));
     let text = match &node.kind {
         Kind::Int(value) => value.to_string(),
         Kind::Float(value) if value.is_finite() => value.to_string(),
         Kind::Text(text) => text.clone(),
-        _ => return Some(fault),
+        _ => return Some(fault()),
     };
     match check_quantity(name, &text) {
-        None | Some(Ok(())) => out_of_range(name, &text, at).then_some(fault),
+        None | Some(Ok(())) => out_of_range(name, &text, at).then(fault),
         Some(Err(QuantityError::UnknownUnit { unit, what, nearest, .. })) => {
             let unit = cut(&unit, 40);
             let near = nearest.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
-            Some(fault.hint(format!("`{unit}` is not a unit of {what}{near}")))
+            Some(fault().hint(format!("`{unit}` is not a unit of {what}{near}")))
         }
         Some(Err(QuantityError::MissingUnit { found, what, .. })) => {
-            Some(fault.hint(format!("`{}` has no unit; {what} needs one", cut(&found, 40))))
+            Some(fault().hint(format!("`{}` has no unit; {what} needs one", cut(&found, 40))))
         }
         Some(Err(QuantityError::OutOfRange { least, most, .. })) => {
             // What the unit allows is told on the side on which it was left.
             let low = text.trim_start().starts_with('-');
             let range = range_words(name, at, low.then_some(least), (!low).then_some(most));
-            Some(fault.expected(what_words(name, at, range)))
+            Some(fault().expected(what_words(name, at, range)))
         }
-        Some(Err(_)) => Some(fault),
+        Some(Err(_)) => Some(fault()),
     }
 }
 
