@@ -50,13 +50,18 @@ pub(super) fn resolve(file: &ScenarioFile, document: &Document, parts: &Parts) -
         Ok(())
     })?;
     let yaml = serde_yaml::to_string(&complete).map_err(|e| failed(&e))?;
-    each_path(&mut complete.workload, |_, path| {
-        if let Some(name) = Path::new(path).file_name() {
-            *path = name.to_string_lossy().into_owned();
-        }
-        Ok(())
-    })?;
-    let mut portable = serde_yaml::to_string(&complete).map_err(|e| failed(&e))?;
+    let mut portable = if contents.is_empty() {
+        // Without paths there is nothing to rename.
+        yaml.clone()
+    } else {
+        each_path(&mut complete.workload, |_, path| {
+            if let Some(name) = Path::new(path).file_name() {
+                *path = name.to_string_lossy().into_owned();
+            }
+            Ok(())
+        })?;
+        serde_yaml::to_string(&complete).map_err(|e| failed(&e))?
+    };
     let mut hasher = blake3::Hasher::new();
     hasher.update(portable.as_bytes());
     hasher.update(contents.concat().as_bytes());
