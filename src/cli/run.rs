@@ -170,6 +170,9 @@ fn write_manifest(scenario: &Scenario, options: &RunOptions, folder: &Folder, wa
 
 /// The name of this machine, if the system tells it without being asked in a way of its own.
 fn check_assertions(scenario: &Scenario, result: &RunResult, summary: &str, terminal: Terminal) -> Result<ExitCode, Failure> {
+    if scenario.assertions.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
     let value = serde_json::from_str(summary).map_err(|error| Failure::Internal(error.to_string()))?;
     let mut failed = false;
     for assertion in &scenario.assertions {

@@ -203,6 +203,9 @@ fn run<O: Observer>(
 
 /// The conditions of the scenario against what came out.
 fn assertions(scenario: &Scenario, summary: &Summary) -> Result<Vec<AssertionResult>, StudyError> {
+    if scenario.assertions.is_empty() {
+        return Ok(Vec::new());
+    }
     let value = serde_json::to_value(summary).map_err(StudyError::Summary)?;
     let outcomes = scenario.assertions.iter().map(|assertion| (assertion, assertion.evaluate(&value)));
     Ok(outcomes
