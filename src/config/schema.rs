@@ -157,45 +157,56 @@ impl<'s> At<'s> {
     /// Follows references, and looks through `anyOf: [X, null]`.
     fn resolved(mut self) -> Self {
         for _ in 0..16 {
-            if let Some(pointer) = self.here.get("$ref").and_then(Value::as_str) {
-                match self.root.pointer(pointer.trim_start_matches('#')) {
+            if let Some(pointer) = self.keyword("$ref").and_then(Value::as_str) {
+                match self.definition(pointer) {
                     Some(next) => self.here = next,
                     None => return self,
                 }
-            } else if let Some([one]) = self.alternatives().as_deref() {
-                self.here = one;
-            } else {
-                return self;
+                continue;
+            }
+            let mut alternatives = self.alternatives().into_iter().flatten();
+            match (alternatives.next(), alternatives.next()) {
+                (Some(one), None) => self.here = one,
+                _ => return self,
             }
         }
         self
     }
 
+    /// What a reference points at.
+    fn definition(self, pointer: &str) -> Option<&'s Value> {
+        match pointer.strip_prefix("#/$defs/") {
+            Some(name) if !name.contains(['/', '~']) => self.root.get("$defs")?.get(name),
+            _ => self.root.pointer(pointer.trim_start_matches('#')),
+        }
+    }
+
     /// The members of `anyOf` but for null.
-    fn alternatives(self) -> Option<Vec<&'s Value>> {
-        let all = self.here.get("anyOf")?.as_array()?;
-        Some(all.iter().filter(|s| s.get("type").is_none_or(|t| t != "null")).collect())
+    fn alternatives(self) -> Option<impl Iterator<Item = &'s Value>> {
+        let all = self.keyword("anyOf")?.as_array()?;
+        Some(all.iter().filter(|s| s.get("type").is_none_or(|t| t != "null")))
     }
 
     /// A keyword of this place.
     pub(super) fn keyword(self, name: &str) -> Option<&'s Value> {
-        self.here.get(name)
+        // They are few: to look through them is faster than a hash, and every check of a node asks for several.
+        self.here.as_object()?.iter().find(|(keyword, _)| *keyword == name).map(|(_, value)| value)
     }
 
     /// What is asked for here.
     pub(super) fn shape(self) -> Shape<'s> {
-        if let Some(name) = self.here.get("x-quantity").and_then(Value::as_str) {
+        if let Some(name) = self.keyword("x-quantity").and_then(Value::as_str) {
             return Shape::Quantity(name);
         }
         if let Some(all) = self.alternatives() {
-            return Shape::AnyOf(all.into_iter().map(|s| self.to(s)).collect());
+            return Shape::AnyOf(all.map(|s| self.to(s)).collect());
         }
-        if self.here.get("oneOf").is_some() || self.here.get("enum").is_some() {
+        if self.keyword("oneOf").is_some() || self.keyword("enum").is_some() {
             return Shape::Variants(self.variants());
         }
         match self.type_name() {
             Some("object") => Shape::Map,
-            Some("array") => Shape::List(self.here.get("items").map(|i| self.to(i))),
+            Some("array") => Shape::List(self.keyword("items").map(|i| self.to(i))),
             Some("integer") => Shape::Integer,
             Some("number") => Shape::Number,
             Some("string") => Shape::Text,
@@ -205,7 +216,7 @@ impl<'s> At<'s> {
     }
 
     fn type_name(self) -> Option<&'s str> {
-        match self.here.get("type")? {
+        match self.keyword("type")? {
             Value::String(name) => Some(name),
             Value::Array(names) => names.iter().filter_map(Value::as_str).find(|n| *n != "null"),
             _ => None,
@@ -216,7 +227,7 @@ impl<'s> At<'s> {
         let words = |s: &'s Value| s.get("enum").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         let unit = |name| Variant { name, inner: None };
         let mut out: Vec<Variant<'s>> = words(self.here).map(unit).collect();
-        for one in self.here.get("oneOf").and_then(Value::as_array).into_iter().flatten() {
+        for one in self.keyword("oneOf").and_then(Value::as_array).into_iter().flatten() {
             out.extend(one.get("const").and_then(Value::as_str).map(unit));
             out.extend(words(one).map(unit));
             let properties = one.get("properties").and_then(Value::as_object).into_iter().flatten();
@@ -227,12 +238,12 @@ impl<'s> At<'s> {
 
     /// The names of a map's known keys.
     pub(super) fn keys(self) -> impl Iterator<Item = &'s str> {
-        self.here.get("properties").and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.as_str())
+        self.keyword("properties").and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.as_str())
     }
 
     /// What belongs under a known key.
     pub(super) fn key(self, name: &str) -> Option<Self> {
-        self.here.get("properties")?.get(name).map(|s| self.to(s))
+        self.keyword("properties")?.get(name).map(|s| self.to(s))
     }
 
     /// What belongs under `name`: a known key, or any key if the map's keys are free.
@@ -242,24 +253,24 @@ impl<'s> At<'s> {
 
     /// What belongs under keys of the user's choice, if this map has such.
     pub(super) fn free_keys(self) -> Option<Self> {
-        let patterns = self.here.get("patternProperties").and_then(Value::as_object).and_then(|p| p.values().next());
-        let any = self.here.get("additionalProperties").filter(|a| a.is_object());
+        let patterns = self.keyword("patternProperties").and_then(Value::as_object).and_then(|p| p.values().next());
+        let any = self.keyword("additionalProperties").filter(|a| a.is_object());
         patterns.or(any).map(|s| self.to(s))
     }
 
     /// What the keys themselves must be, if the schema says.
     pub(super) fn key_names(self) -> Option<Self> {
-        self.here.get("propertyNames").map(|s| self.to(s))
+        self.keyword("propertyNames").map(|s| self.to(s))
     }
 
     /// True if keys of the user's choice are whole numbers.
     pub(super) fn numeric_keys(self) -> bool {
-        self.here.get("patternProperties").is_some()
+        self.keyword("patternProperties").is_some()
     }
 
     /// True if keys that are not listed are refused.
     pub(super) fn closed(self) -> bool {
-        self.here.get("additionalProperties") == Some(&Value::Bool(false)) && !self.numeric_keys()
+        self.keyword("additionalProperties") == Some(&Value::Bool(false)) && !self.numeric_keys()
     }
 
     /// The keys that must be there.
@@ -273,7 +284,7 @@ impl<'s> At<'s> {
     }
 
     fn words(self, keyword: &str) -> impl Iterator<Item = &'s str> {
-        self.here.get(keyword).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+        self.keyword(keyword).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
     }
 
     /// The right spelling of `word` where `right` are the right ones: an alias, or snake case.
@@ -282,7 +293,7 @@ impl<'s> At<'s> {
         if let Some(hit) = right.iter().find(|r| **r == kebab) {
             return Some(hit);
         }
-        let aliases = self.here.get("x-aliases")?;
+        let aliases = self.keyword("x-aliases")?;
         aliases.get(word).or_else(|| aliases.get(&kebab))?.as_str()
     }
 }
