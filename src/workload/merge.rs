@@ -49,10 +49,15 @@ impl Order {
 
     fn set(&mut self, part: usize, at: Option<SimTime>) {
         let mut node = self.size + part;
-        self.nodes[node] = at.map_or(NOBODY, |at| (at, part));
-        while node > 1 {
+        let mut winner = at.map_or(NOBODY, |at| (at, part));
+        // Above a node that stays as it was, nothing changes: so it is for a workload that was told something which moves no arrival.
+        while self.nodes[node] != winner {
+            self.nodes[node] = winner;
+            if node == 1 {
+                break;
+            }
+            winner = winner.min(self.nodes[node ^ 1]);
             node /= 2;
-            self.nodes[node] = self.nodes[2 * node].min(self.nodes[2 * node + 1]);
         }
     }
 }
