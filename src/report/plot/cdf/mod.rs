@@ -5,6 +5,8 @@
 mod draw;
 mod flags;
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::super::number::{duration_ms, limit_ms, percent};
@@ -139,7 +141,8 @@ fn chart(kind: &Kind, cdfs: &[Cdf], classes: &[ClassSummary]) -> Result<Chart, P
 /// short to have such a latency, have no place on the axis.
 fn drawn_part(kind: &Kind, cdfs: &[Cdf], classes: &[ClassSummary]) -> Option<f64> {
     // A class without a single value has no distribution, and its requests are missing all the more.
-    let shown = classes.iter().filter(|class| cdfs.iter().skip(MOST_LINES).all(|cdf| cdf.label != class.name));
+    let beyond: BTreeSet<&str> = cdfs.iter().skip(MOST_LINES).map(|cdf| cdf.label.as_str()).collect();
+    let shown = classes.iter().filter(|class| !beyond.contains(class.name.as_str()));
     let (had, arrived) = shown.fold((0u64, 0u64), |(had, arrived), class| {
         let count = (kind.latency)(&class.latency).map_or(0, |d| d.count);
         (had.saturating_add(count), arrived.saturating_add(class.requests.arrived))
