@@ -16,6 +16,7 @@ mod recorder;
 mod relay;
 mod row;
 mod sample;
+mod steps;
 mod summarize;
 mod summary;
 mod threaded;

@@ -7,9 +7,10 @@ use super::outages::Outages;
 use super::parameters::RecorderParameters;
 use super::record::{ClassRecord, Flow, FrontendRecord, HandoffRecord, PoolRecord, StageTimes};
 use super::row::{RequestRow, Verdict};
+use super::steps::Gaps;
 use super::summary::TokenCounts;
 use super::values::Values;
-use crate::cluster::{Members, ModelId, Observation, Observer, Outcome, PoolId, RequestRecord, RunSegment};
+use crate::cluster::{ModelId, Observation, Observer, Outcome, PoolId, RequestRecord, RunSegment};
 use crate::power::{Energy, Phase};
 use crate::sim::SimTime;
 use crate::workload::ClassId;
@@ -63,6 +64,7 @@ pub struct Recorder<S: RequestSink> {
     pub(super) bins: Bins,
     pub(super) flow: Flow,
     pub(super) outages: Outages,
+    gaps: Gaps,
     sink: S,
 }
 
@@ -83,6 +85,7 @@ impl<S: RequestSink> Recorder<S> {
             bins: Bins::new(parameters.pools.len(), parameters.interval.ns().max(1)),
             flow: Flow::default(),
             outages: Outages::default(),
+            gaps: Gaps::default(),
             parameters,
             sink,
         }
@@ -214,29 +217,7 @@ impl<S: RequestSink> Recorder<S> {
             record.add_cut_iteration(run, from, self.warmup);
         }
         record.add_iterations(run, from + u64::from(cut));
-        self.record_gaps(run, from);
-    }
-
-    fn record_gaps(&mut self, run: &RunSegment<'_>, from: u64) {
-        if run.members.is_empty() {
-            return;
-        }
-        let gaps = run.gaps();
-        let sums = |from, to| (u128::from(run.span_ns(from, to)), run.squared_gaps(from, to));
-        let all = sums(from, run.end());
-        for &Members { class, count, on_time } in run.members {
-            let itl = &mut self.classes[usize::from(class.0)].itl;
-            let mut record = |from, to, members: u32, (sum, squares): (u128, u128)| {
-                itl.record_steps(&gaps, from, to, members.into(), sum * u128::from(members), squares.saturating_mul(members.into()));
-            };
-            if on_time == count || from > run.first() {
-                record(from, run.end(), count, all);
-            } else {
-                let second = from + 1;
-                record(from, second, on_time, sums(from, second));
-                record(second, run.end(), count, sums(second, run.end()));
-            }
-        }
+        self.gaps.record(run, from, &mut self.classes);
     }
 
     fn idle(&mut self, pool: PoolId, from: SimTime, to: SimTime, phase: Phase, energy: Energy) {

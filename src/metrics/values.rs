@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 
 use super::buckets::Buckets;
+use super::steps::Steps;
 use super::summary::Distribution;
-use crate::perf::Line;
-use crate::units::first_where;
 
 /// Values kept one by one before a collection turns into a histogram.
 pub const EXACT_LIMIT: usize = 262_144;
@@ -67,28 +66,20 @@ impl Values {
         }
     }
 
-    /// Records, for every `n` from `from` to before `to`, the value `line.at(n)` of `members` each. `sum_ns` and `squares` are those of all
-    /// values together. Values of one bucket are counted in one go, so that a run of iterations costs as much as it has buckets. The line
-    /// must not fall.
-    pub(super) fn record_steps(&mut self, line: &Line, from: u64, to: u64, members: u64, sum_ns: u128, squares: u128) {
-        debug_assert!(line.step >= 0.0, "{line:?}");
-        if from >= to || members == 0 {
+    /// Records all steps of `members` each. The collection turns into a histogram if it is none, for steps know their values by bucket.
+    pub(super) fn record_steps(&mut self, steps: &Steps, members: u64) {
+        let &Steps { least, most, count, sum_ns, squares, ref runs } = steps;
+        if count == 0 || members == 0 {
             return;
         }
-        let (least, most) = (line.at(from), line.at(to - 1));
-        self.note(least, most, members * (to - from), sum_ns, squares);
-        if self.coarse && self.spread.is_none() {
+        let of_all = u128::from(members);
+        self.note(least, most, members * count, sum_ns * of_all, squares.saturating_mul(of_all));
+        if self.spread.is_none() {
             self.spill();
         }
-        let mut n = from;
-        while n < to {
-            let value = line.at(n);
-            let next = match &self.spread {
-                Some(_) => first_beyond(value, line, n, to),
-                None => n + 1,
-            };
-            self.put(value, members * (next - n));
-            n = next;
+        let Some(spread) = &mut self.spread else { return };
+        for &(value, n) in runs {
+            spread.record(value, members * n);
         }
     }
 
@@ -209,16 +200,6 @@ impl Values {
     }
 }
 
-/// The first iteration after `n` and before `to` whose value on `line` is too large for the bucket of `value`; `to` if there is none.
-fn first_beyond(value: u64, line: &Line, n: u64, to: u64) -> u64 {
-    let top = Buckets::top_of(value);
-    if line.at(to - 1) <= top {
-        return to;
-    }
-    let guess = ((top as f64 + 0.5 - line.first) / line.step).ceil();
-    first_where(guess, n + 1, to - 1, |m| line.at(m) > top)
-}
-
 /// Population standard deviation in ns from count, sum and sum of squares; exact integers as far as they fit. Not a number where the
 /// squares have grown beyond what they can hold: many values of years each.
 pub(super) fn std_ns(count: u64, sum: u128, squares: u128) -> f64 {
@@ -243,6 +224,7 @@ fn nearest_rank(n: usize, fraction: f64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::perf::Line;
     use proptest::prelude::*;
 
     #[test]
@@ -300,23 +282,23 @@ mod tests {
         assert_eq!(x.last(), Some(&(999.0 / 1e6)));
     }
 
-    /// Sum and sum of squares of the values that `record_steps` is to record.
-    fn sums(line: &Line, from: u64, to: u64, members: u64) -> (u128, u128) {
-        (from..to).map(|n| u128::from(line.at(n))).fold((0, 0), |(sum, squares), value| {
-            let of_all = |one: u128| one.saturating_mul(members.into());
-            (sum + of_all(value), squares.saturating_add(of_all(value * value)))
-        })
+    /// Sum and sum of squares of the values on a line.
+    fn sums(line: &Line, from: u64, to: u64) -> (u128, u128) {
+        let values = (from..to).map(|n| u128::from(line.at(n)));
+        values.fold((0, 0), |(sum, squares), value| (sum + value, squares.saturating_add(value * value)))
     }
 
     fn assert_steps_agree(line: Line, from: u64, length: u64, members: u64) {
         let to = from + length;
-        let (sum, squares) = sums(&line, from, to, members);
         let mut pair = [Values::histogram(), Values::histogram()];
         for values in &mut pair {
             values.record(1_000_000);
         }
         let [steps, naive] = &mut pair;
-        steps.record_steps(&line, from, to, members, sum, squares);
+        let mut taken = Steps::default();
+        taken.take(&Line { first: 7.0, step: 3.0 }, 0, 9, (1, 1));
+        taken.take(&line, from, to, sums(&line, from, to));
+        steps.record_steps(&taken, members);
         (from..to).for_each(|n| naive.record_n(line.at(n), members));
         let all = |v: &Values| (v.count, v.sum, v.squares, v.min, v.max, v.exact.clone());
         assert_eq!(all(steps), all(naive), "{line:?}");
@@ -324,14 +306,19 @@ mod tests {
     }
 
     #[test]
-    fn steps_of_a_few_values_are_kept_one_by_one() {
-        let mut values = Values::default();
-        values.record_steps(&Line { first: 10.0, step: 1.5 }, 1, 4, 2, 78, 1022);
-        assert_eq!(values.exact, [12, 12, 13, 13, 15, 15]);
-        assert_eq!((values.count, values.sum, values.squares, values.min, values.max), (6, 78, 1022, 12, 15));
-        values.record_steps(&Line::default(), 5, 5, 1, 0, 0);
-        values.record_steps(&Line::default(), 5, 6, 0, 0, 0);
-        assert_eq!(values.count, 6);
+    fn steps_turn_what_is_kept_one_by_one_into_a_histogram() {
+        let (mut values, mut steps) = (Values::default(), Steps::default());
+        values.record(20);
+        steps.take(&Line { first: 10.0, step: 1.5 }, 1, 4, (40, 538));
+        values.record_steps(&steps, 0);
+        assert!(values.spread.is_none());
+        // 11.5, 13 and 14.5 ns of two each, rounded: 12, 13 and 15.
+        values.record_steps(&steps, 2);
+        assert_eq!((values.count, values.sum, values.squares, values.min, values.max), (7, 100, 1476, 12, 20));
+        assert_eq!(values.percentiles([0.2, 0.4, 0.8, 1.0]).map(f64::to_bits), [12.0f64, 13.0, 15.0, 20.0].map(f64::to_bits));
+        steps.take(&Line::default(), 5, 5, (0, 0));
+        values.record_steps(&steps, 1);
+        assert_eq!(values.count, 7);
     }
 
     proptest! {

@@ -1,0 +1,85 @@
+//! The gaps of a run of iterations, counted by bucket once for all classes that have sequences in it.
+
+use super::buckets::Buckets;
+use super::record::ClassRecord;
+use crate::cluster::{Members, RunSegment};
+use crate::perf::Line;
+use crate::units::first_where;
+
+/// One value for each of some iterations, by bucket.
+#[derive(Debug, Default)]
+pub(super) struct Steps {
+    pub(super) least: u64,
+    pub(super) most: u64,
+    pub(super) count: u64,
+    pub(super) sum_ns: u128,
+    pub(super) squares: u128,
+    /// A value of each bucket, and how many there are.
+    pub(super) runs: Vec<(u64, u64)>,
+}
+
+impl Steps {
+    /// Takes the value `line.at(n)` for every `n` from `from` to before `to`, in place of what it has. The sum and that of the squares are
+    /// given. It costs as much as there are buckets, however many the iterations. The line must not fall.
+    pub(super) fn take(&mut self, line: &Line, from: u64, to: u64, (sum_ns, squares): (u128, u128)) {
+        debug_assert!(line.step >= 0.0, "{line:?}");
+        self.runs.clear();
+        (self.count, self.sum_ns, self.squares) = (to.saturating_sub(from), sum_ns, squares);
+        if self.count == 0 {
+            return;
+        }
+        (self.least, self.most) = (line.at(from), line.at(to - 1));
+        let mut n = from;
+        while n < to {
+            let value = line.at(n);
+            let next = self.first_beyond(value, line, n, to);
+            self.runs.push((value, next - n));
+            n = next;
+        }
+    }
+
+    /// The first iteration after `n` and before `to` whose value on `line` is too large for the bucket of `value`; `to` if there is none.
+    fn first_beyond(&self, value: u64, line: &Line, n: u64, to: u64) -> u64 {
+        let top = Buckets::top_of(value);
+        if self.most <= top {
+            return to;
+        }
+        let guess = ((top as f64 + 0.5 - line.first) / line.step).ceil();
+        first_where(guess, n + 1, to - 1, |m| line.at(m) > top)
+    }
+}
+
+/// Scratch for the gaps of a segment: all of them, the first, and the later ones.
+#[derive(Debug, Default)]
+pub(super) struct Gaps {
+    all: Steps,
+    first: Steps,
+    later: Steps,
+}
+
+impl Gaps {
+    /// Records the gaps that the iterations of a segment make from `from` on, with the class of each sequence.
+    pub(super) fn record(&mut self, run: &RunSegment<'_>, from: u64, classes: &mut [ClassRecord]) {
+        if run.members.is_empty() {
+            return;
+        }
+        let (line, end) = (run.gaps(), run.end());
+        let sums = |from, to| (u128::from(run.span_ns(from, to)), run.squared_gaps(from, to));
+        let Self { all, first, later } = self;
+        all.take(&line, from, end, sums(from, end));
+        let mut parted = false;
+        for &Members { class, count, on_time } in run.members {
+            let itl = &mut classes[usize::from(class.0)].itl;
+            if on_time == count || from > run.first() {
+                itl.record_steps(all, count.into());
+                continue;
+            }
+            if !std::mem::replace(&mut parted, true) {
+                first.take(&line, from, from + 1, sums(from, from + 1));
+                later.take(&line, from + 1, end, sums(from + 1, end));
+            }
+            itl.record_steps(first, on_time.into());
+            itl.record_steps(later, count.into());
+        }
+    }
+}
