@@ -44,7 +44,7 @@ impl Entry {
 }
 
 /// A position as it is kept.
-#[expect(clippy::cast_possible_truncation, reason = "the store has at most 2³¹ blocks, and there are at most 2³² requests")]
+#[expect(clippy::cast_possible_truncation, reason = "an entry takes 32 bytes: 2³² of them do not fit into memory")]
 const fn slot_at(position: usize) -> u32 {
     position as u32
 }

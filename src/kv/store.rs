@@ -66,17 +66,7 @@ pub enum KvError {
         /// Tokens per block.
         block_size: u32,
     },
-    /// More blocks than a prefix cache can number.
-    #[error("found {found} KV blocks with a prefix cache, expected at most {}", MOST_CACHED)]
-    TooManyBlocks {
-        /// Blocks of the store.
-        found: u64,
-    },
 }
-
-/// Blocks of a store with a prefix cache at most, 2³¹: every group and every residue has at least one, and sequences that have yet to find
-/// theirs evicted are numbered too.
-const MOST_CACHED: u64 = 1 << 31;
 
 /// The KV memory of one instance.
 #[derive(Debug)]
@@ -100,9 +90,6 @@ impl KvStore {
     /// [`KvError`] if the sizes are inconsistent.
     pub fn new(total: u64, block_size: u32, group_tokens: Option<u32>) -> Result<Self, KvError> {
         let caching = group_tokens.is_some();
-        if caching && total > MOST_CACHED {
-            return Err(KvError::TooManyBlocks { found: total });
-        }
         let group_tokens = group_tokens.unwrap_or_default();
         let group_blocks = group_tokens.checked_div(block_size).ok_or(KvError::NoBlockSize)?;
         if !group_tokens.is_multiple_of(block_size) {
