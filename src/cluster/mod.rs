@@ -8,7 +8,7 @@
 //! arrival ─► [frontend ─►] queue ─► chunked prefill ─► first token ─► reserve ─► transfer ─► join batch ─► last token
 //! ```
 //!
-//! Two layers: *stores* (`state/`: requests, queues, batches, leases, the clock) and *processes* (`process/`: the decisions). A store
+//! Two storeys: *stores* (`state/`: requests, queues, batches, leases, the clock) and *processes* (`process/`: the decisions). A store
 //! names no process, and a process no other process: their effects on each other go through the agenda of the instant.
 //!
 //! Start reading at `run.rs` (the loop), then `process/engine` (an iteration) and `process/handoff`; `state/moves.rs` has the moves.

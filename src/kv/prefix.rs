@@ -12,7 +12,7 @@ use std::hash::BuildHasher;
 use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
 
-const NONE: u32 = u32::MAX;
+const NONE: usize = usize::MAX;
 
 #[derive(Debug, Clone, Copy)]
 enum Content {
@@ -24,8 +24,8 @@ enum Content {
 struct Entry {
     content: Content,
     /// Neighbours in the LRU list; `NONE` at its ends, for a held group, and for an empty residue.
-    older: u32,
-    newer: u32,
+    older: usize,
+    newer: usize,
 }
 
 impl Entry {
@@ -43,19 +43,13 @@ impl Entry {
     }
 }
 
-/// A position as it is kept.
-#[expect(clippy::cast_possible_truncation, reason = "an entry takes 32 bytes: 2³² of them do not fit into memory")]
-const fn slot_at(position: usize) -> u32 {
-    position as u32
-}
-
 fn hash(id: u64) -> u64 {
     FxBuildHasher.hash_one(id)
 }
 
 /// Slot of a residue.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Place(u32);
+pub(super) struct Place(usize);
 
 /// Cached groups and residues of one instance.
 #[derive(Debug, Clone, Default)]
@@ -63,11 +57,11 @@ pub(super) struct PrefixCache {
     /// KV blocks per group; 0 without identities.
     group_blocks: u64,
     slots: Vec<Entry>,
-    vacant: Vec<u32>,
+    vacant: Vec<usize>,
     /// Groups by identity. Never iterated, because the order of a hash table depends on its history.
-    index: HashTable<u32>,
-    oldest: Option<u32>,
-    newest: Option<u32>,
+    index: HashTable<usize>,
+    oldest: Option<usize>,
+    newest: Option<usize>,
     /// Groups without holders.
     unheld: u64,
     /// Blocks of all residues.
@@ -91,7 +85,7 @@ impl PrefixCache {
 
     /// Blocks of the cached groups of `ids` without holders: holding them reduces free memory.
     pub(super) fn evictable_among(&self, ids: &[u64]) -> u64 {
-        let unheld = |slot: u32| matches!(self.slots[slot as usize].content, Content::Group { holders: 0, .. });
+        let unheld = |slot: usize| matches!(self.slots[slot].content, Content::Group { holders: 0, .. });
         ids.iter().filter_map(|&id| self.find(id)).filter(|&slot| unheld(slot)).count() as u64 * self.group_blocks
     }
 
@@ -127,7 +121,7 @@ impl PrefixCache {
         }
         let slot = self.insert(Content::Group { id, holders: 1 });
         let Self { index, slots, .. } = self;
-        index.insert_unique(hash(id), slot, |&slot| slots[slot as usize].hash());
+        index.insert_unique(hash(id), slot, |&slot| slots[slot].hash());
     }
 
     /// Removes a holder. A group without holders becomes the most recently used evictable entry.
@@ -152,7 +146,7 @@ impl PrefixCache {
 
     /// Number of leading blocks of a residue that are not yet evicted.
     pub(super) fn left(&self, place: &Place) -> u64 {
-        match self.slots.get(place.0 as usize) {
+        match self.slots.get(place.0) {
             Some(&Entry { content: Content::Residue { blocks }, .. }) => blocks,
             _ => 0,
         }
@@ -173,7 +167,7 @@ impl PrefixCache {
     /// evictable.
     pub(super) fn evict(&mut self, blocks: u64) -> bool {
         let Some(slot) = self.oldest else { return false };
-        match &mut self.slots[slot as usize].content {
+        match &mut self.slots[slot].content {
             Content::Group { id, .. } => {
                 if let Ok(place) = self.index.find_entry(hash(*id), |&other| other == slot) {
                     place.remove();
@@ -196,13 +190,13 @@ impl PrefixCache {
     }
 
     /// Slot of a cached group.
-    fn find(&self, id: u64) -> Option<u32> {
-        self.index.find(hash(id), |&slot| self.slots[slot as usize].is(id)).copied()
+    fn find(&self, id: u64) -> Option<usize> {
+        self.index.find(hash(id), |&slot| self.slots[slot].is(id)).copied()
     }
 
     /// Changes the number of holders of a group; returns the new number.
-    fn count(&mut self, slot: u32, by: i32) -> u32 {
-        match &mut self.slots[slot as usize].content {
+    fn count(&mut self, slot: usize, by: i32) -> u32 {
+        match &mut self.slots[slot].content {
             Content::Group { holders, .. } => {
                 debug_assert!(by > 0 || *holders > 0, "released a group without holders");
                 *holders = holders.saturating_add_signed(by);
@@ -215,44 +209,44 @@ impl PrefixCache {
         }
     }
 
-    fn insert(&mut self, content: Content) -> u32 {
+    fn insert(&mut self, content: Content) -> usize {
         let entry = Entry { content, older: NONE, newer: NONE };
         if let Some(slot) = self.vacant.pop() {
-            self.slots[slot as usize] = entry;
+            self.slots[slot] = entry;
             return slot;
         }
-        let slot = slot_at(self.slots.len());
+        let slot = self.slots.len();
         self.slots.push(entry);
         slot
     }
 
-    fn link_newest(&mut self, slot: u32) {
+    fn link_newest(&mut self, slot: usize) {
         let before = self.newest;
         {
-            let entry = &mut self.slots[slot as usize];
+            let entry = &mut self.slots[slot];
             entry.older = before.unwrap_or(NONE);
             entry.newer = NONE;
         }
         match before {
-            Some(previous) => self.slots[previous as usize].newer = slot,
+            Some(previous) => self.slots[previous].newer = slot,
             None => self.oldest = Some(slot),
         }
         self.newest = Some(slot);
     }
 
-    fn unlink(&mut self, slot: u32) {
-        let Entry { older, newer, .. } = self.slots[slot as usize];
+    fn unlink(&mut self, slot: usize) {
+        let Entry { older, newer, .. } = self.slots[slot];
         if older == NONE {
             self.oldest = (newer != NONE).then_some(newer);
         } else {
-            self.slots[older as usize].newer = newer;
+            self.slots[older].newer = newer;
         }
         if newer == NONE {
             self.newest = (older != NONE).then_some(older);
         } else {
-            self.slots[newer as usize].older = older;
+            self.slots[newer].older = older;
         }
-        let entry = &mut self.slots[slot as usize];
+        let entry = &mut self.slots[slot];
         entry.older = NONE;
         entry.newer = NONE;
     }
