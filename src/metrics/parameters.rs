@@ -1,7 +1,7 @@
 //! What the recorder must know of a run before it starts.
 
 use super::summary::SloLimits;
-use crate::cluster::Role;
+use crate::cluster::{FrontendSpec, PoolSpec, Role};
 use crate::sim::SimDuration;
 
 /// What the recorder must know of a workload.
@@ -38,6 +38,24 @@ pub struct PoolParameters {
     pub perf: String,
 }
 
+impl PoolParameters {
+    /// Of a pool on nodes of a profile, with a model.
+    pub fn new(pool: &PoolSpec, hardware: String, model: String) -> Self {
+        Self {
+            name: pool.name.clone(),
+            role: pool.role,
+            hardware,
+            model,
+            instances: pool.instances,
+            chips_per_instance: pool.chips,
+            kv_blocks: pool.engine.kv_blocks,
+            block_size: pool.engine.block_size,
+            max_num_seqs: pool.engine.max_num_seqs,
+            perf: pool.perf.provenance(),
+        }
+    }
+}
+
 /// What the recorder must know of a frontend.
 #[derive(Debug, Clone)]
 pub struct FrontendParameters {
@@ -47,6 +65,12 @@ pub struct FrontendParameters {
     pub instances: u32,
     /// Requests that one serves at once.
     pub workers: u32,
+}
+
+impl From<&FrontendSpec> for FrontendParameters {
+    fn from(frontend: &FrontendSpec) -> Self {
+        Self { name: frontend.name.clone(), instances: frontend.instances, workers: frontend.workers }
+    }
 }
 
 /// Everything the recorder must know of a run.

@@ -105,25 +105,10 @@ pub(crate) fn cluster(pools: Vec<PoolSpec>) -> ClusterSpec {
 
 /// What a recorder must know of a cluster: no warm-up, one limit for all classes.
 pub(crate) fn parameters(spec: &ClusterSpec, slo: SloLimits, interval: SimDuration) -> RecorderParameters {
-    let pools = spec.pools.iter().map(|pool| PoolParameters {
-        name: pool.name.clone(),
-        role: pool.role,
-        hardware: "test".into(),
-        model: "test".into(),
-        instances: pool.instances,
-        chips_per_instance: pool.chips,
-        kv_blocks: pool.engine.kv_blocks,
-        max_num_seqs: pool.engine.max_num_seqs,
-        block_size: pool.engine.block_size,
-        perf: pool.perf.provenance(),
-    });
-    let frontends = spec.frontends.iter();
     RecorderParameters {
         classes: spec.classes.iter().map(|_| ClassParameters { name: "test".into(), slo }).collect(),
-        pools: pools.collect(),
-        frontends: frontends
-            .map(|frontend| FrontendParameters { name: frontend.name.clone(), instances: frontend.instances, workers: frontend.workers })
-            .collect(),
+        pools: spec.pools.iter().map(|pool| PoolParameters::new(pool, "test".into(), "test".into())).collect(),
+        frontends: spec.frontends.iter().map(FrontendParameters::from).collect(),
         warmup: SimDuration::ZERO,
         interval,
     }

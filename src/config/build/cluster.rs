@@ -252,27 +252,12 @@ fn check_loop<'p>(source: &WorkloadSource, path: &str, pools: impl Iterator<Item
 /// What the recorder must know.
 pub(super) fn recorder(file: &ScenarioFile, parts: &Parts, workloads: &[WorkloadSource]) -> RecorderParameters {
     debug_assert_eq!(workloads.len(), file.workload.len());
-    let pools = parts.spec.pools.iter().zip(&parts.nodes).map(|(pool, node)| PoolParameters {
-        name: pool.name.clone(),
-        role: pool.role,
-        hardware: node.name.clone(),
-        model: parts.model_labels.get(usize::from(pool.model.0)).cloned().unwrap_or_default(),
-        instances: pool.instances,
-        chips_per_instance: pool.chips,
-        kv_blocks: pool.engine.kv_blocks,
-        max_num_seqs: pool.engine.max_num_seqs,
-        block_size: pool.engine.block_size,
-        perf: pool.perf.provenance(),
-    });
+    let model = |pool: &PoolSpec| parts.model_labels.get(usize::from(pool.model.0)).cloned().unwrap_or_default();
+    let pools = parts.spec.pools.iter().zip(&parts.nodes);
     RecorderParameters {
         classes: file.workload.iter().map(|entry| ClassParameters { name: entry.name.clone(), slo: limits(entry.slo.as_ref()) }).collect(),
-        pools: pools.collect(),
-        frontends: parts
-            .spec
-            .frontends
-            .iter()
-            .map(|frontend| FrontendParameters { name: frontend.name.clone(), instances: frontend.instances, workers: frontend.workers })
-            .collect(),
+        pools: pools.map(|(pool, node)| PoolParameters::new(pool, node.name.clone(), model(pool))).collect(),
+        frontends: parts.spec.frontends.iter().map(FrontendParameters::from).collect(),
         warmup: file.run.warmup.and_then(span).unwrap_or(SimDuration::ZERO),
         interval: file.timeline.interval.and_then(span).unwrap_or(FIRST_INTERVAL),
     }
