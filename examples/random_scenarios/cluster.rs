@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::Frame;
 use crate::models::{SERVED, Served, Shape};
+use crate::recent::Recent;
 use crate::rng::Rng;
-use crate::tenants::Tenants;
 
 /// What is drawn for a model before its workloads and pools are.
 pub(crate) struct Plan {
@@ -63,11 +63,11 @@ pub(crate) fn plans(rng: &mut Rng, contended: bool) -> Vec<Plan> {
     ["alpha", "beta", "gamma"][..count].iter().enumerate().map(plan).collect()
 }
 
-pub(crate) fn section(rng: &mut Rng, frame: &Frame, mut tenants: Option<&mut Tenants>) -> String {
+pub(crate) fn section(rng: &mut Rng, frame: &Frame, mut recent: Option<&mut Recent>) -> String {
     let mut text = String::from("cluster:\n  pools:\n");
     for plan in &frame.models {
-        if let Some(tenants) = tenants.as_deref_mut() {
-            text.push_str(&tenants.frontends(frame, &plan.name));
+        if let Some(recent) = recent.as_deref_mut() {
+            text.push_str(&recent.frontends(frame, &plan.name));
         }
         let home = *rng.pick(plan.served.shapes);
         let mut of_role = 0;
@@ -81,9 +81,9 @@ pub(crate) fn section(rng: &mut Rng, frame: &Frame, mut tenants: Option<&mut Ten
             }
             text.push_str(&machine(shape, instances));
             text.push_str(&perf(rng, frame, plan));
-            let more = tenants.as_deref_mut().and_then(|tenants| {
-                tenants.pool(&name, instances);
-                tenants.engine(frame)
+            let more = recent.as_deref_mut().and_then(|recent| {
+                recent.pool(&name, instances);
+                recent.engine(frame)
             });
             text.push_str(&engine(rng, frame, plan, role, more));
             if rng.percent(10) {
@@ -94,12 +94,12 @@ pub(crate) fn section(rng: &mut Rng, frame: &Frame, mut tenants: Option<&mut Ten
     text += &network(rng, frame);
     let mut policies = routers(rng, frame);
     let mut faults = String::new();
-    if let Some(tenants) = tenants {
+    if let Some(recent) = recent {
         if frame.models.iter().any(Plan::split) {
-            text += &tenants.handoff(frame);
+            text += &recent.handoff(frame);
         }
-        policies += &tenants.policies(frame);
-        faults = tenants.faults(frame);
+        policies += &recent.policies(frame);
+        faults = recent.faults(frame);
     }
     text + &format!("policies: {{{policies}}}\n") + &faults
 }

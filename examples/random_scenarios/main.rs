@@ -1,15 +1,15 @@
-//! Writes random scenarios: `random_scenarios OUT_DIR COUNT [SEED] [--tenants]`. `.ci/compare-bytes` runs them with two builds.
+//! Writes random scenarios: `random_scenarios OUT_DIR COUNT [SEED] [--recent]`. `.ci/compare-bytes` runs them with two builds.
 //!
 //! Owns: what a drawn scenario says. Each depends on (seed, index) alone, is small, and is valid by construction: its text uses the keys of
-//! the first commit that `.ci/compare-bytes` compares with, and no code of the crate. `--tenants` adds keys that came later (`tenants.rs`).
+//! the first commit that `.ci/compare-bytes` compares with, and no code of the crate. `--recent` adds keys that came later (`recent.rs`).
 //!
 //! One in three is uncontended, as its description says: no two requests arrive at one instant, no model has several prefill or several
 //! decode instances beside a split, and nothing waits for memory. There the order in which equals are served cannot show.
 
 mod cluster;
 mod models;
+mod recent;
 mod rng;
-mod tenants;
 mod workload;
 
 use std::error::Error;
@@ -18,8 +18,8 @@ use std::fs;
 use std::path::Path;
 
 use cluster::Plan;
+use recent::Recent;
 use rng::Rng;
-use tenants::Tenants;
 
 /// What the parts of one scenario must agree on.
 pub(crate) struct Frame {
@@ -33,27 +33,27 @@ pub(crate) struct Frame {
     pub(crate) models: Vec<Plan>,
 }
 
-const USAGE: &str = "usage: random_scenarios OUT_DIR COUNT [SEED] [--tenants]";
+const USAGE: &str = "usage: random_scenarios OUT_DIR COUNT [SEED] [--recent]";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let (options, arguments): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|argument| argument.starts_with("--"));
     let (Some(out), Some(count)) = (arguments.first(), arguments.get(1)) else {
         return Err(USAGE.into());
     };
-    let tenants = !options.is_empty();
-    if options.iter().any(|option| option != "--tenants") {
+    let recent = !options.is_empty();
+    if options.iter().any(|option| option != "--recent") {
         return Err(USAGE.into());
     }
     let seed = arguments.get(2).map_or(Ok(1), |seed| seed.parse())?;
     let (out, count) = (Path::new(out), count.parse()?);
     fs::create_dir_all(out)?;
     for index in 0..count {
-        write_scenario(out, seed, index, tenants.then(|| Tenants::new(seed, index)))?;
+        write_scenario(out, seed, index, recent.then(|| Recent::new(seed, index)))?;
     }
     Ok(())
 }
 
-fn write_scenario(out: &Path, seed: u64, index: u64, mut tenants: Option<Tenants>) -> std::io::Result<()> {
+fn write_scenario(out: &Path, seed: u64, index: u64, mut recent: Option<Recent>) -> std::io::Result<()> {
     let name = format!("{index:04}");
     let mut rng = Rng::new(seed, index);
     let contended = !index.is_multiple_of(3);
@@ -65,7 +65,7 @@ fn write_scenario(out: &Path, seed: u64, index: u64, mut tenants: Option<Tenants
         frame.requests = frame.requests.min(250);
     }
     let (workload, files) = workload::section(&mut rng, &frame, &name);
-    let cluster = cluster::section(&mut rng, &frame, tenants.as_mut());
+    let cluster = cluster::section(&mut rng, &frame, recent.as_mut());
     let head = head(&mut rng, &frame, &name);
     for (file, text) in files {
         fs::write(out.join(file), text)?;

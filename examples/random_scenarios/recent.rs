@@ -9,12 +9,12 @@ use crate::Frame;
 use crate::rng::Rng;
 
 /// The draws of one scenario, and the instances that may fail.
-pub(crate) struct Tenants {
+pub(crate) struct Recent {
     rng: Rng,
     instances: Vec<String>,
 }
 
-impl Tenants {
+impl Recent {
     pub(crate) fn new(seed: u64, index: u64) -> Self {
         Self { rng: Rng::new(seed ^ 0x7465_6E61_6E74_7300, index), instances: Vec::new() }
     }
