@@ -8,6 +8,7 @@ mod batch;
 mod error;
 #[cfg(test)]
 mod fixtures;
+mod lone;
 mod memory;
 mod parallelism;
 mod roofline;
@@ -16,6 +17,7 @@ pub use affine::{Activity, Affine, AffineParameters};
 pub use basis::{Basis, OwnFigure};
 pub use batch::{BatchShape, DecodeRun, IterationCost, Line, RunLines};
 pub use error::PerfError;
+pub(crate) use lone::LonePrompts;
 pub use memory::{DEFAULT_BLOCK_SIZE, DEFAULT_GPU_MEMORY_UTILIZATION, KvCapacity, MemoryParameters, kv_capacity};
 pub use parallelism::Parallelism;
 pub use roofline::{AllReduce, Bound, OperatorCost, Roofline, RooflineOptions, RooflineParameters, ScaleUp, expected_distinct_experts};

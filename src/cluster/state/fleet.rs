@@ -9,6 +9,7 @@ use super::member::Member;
 use crate::cluster::ids::{InstanceId, ModelId, PoolId};
 use crate::cluster::spec::{ClusterSpec, PoolSpec, SpecError};
 use crate::network::{NetworkError, PortId};
+use crate::perf::{BatchShape, IterationCost, LonePrompts};
 use crate::policy::{Role, Signal};
 use crate::sim::{Arena, SimTime};
 
@@ -16,14 +17,9 @@ use crate::sim::{Arena, SimTime};
 #[derive(Debug)]
 pub(crate) struct Pool {
     pub(super) spec: PoolSpec,
+    lone_prompts: LonePrompts,
     pub(super) waiting: u64,
     pub(super) waiting_since: SimTime,
-}
-
-impl Pool {
-    pub(crate) const fn spec(&self) -> &PoolSpec {
-        &self.spec
-    }
 }
 
 /// An instance that accepts arriving requests.
@@ -119,7 +115,10 @@ impl Fleet {
         let mut pools = Arena::default();
         let mut instances = Arena::default();
         for pool in &spec.pools {
-            let id = pools.push("pools", Pool { spec: pool.clone(), waiting: 0, waiting_since: SimTime::ZERO })?;
+            let id = pools.push(
+                "pools",
+                Pool { spec: pool.clone(), lone_prompts: LonePrompts::default(), waiting: 0, waiting_since: SimTime::ZERO },
+            )?;
             let of_model = spec.classes.iter().filter(|class| class.model == pool.model);
             let group_tokens = of_model.map(|class| class.prefix_tokens).find(|&tokens| tokens > 0).unwrap_or_default();
             for _ in 0..pool.instances {
@@ -234,6 +233,11 @@ impl Fleet {
     /// The pool of an instance.
     pub(crate) fn pool_of(&self, id: InstanceId) -> &Pool {
         &self.pools[self.instances[id].pool]
+    }
+    /// The cost of an iteration of an instance.
+    pub(crate) fn cost(&mut self, id: InstanceId, batch: &BatchShape) -> IterationCost {
+        let Pool { spec, lone_prompts, .. } = &mut self.pools[self.instances[id].pool];
+        lone_prompts.iteration(&*spec.perf, batch)
     }
     /// True if prompts computed on an instance are handed off.
     pub(crate) fn hands_on(&self, id: InstanceId) -> bool {

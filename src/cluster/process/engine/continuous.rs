@@ -24,7 +24,7 @@ pub(crate) fn form<O: Observer>(world: &mut World<O>, id: InstanceId, may_start:
         return world.stop(id);
     }
     if shape.prefill_tokens > 0 {
-        let cost = world.fleet.pool_of(id).spec().perf.iteration(&shape);
+        let cost = world.fleet.cost(id, &shape);
         world.begin_single(id, cost);
     } else {
         world.start_run_unless_one_goes_on(id);
