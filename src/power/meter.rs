@@ -60,6 +60,9 @@ impl Energy {
         if share <= 0.0 {
             return (Self::ZERO, self);
         }
+        if share >= 1.0 {
+            return (self, Self::ZERO);
+        }
         let part = Self { chip_pj: portion(self.chip_pj, share), it_pj: portion(self.it_pj, share) };
         (part, self - part)
     }
@@ -67,7 +70,7 @@ impl Energy {
 
 fn portion(all: u128, share: f64) -> u128 {
     // Rounding to f64 may have gone up.
-    nearest_wide(float(all) * share.clamp(0.0, 1.0)).min(all)
+    nearest_wide(float(all) * share).min(all)
 }
 
 impl Add for Energy {
