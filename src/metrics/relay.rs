@@ -1,7 +1,7 @@
 //! An observer on a thread of its own.
 //!
 //! Owns: how observations cross over. Must not know: what the observer makes of them. Together with the blocks of rows they take less than
-//! 4 MiB.
+//! 8 MiB.
 
 use std::io;
 use std::thread::{Builder, Scope, ScopedJoinHandle};
@@ -10,8 +10,8 @@ use super::aside::{Near, pair};
 use crate::cluster::{KvBlocks, Members, Observation, Observer, RequestRecord, RunSegment};
 use crate::sim::SimTime;
 
-/// Entries of a block.
-const BLOCK: usize = 1024;
+/// Bytes after which a block is handed over: so many that waking the other thread costs little an observation.
+const FULL: usize = 768 << 10;
 
 /// What an observation is in a block: those with much to say lie in rows of their own, in the same order.
 #[derive(Debug, Clone, Copy)]
@@ -32,11 +32,13 @@ struct Block {
     members: Vec<Members>,
     taken: Vec<u32>,
     records: Vec<RequestRecord>,
+    /// All of it, bytes.
+    bytes: usize,
 }
 
 impl Block {
     fn is_full(&self) -> bool {
-        self.entries.len() >= BLOCK
+        self.bytes >= FULL
     }
 
     fn clear(&mut self) {
@@ -45,6 +47,7 @@ impl Block {
         self.members.clear();
         self.taken.clear();
         self.records.clear();
+        self.bytes = 0;
     }
 
     fn push(&mut self, at: SimTime, what: &Observation<'_>) {
@@ -53,10 +56,12 @@ impl Block {
                 let (members, taken) = (run.members, run.kv.taken);
                 self.members.extend_from_slice(members);
                 self.taken.extend_from_slice(taken);
+                self.bytes += size_of::<RunSegment<'_>>() + size_of_val(members) + size_of_val(taken);
                 self.segments.push(RunSegment { members: &[], kv: KvBlocks { taken: &[], ..run.kv }, ..*run });
                 Entry::Run { members: members.len(), taken: taken.len() }
             }
             Observation::Ended(record) => {
+                self.bytes += size_of::<RequestRecord>();
                 self.records.push(*record);
                 Entry::Ended
             }
@@ -80,6 +85,7 @@ impl Block {
             Observation::Preempted { pool } => Entry::Plain(Observation::Preempted { pool }),
             Observation::PrefixLookup { pool, hit, tokens } => Entry::Plain(Observation::PrefixLookup { pool, hit, tokens }),
         };
+        self.bytes += size_of::<(SimTime, Entry)>();
         self.entries.push((at, entry));
     }
 
