@@ -4,17 +4,17 @@ use super::ids::{ControllerId, InstanceId, ModelId, Slot};
 use crate::sim::{EventKey, Generation, SimTime};
 use crate::workload::ClassId;
 
-/// Everything that is scheduled. Arrivals are not here: they are streamed from the workload.
+/// Everything that happens at a known time. Arrivals are not here: they are streamed from the workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Event {
     /// The last planned iteration of an instance ends.
-    IterationFinished { instance: InstanceId, generation: Generation },
+    IterationFinished { instance: InstanceId },
     /// Retry of a request after a failed attempt.
     Retry { slot: Slot, epoch: u32 },
     /// A frontend worker finishes serving a request.
     Served { slot: Slot, epoch: u32 },
     /// A transfer moves its last byte.
-    TransferFinished { generation: Generation },
+    TransferFinished,
     /// The KV of a chunk's first layer is ready to send (`layer-wise` overlap).
     LayerReady { slot: Slot, epoch: u32 },
     /// The last byte of a handoff arrives and is registered on the decode side.
@@ -84,10 +84,10 @@ impl Event {
         match *self {
             Self::Retry { slot, .. } => EventKey::new(at, class::RETRY, slot.0),
             Self::Served { slot, .. } => EventKey::new(at, class::SERVED, slot.0),
-            Self::TransferFinished { .. } => EventKey::new(at, class::TRANSFER_FINISHED, 0),
+            Self::TransferFinished => EventKey::new(at, class::TRANSFER_FINISHED, 0),
             Self::LayerReady { slot, .. } => EventKey::new(at, class::LAYER_READY, slot.0),
             Self::Delivered { slot, .. } => EventKey::new(at, class::DELIVERED, slot.0),
-            Self::IterationFinished { instance, .. } => iteration_key(at, instance),
+            Self::IterationFinished { instance } => iteration_key(at, instance),
             Self::SenderTimeout { slot, .. } => EventKey::new(at, class::SENDER_TIMEOUT, slot.0),
             Self::Tick { controller } => EventKey::new(at, class::TICK, u32::from(controller.0)),
             Self::Started { instance, .. } => EventKey::new(at, class::STARTED, instance.0),
@@ -142,12 +142,12 @@ mod tests {
             arrival_key(at),
             Event::Retry { slot, epoch: 0 }.key(at),
             Event::Served { slot, epoch: 0 }.key(at),
-            Event::TransferFinished { generation }.key(at),
+            Event::TransferFinished.key(at),
             Event::LayerReady { slot, epoch: 0 }.key(at),
             Event::Delivered { slot, epoch: 0 }.key(at),
             Event::SenderTimeout { slot, epoch: 0 }.key(at),
-            Event::IterationFinished { instance: InstanceId(2), generation }.key(at),
-            Event::IterationFinished { instance, generation }.key(at),
+            Event::IterationFinished { instance: InstanceId(2) }.key(at),
+            Event::IterationFinished { instance }.key(at),
             Event::Deadline { class: ClassId(0) }.key(at),
             Event::Tick { controller: ControllerId(0) }.key(at),
             Event::Started { instance, generation }.key(at),

@@ -169,17 +169,18 @@ impl<O: Observer> Cluster<O> {
                 Some(at) => at,
                 None => *coming.insert(workload.peek()?),
             };
-            let arrival = at.map(|at| arrival_key(at.max(now)));
-            let next = match (arrival, self.next_event()) {
-                (Some(arrival), Some(event)) => Some(arrival.min(event)),
-                (one, other) => one.or(other),
-            };
-            if next.is_none_or(|key| key.at() > now) && self.is_instant_open() {
+            if self.is_instant_open() && at.is_none_or(|at| at > now) && !self.has_event_now() {
                 if self.end_instant(workload)? {
                     coming = None;
                 }
                 continue;
             }
+            let arrival = at.map(|at| arrival_key(at.max(now)));
+            let event = self.next_event();
+            let next = match (arrival, event) {
+                (Some(arrival), Some((event, _))) => Some(arrival.min(event)),
+                (one, other) => one.or(other.map(|(key, _)| key)),
+            };
             let Some(key) = next.filter(|key| key.at() <= end) else { break };
             // No request is left that further fleet events could affect.
             if self.end.is_none() && arrival.is_none() && self.world.requests.is_empty() && workload.is_exhausted() {
@@ -199,7 +200,8 @@ impl<O: Observer> Cluster<O> {
                 if let Some((_, request)) = workload.next()? {
                     self.arrive(request)?;
                 }
-            } else if let Some(event) = self.world.calendar.pop() {
+            } else if let Some((_, event)) = event {
+                self.world.calendar.take(event);
                 self.handle(event);
             }
             if let Some(audit) = &mut self.audit {
@@ -253,13 +255,17 @@ impl<O: Observer> Cluster<O> {
         Ok(true)
     }
 
-    /// The key of the earliest live event; stale events are dropped.
-    fn next_event(&mut self) -> Option<EventKey> {
+    /// True if there is a live event at the present instant.
+    fn has_event_now(&mut self) -> bool {
+        let now = self.now();
+        self.world.calendar.has_more_now() && self.next_event().is_some_and(|(key, _)| key.at() <= now)
+    }
+
+    /// The earliest live event; stale events are dropped.
+    fn next_event(&mut self) -> Option<(EventKey, Event)> {
         let world = &mut self.world;
         while let Some((key, event)) = world.calendar.peek() {
             let live = match event {
-                Event::IterationFinished { instance, generation } => world.fleet.instance(instance).is_current(generation),
-                Event::TransferFinished { generation } => world.wire.is_current(generation),
                 Event::LayerReady { slot, epoch }
                 | Event::Delivered { slot, epoch }
                 | Event::Retry { slot, epoch }
@@ -267,13 +273,13 @@ impl<O: Observer> Cluster<O> {
                 Event::SenderTimeout { slot, epoch } => world.requests.is_current(slot, epoch) && world.requests[slot].is_on_offer(),
                 Event::Tick { controller } => self.controllers.is_scheduled(controller, key.at()),
                 Event::Started { instance, generation } => world.fleet.member(instance).is_starting(generation),
-                Event::HealthCheck => true,
+                Event::TransferFinished | Event::IterationFinished { .. } | Event::HealthCheck => true,
                 Event::Deadline { class } => timeouts::first_deadline(world, class) == Some(key.at()),
             };
             if live {
-                return Some(key);
+                return Some((key, event));
             }
-            world.calendar.pop();
+            world.calendar.take(event);
             self.handled += 1;
             if let Event::Deadline { class } = event {
                 timeouts::schedule_deadline(world, class);
@@ -286,8 +292,8 @@ impl<O: Observer> Cluster<O> {
         let Self { world, arrivals, controllers, .. } = self;
         match event {
             // Iterations are counted one by one, as they are booked.
-            Event::IterationFinished { instance, .. } => return engine::finish(world, instance),
-            Event::TransferFinished { .. } => transit::end_transfer(world),
+            Event::IterationFinished { instance } => return engine::finish(world, instance),
+            Event::TransferFinished => transit::end_transfer(world),
             Event::LayerReady { slot, .. } => transit::send_layers_of_chunk(world, slot),
             Event::Delivered { slot, .. } => {
                 if transit::activate(world, slot) {

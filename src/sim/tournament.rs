@@ -26,11 +26,17 @@ impl Tournament {
         Self { nodes, work: 0 }
     }
 
+    /// The smallest number; `None` if all places are empty.
+    #[inline]
+    pub fn least(&self) -> Option<u64> {
+        self.nodes.get(1).copied().filter(|&least| least != Self::NONE)
+    }
+
     /// The position of the smallest number, the first of equals; `None` if all places are empty.
     #[inline]
     pub fn smallest(&mut self) -> Option<usize> {
         let width = self.nodes.len() / 2;
-        let least = *self.nodes.get(1).filter(|&&least| least != Self::NONE)?;
+        let least = self.least()?;
         let mut node = 1;
         while node < width {
             self.work += 1;

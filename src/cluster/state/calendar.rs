@@ -1,24 +1,37 @@
-//! The clock and its scheduled events.
+//! The clock and what is to come.
+//!
+//! An event stays where it is once scheduled, and is void if its owner has moved on. The next end of a transfer and the ends of the planned
+//! iterations change more often than they happen; they are not scheduled but kept up to date.
 
 use crate::cluster::event::{Event, arrival_key, end_key};
-use crate::sim::{EventKey, EventQueue, SimDuration, SimTime};
+use crate::cluster::ids::InstanceId;
+use crate::sim::{EventKey, EventQueue, Id, SimDuration, SimTime, Tournament};
 
-/// Simulated time, the present position in the order of events, and the scheduled events.
+/// Simulated time, the present position in the order of events, and the events to come.
 #[derive(Debug)]
 pub(crate) struct Calendar {
-    queue: EventQueue<Event>,
     now: SimTime,
     /// Never goes back, even if an event is scheduled for the present instant.
     order: EventKey,
-}
-
-impl Default for Calendar {
-    fn default() -> Self {
-        Self { queue: EventQueue::default(), now: SimTime::ZERO, order: arrival_key(SimTime::ZERO) }
-    }
+    queue: EventQueue<Event>,
+    /// End of the next transfer.
+    transfer: Option<SimTime>,
+    /// Ends of the planned iterations by instance, ns.
+    plans: Tournament,
 }
 
 impl Calendar {
+    /// An empty calendar for a number of instances.
+    pub(super) fn new(instances: usize) -> Self {
+        Self {
+            now: SimTime::ZERO,
+            order: arrival_key(SimTime::ZERO),
+            queue: EventQueue::default(),
+            transfer: None,
+            plans: Tournament::new(std::iter::repeat_n(Tournament::NONE, instances)),
+        }
+    }
+
     pub(crate) const fn now(&self) -> SimTime {
         self.now
     }
@@ -37,13 +50,59 @@ impl Calendar {
         self.queue.push(event.key(at), event);
     }
 
-    /// The earliest event, stale or not.
-    pub(crate) fn peek(&self) -> Option<(EventKey, Event)> {
-        self.queue.peek_event().map(|(key, &event)| (key, event))
+    /// Sets when the next transfer ends; `None`: not known, or never.
+    pub(super) fn set_transfer(&mut self, at: Option<SimTime>) {
+        self.transfer = at;
     }
 
-    pub(crate) fn pop(&mut self) -> Option<Event> {
-        self.queue.pop().map(|(_, event)| event)
+    /// Sets when the plan of an instance ends.
+    pub(super) fn set_plan(&mut self, id: InstanceId, end: SimTime) {
+        // Beyond all time is an end too, of which the loop complains.
+        self.plans.set(id.index(), end.ns().min(Tournament::NONE - 1));
+    }
+
+    /// An instance has no plan any more.
+    pub(super) fn cancel_plan(&mut self, id: InstanceId) {
+        self.plans.set(id.index(), Tournament::NONE);
+    }
+
+    /// True if there is something at the present instant, void or not.
+    pub(crate) fn has_more_now(&self) -> bool {
+        let now = self.now;
+        self.queue.peek_event().is_some_and(|(key, _)| key.at() <= now)
+            || self.transfer.is_some_and(|at| at <= now)
+            || self.plans.least().is_some_and(|ns| ns <= now.ns())
+    }
+
+    /// The earliest event, void or not.
+    pub(crate) fn peek(&mut self) -> Option<(EventKey, Event)> {
+        let mut first = self.queue.peek_event().map(|(key, &event)| (key, event));
+        let mut offer = |at: SimTime, event: Event| {
+            let key = event.key(at);
+            if first.is_none_or(|(first, _)| key < first) {
+                first = Some((key, event));
+            }
+        };
+        if let Some(at) = self.transfer {
+            offer(at, Event::TransferFinished);
+        }
+        if let Some(ns) = self.plans.least()
+            && let Some(instance) = self.plans.smallest().and_then(InstanceId::from_index)
+        {
+            offer(SimTime::from_ns(ns), Event::IterationFinished { instance });
+        }
+        first
+    }
+
+    /// Takes the earliest event, which `peek` has returned.
+    pub(crate) fn take(&mut self, event: Event) {
+        match event {
+            Event::TransferFinished => self.transfer = None,
+            Event::IterationFinished { instance } => self.cancel_plan(instance),
+            _ => {
+                self.queue.pop();
+            }
+        }
     }
 
     /// Advances to the time of `key`, and to its position in the order unless that has been passed.

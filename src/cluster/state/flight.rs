@@ -7,7 +7,7 @@ use super::snapshot::Snapshot;
 use crate::cluster::segment::{KvBlocks, Sums};
 use crate::perf::{DecodeRun, IterationCost, RunLines};
 use crate::power::{InstancePower, RunPower};
-use crate::sim::{Generation, SimDuration, SimTime};
+use crate::sim::{SimDuration, SimTime};
 use crate::units::nearest;
 
 /// A run of decode iterations of one unchanged batch, and the number done so far.
@@ -88,7 +88,6 @@ pub(super) struct Flight {
     pub(super) planned: u64,
     /// True once the last planned iteration has ended at this instant, until the next batch is formed.
     pub(super) at_boundary: bool,
-    pub(super) generation: Generation,
 }
 
 impl Flight {
@@ -173,7 +172,6 @@ impl Flight {
 
     /// Discards the iteration in flight and the plan; true if there was one.
     pub(super) fn abort(&mut self) -> bool {
-        let _ = self.generation.bump();
         (self.run, self.planned) = (None, 0);
         self.stop()
     }

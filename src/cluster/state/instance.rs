@@ -12,7 +12,7 @@ use crate::cluster::spec::{EngineSpec, PoolSpec};
 use crate::kv::{KvError, KvStore};
 use crate::network::PortId;
 use crate::perf::BatchShape;
-use crate::sim::{Generation, SimTime};
+use crate::sim::SimTime;
 
 /// The part of a prompt computed by one iteration.
 #[derive(Debug, Clone, Copy)]
@@ -185,10 +185,6 @@ impl Instance {
     /// True if the instance is idle and has no requests to compute.
     pub(crate) fn rests(&self) -> bool {
         self.is_idle() && self.queue.waiting.is_empty() && self.queue.resident.is_empty() && self.running() == 0
-    }
-    /// True if `generation` is that of the event scheduled last.
-    pub(crate) fn is_current(&self, generation: Generation) -> bool {
-        self.flight.generation == generation
     }
     /// Sequences in the batch.
     pub(crate) fn running(&self) -> u64 {

@@ -317,19 +317,17 @@ pub(super) fn abort<O: Observer>(world: &mut World<O>, slot: Slot) {
     wire_changed(world);
 }
 
-/// Posts the sharing of bandwidth for the end of the instant; a transfer that has already ended becomes an event at once.
+/// Posts the sharing of bandwidth for the end of the instant. Until then nothing is known of the transfers but whether one has ended.
 fn wire_changed<O: Observer>(world: &mut World<O>) {
     world.agenda.post(Wake::Network);
-    if let Some(event) = world.wire.finished_event() {
-        world.calendar.schedule(SimDuration::ZERO, event);
-    }
+    let now = world.now();
+    world.calendar.set_transfer(world.wire.has_finished().then_some(now));
 }
 
-/// Shares the bandwidth and schedules the next end of a transfer, at the end of the instant.
+/// Shares the bandwidth, at the end of the instant: now the next end of a transfer is known.
 pub(crate) fn share_wire<O: Observer>(world: &mut World<O>) {
-    if let Some((at, event)) = world.wire.next_event() {
-        world.calendar.schedule_at(at, event);
-    }
+    let next = world.wire.share();
+    world.calendar.set_transfer(next);
 }
 
 /// Changes the number of transfers of an instance.

@@ -3,10 +3,9 @@
 use super::fleet::Fleet;
 use super::request::Request;
 use super::requests::Requests;
-use crate::cluster::event::Event;
 use crate::cluster::ids::{InstanceId, Slot};
 use crate::network::{Fabric, NetworkError, PortId, RouteId, TransferId};
-use crate::sim::{Generation, SimTime};
+use crate::sim::SimTime;
 
 /// The network and the owners of its transfers.
 #[derive(Debug, Default)]
@@ -14,8 +13,6 @@ pub(crate) struct Wire {
     fabric: Fabric,
     /// Port shared by all handoffs.
     shared: Option<PortId>,
-    /// Generation of the event for the next end of a transfer.
-    generation: Generation,
     /// The request of each transfer, by index of the transfer.
     owners: Vec<Slot>,
     /// First error of the network; it ends the run.
@@ -114,25 +111,19 @@ impl Wire {
         }
     }
 
-    /// The event of a transfer that has already ended, if any. Voids every earlier event.
-    pub(super) fn finished_event(&mut self) -> Option<Event> {
-        let generation = self.generation.bump();
-        self.fabric.has_finished().then_some(Event::TransferFinished { generation })
+    /// True if a transfer has ended and is not yet popped.
+    pub(super) fn has_finished(&self) -> bool {
+        self.fabric.has_finished()
     }
 
-    /// Shares the bandwidth after all changes of this instant. Returns the event of the next end of a transfer and voids every earlier one.
-    pub(super) fn next_event(&mut self) -> Option<(SimTime, Event)> {
-        let generation = self.generation.bump();
-        self.fabric.next_finish().map(|at| (at, Event::TransferFinished { generation }))
+    /// Shares the bandwidth after all changes of this instant. Returns when the next transfer ends.
+    pub(super) fn share(&mut self) -> Option<SimTime> {
+        self.fabric.next_finish()
     }
 
     /// Takes the first error of the network.
     pub(crate) fn take_fault(&mut self) -> Option<NetworkError> {
         self.fault.take()
-    }
-
-    pub(crate) fn is_current(&self, generation: Generation) -> bool {
-        self.generation == generation
     }
 
     pub(crate) const fn fabric(&self) -> &Fabric {

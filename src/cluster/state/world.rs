@@ -11,7 +11,7 @@ use super::requests::Requests;
 use super::snapshot::Snapshot;
 use super::station::Frontends;
 use super::wire::Wire;
-use crate::cluster::event::{Event, Wake, iteration_key};
+use crate::cluster::event::{Wake, iteration_key};
 use crate::cluster::ids::{InstanceId, ModelId, PoolId, Slot};
 use crate::cluster::observe::{Observation, Observer};
 use crate::cluster::spec::{ClassSpec, ClusterSpec, FirstToken, Overlap, Retry, SpecError};
@@ -60,11 +60,11 @@ impl<O: Observer> World<O> {
         let classes = Arena::from_items("workloads", spec.classes.iter().cloned())?;
         Ok(Self {
             agenda: Agenda::new(Arena::mirror(fleet.routes(), |_, _| false), Arena::mirror(fleet.instances(), |_, _| false)),
+            calendar: Calendar::new(fleet.instances.len()),
             frontends: Frontends::new(&spec.frontends)?,
             fleet,
             requests: Requests::default(),
             wire,
-            calendar: Calendar::default(),
             deadlines: Arena::mirror(&classes, |_, _| Deadlines::default()),
             classes,
             observer,
@@ -164,8 +164,7 @@ impl<O: Observer> World<O> {
         self.complete(id, iterations);
         let instance = &mut self.fleet.instances[id];
         if instance.gauges_since == now && Wake::Instance(id).key(now) >= order {
-            // The event at the end of the plan is now void.
-            let _ = instance.flight.generation.bump();
+            self.calendar.cancel_plan(id);
             return self.reach_boundary(id);
         }
         instance.flight.next_of_run();
@@ -240,10 +239,9 @@ impl<O: Observer> World<O> {
     }
 
     fn schedule_plan(&mut self, id: InstanceId) {
-        let flight = &mut self.fleet.instances[id].flight;
-        let Some(end) = flight.planned_end() else { return };
-        let generation = flight.generation.bump();
-        self.calendar.schedule_at(end, Event::IterationFinished { instance: id, generation });
+        if let Some(end) = self.fleet.instances[id].flight.planned_end() {
+            self.calendar.set_plan(id, end);
+        }
     }
 
     /// An instance becomes idle.
@@ -267,6 +265,7 @@ impl<O: Observer> World<O> {
         if began.is_some() {
             Ledger { id, pool: &fleet.pools[instance.pool].spec, keeps_token, requests, observer }.book_cut_off(instance, now);
         }
+        self.calendar.cancel_plan(id);
         if instance.flight.abort() {
             instance.idle_since = now;
         }
