@@ -158,6 +158,11 @@ impl Fabric {
         self.earliest()
     }
 
+    /// True if the rates are those of the present transfers: [`next_finish`](Self::next_finish) has nothing to compute.
+    pub fn is_shared_out(&self) -> bool {
+        !self.shared.has_changed()
+    }
+
     /// True if a transfer has finished but has not been popped.
     pub fn has_finished(&self) -> bool {
         self.finished.first().is_some()

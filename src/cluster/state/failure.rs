@@ -113,7 +113,7 @@ fn lose<O: Observer>(world: &mut World<O>, slot: Slot, last_boundary: SimTime) {
     if !(stage == Stage::Done && request.progress.held.is_empty()) {
         moves::give_back(world, slot);
     }
-    world.agenda.post(Wake::Instance(id));
+    world.wake(id);
     if world.requests[slot].progress.reported {
         return world.requests.remove(slot);
     }
@@ -140,12 +140,12 @@ fn lose_receiver<O: Observer>(world: &mut World<O>, slot: Slot) {
             if !request.progress.held.is_empty() {
                 world.settle(sender);
                 moves::give_back(world, slot);
-                world.agenda.post(Wake::Instance(sender));
+                world.wake(sender);
             }
             world.requests.remove(slot);
         }
         // The prompt continues and is offered when it is done; a waiting one needs a new reservation.
-        _ => world.agenda.post(Wake::Instance(sender)),
+        _ => world.wake(sender),
     }
 }
 

@@ -75,6 +75,10 @@ impl Route {
     pub(crate) const fn handoffs(&self) -> &List {
         &self.handoffs
     }
+    /// True if a request waits for memory on the decode side.
+    pub(super) fn has_waiting(&self) -> bool {
+        self.handoffs.first().is_some() || !self.blocked.is_empty()
+    }
     /// Skips the first blocked instance: a busy one blocks again at its next boundary, if at all.
     pub(crate) fn pass_over_blocked(&mut self) {
         self.blocked.pop_front();

@@ -48,7 +48,7 @@ pub(crate) fn leave<O: Observer>(world: &mut World<O>, slot: Slot, outcome: Outc
             report(world, slot, outcome);
             world.settle(id);
             forget(world, slot);
-            world.agenda.post(Wake::Instance(id));
+            world.wake(id);
         }
     }
 }
@@ -79,7 +79,7 @@ pub(super) fn out_of_queue<O: Observer>(world: &mut World<O>, id: InstanceId, sl
         if world.fleet.routes[model].unblock(id) {
             world.agenda.post(Wake::Memory(model));
         }
-        world.agenda.post(Wake::Instance(id));
+        world.wake(id);
     }
 }
 
@@ -139,7 +139,7 @@ pub(super) fn out_of_handoffs<O: Observer>(world: &mut World<O>, sender: Instanc
     if was_first {
         world.agenda.post(Wake::Memory(model));
     }
-    world.agenda.post(Wake::Instance(sender));
+    world.wake(sender);
 }
 
 /// Out of the requests whose KV has arrived on an instance and that have not joined its batch.

@@ -2,7 +2,7 @@
 
 use super::failure;
 use super::world::World;
-use crate::cluster::event::{Event, Wake};
+use crate::cluster::event::Event;
 use crate::cluster::ids::InstanceId;
 use crate::cluster::observe::{Observation, Observer};
 use crate::policy::{Life, Role};
@@ -33,7 +33,7 @@ pub(crate) fn drain<O: Observer>(world: &mut World<O>, id: InstanceId, next_role
         failure::lose_those_without_receiver(world, world.fleet.pool_of(id).spec.model);
     }
     // The instance may have nothing to finish.
-    world.agenda.post(Wake::Instance(id));
+    world.wake(id);
 }
 
 /// True if a draining instance has finished all its requests.

@@ -10,7 +10,6 @@ use super::instance::{Chunk, FirstChunk};
 use super::request::{Request, Stage};
 use super::timeouts;
 use super::world::World;
-use crate::cluster::event::Wake;
 use crate::cluster::ids::{InstanceId, Slot};
 use crate::cluster::observe::{Observation, Observer};
 use crate::sim::TooMany;
@@ -37,7 +36,7 @@ pub(crate) fn enqueue<O: Observer>(world: &mut World<O>, slot: Slot, id: Instanc
     fleet.loads.change(id).assign(request);
     fleet.instances[id].queue.waiting.push_back(requests, slot);
     world.change_queue(world.fleet.instances[id].pool, 1);
-    world.agenda.post(Wake::Instance(id));
+    world.wake(id);
 }
 
 /// Starts the first queued request, with its first chunk in the coming iteration. False, and nothing changed, if there is too little

@@ -151,7 +151,7 @@ pub(crate) fn activate<O: Observer>(world: &mut World<O>, slot: Slot) -> bool {
     report_transfer(world, slot);
     moves::give_back(world, slot);
     world.requests[slot].timeline.delivered = Some(now);
-    world.agenda.post(Wake::Instance(sender));
+    world.wake(sender);
     if world.requests[slot].is_done() {
         cancel_reservation(world, slot);
         world.requests.remove(slot);
@@ -182,7 +182,7 @@ pub(crate) fn activate<O: Observer>(world: &mut World<O>, slot: Slot) -> bool {
     instance.traffic.incoming_blocks -= taken;
     instance.queue.resident.push_back(requests, slot);
     world.change_queue(world.fleet.instances[receiver].pool, 1);
-    world.agenda.post(Wake::Instance(receiver));
+    world.wake(receiver);
     if shared {
         world.memory_freed(receiver);
     }
@@ -201,7 +201,7 @@ pub(super) fn cancel_reservation<O: Observer>(world: &mut World<O>, slot: Slot) 
     instance.traffic.incoming -= 1;
     instance.kv.release(&request.ask.prefix, lease);
     fleet.loads.change(id).expect_no_more(request);
-    world.agenda.post(Wake::Instance(id));
+    world.wake(id);
     world.memory_freed(id);
 }
 
@@ -317,8 +317,12 @@ pub(super) fn abort<O: Observer>(world: &mut World<O>, slot: Slot) {
     wire_changed(world);
 }
 
-/// Posts the sharing of bandwidth for the end of the instant. Until then nothing is known of the transfers but whether one has ended.
+/// Takes note of the next end of a transfer. Where transfers share ports, bandwidth is shared at the end of the instant, once for all
+/// changes; until then nothing is known but whether one has ended.
 fn wire_changed<O: Observer>(world: &mut World<O>) {
+    if world.wire.is_shared_out() {
+        return share_wire(world);
+    }
     world.agenda.post(Wake::Network);
     let now = world.now();
     world.calendar.set_transfer(world.wire.has_finished().then_some(now));
@@ -340,7 +344,7 @@ fn change_transfers<O: Observer>(world: &mut World<O>, id: InstanceId, by: i32) 
     world.fleet.instances[id].traffic.transfers = after;
     if world.fleet.members[id].life() == Life::Draining {
         // This may have been the last transfer that kept the instance from going down.
-        world.agenda.post(Wake::Instance(id));
+        world.wake(id);
     }
 }
 

@@ -111,6 +111,11 @@ impl Wire {
         }
     }
 
+    /// True if no change of this instant affects how bandwidth is shared: transfers that meet no other need no sharing.
+    pub(super) fn is_shared_out(&self) -> bool {
+        self.fabric.is_shared_out()
+    }
+
     /// True if a transfer has ended and is not yet popped.
     pub(super) fn has_finished(&self) -> bool {
         self.fabric.has_finished()

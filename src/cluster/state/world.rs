@@ -182,7 +182,7 @@ impl<O: Observer> World<O> {
 
     fn reach_boundary(&mut self, id: InstanceId) {
         self.fleet.instances[id].flight.reach_boundary();
-        self.agenda.post(Wake::Instance(id));
+        self.wake(id);
     }
 
     /// Books `iterations`, starting with the one in flight.
@@ -314,10 +314,21 @@ impl<O: Observer> World<O> {
         }
     }
 
-    /// Posts a wake for requests that wait for memory or a place in the batch, after either may have been freed.
+    /// Posts a wake for an instance, after a change that lets it compute something. A busy one forms its next batch at its next boundary
+    /// anyway.
+    pub(crate) fn wake(&mut self, id: InstanceId) {
+        if self.fleet.instances[id].is_free() {
+            self.agenda.post(Wake::Instance(id));
+        }
+    }
+
+    /// Posts a wake for requests that wait for memory or a place in the batch, if there are any, after either may have been freed.
     pub(crate) fn memory_freed(&mut self, id: InstanceId) {
         if self.fleet.members[id].role == Role::Decode {
-            self.agenda.post(Wake::Memory(self.fleet.pool_of(id).spec.model));
+            let model = self.fleet.pool_of(id).spec.model;
+            if self.fleet.routes[model].has_waiting() {
+                self.agenda.post(Wake::Memory(model));
+            }
         }
     }
 

@@ -70,7 +70,7 @@ impl Handoffs {
         // would keep taking the memory that a long one needs. A busy instance is skipped until its next boundary.
         while let Some(&id) = world.fleet.route(model).blocked().front() {
             if world.fleet.instance(id).is_free() {
-                world.agenda.post(Wake::Instance(id));
+                world.wake(id);
                 return;
             }
             world.fleet.route_mut(model).pass_over_blocked();
