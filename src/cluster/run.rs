@@ -56,7 +56,7 @@ const PROGRESS_INTERVAL: u32 = 4096;
 /// Steps of a run so far: a measure of its cost that does not depend on the machine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Work {
-    /// Arrivals, events taken from the queue (stale ones included) and wakes. Iterations that are passed over do not count.
+    /// Arrivals, events (void ones included) and wakes. Iterations that are passed over do not count.
     pub events: u64,
     /// Ports, groups and transfers visited by the network.
     pub network: u64,

@@ -117,3 +117,80 @@ impl Calendar {
         self.order = end_key(end);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(ns: u64) -> SimTime {
+        SimTime::from_ns(ns)
+    }
+
+    /// Takes everything, in order.
+    fn rest(calendar: &mut Calendar) -> Vec<(u64, Event)> {
+        let mut taken = Vec::new();
+        while let Some((key, event)) = calendar.peek() {
+            calendar.advance(key);
+            calendar.take(event);
+            taken.push((key.at().ns(), event));
+        }
+        taken
+    }
+
+    fn end(instance: u32) -> Event {
+        Event::IterationFinished { instance: InstanceId(instance) }
+    }
+
+    #[test]
+    fn what_is_scheduled_and_what_is_kept_come_in_one_order() {
+        let mut calendar = Calendar::new(3);
+        calendar.schedule_at(at(5), Event::HealthCheck);
+        calendar.schedule_at(at(7), Event::HealthCheck);
+        for (instance, ns) in [(2, 5), (0, 6), (1, 5)] {
+            calendar.set_plan(InstanceId(instance), at(ns));
+        }
+        calendar.set_transfer(Some(at(5)));
+        let transfer = Event::TransferFinished;
+        assert_eq!(
+            rest(&mut calendar),
+            [(5, transfer), (5, end(1)), (5, end(2)), (5, Event::HealthCheck), (6, end(0)), (7, Event::HealthCheck)]
+        );
+        assert_eq!((calendar.now(), calendar.peek()), (at(7), None));
+    }
+
+    #[test]
+    fn what_is_kept_moves_and_goes_without_a_trace() {
+        let mut calendar = Calendar::new(2);
+        calendar.set_plan(InstanceId(0), at(9));
+        calendar.set_plan(InstanceId(0), at(4));
+        calendar.set_plan(InstanceId(1), at(3));
+        calendar.cancel_plan(InstanceId(1));
+        calendar.set_transfer(Some(at(2)));
+        calendar.set_transfer(None);
+        assert_eq!(rest(&mut calendar), [(4, end(0))]);
+    }
+
+    #[test]
+    fn only_what_is_due_is_more_at_this_instant() {
+        let mut calendar = Calendar::new(1);
+        assert!(!calendar.has_more_now());
+        calendar.set_plan(InstanceId(0), at(1));
+        calendar.set_transfer(Some(at(1)));
+        calendar.schedule_at(at(1), Event::HealthCheck);
+        assert!(!calendar.has_more_now());
+        for _ in 0..3 {
+            let (key, event) = calendar.peek().unwrap();
+            calendar.advance(key);
+            assert!(calendar.has_more_now());
+            calendar.take(event);
+        }
+        assert!(!calendar.has_more_now());
+    }
+
+    #[test]
+    fn an_end_beyond_all_time_is_an_end() {
+        let mut calendar = Calendar::new(1);
+        calendar.set_plan(InstanceId(0), SimTime::NEVER);
+        assert_eq!(rest(&mut calendar).len(), 1);
+    }
+}

@@ -29,7 +29,8 @@ pub(crate) struct DecodeSet {
     windowed: u64,
     /// Members whose window is not yet full.
     growing: u32,
-    /// Members by the iteration (mod block size) in which they need a block.
+    block_size: u32,
+    /// Members by the iteration (mod block size) in which they need a block; empty before the first member.
     wraps: Vec<u32>,
     /// The coming iteration mod block size: its index in `wraps`.
     phase: usize,
@@ -48,7 +49,8 @@ impl DecodeSet {
             window,
             windowed: 0,
             growing: 0,
-            wraps: vec![0; block_size as usize],
+            block_size,
+            wraps: Vec::new(),
             phase: 0,
             by_class: Vec::new(),
             finishes: BinaryHeap::new(),
@@ -75,6 +77,9 @@ impl DecodeSet {
 
     /// Adds a sequence with `stored` KV tokens that will generate `remaining` (≥ 1) more tokens.
     pub(crate) fn join(&mut self, slot: Slot, epoch: u32, class: ClassId, stored: u32, remaining: u32) {
+        if self.wraps.is_empty() {
+            self.wraps.resize(self.block_size as usize, 0);
+        }
         self.count += 1;
         self.context += u64::from(stored);
         let wrap = self.wrap_of(stored);
@@ -115,7 +120,7 @@ impl DecodeSet {
 
     /// Blocks that the members need for the coming iteration.
     pub(crate) fn blocks_needed(&self) -> u64 {
-        u64::from(self.wraps[self.phase])
+        self.wraps.get(self.phase).copied().map_or(0, u64::from)
     }
 
     /// Iterations after the coming one that `free` blocks allow, at most `most`.
