@@ -67,6 +67,11 @@ impl Agenda {
         }
     }
 
+    /// True if wakes of this instant are being worked off.
+    pub(super) const fn has_begun(&self) -> bool {
+        self.position > 0
+    }
+
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.round.is_empty() && self.later.is_empty() && !self.network

@@ -322,11 +322,12 @@ impl<O: Observer> World<O> {
         }
     }
 
-    /// Posts a wake for requests that wait for memory or a place in the batch, if there are any, after either may have been freed.
+    /// Posts a wake for requests that wait for memory or a place in the batch, after either may have been freed. While events are handled, none
+    /// is needed if nobody waits: it would come before all batches of the instant, and only these add to those who wait without a wake.
     pub(crate) fn memory_freed(&mut self, id: InstanceId) {
         if self.fleet.members[id].role == Role::Decode {
             let model = self.fleet.pool_of(id).spec.model;
-            if self.fleet.routes[model].has_waiting() {
+            if self.agenda.has_begun() || self.fleet.routes[model].has_waiting() {
                 self.agenda.post(Wake::Memory(model));
             }
         }
