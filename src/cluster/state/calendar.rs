@@ -1,6 +1,6 @@
 //! The clock and what is to come.
 //!
-//! An event stays where it is once scheduled, and is void if its owner has moved on. The next end of a transfer and the ends of the planned
+//! A scheduled event stays where it is, and is void if its owner has moved on. The next end of a transfer and the ends of the planned
 //! iterations change more often than they happen; they are not scheduled but kept up to date.
 
 use crate::cluster::event::{Event, arrival_key, end_key};

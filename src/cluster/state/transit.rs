@@ -328,7 +328,7 @@ fn wire_changed<O: Observer>(world: &mut World<O>) {
     world.calendar.set_transfer(world.wire.has_finished().then_some(now));
 }
 
-/// Shares the bandwidth, at the end of the instant: now the next end of a transfer is known.
+/// Shares the bandwidth among the current transfers: now the next end of one is known.
 pub(crate) fn share_wire<O: Observer>(world: &mut World<O>) {
     let next = world.wire.share();
     world.calendar.set_transfer(next);
