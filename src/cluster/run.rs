@@ -215,11 +215,16 @@ impl<O: Observer> Cluster<O> {
                 }
             }
         }
+        self.finish(end, workload.is_exhausted())
+    }
+
+    /// Nothing more happens before `end`.
+    fn finish(&mut self, end: SimTime, exhausted: bool) -> Result<(), RunError> {
         if self.end.is_some() {
-            // The clock advances to the given end although nothing more happens.
+            // The clock advances to the given end all the same.
             self.world.calendar.finish(end);
         } else if self.audit.is_some() {
-            Audit::end(&mut self.world, workload.is_exhausted())?;
+            Audit::end(&mut self.world, exhausted)?;
         }
         Ok(())
     }
