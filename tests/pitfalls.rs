@@ -2,9 +2,10 @@
 
 use tokenmill::cluster::{Outcome, RequestRecord, Role, Silent};
 use tokenmill::config::{Input, Library, Scenario};
+use tokenmill::metrics::Verdict;
 use tokenmill::metrics::{RunResult, WarningCode};
 use tokenmill::perf::{BatchShape, PerfModel};
-use tokenmill::report::{Verdict, answer};
+use tokenmill::report::answer;
 use tokenmill::sim::SimTime;
 use tokenmill::study::{Options, StudyError, simulate};
 

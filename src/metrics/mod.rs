@@ -1,6 +1,6 @@
 //! What is recorded, and the one place where each metric is defined.
 //!
-//! Owns: definitions, histograms, the summary. Must not know: how the cluster reached its state, money, files, colours.
+//! Owns: definitions, histograms, the summary, the verdict. Must not know: how the cluster reached its state, money, files, colours.
 
 mod aside;
 mod attainment;
@@ -21,6 +21,7 @@ mod summarize;
 mod summary;
 mod threaded;
 mod values;
+mod verdict;
 
 pub use attainment::ShareInterval;
 pub use definition::{Definition, definition, definitions};
@@ -28,9 +29,10 @@ pub use parameters::{ClassParameters, FrontendParameters, PoolParameters, Record
 pub use provenance::Headline;
 pub use recorder::{NoRows, Recorder, RequestSink};
 pub use relay::Relay;
-pub use row::{RequestRow, Verdict, gap_std_ns, stages, tpot_ns};
+pub use row::{LimitsMet, RequestRow, gap_std_ns, stages, tpot_ns};
 pub use sample::{RowChoice, Sampled};
 pub use summarize::{PoolUse, RunFacts};
 pub use summary::*;
 pub use threaded::Threaded;
 pub use values::EXACT_LIMIT;
+pub use verdict::{ATTAINMENT_TARGET, Check, SloMetric, Standing, Verdict, checks, checks_of, verdict};

@@ -6,7 +6,7 @@ use super::bins::{Bins, part};
 use super::outages::Outages;
 use super::parameters::RecorderParameters;
 use super::record::{ClassRecord, Flow, FrontendRecord, HandoffRecord, PoolRecord, StageTimes};
-use super::row::{RequestRow, Verdict};
+use super::row::{LimitsMet, RequestRow};
 use super::steps::Gaps;
 use super::summary::TokenCounts;
 use super::values::Values;
@@ -122,9 +122,9 @@ impl<S: RequestSink> Recorder<S> {
         });
     }
 
-    fn verdict(&self, record: &RequestRecord) -> Verdict {
+    fn limits_met(&self, record: &RequestRecord) -> LimitsMet {
         let slo = &self.parameters.classes[usize::from(record.class.0)].slo;
-        Verdict::of(record, slo)
+        LimitsMet::of(record, slo)
     }
 
     fn count_outcome(&mut self, record: &RequestRecord) {
@@ -297,22 +297,22 @@ impl<S: RequestSink> Recorder<S> {
             self.bins.count(record.done, |bin| bin.lost += 1);
         }
         let measured = record.arrived >= self.warmup;
-        let verdict = self.verdict(record);
+        let limits = self.limits_met(record);
         if measured {
             self.count_outcome(record);
             self.record_latencies(record);
             self.outages.ended(record, record.outcome == Outcome::Completed);
             let class = &mut self.classes[usize::from(record.class.0)];
-            if let Some(good) = verdict.all {
+            if let Some(good) = limits.all {
                 class.attainment.note(record.id, good);
             }
-            class.ttft_met += u64::from(verdict.ttft == Some(true));
-            class.tpot_met += u64::from(verdict.tpot == Some(true));
-            if verdict.all == Some(true) {
+            class.ttft_met += u64::from(limits.ttft == Some(true));
+            class.tpot_met += u64::from(limits.tpot == Some(true));
+            if limits.all == Some(true) {
                 class.good_tokens += u64::from(record.output_tokens);
             }
         }
-        self.sink.request(&RequestRow { record: *record, verdict, measured });
+        self.sink.request(&RequestRow { record: *record, limits, measured });
     }
 }
 

@@ -7,7 +7,7 @@ use crate::sim::SimDuration;
 
 /// Whether a request met its limits. `None`: no such limit, or not decided when the run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Verdict {
+pub struct LimitsMet {
     /// Time to first token.
     pub ttft: Option<bool>,
     /// Time per output token; a request of one token meets every limit.
@@ -16,7 +16,7 @@ pub struct Verdict {
     pub all: Option<bool>,
 }
 
-impl Verdict {
+impl LimitsMet {
     /// Judges a request. One that was rejected or gave up has missed; one still inside at the end of the run has missed only what it
     /// can no longer meet, and is undecided otherwise.
     pub fn of(record: &RequestRecord, slo: &SloLimits) -> Self {
@@ -56,7 +56,7 @@ pub struct RequestRow {
     /// What the cluster reported.
     pub record: RequestRecord,
     /// Whether it met its limits.
-    pub verdict: Verdict,
+    pub limits: LimitsMet,
     /// True if it arrived after the warm-up and so counts.
     pub measured: bool,
 }

@@ -84,7 +84,7 @@ mod tests {
     use super::super::aside::BLOCKS;
     use super::*;
     use crate::cluster::{Outcome, RequestRecord};
-    use crate::metrics::Verdict;
+    use crate::metrics::LimitsMet;
     use crate::sim::{SimDuration, SimTime};
     use crate::workload::ClassId;
 
@@ -124,7 +124,7 @@ mod tests {
             prefill_s: 0.0,
             decode_s: 0.0,
         };
-        RequestRow { record, verdict: Verdict::default(), measured: true }
+        RequestRow { record, limits: LimitsMet::default(), measured: true }
     }
 
     /// Keeps ids, a little slowly, up to a point where it fails or panics.

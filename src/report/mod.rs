@@ -22,7 +22,7 @@ mod trust;
 #[cfg(test)]
 use crate::{cluster, metrics, units};
 
-pub use answer::{ATTAINMENT_TARGET, Answer, Check, Verdict, answer, checks};
+pub use answer::{Answer, answer};
 pub use assertion::{doubt, outcome};
 pub use csv::timeline_csv;
 pub use json::summary_json;

@@ -168,7 +168,7 @@ impl<W: Write> RequestsCsv<W> {
         let cost = spent(record.prefill_instance, record.prefill_s, record.prefill_energy_j)
             + spent(decoded, record.decode_s, record.decode_energy_j);
         line.float(cost);
-        line.flag(row.verdict.all);
+        line.flag(row.limits.all);
         if extra.failures {
             line.whole(record.failures.into());
             line.millis(Some(record.recovery()));

@@ -6,59 +6,18 @@ mod binding;
 mod check;
 
 pub(super) use binding::binding_pool;
-pub(super) use check::Standing;
-pub use check::{Check, checks};
+pub(super) use check::against;
 
 use self::binding::{bottleneck, loads};
 use super::number::{count, duration_ms, duration_s, number, percent, usd};
 use super::text::shortened;
-use crate::metrics::{ClassSummary, ShareInterval, Summary, WarningCode};
-
-/// Share of arrived requests of a class that must meet every limit for the SLO to hold. It goes with the p99 that the limits are read against.
-pub const ATTAINMENT_TARGET: f64 = 0.99;
+use crate::metrics::{ATTAINMENT_TARGET, Check, ClassSummary, SloMetric, Standing, Summary, Verdict, checks, checks_of, verdict};
 
 /// Characters of a name that a sentence takes.
 const NAME: usize = 32;
 
-/// Metrics that can have a limit.
-const METRICS: [&str; 3] = ["TTFT", "TPOT", "E2E"];
-
 /// A gap this many times the 99th percentile of all gaps, and at least a second long, is worth a clause.
 const STALL: (f64, f64) = (10.0, 1000.0);
-
-/// How the run ended, from the reader's side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Every class with limits keeps them at its 99th percentile.
-    Held,
-    /// At least one class does not.
-    Missed,
-    /// The requests are too few, or too near the limit, to tell.
-    TooClose,
-    /// No class has limits.
-    NoSlo,
-    /// More arrived than was served; latencies depend on how long one looks.
-    Overloaded,
-    /// Not one request got its last token.
-    NothingCompleted,
-    /// Not one request arrived after the warm-up.
-    NothingMeasured,
-}
-
-impl Verdict {
-    /// A kebab-case name, for style sheets.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Held => "held",
-            Self::Missed => "missed",
-            Self::TooClose => "too-close",
-            Self::NoSlo => "no-slo",
-            Self::Overloaded => "overloaded",
-            Self::NothingCompleted => "nothing-completed",
-            Self::NothingMeasured => "nothing-measured",
-        }
-    }
-}
 
 /// The answer in parts: terminal and page set the headline apart.
 #[derive(Debug, Clone)]
@@ -187,15 +146,15 @@ fn undecided(summary: &Summary) -> Option<String> {
         .classes
         .iter()
         .filter_map(|class| Some((class, class.slo_attainment?, class.slo_attainment_95?)))
-        .filter(|(_, _, interval)| straddles(interval))
+        .filter(|(_, _, interval)| interval.is_undecided())
         .min_by(|a, b| a.2.low.total_cmp(&b.2.low))?;
     let of = if summary.classes.len() > 1 { format!(" of {}", shortened(&class.name, NAME)) } else { String::new() };
     let wanted = percent(ATTAINMENT_TARGET).replace(".0", "");
     let (low, high) = (percent(interval.low), percent(interval.high));
     let share = percent(share);
     let told = format!("{share} of requests{of} met every limit, {wanted} wanted (95 % interval {low} to {high})");
-    let checks = check::of_class(class);
-    let unsure: Vec<&str> = checks.iter().filter(|check| check.standing() == Standing::Unsure).map(|check| check.metric).collect();
+    let checks = checks_of(class);
+    let unsure: Vec<&str> = checks.iter().filter(|check| check.standing() == Standing::Unsure).map(|check| check.metric.name()).collect();
     Some(match &unsure[..] {
         [] => told,
         [metric] => format!("{told}, so the p99 of {metric} may lie on either side of its limit"),
@@ -203,13 +162,10 @@ fn undecided(summary: &Summary) -> Option<String> {
     })
 }
 
-fn straddles(interval: &ShareInterval) -> bool {
-    interval.low < ATTAINMENT_TARGET && interval.high >= ATTAINMENT_TARGET
-}
-
 /// ` on TTFT and TPOT`; empty if all percentiles hold and the share of requests alone is short.
 fn missed_metrics(checks: &[Check]) -> String {
-    let missed: Vec<&str> = METRICS.into_iter().filter(|metric| checks.iter().any(|c| c.metric == *metric && c.missed())).collect();
+    let missed: Vec<&str> =
+        SloMetric::ALL.into_iter().filter(|metric| checks.iter().any(|c| c.metric == *metric && c.missed())).map(SloMetric::name).collect();
     if missed.is_empty() { String::new() } else { format!(" on {}", joined(&missed)) }
 }
 
@@ -219,37 +175,6 @@ fn joined(words: &[&str]) -> String {
         None => String::new(),
         Some((only, [])) => (*only).to_owned(),
         Some((last, others)) => format!("{} and {last}", others.join(", ")),
-    }
-}
-
-fn verdict(summary: &Summary, checks: &[Check]) -> Verdict {
-    if summary.requests.arrived == 0 {
-        return Verdict::NothingMeasured;
-    }
-    if summary.requests.completed == 0 {
-        return Verdict::NothingCompleted;
-    }
-    if summary.warnings.iter().any(|warning| warning.code == WarningCode::Overload) {
-        return Verdict::Overloaded;
-    }
-    if checks.is_empty() {
-        return Verdict::NoSlo;
-    }
-    // A class is lost where its share is short beyond doubt, or where a percentile is missed.
-    let lost = |class: &ClassSummary| {
-        let short = class.slo_attainment.is_some_and(|share| share < ATTAINMENT_TARGET);
-        let misses = checks.iter().any(|check| check.class == class.name && check.missed());
-        match class.slo_attainment_95 {
-            Some(interval) if straddles(&interval) => misses,
-            _ => short || misses,
-        }
-    };
-    if summary.classes.iter().any(lost) {
-        Verdict::Missed
-    } else if summary.classes.iter().filter(|class| class.slo.any()).any(|class| class.slo_attainment_95.is_some_and(|i| straddles(&i))) {
-        Verdict::TooClose
-    } else {
-        Verdict::Held
     }
 }
 
@@ -283,14 +208,14 @@ fn short_attainment(summary: &Summary) -> Option<f64> {
 fn limits(summary: &Summary, checks: &[Check], verdict: Verdict) -> Vec<String> {
     let several = summary.classes.len() > 1;
     let mut worst: Vec<&Check> = Vec::new();
-    for metric in METRICS {
+    for metric in SloMetric::ALL {
         let of_metric = checks.iter().filter(|check| check.metric == metric && check.p99_ms.is_some());
         let ratio = |check: &Check| check.ratio().unwrap_or_default();
         worst.extend(of_metric.max_by(|a, b| a.missed().cmp(&b.missed()).then(ratio(a).total_cmp(&ratio(b)))));
     }
     worst.sort_by_key(|check| check.standing() == Standing::Met);
     let mut out = Vec::new();
-    let clauses: Vec<String> = worst.iter().filter_map(|check| check.clause(several)).collect();
+    let clauses: Vec<String> = worst.iter().filter_map(|check| check::clause(check, several)).collect();
     if !clauses.is_empty() {
         out.push(clauses.join(", "));
     }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::cluster::Role;
+use crate::metrics::ShareInterval;
 use crate::report::fixture;
 
 #[test]

@@ -4,10 +4,9 @@
 
 use serde::Serialize;
 
-use super::super::answer::{Check, Standing, checks};
 use super::super::number::{NONE, count, duration_ms, duration_s, gauge, grams, limit_ms, number, or_none, percent, share, si, usd};
 use super::fleet;
-use crate::metrics::{ClassSummary, Distribution, Jitter, PoolSummary, Summary};
+use crate::metrics::{Check, ClassSummary, Distribution, Jitter, PoolSummary, SloMetric, Standing, Summary, checks_of};
 
 /// A heading of a row or column and the definition it links to.
 #[derive(Debug, Serialize)]
@@ -129,8 +128,8 @@ fn classes(classes: &[ClassSummary]) -> Table {
         let mut cells: Vec<Cell> = shares.map(|share| value(or_none(share, percent))).into();
         let interval = class.slo_attainment_95.map_or_else(|| NONE.to_owned(), |i| format!("{} to {}", percent(i.low), percent(i.high)));
         cells.insert(1, value(interval));
-        let checks = checks(std::slice::from_ref(class));
-        for (metric, seen) in [("TTFT", class.latency.ttft_ms), ("TPOT", class.latency.tpot_ms), ("E2E", class.latency.e2e_ms)] {
+        let checks = checks_of(class);
+        for (metric, seen) in SloMetric::ALL.into_iter().zip([class.latency.ttft_ms, class.latency.tpot_ms, class.latency.e2e_ms]) {
             cells.push(against(seen, checks.iter().find(|check| check.metric == metric)));
         }
         Row { heading: name(&class.name), cells }

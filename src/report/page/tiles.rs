@@ -4,11 +4,10 @@
 
 use serde::Serialize;
 
-use super::super::answer::{Check, Standing, checks};
 use super::super::jitter::{Shown, shown};
 use super::super::number::{duration_ms, duration_s, limit_ms, number, or_none, percent, si, usd};
 use super::super::text::{glue, shortened};
-use crate::metrics::Summary;
+use crate::metrics::{Check, SloMetric, Standing, Summary, checks};
 
 /// One tile.
 #[derive(Debug, Serialize)]
@@ -44,7 +43,7 @@ fn latency(summary: &Summary) -> Tile {
     let checks = checks(&summary.classes);
     let ratio = |check: &&Check| check.ratio().unwrap_or(f64::INFINITY);
     let worst = |wanted: &dyn Fn(&&Check) -> bool| checks.iter().filter(wanted).max_by(|a, b| ratio(a).total_cmp(&ratio(b)));
-    let ttft = worst(&|check| check.metric == "TTFT");
+    let ttft = worst(&|check| check.metric == SloMetric::Ttft);
     let check = worst(&|_| true).filter(|check| check.standing() != Standing::Met || ttft.is_none()).or(ttft);
     let several = summary.classes.len() > 1;
     let seen = match check.filter(|_| several) {
@@ -52,8 +51,8 @@ fn latency(summary: &Summary) -> Tile {
         None => Some(summary.latency),
     };
     let (name, definition, distribution) = match check.map(|check| check.metric) {
-        Some("TPOT") => ("TPOT p99", "tpot", seen.and_then(|l| l.tpot_ms)),
-        Some("E2E") => ("E2E p99", "e2e", seen.and_then(|l| l.e2e_ms)),
+        Some(SloMetric::Tpot) => ("TPOT p99", "tpot", seen.and_then(|l| l.tpot_ms)),
+        Some(SloMetric::E2e) => ("E2E p99", "e2e", seen.and_then(|l| l.e2e_ms)),
         _ => ("TTFT p99", "ttft", seen.and_then(|l| l.ttft_ms)),
     };
     let mut tile = Tile::new(name, definition, or_none(distribution.map(|d| d.p99), duration_ms));

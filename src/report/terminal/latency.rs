@@ -2,10 +2,9 @@
 //!
 //! Owns: its columns. Must not know: which percentiles a summary has beside these.
 
-use super::super::answer::{Check, Standing, checks};
 use super::super::number::{NONE, duration_ms, limit_ms, or_none};
 use super::{Screen, painted};
-use crate::metrics::{Distribution, SloLimits, Summary};
+use crate::metrics::{Check, Distribution, SloLimits, SloMetric, Standing, Summary, checks};
 
 /// Characters of the names of rows.
 const NAMES: usize = 5;
@@ -37,14 +36,14 @@ impl Screen {
         let slos: Vec<SloLimits> = summary.classes.iter().map(|class| class.slo).collect();
         let limit = |of: fn(&SloLimits) -> Option<f64>| slo_column(slos.iter().filter_map(of));
         let rows = [
-            ("TTFT", l.ttft_ms, limit(|slo| slo.ttft_ms)),
-            ("TTST", l.ttst_ms, None),
-            ("TPOT", l.tpot_ms, limit(|slo| slo.tpot_ms)),
-            ("ITL", l.itl_ms, None),
-            ("E2E", l.e2e_ms, limit(|slo| slo.e2e_ms)),
+            ("TTFT", l.ttft_ms, Some(SloMetric::Ttft), limit(|slo| slo.ttft_ms)),
+            ("TTST", l.ttst_ms, None, None),
+            ("TPOT", l.tpot_ms, Some(SloMetric::Tpot), limit(|slo| slo.tpot_ms)),
+            ("ITL", l.itl_ms, None, None),
+            ("E2E", l.e2e_ms, Some(SloMetric::E2e), limit(|slo| slo.e2e_ms)),
         ];
         let all = checks(&summary.classes);
-        let standing = |metric: &str| {
+        let standing = |metric: SloMetric| {
             let of_metric = || all.iter().filter(|check| check.metric == metric).map(Check::standing);
             [Standing::Missed, Standing::Unsure].into_iter().find(|standing| of_metric().any(|of| of == *standing))
         };
@@ -52,8 +51,8 @@ impl Screen {
         let cell = |text: &str| format!("{text:>width$}");
         let names: String = columns.iter().map(|(name, _)| *name).chain(["SLO"]).map(cell).collect();
         self.line(&painted(self.style.label, &format!("{:NAMES$}{names}", "")));
-        for (name, distribution, slo) in rows {
-            let standing = standing(name);
+        for (name, distribution, metric, slo) in rows {
+            let standing = metric.and_then(standing);
             let paint = match standing {
                 Some(Standing::Missed) => self.style.bad,
                 Some(_) => self.style.caution,

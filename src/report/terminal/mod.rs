@@ -6,12 +6,12 @@ mod latency;
 
 use anstyle::AnsiColor;
 
-use super::answer::{Verdict, answer, arrived, binding_pool, checks};
+use super::answer::{against, answer, arrived, binding_pool};
 use super::jitter::{Shown, shown};
 use super::number::{count, duration_ms, gauge, limit_ms, number, or_none, percent, share, si, usd};
 use super::text::{shortened, wrapped};
 use crate::cluster::Role;
-use crate::metrics::{ClassSummary, PoolSummary, RunResult, Summary};
+use crate::metrics::{ClassSummary, PoolSummary, RunResult, Summary, Verdict, checks};
 
 /// Column where the text of a labelled line begins.
 const INDENT: usize = 12;
@@ -162,9 +162,9 @@ impl Screen {
                 None => format!("{name} has no SLO"),
             }];
             parts.extend(all.iter().filter(|check| check.class == class.name).enumerate().map(|(k, check)| {
-                let against = check.against();
+                let against = against(check);
                 let percentile = if k == 0 { "p99 " } else { "" };
-                format!("{percentile}{} {} {against} {}", check.metric, or_none(check.p99_ms, duration_ms), limit_ms(check.limit_ms))
+                format!("{percentile}{} {} {against} {}", check.metric.name(), or_none(check.p99_ms, duration_ms), limit_ms(check.limit_ms))
             }));
             self.labelled(if i == 0 { "classes" } else { "" }, &parts);
         }
