@@ -124,7 +124,7 @@ impl PoolParts<'_> {
         let mut built = Vec::new();
         for (index, pool) in engines(file) {
             let path = format!("cluster.pools[{index}]");
-            let hardware = PoolHardware::find(pool, &path, library.hardware(), problems);
+            let hardware = PoolHardware::find(pool, &path, library.hardware(), profiles, problems);
             let model = model_of(file, pool.model.as_deref()).and_then(|name| models.iter().find(|model| model.name == name));
             let (Some(hardware), Some(model)) = (hardware, model) else { continue };
             let link = kv_link.cloned().unwrap_or_else(|| Some(hardware.scale_out.clone()));

@@ -159,13 +159,17 @@ pub(super) struct PoolHardware {
 }
 
 impl PoolHardware {
-    pub(super) fn find(pool: &Pool, path: &str, catalogue: &Catalogue, problems: &mut Problems<'_>) -> Option<Self> {
+    /// Profiles kept by an earlier pool are not read again.
+    pub(super) fn find(pool: &Pool, path: &str, catalogue: &Catalogue, kept: &Profiles, problems: &mut Problems<'_>) -> Option<Self> {
         let path = format!("{path}.node");
-        let node: Node = find(catalogue, pool.node.as_deref()?, &path, problems)?;
+        let link =
+            |name: &str, problems: &mut Problems<'_>| kept.links.get(name).cloned().or_else(|| find(catalogue, name, &path, problems));
+        let name = pool.node.as_deref()?;
+        let node: Node = kept.nodes.get(name).cloned().or_else(|| find(catalogue, name, &path, problems))?;
         Some(Self {
-            chip: find(catalogue, &node.chip, &path, problems)?,
-            scale_up: find(catalogue, &node.scale_up, &path, problems)?,
-            scale_out: find(catalogue, &node.scale_out, &path, problems)?,
+            chip: kept.chips.get(&node.chip).cloned().or_else(|| find(catalogue, &node.chip, &path, problems))?,
+            scale_up: link(&node.scale_up, problems)?,
+            scale_out: link(&node.scale_out, problems)?,
             node,
         })
     }
