@@ -159,3 +159,35 @@ impl<O> Observer for Relay<'_, O> {
         self.blocks.failed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::aside::BLOCKS;
+    use super::*;
+    use crate::cluster::PoolId;
+
+    impl Block {
+        /// Memory that it holds, filled or not.
+        fn capacity(&self) -> usize {
+            self.entries.capacity() * size_of::<(SimTime, Entry)>()
+                + self.segments.capacity() * size_of::<RunSegment<'_>>()
+                + self.members.capacity() * size_of::<Members>()
+                + self.taken.capacity() * size_of::<u32>()
+                + self.records.capacity() * size_of::<RequestRecord>()
+        }
+    }
+
+    #[test]
+    fn observations_on_their_way_take_less_than_six_mebibytes() {
+        let mut block = Block::default();
+        let waits = Observation::Queue { pool: PoolId(0), from: SimTime::ZERO, waiting: 1 };
+        while !block.is_full() {
+            block.push(SimTime::ZERO, &waits);
+        }
+        assert!(BLOCKS * block.capacity() < 6 << 20, "{}", block.capacity());
+        let entries = block.entries.len();
+        assert_eq!(block.bytes, entries * size_of::<(SimTime, Entry)>());
+        block.clear();
+        assert!(block.bytes == 0 && block.entries.is_empty());
+    }
+}
