@@ -57,7 +57,7 @@ impl Calendar {
 
     /// Sets when the plan of an instance ends.
     pub(super) fn set_plan(&mut self, id: InstanceId, end: SimTime) {
-        // Beyond all time is an end too, of which the loop complains.
+        // An end beyond all time must not read as no end: the loop refuses it.
         self.plans.set(id.index(), end.ns().min(Tournament::NONE - 1));
     }
 
@@ -66,7 +66,7 @@ impl Calendar {
         self.plans.set(id.index(), Tournament::NONE);
     }
 
-    /// True if there is something at the present instant, void or not.
+    /// True if an event is due at the present instant, void or not.
     pub(crate) fn has_more_now(&self) -> bool {
         let now = self.now;
         self.queue.peek_event().is_some_and(|(key, _)| key.at() <= now)

@@ -322,8 +322,9 @@ impl<O: Observer> World<O> {
         }
     }
 
-    /// Posts a wake for requests that wait for memory or a place in the batch, after either may have been freed. While events are handled, none
-    /// is needed if nobody waits: it would come before all batches of the instant, and only these add to those who wait without a wake.
+    /// Posts a wake for requests that wait for memory or a place in the batch, after either may have been freed. While events are handled, no
+    /// wake is posted if no request waits: it would be worked off before any batch of the instant is formed, and only batch formation makes
+    /// further requests wait without a wake of their own.
     pub(crate) fn memory_freed(&mut self, id: InstanceId) {
         if self.fleet.members[id].role == Role::Decode {
             let model = self.fleet.pool_of(id).spec.model;
