@@ -12,12 +12,13 @@ use super::arguments::{
 use super::exit::Failure;
 use super::run::library;
 use super::terminal::print;
-use crate::config::{Library, nearest, schema, shipped_scenario, shipped_scenarios};
+use crate::config::{Library, schema, shipped_scenario, shipped_scenarios};
 use crate::hardware::{self, Kind};
-use crate::metrics::{Definition, definition, definitions};
+use crate::metrics::{Definition, definitions, explain as explain_metric, metric};
 use crate::model::ModelProfile;
 use crate::policy::RouterKind;
 use crate::report::number::count;
+use crate::units::nearest_word;
 
 /// Names of the shipped scenarios.
 pub(super) fn scenario_names() -> Vec<String> {
@@ -27,7 +28,7 @@ pub(super) fn scenario_names() -> Vec<String> {
 /// The name of the shipped scenario nearest to that of a file that is not there.
 pub(super) fn nearest_scenario(path: &Path) -> Option<String> {
     let known = scenario_names();
-    nearest(path.file_stem()?.to_str()?, known.iter().map(String::as_str)).map(str::to_owned)
+    nearest_word(path.file_stem()?.to_str()?, known.iter().map(String::as_str)).map(str::to_owned)
 }
 
 struct Row {
@@ -173,16 +174,32 @@ pub(super) fn schema(options: &SchemaOptions) -> Result<ExitCode, Failure> {
 
 pub(super) fn explain(options: &ExplainOptions) -> Result<ExitCode, Failure> {
     let Explained::Metric { name } = &options.what;
-    let asked: Vec<&Definition> = match name {
-        Some(name) => vec![definition(name).ok_or_else(|| {
-            let known: Vec<&str> = definitions().iter().map(|definition| definition.id).collect();
-            Failure::unknown("metric", name, &known)
-        })?],
-        None => definitions().iter().collect(),
+    let Some(name) = name else {
+        let texts: Vec<String> = definitions().iter().map(defined).collect();
+        print(&texts.join("\n"))?;
+        return Ok(ExitCode::SUCCESS);
     };
-    let texts: Vec<String> = asked.iter().map(|metric| format!("{} [{}]\n{}\n", metric.name, metric.unit, metric.text)).collect();
-    print(&texts.join("\n"))?;
+    let explanation = explain_metric(name).ok_or_else(|| {
+        let ids: Vec<&str> = definitions().iter().map(|d| d.id).collect();
+        let all = ids.iter().copied().chain(metric::rows().map(|(_, info)| info.id));
+        let known = nearest_word(name, all).map_or(ids.clone(), |near| vec![near]);
+        Failure::unknown("metric", name, &known)
+    })?;
+    let mut text = defined(explanation.definition);
+    if !explanation.rows.is_empty() {
+        text.push_str("\nIn summary.json:\n");
+    }
+    for (path, info) in explanation.rows {
+        let notes: Vec<&str> = [info.unit, info.better.text()].into_iter().filter(|note| !note.is_empty()).collect();
+        let notes = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join(", ")) };
+        text.push_str(&format!("  {path}{notes}: {}\n", info.text));
+    }
+    print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn defined(definition: &Definition) -> String {
+    format!("{} [{}]\n{}\n", definition.name, definition.unit, definition.text)
 }
 
 pub(super) fn completions(options: &CompletionsOptions) -> Result<ExitCode, Failure> {

@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use super::terminal::Terminal;
-use crate::config::{ConfigErrors, LibraryError, Scenario, nearest};
+use crate::config::{ConfigErrors, LibraryError, Scenario};
 use crate::report::number::duration_s;
 use crate::study::StudyError;
+use crate::units::nearest_word;
 use crate::workload::{TraceFormat, WorkloadError};
 
 /// A gate or assertion failed.
@@ -47,7 +48,7 @@ impl Failure {
 
     /// A word that is not one of those known.
     pub(super) fn unknown(what: &str, word: &str, known: &[impl AsRef<str>]) -> Self {
-        let hint = match nearest(word, known.iter().map(AsRef::as_ref)) {
+        let hint = match nearest_word(word, known.iter().map(AsRef::as_ref)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("known are: {}", known.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ")),
         };
@@ -160,7 +161,7 @@ impl From<StudyError> for Failure {
                 let at = duration_s(at.as_secs_f64());
                 Self::Interrupted(format!("the run was interrupted at {at} of simulated time"))
             }
-            StudyError::Internal(_) | StudyError::Summary(_) | StudyError::Panicked => Self::Internal(error.to_string()),
+            StudyError::Internal(_) | StudyError::Panicked => Self::Internal(error.to_string()),
         }
     }
 }

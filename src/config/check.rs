@@ -4,7 +4,6 @@
 
 use serde_json::Value;
 
-use super::diagnostic::nearest;
 use super::merge::best;
 use super::path::join;
 use super::quantity;
@@ -12,6 +11,7 @@ use super::schema::{At, Shape, Variant};
 use super::source::Sources;
 use super::tree::{Entry, Fault, Kind, Node, Span};
 use crate::units::grouped;
+use crate::units::nearest_word;
 
 /// Checks `root`; an empty result means that it can be read into the type of the schema, but for what the schema cannot say.
 pub(super) fn check(root: &Node, schema: &Value, sources: &Sources) -> Vec<Fault> {
@@ -63,7 +63,7 @@ impl Check<'_> {
                 self.free_key(entry, at, &inner);
                 self.node(&entry.value, known, &inner, entry.key_span);
             } else if at.closed() {
-                let near = nearest(&entry.key, keys.iter().copied());
+                let near = nearest_word(&entry.key, keys.iter().copied());
                 // A missing key that is there misspelt is told once.
                 meant.extend(near);
                 self.unknown_key(entry, at, path, near);
@@ -155,7 +155,7 @@ impl Check<'_> {
     fn choice(&mut self, node: &Node, variants: &[Variant<'_>], path: &str) {
         let names: Vec<&str> = variants.iter().map(|v| v.name).collect();
         let expected = || format!("{}{}", if names.len() > 1 { "one of " } else { "" }, list_words(&names));
-        let hint = |word: &str| nearest(word, names.iter().copied()).map(|n| format!("did you mean `{n}`?"));
+        let hint = |word: &str| nearest_word(word, names.iter().copied()).map(|n| format!("did you mean `{n}`?"));
         match &node.kind {
             Kind::Text(word) => match variants.iter().find(|v| v.name == word) {
                 Some(Variant { inner: None, .. }) => {}
@@ -217,7 +217,7 @@ impl Check<'_> {
             }
         }
         let Some(entry) = entries.first().filter(|_| !names.is_empty()) else { return self.wrong(node, path, &expected) };
-        let hint = nearest(&entry.key, names.into_iter()).map(|n| format!("did you mean `{n}`?"));
+        let hint = nearest_word(&entry.key, names.into_iter()).map(|n| format!("did you mean `{n}`?"));
         self.faults
             .push(Fault::new(entry.key_span, format!("unknown choice `{}`", cut(&entry.key, 80))).at(path).expected(expected).hint(hint));
     }

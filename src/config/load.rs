@@ -318,7 +318,7 @@ impl Problems<'_> {
 
     /// The same with a better hint than the nearest word, if there is one.
     pub fn unknown_hinted(&mut self, path: &str, what: &str, word: &str, known: &[&str], better: Option<String>) {
-        let nearest = || super::diagnostic::nearest(word, known.iter().copied()).map(|n| format!("did you mean `{n}`?"));
+        let nearest = || crate::units::nearest_word(word, known.iter().copied()).map(|n| format!("did you mean `{n}`?"));
         let hint = better.or_else(nearest);
         let expected = format!("one of {}", super::check::list_words(known));
         self.push(path, format!("unknown {what} `{word}`"), Some(expected), hint);

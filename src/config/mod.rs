@@ -29,9 +29,9 @@ mod source;
 mod tests;
 mod tree;
 
-pub use assertion::{Assertion, AssertionError, Op, Outcome};
+pub use assertion::{Assertion, AssertionError, Op};
 pub use build::{InputFile, Library, LibraryError, Scenario, WorkloadSource};
-pub use diagnostic::{ConfigErrors, Diagnostic, Segment, Style, nearest, printable};
+pub use diagnostic::{ConfigErrors, Diagnostic, Segment, Style, printable};
 pub use load::{Document, Input, Loaded, Problems, load, load_scenario};
 pub use meaning::{assertions, check_meaning, model_of};
 pub use shipped::{shipped_scenario, shipped_scenarios};

@@ -4,13 +4,13 @@
 //! follow say so, pointing into the option.
 
 use super::check::list_words;
-use super::diagnostic::nearest;
 use super::merge::{best, inside, make_room};
 use super::parse::parse;
 use super::path::{Step, first_step, item_name, position};
 use super::schema::{At, Shape};
 use super::source::Sources;
 use super::tree::{Entry, Fault, FileId, Kind, Node, Span};
+use crate::units::nearest_word;
 
 /// A path has at most so many steps.
 const MAX_STEPS: usize = 32;
@@ -158,7 +158,7 @@ fn no_item(items: &[Node], word: &str, span: Span, path: &str) -> Fault {
         n => format!("a list with items `0` to `{}`", n - 1),
     };
     let called = if names.is_empty() { String::new() } else { format!(", called {}", list_words(&names)) };
-    let hint = nearest(word, names.into_iter()).map(|n| format!("did you mean `{n}`?"));
+    let hint = nearest_word(word, names.into_iter()).map(|n| format!("did you mean `{n}`?"));
     Fault::new(span, format!("no item `{word}`")).at(path).expected(format!("an item of {count}{called}")).hint(hint)
 }
 

@@ -6,8 +6,8 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::diagnostic::nearest;
 use super::tree::{FileId, Span};
+use crate::units::nearest_word;
 
 /// Files above this size are refused, bytes. Scenarios are written by people; traces are read elsewhere.
 pub(super) const MAX_BYTES: u64 = 16 * 1024 * 1024;
@@ -188,7 +188,7 @@ fn nearby(path: &Path) -> Option<String> {
     let wanted = path.file_name()?.to_str()?;
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let names = names_in(folder);
-    let hit = nearest(wanted, names.iter().map(String::as_str))?;
+    let hit = nearest_word(wanted, names.iter().map(String::as_str))?;
     Some(path.with_file_name(hit).display().to_string())
 }
 

@@ -1,13 +1,11 @@
 //! How sure a share of requests is: requests that follow one another fare alike, so they are counted in batches by order of arrival, and
 //! the batches' spread gives the interval (batch means of a ratio; Law, *Simulation Modeling and Analysis*, chapter 9).
 
-use serde::Serialize;
-
 /// Batches kept at most; reaching it joins them in pairs.
 const MOST: usize = 64;
 
 /// Ends of a 95 % confidence interval of a share, each 0 to 1.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ShareInterval {
     /// Lower end.
     pub low: f64,

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::metric::{MetricInfo, Statistic, rows};
+
 /// A metric and its meaning.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Definition {
@@ -119,6 +121,12 @@ const DEFINITIONS: &[Definition] = &[
         "time",
         "What failures of instances cost a request: from the start of a prompt that was lost to the next queue, and from a failure after the first token to the next token. The prompt and the tokens that had left are computed again meanwhile.",
     ),
+    def(
+        "time",
+        "Time",
+        "s",
+        "Simulated time runs from the first instant to the last event; the measured time of it begins with the end of the warm-up. What follows the last arrival is the time that the cluster takes to finish.",
+    ),
     def("energy", "Energy", "J", "Exact integral of power over the measured time. Every joule is booked to a pool and a phase."),
     def(
         "power",
@@ -166,70 +174,41 @@ pub fn definitions() -> &'static [Definition] {
     DEFINITIONS
 }
 
-/// Beginnings of names in `summary.json`, `requests.csv` and the report, and the metric that they belong to.
-const ALIASES: &[(&str, &str)] = &[
-    ("tokens-per-w", "tokens-per-joule"),
-    ("output-tokens-per-j", "tokens-per-joule"),
-    ("total-tokens-per-j", "tokens-per-joule"),
-    ("output-tokens-per-s-per-mw", "tokens-per-joule"),
-    ("usd-per", "cost-per-token"),
-    ("cost", "cost-per-token"),
-    ("total-usd", "cost-per-token"),
-    ("slo-attainment-95", "interval"),
-    ("slo-", "slo"),
-    ("ttft-attainment", "slo"),
-    ("tpot-attainment", "slo"),
-    ("kv-", "kv"),
-    ("busy", "utilization"),
-    ("batch-", "batch"),
-    ("queue-ms", "lifecycle"),
-    ("queue-", "queue"),
-    ("prefix-", "prefix"),
-    ("cached-", "prefix"),
-    ("prefill-ms", "lifecycle"),
-    ("reserve-", "lifecycle"),
-    ("transfer-ms-", "transfer"),
-    ("transfer-", "lifecycle"),
-    ("decode-", "lifecycle"),
-    ("recovery-", "recovery"),
-    ("outages", "availability"),
-    ("down-", "availability"),
-    ("hit-requests", "recovery"),
-    ("failures", "recovery"),
-    ("peak-port", "port"),
-    ("offered-", "offered"),
-    ("served-", "offered"),
-    ("requests-per-s", "throughput"),
-    ("output-tokens-per-s", "throughput"),
-    ("total-tokens-per-s", "throughput"),
-    ("longest-stall", "jitter"),
-    ("itl-std", "jitter"),
-    ("itl-cov", "jitter"),
-    ("itl-p99-", "jitter"),
-    ("request-itl-std", "jitter"),
-    ("mean-power", "power"),
-    ("peak-power", "power"),
-    ("carbon-", "carbon"),
-    ("iteration-", "iteration"),
-    ("p50", "percentile"),
-    ("p90", "percentile"),
-    ("p95", "percentile"),
-    ("p99", "percentile"),
-];
+/// What is known of a metric.
+#[derive(Debug, Clone)]
+pub struct Explanation {
+    /// What it means.
+    pub definition: &'static Definition,
+    /// The numbers of `summary.json` that were asked for; all that the definition explains, if it was.
+    pub rows: Vec<(String, &'static MetricInfo)>,
+}
 
-/// The definition of a metric, by its id, its name in the report, or a field of `summary.json` that it explains.
-pub fn definition(name: &str) -> Option<&'static Definition> {
-    let id = name.to_lowercase().replace(['_', ' '], "-");
-    // Of a path the last part that names a metric counts: `latency.ttft_ms.p99` is a TTFT. A statistic is one only by itself.
-    let parts: Vec<&str> = id.split('.').collect();
-    let statistic =
-        |part: &str| parts.len() > 1 && matches!(part, "p50" | "p90" | "p95" | "p99" | "mean" | "std" | "min" | "max" | "count");
-    let known = |part: &str| {
-        let exact = |id: &str| DEFINITIONS.iter().find(|definition| definition.id == id);
-        let alias = || ALIASES.iter().find(|(start, _)| part.starts_with(start)).and_then(|(_, id)| exact(id));
-        exact(part).or_else(|| exact(part.trim_end_matches("-ms"))).or_else(alias)
+/// What is known of a metric by its id, its name in the report, or the path of a number in `summary.json` or the end of it.
+pub fn explain(name: &str) -> Option<Explanation> {
+    let plain = |name: &str| name.to_lowercase().replace([' ', '_'], "-");
+    let wanted = plain(name);
+    let by_name = DEFINITIONS.iter().find(|d| d.id == wanted || d.name.split(", ").any(|name| plain(name) == wanted));
+    if let Some(definition) = by_name {
+        return Some(Explanation { definition, rows: rows().filter(|(_, info)| info.about == definition.id).collect() });
+    }
+    // `latency.ttft_ms.p99` is asked for as the row `latency.ttft_ms`.
+    let statistic = Statistic::ALL.iter().find_map(|s| wanted.strip_suffix(s.name())?.strip_suffix('.'));
+    let wanted = statistic.unwrap_or(&wanted);
+    let asked = |info: &MetricInfo| {
+        let id = plain(info.id);
+        let ends = |long: &str, short: &str| long.strip_suffix(short).is_some_and(|before| before.is_empty() || before.ends_with('.'));
+        ends(&id, wanted) || ends(wanted, &id) || id.rsplit_once('.').is_some_and(|(group, _)| ends(group, wanted))
     };
-    parts.iter().rev().filter(|part| !statistic(part)).find_map(|part| known(part))
+    let mut rows: Vec<(String, &'static MetricInfo)> = rows().filter(|(_, info)| asked(info)).collect();
+    // `pools.a.queue_mean` is no frontend's.
+    let list = |path: &str| path.split_once("[]").is_some_and(|(list, _)| wanted.starts_with(list));
+    if rows.iter().any(|(path, _)| list(path)) {
+        rows.retain(|(path, _)| list(path));
+    }
+    let about = rows.first()?.1.about;
+    rows.retain(|(_, info)| info.about == about);
+    let definition = DEFINITIONS.iter().find(|d| d.id == about)?;
+    Some(Explanation { definition, rows })
 }
 
 #[cfg(test)]
@@ -238,19 +217,22 @@ mod tests {
 
     #[test]
     fn names_of_fields_and_of_the_report_lead_to_their_metric() {
-        let of = |name: &str| definition(name).map(|d| d.id);
+        let of = |name: &str| explain(name).map(|explanation| explanation.definition.id);
         for (name, id) in [
             ("TTFT", "ttft"),
             ("latency.ttft_ms.p99", "ttft"),
+            ("classes.chat.latency.ttft_ms.p99", "ttft"),
             ("itl_ms", "itl"),
             ("p99", "percentile"),
             ("tokens per watt", "tokens-per-joule"),
             ("energy.output_tokens_per_j.facility", "tokens-per-joule"),
+            ("output_tokens_per_j", "tokens-per-joule"),
             ("usd_per_m_prompt_tokens_by_phase", "cost-per-token"),
             ("busy", "utilization"),
             ("prefix_hit_rate", "prefix"),
             ("reserve_ms", "lifecycle"),
             ("kv_utilization_mean", "kv"),
+            ("pools.decode.queue_mean", "queue"),
             ("peak_port_utilization", "port"),
             ("jitter.longest_stall_ms", "jitter"),
             ("slo_attainment_95", "interval"),
@@ -258,11 +240,15 @@ mod tests {
             assert_eq!(of(name), Some(id), "{name}");
         }
         assert_eq!(of("speed"), None);
+        assert_eq!(of(""), None);
     }
 
     #[test]
-    fn aliases_lead_somewhere() {
-        assert!(ALIASES.iter().all(|(_, id)| DEFINITIONS.iter().any(|definition| definition.id == *id)));
+    fn every_row_has_a_definition_and_every_metric_a_unit() {
+        for (path, info) in rows() {
+            assert!(DEFINITIONS.iter().any(|definition| definition.id == info.about), "{path}: {}", info.about);
+            assert!(info.text.ends_with('.') && !info.text.is_empty(), "{path}");
+        }
     }
 
     #[test]

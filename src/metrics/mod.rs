@@ -8,6 +8,7 @@ mod bins;
 mod buckets;
 mod definition;
 mod frontends;
+pub mod metric;
 mod outages;
 mod parameters;
 mod provenance;
@@ -24,7 +25,7 @@ mod values;
 mod verdict;
 
 pub use attainment::ShareInterval;
-pub use definition::{Definition, definition, definitions};
+pub use definition::{Definition, Explanation, definitions, explain};
 pub use parameters::{ClassParameters, FrontendParameters, PoolParameters, RecorderParameters};
 pub use provenance::Headline;
 pub use recorder::{NoRows, Recorder, RequestSink};

@@ -4,24 +4,23 @@
 
 use super::answer::{ENOUGH, judged};
 use super::number::{number, percent, telling_number};
-use crate::config::{Assertion, Op, Outcome};
-use crate::metrics::{ClassSummary, ShareInterval, Summary};
+use crate::config::{Assertion, Op};
+use crate::metrics::{AssertionResult, ClassSummary, ShareInterval, Summary};
 
 /// One line that says whether a condition holds and why: `latency.ttft_ms.p99 < 2000 fails: it is 2,310`.
-pub fn outcome(assertion: &Assertion, outcome: &Outcome) -> String {
-    match (outcome.value, &outcome.problem) {
-        (Some(value), _) => {
-            let verb = if outcome.holds { "holds" } else { "fails" };
-            format!("{} {verb}: {}", assertion.text, it_is(&assertion.text, value))
-        }
-        (None, Some(problem)) => format!("{}: {problem}", assertion.text),
-        (None, None) => format!("{}: no value", assertion.text),
-    }
+pub fn outcome(result: &AssertionResult) -> String {
+    let verb = if result.holds { "holds" } else { "fails" };
+    format!("{} {verb}: {}", result.text, found(result))
+}
+
+/// The number that a condition was checked against, if the run has it.
+pub(super) fn found(result: &AssertionResult) -> String {
+    result.value.map_or_else(|| "no value in this run".to_owned(), |value| it_is(&result.text, value))
 }
 
 /// The number that the condition `text` was checked against, never rounded onto the limit, nor to where the condition would hold if it does
 /// not or the other way round.
-pub(super) fn it_is(text: &str, value: f64) -> String {
+fn it_is(text: &str, value: f64) -> String {
     let number = match text.parse::<Assertion>() {
         Ok(assertion) => {
             let on_limit = |number: f64| number.total_cmp(&assertion.limit).is_eq();
@@ -34,16 +33,15 @@ pub(super) fn it_is(text: &str, value: f64) -> String {
 }
 
 /// What to say about a condition on the share of requests that met their limits if it holds, yet might not with as many other requests.
-pub fn doubt(assertion: &Assertion, outcome: &Outcome, summary: &Summary) -> Option<String> {
-    let value = outcome.value.filter(|_| outcome.holds && assertion.op != Op::Equal)?;
+pub fn doubt(result: &AssertionResult, summary: &Summary) -> Option<String> {
+    let assertion: Assertion = result.text.parse().ok().filter(|assertion: &Assertion| result.holds && assertion.op != Op::Equal)?;
     let classes = classes_of(&assertion.path, summary)?;
     let ShareInterval { low, high } = together(&classes)?;
     if assertion.is_met_by(low) && assertion.is_met_by(high) {
         return None;
     }
     let why = if judged(&classes) < ENOUGH { "too few requests to judge" } else { "too close to call" };
-    let found = it_is(&assertion.text, value);
-    Some(format!("assertion holds, but {why}: {}: {found}, 95 % interval {} to {}", assertion.text, percent(low), percent(high)))
+    Some(format!("assertion holds, but {why}: {}: {}, 95 % interval {} to {}", result.text, found(result), percent(low), percent(high)))
 }
 
 /// The classes with limits that the share at `path` is of; `None` if there is another number.
@@ -78,11 +76,10 @@ fn together(classes: &[&ClassSummary]) -> Option<ShareInterval> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use serde_json::json;
 
     fn told(text: &str, value: f64) -> String {
         let assertion: Assertion = text.parse().unwrap();
-        outcome(&assertion, &assertion.evaluate(&json!({"a": value})))
+        outcome(&AssertionResult { text: text.to_owned(), holds: assertion.is_met_by(value), value: Some(value) })
     }
 
     #[test]
@@ -90,8 +87,8 @@ mod tests {
         assert_eq!(told("a < 2000", 1800.5), "a < 2000 holds: it is 1,800");
         assert_eq!(told("a > 0.5", 0.483_123_451_234_5), "a > 0.5 fails: it is 0.483");
         assert_eq!(told("a == 2M", 2e6), "a == 2M holds: it is 2.00 M");
-        let none: Assertion = "b < 1".parse().unwrap();
-        assert_eq!(outcome(&none, &none.evaluate(&json!({"b": null}))), "b < 1: `b` has no value in this run");
+        let none = AssertionResult { text: "b < 1".to_owned(), holds: false, value: None };
+        assert_eq!(outcome(&none), "b < 1 fails: no value in this run");
     }
 
     #[test]
@@ -114,7 +111,7 @@ mod tests {
         class.requests.arrived = arrived;
         summary.goodput.as_mut().unwrap().slo_attainment = Some(share);
         let assertion: Assertion = text.parse().unwrap();
-        doubt(&assertion, &assertion.evaluate(&serde_json::to_value(&summary).unwrap()), &summary)
+        doubt(&assertion.evaluate(&summary), &summary)
     }
 
     #[test]

@@ -2,13 +2,48 @@
 //!
 //! Owns: layout of the file. Must not know: where it is written.
 
-use crate::metrics::Summary;
+use serde_json::{Map, Value, json, to_value};
 
-/// The bytes of `summary.json`: two-space indent, fields in the order of [`Summary`], a final newline; what is not finite prints as `null`.
+use crate::metrics::Summary;
+use crate::metrics::metric::{CLASS, FRONTEND, POOL, POOL_OUTAGES, RUN, numbers};
+
+/// The bytes of `summary.json`: two-space indent, numbers in the order of their tables, a final newline; what is not finite prints as `null`.
 pub fn summary_json(summary: &Summary) -> Result<String, serde_json::Error> {
-    let mut text = serde_json::to_string_pretty(summary)?;
+    let mut all = Map::new();
+    all.insert("schema_version".to_owned(), json!(summary.schema_version));
+    all.insert("scenario".to_owned(), json!(summary.scenario));
+    all.insert("seed".to_owned(), json!(summary.seed));
+    all.insert("input_hash".to_owned(), json!(summary.input_hash));
+    all.append(&mut numbers(RUN, summary));
+    let pools = summary.pools.iter().map(|pool| {
+        let names = json!({"name": pool.name, "role": pool.role, "hardware": pool.hardware, "model": pool.model});
+        joined(joined(names, numbers(POOL, pool)), Map::from_iter([("perf".to_owned(), json!(pool.perf))]))
+    });
+    all.insert("pools".to_owned(), pools.collect());
+    let classes = summary.classes.iter().map(|class| joined(json!({"name": class.name}), numbers(CLASS, class)));
+    all.insert("classes".to_owned(), classes.collect());
+    if !summary.frontends.is_empty() {
+        let frontends = summary.frontends.iter().map(|frontend| joined(json!({"name": frontend.name}), numbers(FRONTEND, frontend)));
+        all.insert("frontends".to_owned(), frontends.collect());
+    }
+    if let (Some(fleet), Some(Value::Object(group))) = (&summary.fleet, all.get_mut("fleet")) {
+        let pools = fleet.pools.iter().map(|pool| joined(json!({"name": pool.name}), numbers(POOL_OUTAGES, pool)));
+        group.insert("pools".to_owned(), pools.collect());
+    }
+    all.insert("provenance".to_owned(), to_value(&summary.provenance)?);
+    all.insert("assertions".to_owned(), to_value(&summary.assertions)?);
+    all.insert("warnings".to_owned(), to_value(&summary.warnings)?);
+    let mut text = serde_json::to_string_pretty(&all)?;
     text.push('\n');
     Ok(text)
+}
+
+/// An object with further entries.
+fn joined(mut object: Value, mut more: Map<String, Value>) -> Value {
+    if let Value::Object(entries) = &mut object {
+        entries.append(&mut more);
+    }
+    object
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use thiserror::Error;
 use super::{money, warnings};
 use crate::cluster::{Both, Cluster, Observation, Observer, RunError, SpecError};
 use crate::config::Scenario;
-use crate::metrics::{AssertionResult, Recorder, Relay, RequestSink, RunFacts, RunResult, Summary};
+use crate::metrics::{Recorder, Relay, RequestSink, RunFacts, RunResult};
 use crate::sim::{SimTime, TooMany};
 use crate::workload::{Workload, WorkloadError};
 
@@ -72,9 +72,6 @@ pub enum StudyError {
     /// Our own error; please report it.
     #[error(transparent)]
     Internal(RunError),
-    /// The summary is no JSON: our own error.
-    #[error("cannot write the summary: {0}")]
-    Summary(serde_json::Error),
     /// Rows of requests are lost; their sink knows why.
     #[error("the run ended at {0} of simulated time, because rows of requests could not be written")]
     RowsLost(SimTime),
@@ -158,7 +155,7 @@ pub fn simulate<S: RequestSink + Send, L: Observer>(
         .map(|(class, lines)| (scenario.recorder.classes[usize::from(class.0)].name.clone(), lines.to_string()))
         .collect();
     result.summary.warnings = warnings::find(&result, scenario, &skipped);
-    result.summary.assertions = assertions(scenario, &result.summary)?;
+    result.summary.assertions = scenario.assertions.iter().map(|assertion| assertion.evaluate(&result.summary)).collect();
     Ok((result, recorder.into_sink(), listener))
 }
 
@@ -199,16 +196,4 @@ fn run<O: Observer>(
         peak_port_utilization: cluster.peak_port_utilization(),
     };
     Ok((facts, cluster.into_observer()))
-}
-
-/// The conditions of the scenario against what came out.
-fn assertions(scenario: &Scenario, summary: &Summary) -> Result<Vec<AssertionResult>, StudyError> {
-    if scenario.assertions.is_empty() {
-        return Ok(Vec::new());
-    }
-    let value = serde_json::to_value(summary).map_err(StudyError::Summary)?;
-    let outcomes = scenario.assertions.iter().map(|assertion| (assertion, assertion.evaluate(&value)));
-    Ok(outcomes
-        .map(|(assertion, outcome)| AssertionResult { text: assertion.text.clone(), holds: outcome.holds, value: outcome.value })
-        .collect())
 }

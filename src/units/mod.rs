@@ -15,6 +15,7 @@ mod provenance;
 mod quantity;
 mod rounding;
 mod search;
+mod spelling;
 
 pub use dtype::Dtype;
 pub use grouping::grouped;
@@ -27,3 +28,4 @@ pub use quantity::{
 };
 pub use rounding::{nearest, nearest_wide};
 pub use search::first_where;
+pub use spelling::nearest_word;

@@ -102,7 +102,7 @@ impl Scenario {
             return Err(ConfigErrors::file(&file.name, "the scenario cannot be resolved", None));
         };
         let recorder = cluster::recorder(&file, &parts, &workloads);
-        conditions::check(&assertions, &file, &recorder, &mut problems)?;
+        conditions::check(&assertions, &file, &recorder, &mut problems);
         problems.finish()?;
         let resolved = resolved::resolve(&file, &document, &parts)?;
         Ok(Self {

@@ -16,7 +16,7 @@ use crate::units::Confidence;
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// Everything that one run reports. Metrics cover the measured requests: those that arrived after the warm-up.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Summary {
     /// Layout version of this file.
     pub schema_version: u32,
@@ -61,10 +61,8 @@ pub struct Summary {
     /// One entry a workload.
     pub classes: Vec<ClassSummary>,
     /// One entry a frontend; left out where there is none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub frontends: Vec<FrontendSummary>,
     /// Instances that did not serve all the time; left out where all did.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub fleet: Option<FleetSummary>,
     /// Waiting for decode memory.
     pub handoff: HandoffSummary,
@@ -79,7 +77,7 @@ pub struct Summary {
 }
 
 /// The start of a run, which metrics leave out.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Warmup {
     /// Its length, s; the run may have ended before.
     pub s: f64,
@@ -99,7 +97,7 @@ pub struct AssertionResult {
 }
 
 /// Requests by outcome. `arrived` = the sum of the others.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct RequestCounts {
     /// Arrived in the measured time.
     pub arrived: u64,
@@ -120,7 +118,7 @@ pub struct RequestCounts {
 }
 
 /// Mean lengths of measured requests, tokens.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Lengths {
     /// Of all prompts; `None` if no request arrived.
     pub prompt_mean: Option<f64>,
@@ -129,7 +127,7 @@ pub struct Lengths {
 }
 
 /// Tokens served in the measured time: a prompt counts when its first token leaves, an output token when it leaves.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct TokenCounts {
     /// Prompt tokens, cached ones included.
     pub prompt: u64,
@@ -142,7 +140,7 @@ pub struct TokenCounts {
 }
 
 /// Rates over the measured time, of all requests whenever they arrived; `None` if nothing was measured.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Throughput {
     /// Gaps between arrivals per second from the first arrival after the warm-up to the last; `None` if that is no time. What follows the
     /// last arrival is left out, or the rate would fall with the time that the cluster takes to finish.
@@ -160,7 +158,7 @@ pub struct Throughput {
 }
 
 /// A distribution. Percentiles are nearest-rank.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy)]
 pub struct Distribution {
     /// Arithmetic mean.
     pub mean: f64,
@@ -183,7 +181,7 @@ pub struct Distribution {
 }
 
 /// Latency distributions, milliseconds; `None` where there is no value at all.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Latency {
     /// Time to first token.
     pub ttft_ms: Option<Distribution>,
@@ -198,7 +196,7 @@ pub struct Latency {
 }
 
 /// How uneven the token stream is. Of the pooled gaps but for the last entry.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Jitter {
     /// Standard deviation of the gaps.
     pub itl_std_ms: Option<f64>,
@@ -215,7 +213,7 @@ pub struct Jitter {
 }
 
 /// Mean and 99th percentile over requests.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy)]
 pub struct MeanAndP99 {
     /// Mean.
     pub mean: f64,
@@ -224,7 +222,7 @@ pub struct MeanAndP99 {
 }
 
 /// What met all its SLOs.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy)]
 pub struct Goodput {
     /// Good requests per second.
     pub requests_per_s: Option<f64>,
@@ -235,7 +233,7 @@ pub struct Goodput {
 }
 
 /// Mean milliseconds of a completed request in each stage of its life; they sum to mean E2E.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Lifecycle {
     /// Waiting for its first iteration.
     pub queue_ms: f64,
@@ -250,15 +248,13 @@ pub struct Lifecycle {
     /// Generating.
     pub decode_ms: f64,
     /// Lost to failures of instances; left out where that is nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub recovery_ms: Option<f64>,
     /// In a frontend, waiting or served; left out where there is none.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub frontend_ms: Option<f64>,
 }
 
 /// Joules by what they were spent on.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct EnergyByPhase {
     /// Computing prompts.
     pub prefill_j: f64,
@@ -273,7 +269,7 @@ pub struct EnergyByPhase {
 }
 
 /// A value at three boundaries.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct AtBoundary {
     /// Chips alone.
     pub chip: Option<f64>,
@@ -284,7 +280,7 @@ pub struct AtBoundary {
 }
 
 /// Energy over the measured time.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Energy {
     /// Chips, joules.
     pub chip_j: f64,
@@ -313,7 +309,7 @@ pub struct Energy {
 }
 
 /// Money over the measured time.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Cost {
     /// Everything, $.
     pub total_usd: f64,
@@ -332,7 +328,7 @@ pub struct Cost {
 }
 
 /// Where the dollars go.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct CostBreakdown {
     /// Price over life of owned nodes, $.
     pub capital: f64,

@@ -1,14 +1,12 @@
 //! The result by pool, by class and of the network.
 
-use serde::Serialize;
-
 use crate::cluster::Role;
 
 use super::super::attainment::ShareInterval;
 use super::{EnergyByPhase, Jitter, Latency, RequestCounts};
 
 /// One pool over the measured time.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct PoolSummary {
     /// Name in the scenario.
     pub name: String,
@@ -63,7 +61,7 @@ pub struct PoolSummary {
 }
 
 /// One frontend over the measured time.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct FrontendSummary {
     /// Name in the scenario.
     pub name: String,
@@ -88,7 +86,7 @@ impl FrontendSummary {
 }
 
 /// Instances that did not serve all the time.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct FleetSummary {
     /// Times an instance went down, failed or as planned.
     pub outages: u64,
@@ -104,7 +102,7 @@ pub struct FleetSummary {
 }
 
 /// Instances of one pool that did not serve all the time.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct PoolOutages {
     /// Name in the scenario.
     pub name: String,
@@ -117,7 +115,7 @@ pub struct PoolOutages {
 }
 
 /// One workload over the measured time.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct ClassSummary {
     /// Name in the scenario.
     pub name: String,
@@ -140,7 +138,7 @@ pub struct ClassSummary {
 }
 
 /// Latency limits in milliseconds.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct SloLimits {
     /// Time to first token.
     pub ttft_ms: Option<f64>,
@@ -151,7 +149,7 @@ pub struct SloLimits {
 }
 
 /// Requests held up because the decode side had no KV memory for them; of the model that waited longest.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct HandoffSummary {
     /// Time-weighted mean of those waiting. With `layer-wise` overlap only the first in each prefill queue counts.
     pub waiting_mean: f64,
@@ -160,7 +158,7 @@ pub struct HandoffSummary {
 }
 
 /// KV transfers over the measured time.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct NetworkSummary {
     /// Requests whose KV was sent, those included whose client left meanwhile.
     pub transfers: u64,

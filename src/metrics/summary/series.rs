@@ -1,11 +1,9 @@
 //! The result over time and as distributions, and all of it together.
 
-use serde::Serialize;
-
 use super::Summary;
 
 /// The gauges of one pool over time; all vectors have the length of [`Timeline::at_s`].
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default)]
 pub struct PoolTimeline {
     /// Name of the pool.
     pub name: String,
@@ -24,7 +22,7 @@ pub struct PoolTimeline {
 }
 
 /// Gauges over time in equal intervals from the start of the run, warm-up included: the content of `timeline.csv`.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default)]
 pub struct Timeline {
     /// Length of an interval, s.
     pub interval_s: f64,
@@ -43,7 +41,7 @@ pub struct Timeline {
 }
 
 /// An empirical distribution for plotting: `fraction[i]` of the values are at most `value[i]`; at most 500 points, ascending.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default)]
 pub struct Cdf {
     /// What it shows, for instance the class.
     pub label: String,
@@ -54,7 +52,7 @@ pub struct Cdf {
 }
 
 /// Distributions for the report.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default)]
 pub struct Distributions {
     /// TTFT in ms, one entry a class.
     pub ttft_ms: Vec<Cdf>,

@@ -11,7 +11,7 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, value::Serde};
 use serde::Serialize;
 
 use super::answer::{answer, arrived};
-use super::assertion::it_is;
+use super::assertion::found;
 use super::number::{count, duration_s, number, percent};
 use super::plot::{Chart, Section, chart_style};
 use super::requests::rows_note;
@@ -146,8 +146,7 @@ struct Assertion<'a> {
 
 fn assertion(result: &AssertionResult) -> Assertion<'_> {
     let (state, word) = if result.holds { ("met", "holds") } else { ("missed", "fails") };
-    let found = result.value.map_or_else(|| "no value in this run".to_owned(), |value| it_is(&result.text, value));
-    Assertion { state, word, text: &result.text, found }
+    Assertion { state, word, text: &result.text, found: found(result) }
 }
 
 /// What was simulated: models, pools, and what is asked of them.

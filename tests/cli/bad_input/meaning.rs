@@ -229,7 +229,7 @@ fn all_that_is_wrong_with_a_scenario() {
     1 | assert=["latency.ttft.p99 < 5", "p99 < 1", "pools.x.utilization < 1"]
       |         ^^^^^^^^^^^^^^^^^^^^^^
       |
-    hint: did you mean `latency.ttft_ms`?
+    hint: did you mean `latency.ttft_ms.p99`?
 
     error: assert[1]: `p99` is not in summary.json
      --> --set #1:1:33

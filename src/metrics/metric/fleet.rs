@@ -1,0 +1,25 @@
+//! The metrics of a frontend, and of pools whose instances go down.
+
+use super::super::summary::{FrontendSummary, PoolOutages};
+use super::table::Better::{Less, More, Neither};
+use super::{Metric, Table};
+
+/// Of a frontend over the measured time.
+pub const FRONTEND: Table<FrontendSummary> = &[&[
+    Metric::count("instances", "stations", Neither, "utilization", "Stations.", |f| Some(f.instances.into())),
+    Metric::count("workers", "requests", Neither, "utilization", "Requests that one serves at once.", |f| Some(f.workers.into())),
+    Metric::number("utilization", "share", Neither, "utilization", "Share of the time of its workers in which they serve.", |f| {
+        Some(f.utilization)
+    }),
+    Metric::number("queue_mean", "requests", Less, "queue", "Requests waiting in all stations, mean over time.", |f| Some(f.queue_mean)),
+    Metric::count("queue_peak", "requests", Less, "queue", "Most requests waiting at once.", |f| Some(f.queue_peak)),
+]];
+
+/// Of a pool where instances go down.
+pub const POOL_OUTAGES: Table<PoolOutages> = &[&[
+    Metric::count("outages", "times", Less, "availability", "Times an instance went down, failed or as planned.", |p| Some(p.outages)),
+    Metric::number("down_s", "s", Less, "availability", "Instance time that was off.", |p| Some(p.down_s)),
+    Metric::number("availability", "share", More, "availability", "Share of instance time in which instances served.", |p| {
+        Some(p.availability)
+    }),
+]];

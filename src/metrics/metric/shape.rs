@@ -1,0 +1,113 @@
+//! Which numbers a summary has: they follow from the scenario.
+
+use super::super::parameters::RecorderParameters;
+use super::super::summary::Summary;
+
+/// A part of a summary of which there are several, found by name or place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum List {
+    /// `pools`
+    Pools,
+    /// `classes`
+    Classes,
+    /// `frontends`
+    Frontends,
+    /// `fleet.pools`
+    Fleet,
+}
+
+impl List {
+    /// All of them, in the order of `summary.json`.
+    pub const ALL: [Self; 4] = [Self::Pools, Self::Classes, Self::Frontends, Self::Fleet];
+
+    /// Its place in `summary.json`.
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Pools => "pools",
+            Self::Classes => "classes",
+            Self::Frontends => "frontends",
+            Self::Fleet => "fleet.pools",
+        }
+    }
+}
+
+/// What a scenario must have for some metrics to have a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Given {
+    /// A workload with limits.
+    Slo,
+    /// Instances that go down.
+    Faults,
+    /// A frontend before the router.
+    Frontends,
+}
+
+impl Given {
+    /// What to write into a scenario without it.
+    pub const fn hint(self) -> &'static str {
+        match self {
+            Self::Slo => "give a workload an `slo`",
+            Self::Faults => "give the scenario `faults`",
+            Self::Frontends => "give the cluster a pool with `role: frontend`",
+        }
+    }
+}
+
+/// The names in a summary, and what the scenario has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// Pools in the order of the scenario.
+    pub pools: Vec<String>,
+    /// Workloads in the order of the scenario.
+    pub classes: Vec<String>,
+    /// Frontends in the order of the scenario.
+    pub frontends: Vec<String>,
+    /// Whether a workload has limits.
+    pub slo: bool,
+    /// Whether instances go down.
+    pub faults: bool,
+}
+
+impl Shape {
+    /// Of the summaries that a recorder will make.
+    pub fn of_parameters(recorder: &RecorderParameters, faults: bool) -> Self {
+        Self {
+            pools: recorder.pools.iter().map(|pool| pool.name.clone()).collect(),
+            classes: recorder.classes.iter().map(|class| class.name.clone()).collect(),
+            frontends: recorder.frontends.iter().map(|frontend| frontend.name.clone()).collect(),
+            slo: recorder.classes.iter().any(|class| class.slo.any()),
+            faults,
+        }
+    }
+
+    /// Of a summary.
+    pub fn of(summary: &Summary) -> Self {
+        Self {
+            pools: summary.pools.iter().map(|pool| pool.name.clone()).collect(),
+            classes: summary.classes.iter().map(|class| class.name.clone()).collect(),
+            frontends: summary.frontends.iter().map(|frontend| frontend.name.clone()).collect(),
+            slo: summary.classes.iter().any(|class| class.slo.any()),
+            faults: summary.fleet.is_some(),
+        }
+    }
+
+    /// Whether the scenario has something.
+    pub fn has(&self, given: Given) -> bool {
+        match given {
+            Given::Slo => self.slo,
+            Given::Faults => self.faults,
+            Given::Frontends => !self.frontends.is_empty(),
+        }
+    }
+
+    /// The names in a list.
+    pub fn names(&self, list: List) -> &[String] {
+        match list {
+            List::Pools => &self.pools,
+            List::Classes => &self.classes,
+            List::Frontends => &self.frontends,
+            List::Fleet if self.faults => &self.pools,
+            List::Fleet => &[],
+        }
+    }
+}
