@@ -23,6 +23,8 @@ pub enum Purpose {
     Prefixes = 4,
     /// Which requests get a row in `requests.csv`.
     Rows = 5,
+    /// Which requests a resample of a finished run has.
+    Resampling = 6,
 }
 
 /// The root of all randomness of a run.

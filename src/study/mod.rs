@@ -4,6 +4,7 @@
 
 mod money;
 mod simulate;
+pub mod statistics;
 mod threads;
 mod warnings;
 
