@@ -6,6 +6,10 @@
 //!
 //! A row in which many a trace cannot tell is shown and not judged: those that can are the ones that happen to hold no large burst, and
 //! from them alone nothing follows of the method. A trace of 500 requests that lies within one quiet time looks like steady light traffic.
+//! Their intervals hold less often than 92 %: the mean of 20,000 bursty requests in 83 % of those that can tell.
+//!
+//! Replications have to be long enough too: with 10 seeds of 5,000 requests at load 0.7 instead of 20,000 the interval of the difference in
+//! p99 holds in 91 %.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program of its own")]
 
