@@ -14,7 +14,7 @@ use divan::counter::ItemsCount;
 use tokenmill::cluster::{
     ClassSpec, Cluster, ClusterSpec, EngineSpec, ModelId, NetworkSpec, Observation, Observer, Role, RouterSpec, Silent, Work,
 };
-use tokenmill::policy::{Fault, RouterKind};
+use tokenmill::policy::Fault;
 use tokenmill::sim::{SimDuration, SimTime, Streams};
 use tokenmill::workload::{
     ArrivalProcess, ClassId, LengthDistribution, MergedWorkload, RequestShape, SyntheticParameters, SyntheticWorkload, Workload,
@@ -161,7 +161,7 @@ fn many_classes(size: u16) -> Case {
 
 /// About 20 requests at once, each on an instance of its own.
 fn sparse(name: &'static str, size: u32, instances: u32) -> Case {
-    let spec = ClusterSpec { routers: RouterSpec { mixed: RouterKind::LeastRequest, ..RouterSpec::default() }, ..decoders(instances, 256) };
+    let spec = ClusterSpec { routers: RouterSpec::named("least-request").unwrap(), ..decoders(instances, 256) };
     let count = 4_000;
     Case { name, size, requests: count, spec, workload: Box::new(requests(0, 20.0, count, 1, 100)) }
 }

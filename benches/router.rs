@@ -13,7 +13,7 @@ use std::cell::RefCell;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use tokenmill::policy::router::first_in_order;
-use tokenmill::policy::{Candidates, RequestView, Router, RouterKind, Signal};
+use tokenmill::policy::{Candidates, RequestView, Router, Signal, routers};
 use tokenmill::sim::{Purpose, Stream, Streams, Tournament};
 use tokenmill::workload::ClassId;
 
@@ -73,7 +73,7 @@ impl Fleet {
         let loads = vec![0; instances];
         let tournament = RefCell::new(Tournament::new(loads.iter().copied()));
         let mut fleet = Self { loads, tournament, places: Vec::new(), stream: Streams::new(7).stream(Purpose::Lengths, 0) };
-        let mut router = RouterKind::LeastRequest.build(Streams::new(7).stream(Purpose::Routing, 0));
+        let mut router = routers().configure("least-request", None).unwrap().build(Streams::new(7).stream(Purpose::Routing, 0));
         for _ in 0..2 * instances {
             fleet.start(&mut *router);
         }
@@ -92,7 +92,7 @@ impl Fleet {
     }
 
     fn run(&mut self) {
-        let mut router = RouterKind::LeastRequest.build(Streams::new(7).stream(Purpose::Routing, 0));
+        let mut router = routers().configure("least-request", None).unwrap().build(Streams::new(7).stream(Purpose::Routing, 0));
         for _ in 0..REQUESTS {
             let leaves = usize::try_from(self.stream.below(self.places.len() as u64)).unwrap();
             let i = self.places.swap_remove(leaves);

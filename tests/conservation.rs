@@ -3,13 +3,12 @@
 use proptest::prelude::*;
 use tokenmill::cluster::{ClusterSpec, InstanceId, Outcome, Overlap, RequestRecord, Role, Silent};
 use tokenmill::metrics::RunResult;
-use tokenmill::policy::RouterKind;
 use tokenmill::power::Phase;
 use tokenmill::sim::{Purpose, SimDuration, SimTime, Streams};
 use tokenmill::study::Options;
 use tokenmill::workload::RequestSpec;
 
-use crate::support::{Ledger, Linear, Listed, audited, cluster, inline, pool, recorded, request, simulate_with};
+use crate::support::{Ledger, Linear, Listed, audited, cluster, inline, pool, recorded, request, router, simulate_with};
 
 const MS: f64 = 1e6;
 
@@ -43,7 +42,7 @@ fn mixed(instances: u32) -> ClusterSpec {
 fn apart(overlap: Overlap) -> ClusterSpec {
     let mut spec = cluster(vec![pool("p", Role::Prefill, 2, perf()), pool("d", Role::Decode, 2, perf())]);
     spec.network.overlap = overlap;
-    spec.routers.prefill = RouterKind::LeastRequest;
+    spec.routers.prefill = router("least-request");
     for pool in &mut spec.pools {
         // Slow enough that transfers meet and wait.
         pool.port_bytes_per_s = 50e6;

@@ -2,11 +2,10 @@
 
 use proptest::prelude::*;
 use tokenmill::cluster::{ClassSpec, ClusterSpec, Overlap, Role, RouterSpec};
-use tokenmill::policy::RouterKind;
 use tokenmill::sim::SimDuration;
 use tokenmill::workload::{ClassId, RequestSpec};
 
-use crate::support::{Ledger, Linear, Listed, cluster, pool, recorded, request};
+use crate::support::{Ledger, Linear, Listed, cluster, pool, recorded, request, router_names};
 
 fn perf() -> Linear {
     Linear { base: 3_000_000.0, per_prefill_token: 2_000.3, per_sequence: 40_000.7, per_context: 3.1 }
@@ -34,7 +33,7 @@ struct Common {
     blocks: u64,
     overlap: Overlap,
     timeouts: [Option<u64>; 3],
-    router: RouterKind,
+    router: &'static str,
     max_num_seqs: u32,
     max_num_batched_tokens: u32,
     port: f64,
@@ -48,7 +47,7 @@ fn common() -> impl Strategy<Value = Common> {
         40u64..200,
         any::<bool>(),
         [timeout(), timeout(), timeout()],
-        proptest::sample::select(RouterKind::ALL.to_vec()),
+        proptest::sample::select(router_names()),
         proptest::sample::select(vec![2, 4, 12]),
         proptest::sample::select(vec![32, 128, 512]),
         proptest::sample::select(vec![5e6, 50e6, 1e9]),
@@ -89,7 +88,7 @@ fn shapes(common: &Common) -> Vec<ClusterSpec> {
             }
             let mut spec = cluster(pools);
             spec.network.overlap = common.overlap;
-            spec.routers = RouterSpec { prefill: common.router, decode: common.router, mixed: common.router };
+            spec.routers = RouterSpec::named(common.router).unwrap();
             let class = spec.classes.remove(0);
             spec.classes =
                 common.timeouts.map(|timeout| ClassSpec { timeout: timeout.map(SimDuration::from_ns), ..class.clone() }).to_vec();

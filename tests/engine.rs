@@ -1,11 +1,10 @@
 //! What the serving engine does, case by case, with the arithmetic beside it.
 
 use tokenmill::cluster::{ClassSpec, Cluster, InstanceId, Observation, Observer, Outcome, Overlap, RequestRecord, Role, RouterSpec};
-use tokenmill::policy::RouterKind;
 use tokenmill::sim::{SimDuration, SimTime};
 use tokenmill::workload::{ClassId, RequestSpec};
 
-use crate::support::{Linear, Listed, audited, cluster, pool, request, run};
+use crate::support::{Linear, Listed, audited, cluster, pool, request, router, router_names, run};
 
 const MS: f64 = 1e6;
 
@@ -188,7 +187,7 @@ fn impossible_requests_are_rejected_with_a_reason_and_long_outputs_cut() {
 #[test]
 fn a_model_that_nobody_serves_is_no_silent_loss() {
     let mut spec = cluster(vec![pool("d", Role::Decode, 1, flat(10.0))]);
-    spec.routers.mixed = RouterKind::LeastTokens;
+    spec.routers.mixed = router("least-tokens");
     let records = run(spec, Listed::new([(0, request(10, 1))]));
     assert_eq!(records[0].outcome, Outcome::RejectedNoInstance);
 }
@@ -204,14 +203,14 @@ fn no_more_sequences_run_than_allowed() {
 /// Least-request spreads four simultaneous requests over four instances; a router that always took the first would queue them.
 #[test]
 fn requests_are_spread_over_instances() {
-    for router in [RouterKind::RoundRobin, RouterKind::LeastRequest, RouterKind::LeastTokens] {
+    for router in ["round-robin", "least-request", "least-tokens"] {
         let mut spec = cluster(vec![pool("m", Role::Mixed, 4, flat(10.0))]);
-        spec.routers.mixed = router;
+        spec.routers = RouterSpec::named(router).unwrap();
         let records = run(spec, Listed::new((0..4).map(|_| (0, request(100, 1)))));
         let mut places: Vec<_> = records.iter().map(|record| record.prefill_instance.unwrap()).collect();
         places.sort_unstable();
         places.dedup();
-        assert_eq!(places.len(), 4, "{}", router.name());
+        assert_eq!(places.len(), 4, "{router}");
         assert!(records.iter().all(|record| record.done == ms(10)));
     }
 }
@@ -291,11 +290,11 @@ fn a_prompt_goes_where_it_can_be_decoded() {
     };
     let prefill = || pool("p", Role::Prefill, 1, flat(10.0));
     for overlap in [tokenmill::cluster::Overlap::AfterPrefill, tokenmill::cluster::Overlap::LayerWise] {
-        for router in RouterKind::ALL {
+        for router in router_names() {
             let on = |pools, requests: [RequestSpec; 4]| {
                 let mut spec = cluster(pools);
                 spec.network.overlap = overlap;
-                spec.routers = RouterSpec { prefill: router, decode: router, mixed: router };
+                spec.routers = RouterSpec::named(router).unwrap();
                 run(spec, Listed::new(requests.map(|request| (0, request))))
             };
             // Beside a mixed instance: what the decode instance cannot hold begins and ends there.
@@ -350,7 +349,7 @@ fn a_handoff_takes_the_overhead_of_the_pool_that_sends() {
 #[test]
 fn least_tokens_counts_what_a_preempted_request_computes_again() {
     let mut spec = cluster(vec![pool("a", Role::Mixed, 1, flat(10.0)), pool("b", Role::Mixed, 1, flat(10.0))]);
-    spec.routers.mixed = RouterKind::LeastTokens;
+    spec.routers.mixed = router("least-tokens");
     spec.pools[0].engine.kv_blocks = 6;
     spec.pools[0].engine.max_model_len = 96;
     spec.pools[1].engine.max_num_seqs = 1;

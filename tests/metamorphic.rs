@@ -5,12 +5,12 @@ use std::cell::Cell;
 use proptest::prelude::*;
 use tokenmill::cluster::{ClusterSpec, Overlap, RequestRecord, Role, RouterSpec, Silent};
 use tokenmill::metrics::RunResult;
-use tokenmill::policy::{Candidates, RequestView, RouterKind};
+use tokenmill::policy::{Candidates, RequestView};
 use tokenmill::sim::{Purpose, SimDuration, SimTime, Streams};
 use tokenmill::study::Options;
 use tokenmill::workload::{ClassId, RequestSpec};
 
-use crate::support::{Linear, Listed, audited, cluster, inline, pool, request, run, sets, shipped, simulate_with};
+use crate::support::{Linear, Listed, audited, cluster, inline, pool, request, router, router_names, run, sets, shipped, simulate_with};
 
 const MS: f64 = 1e6;
 
@@ -167,7 +167,7 @@ proptest! {
             let perf =
                 Linear { base: f * p.base, per_prefill_token: f * p.per_prefill_token, per_sequence: f * p.per_sequence, per_context: f * p.per_context };
             let mut spec = small(cluster(vec![pool("m", Role::Mixed, 2, perf)]));
-            spec.routers.mixed = RouterKind::LeastTokens;
+            spec.routers.mixed = router("least-tokens");
             spec.classes[0].timeout = patience_ms.map(|ms| SimDuration::from_ns(k * ms * 1_000_000));
             let scaled: Vec<Ask> = asks.iter().map(|&(prompt, output, gap)| (prompt, output, k * gap)).collect();
             run(spec, Listed::new(arriving(&scaled)))
@@ -193,7 +193,7 @@ proptest! {
 
     /// A request that has left before another arrives cannot know of it: dropping the end of the workload changes nothing before it.
     #[test]
-    fn the_future_does_not_change_the_past(asks in asks(), kept_permille in 0usize..1000, shape in 0usize..4, router in proptest::sample::select(RouterKind::ALL.to_vec())) {
+    fn the_future_does_not_change_the_past(asks in asks(), kept_permille in 0usize..1000, shape in 0usize..4, router in proptest::sample::select(router_names())) {
         let shapes = [
             cluster(vec![pool("m", Role::Mixed, 1, perf())]),
             cluster(vec![pool("m", Role::Mixed, 2, perf())]),
@@ -201,7 +201,7 @@ proptest! {
             apart(Overlap::LayerWise),
         ];
         let mut spec = small(shapes[shape].clone());
-        spec.routers = RouterSpec { prefill: router, decode: router, mixed: router };
+        spec.routers = RouterSpec::named(router).unwrap();
         let all = arriving(&asks);
         let kept = kept_permille * all.len() / 1000;
         let cut = SimTime::from_ns(all[kept].0);
@@ -273,14 +273,14 @@ fn signals_that_no_router_reads_are_not_computed() {
     let view = RequestView { class: ClassId(0), prompt_tokens: 100 };
     // Reads of signals per decision: none, none, one an instance, one an instance, two.
     let expected = [0, 0, MANY, MANY, 2].map(|n| u32::try_from(n).unwrap());
-    for (kind, signals) in RouterKind::ALL.into_iter().zip(expected) {
-        let mut router = kind.build(Streams::new(3).stream(Purpose::Routing, 0));
+    for (name, signals) in router_names().into_iter().zip(expected) {
+        let mut router = router(name).build(Streams::new(3).stream(Purpose::Routing, 0));
         let asked = Asked::default();
         for _ in 0..10 {
             assert!(router.route(&view, &asked).is_some());
         }
-        assert!(asked.signals.get() <= 10 * signals, "{} read {} signals", kind.name(), asked.signals.get());
-        if kind == RouterKind::RoundRobin {
+        assert!(asked.signals.get() <= 10 * signals, "{} read {} signals", name, asked.signals.get());
+        if name == "round-robin" {
             assert_eq!(asked.eligible.get(), 10, "the next in turn is looked at, nobody else");
         }
     }

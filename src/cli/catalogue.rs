@@ -16,7 +16,7 @@ use crate::config::{Library, schema, shipped_scenario, shipped_scenarios};
 use crate::hardware::{self, Kind};
 use crate::metrics::{Definition, definitions, explain as explain_metric, metric};
 use crate::model::ModelProfile;
-use crate::policy::RouterKind;
+use crate::policy::{Entry, Router};
 use crate::report::number::count;
 use crate::units::nearest_word;
 
@@ -45,7 +45,8 @@ pub(super) fn list(options: &ListOptions) -> Result<ExitCode, Failure> {
         Listed::Sites => hardware_rows(&library, Kind::Site)?,
         Listed::Models => model_rows(&library)?,
         Listed::Policies => {
-            RouterKind::ALL.map(|router| Row { name: format!("router {}", router.name()), about: router.description().into() }).into()
+            let row = |entry: &Entry<dyn Router>| Row { name: format!("router {}", entry.name), about: entry.about.to_owned() };
+            library.policies().routers.entries().map(row).collect()
         }
         Listed::Scenarios => scenario_rows(),
     };
@@ -185,16 +186,16 @@ pub(super) fn explain(options: &ExplainOptions) -> Result<ExitCode, Failure> {
         let known = nearest_word(name, all).map_or(ids.clone(), |near| vec![near]);
         Failure::unknown("metric", name, &known)
     })?;
-    let mut text = defined(explanation.definition);
+    let mut lines = vec![defined(explanation.definition)];
     if !explanation.rows.is_empty() {
-        text.push_str("\nIn summary.json:\n");
+        lines.push("\nIn summary.json:\n".to_owned());
     }
     for (path, info) in explanation.rows {
         let notes: Vec<&str> = [info.unit, info.better.text()].into_iter().filter(|note| !note.is_empty()).collect();
         let notes = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join(", ")) };
-        text.push_str(&format!("  {path}{notes}: {}\n", info.text));
+        lines.push(format!("  {path}{notes}: {}\n", info.text));
     }
-    print(&text)?;
+    print(&lines.concat())?;
     Ok(ExitCode::SUCCESS)
 }
 

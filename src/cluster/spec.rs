@@ -8,7 +8,7 @@ use super::ids::ModelId;
 use crate::kv::KvError;
 use crate::network::NetworkError;
 use crate::perf::PerfModel;
-use crate::policy::{Fault, Role, RouterKind};
+use crate::policy::{Configured, Fault, PolicyError, Role, Router, routers};
 use crate::power::InstancePower;
 use crate::sim::{SimDuration, TooMany};
 use crate::units::nearest;
@@ -182,14 +182,29 @@ pub struct ClassSpec {
 }
 
 /// Routers by role.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone)]
 pub struct RouterSpec {
     /// Chooses among prefill and mixed instances when a request arrives whose model has prefill instances.
-    pub prefill: RouterKind,
+    pub prefill: Configured<dyn Router>,
     /// Chooses among decode instances when a prompt is handed off.
-    pub decode: RouterKind,
+    pub decode: Configured<dyn Router>,
     /// Chooses among mixed instances when a request arrives whose model has no prefill instances.
-    pub mixed: RouterKind,
+    pub mixed: Configured<dyn Router>,
+}
+
+impl RouterSpec {
+    /// The same router everywhere.
+    pub fn all(router: &Configured<dyn Router>) -> Self {
+        Self { prefill: router.clone(), decode: router.clone(), mixed: router.clone() }
+    }
+
+    /// The router of a name everywhere, of those that come with the library, without parameters.
+    ///
+    /// # Errors
+    /// An unknown name.
+    pub fn named(name: &str) -> Result<Self, PolicyError> {
+        Ok(Self::all(&routers().configure(name, None)?))
+    }
 }
 
 /// Retries of a request whose instance fails, or that no instance accepts.

@@ -20,6 +20,7 @@ use super::shipped::shipped_scenario;
 use super::source::{DOCUMENT, Source, Sources, read};
 use super::tree::{Fault, FileId, Kind, Node, Span};
 use super::{overrides, scenario::ScenarioFile};
+use crate::policy::Policies;
 
 /// Includes nest at most so deep.
 const MAX_DEPTH: usize = 16;
@@ -80,14 +81,18 @@ impl<T> Refused<T> {
     }
 }
 
-/// Reads a scenario and applies `--set` options.
+/// Reads a scenario, whose policies are those that come with the library, and applies `--set` options.
 pub fn load_scenario(input: Input<'_>, sets: &[String]) -> Result<Loaded<ScenarioFile>, ConfigErrors> {
-    try_load_scenario(input, sets).map_err(|refused| refused.errors)
+    try_load_scenario(input, sets, &Policies::default()).map_err(|refused| refused.errors)
 }
 
 /// The same, with what the problems leave of it.
-pub(super) fn try_load_scenario(input: Input<'_>, sets: &[String]) -> Result<Loaded<ScenarioFile>, Box<Refused<ScenarioFile>>> {
-    let loaded = try_load(input, sets);
+pub(super) fn try_load_scenario(
+    input: Input<'_>,
+    sets: &[String],
+    policies: &Policies,
+) -> Result<Loaded<ScenarioFile>, Box<Refused<ScenarioFile>>> {
+    let loaded = try_load(input, sets, &schema::scenario(policies));
     match input {
         // A word alone is the name of a scenario that is not shipped.
         Input::File(path) if !path.exists() && path.extension().is_none() && path.components().count() == 1 => loaded.map_err(|refused| {
@@ -99,13 +104,12 @@ pub(super) fn try_load_scenario(input: Input<'_>, sets: &[String]) -> Result<Loa
 
 /// Reads a document of any type that has a schema.
 pub fn load<T: DeserializeOwned + JsonSchema>(input: Input<'_>, sets: &[String]) -> Result<Loaded<T>, ConfigErrors> {
-    try_load(input, sets).map_err(|refused| refused.errors)
+    try_load(input, sets, &schema::of::<T>()).map_err(|refused| refused.errors)
 }
 
-fn try_load<T: DeserializeOwned + JsonSchema>(input: Input<'_>, sets: &[String]) -> Result<Loaded<T>, Box<Refused<T>>> {
+fn try_load<T: DeserializeOwned>(input: Input<'_>, sets: &[String], schema: &Value) -> Result<Loaded<T>, Box<Refused<T>>> {
     let refuse = |errors| Box::new(Refused { errors, rest: None });
-    let schema = schema::of::<T>();
-    let mut loader = Loader { sources: Sources::default(), faults: Vec::new(), schema: &schema };
+    let mut loader = Loader { sources: Sources::default(), faults: Vec::new(), schema };
     let root = match input {
         Input::File(path) => {
             let name = path.display().to_string();
@@ -116,16 +120,16 @@ fn try_load<T: DeserializeOwned + JsonSchema>(input: Input<'_>, sets: &[String])
     };
     let Some(mut root) = root else { return Err(refuse(ConfigErrors::new(loader.faults, &loader.sources))) };
     loader.overrides(&mut root, sets);
-    drop_nulls(&mut root, At::root(&schema));
+    drop_nulls(&mut root, At::root(schema));
     let Loader { sources, mut faults, .. } = loader;
-    let found = check(&root, &schema, &sources);
+    let found = check(&root, schema, &sources);
     // What a broken include would have brought is not missing.
     let whole = faults.iter().all(|f| f.path != "include" && f.span.file == FileId::default());
     faults.extend(found.into_iter().filter(|f| whole || !f.problem.starts_with("missing ")));
     if faults.is_empty() {
         return typed(Document { root, sources }).map_err(refuse);
     }
-    let rest = mended(&root, At::root(&schema), &faults).filter(|root| check(root, &schema, &sources).is_empty());
+    let rest = mended(&root, At::root(schema), &faults).filter(|root| check(root, schema, &sources).is_empty());
     let rest = rest.and_then(|root| typed(Document { root, sources: sources.clone() }).ok());
     let paths = faults.iter().map(|fault| fault.path.clone()).collect();
     Err(Box::new(Refused { errors: ConfigErrors::new(faults, &sources), rest: rest.map(|rest| (rest, paths)) }))

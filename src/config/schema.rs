@@ -6,9 +6,10 @@
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::scenario::ScenarioFile;
+use super::scenario::{Router, ScenarioFile};
 use crate::hardware::{Chip, Link, Node, Site};
 use crate::model::ModelProfile;
+use crate::policy::Policies;
 
 /// Kinds of files that have a schema, for `tokenmill schema KIND`.
 pub const KINDS: [&str; 6] = ["scenario", "chip", "node", "link", "site", "model"];
@@ -16,7 +17,7 @@ pub const KINDS: [&str; 6] = ["scenario", "chip", "node", "link", "site", "model
 /// The published schema of a kind, with `$id` and title; `None` for an unknown kind.
 pub fn published(kind: &str) -> Option<Value> {
     let mut schema = match kind {
-        "scenario" => of::<ScenarioFile>(),
+        "scenario" => scenario(&Policies::default()),
         "chip" => of::<Chip>(),
         "node" => of::<Node>(),
         "link" => of::<Link>(),
@@ -30,6 +31,15 @@ pub fn published(kind: &str) -> Option<Value> {
     }
     for_editors(&mut schema);
     Some(schema)
+}
+
+/// The schema of a scenario that may name these policies.
+pub fn scenario(policies: &Policies) -> Value {
+    let mut schema = of::<ScenarioFile>();
+    if let Some(router) = schema.pointer_mut("/$defs/Router") {
+        *router = Router::schema(&policies.routers);
+    }
+    schema
 }
 
 /// The schema of a type as the checks use it.

@@ -4,7 +4,22 @@
 //! true output length of a request, or anything that a real control plane could not see.
 
 pub mod control;
+mod register;
 pub mod router;
 
 pub use control::{Controller, Fault, FaultSchedule, FleetView, Life, Order, Role};
-pub use router::{Candidates, RequestView, Router, RouterKind, Signal};
+pub use register::{Configured, Entry, PolicyError, Register};
+pub use router::{Candidates, RequestView, Router, Signal, routers};
+
+/// The policies that a scenario can name, by family.
+#[derive(Debug, Clone)]
+pub struct Policies {
+    /// Which instance a request goes to.
+    pub routers: Register<dyn Router>,
+}
+
+impl Default for Policies {
+    fn default() -> Self {
+        Self { routers: routers() }
+    }
+}

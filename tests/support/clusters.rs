@@ -7,6 +7,7 @@ use tokenmill::cluster::{
 };
 use tokenmill::metrics::{ClassParameters, FrontendParameters, PoolParameters, RecorderParameters, SloLimits};
 use tokenmill::perf::{Activity, Affine, AffineParameters};
+use tokenmill::policy::{Configured, Router, routers};
 use tokenmill::power::{ChipPowerModel, InstancePower, NodePower};
 use tokenmill::sim::SimDuration;
 use tokenmill::units::Duration;
@@ -88,7 +89,7 @@ pub(crate) fn cluster(pools: Vec<PoolSpec>) -> ClusterSpec {
         },
         frontends: Vec::new(),
         classes: vec![ClassSpec { model: ModelId(0), timeout: None, prefix_tokens: 64 }],
-        routers: RouterSpec::default(),
+        routers: RouterSpec::named("round-robin").unwrap(),
         faults: Vec::new(),
         retry: Retry {
             attempts: 3,
@@ -112,4 +113,14 @@ pub(crate) fn parameters(spec: &ClusterSpec, slo: SloLimits, interval: SimDurati
         warmup: SimDuration::ZERO,
         interval,
     }
+}
+
+/// A router by name, without parameters.
+pub(crate) fn router(name: &str) -> Configured<dyn Router> {
+    routers().configure(name, None).unwrap()
+}
+
+/// The names of all routers.
+pub(crate) fn router_names() -> Vec<&'static str> {
+    routers().entries().map(|entry| entry.name).collect()
 }

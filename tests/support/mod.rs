@@ -4,7 +4,7 @@ mod clusters;
 mod ledger;
 mod scenarios;
 
-pub(crate) use clusters::{Linear, cluster, pool};
+pub(crate) use clusters::{Linear, cluster, pool, router, router_names};
 pub(crate) use ledger::{Ledger, audited, recorded};
 pub(crate) use scenarios::{Rows, data, inline, sets, shipped, simulate_with};
 

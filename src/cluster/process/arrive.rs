@@ -50,7 +50,7 @@ impl Candidates for Entries<'_> {
 impl Arrivals {
     pub(crate) fn new<O: Observer>(spec: &ClusterSpec, world: &World<O>) -> Self {
         let streams = Streams::new(spec.seed);
-        let RouterSpec { prefill, mixed, .. } = spec.routers;
+        let RouterSpec { prefill, mixed, .. } = &spec.routers;
         let routers = Arena::mirror(world.fleet.routes(), |model, route| {
             let kind = if route.is_split() { prefill } else { mixed };
             kind.build(streams.stream(Purpose::Routing, 2 * u32::from(model.0)))

@@ -13,7 +13,6 @@ use crate::cluster::{ClassSpec, ClusterSpec, FirstToken, FrontendSpec, ModelId, 
 use crate::cost::NodeCost;
 use crate::hardware::{Link, Node, Site};
 use crate::metrics::{ClassParameters, FrontendParameters, PoolParameters, ProvenanceEntry, RecorderParameters};
-use crate::policy::RouterKind;
 use crate::sim::{SimDuration, Streams};
 
 /// Everything that comes out of the `cluster` section.
@@ -55,6 +54,7 @@ pub(super) fn build(
     let parts = PoolParts { file, library, models: &models, site: site.as_ref(), kv_link: kv_link.as_ref() };
     let built = parts.pools(&mut basis, &mut profiles, problems);
     let faults = faults::faults(file, problems);
+    let routers = routers(file, library, problems);
     let site = site?;
     let owned = engines(file).any(|(_, pool)| matches!(pool.pricing, scenario::Pricing::Own));
     basis.site(&site, &file.cluster.site, owned);
@@ -84,7 +84,7 @@ pub(super) fn build(
         },
         frontends: frontends(file),
         classes,
-        routers: routers(file),
+        routers: routers?,
         faults,
         retry: faults::retry(&file.policies.retry),
         health_check: file.policies.health_check.and_then(span),
@@ -170,21 +170,23 @@ fn frontends(file: &ScenarioFile) -> Vec<FrontendSpec> {
     built
 }
 
-fn routers(file: &ScenarioFile) -> RouterSpec {
-    let kind = |router: Router| match router {
-        Router::RoundRobin => RouterKind::RoundRobin,
-        Router::Random => RouterKind::Random,
-        Router::LeastRequest => RouterKind::LeastRequest,
-        Router::LeastTokens => RouterKind::LeastTokens,
-        Router::PowerOfTwo => RouterKind::PowerOfTwo,
+/// The routers; one that there is not, or whose parameters do not fit, is noted.
+fn routers(file: &ScenarioFile, library: &Library, problems: &mut Problems<'_>) -> Option<RouterSpec> {
+    let mut configured = |path: &str, router: &Router| {
+        let found = library.policies().routers.configure(&router.name, router.parameters.as_ref());
+        found.map_err(|error| problems.note(path, &error.to_string(), None)).ok()
     };
     match &file.policies.router {
-        RouterChoice::All(router) => RouterSpec { prefill: kind(*router), decode: kind(*router), mixed: kind(*router) },
-        RouterChoice::ByRole(by_role) => RouterSpec {
-            prefill: kind(by_role.prefill),
-            decode: kind(by_role.decode),
-            mixed: kind(by_role.mixed.unwrap_or(by_role.prefill)),
-        },
+        RouterChoice::All(router) => Some(RouterSpec::all(&configured("policies.router", router)?)),
+        RouterChoice::ByRole(by_role) => {
+            let prefill = configured("policies.router.prefill", &by_role.prefill);
+            let decode = configured("policies.router.decode", &by_role.decode);
+            let mixed = match &by_role.mixed {
+                Some(mixed) => configured("policies.router.mixed", mixed),
+                None => prefill.clone(),
+            };
+            Some(RouterSpec { prefill: prefill?, decode: decode?, mixed: mixed? })
+        }
     }
 }
 

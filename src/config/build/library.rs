@@ -13,6 +13,7 @@ use super::super::load::{Input, Problems, load};
 use super::super::scenario::Profiles;
 use crate::hardware::{self, Catalogue, CatalogueError, Chip, Kind, Link, Node, Profile, Site};
 use crate::model::{self, ModelError, ModelProfile};
+use crate::policy::Policies;
 
 /// Why a folder of profiles cannot be used. User error.
 #[derive(Debug, Error)]
@@ -49,14 +50,27 @@ pub enum LibraryError {
     },
 }
 
-/// All profiles that a scenario may name.
+/// All profiles and policies that a scenario may name.
 #[derive(Debug, Clone, Default)]
 pub struct Library {
     hardware: Catalogue,
     models: BTreeMap<String, ModelProfile>,
+    policies: Policies,
 }
 
 impl Library {
+    /// With other policies that scenarios may name, such as the ones there are and some of one's own.
+    #[must_use]
+    pub fn with_policies(mut self, policies: Policies) -> Self {
+        self.policies = policies;
+        self
+    }
+
+    /// The policies that scenarios may name.
+    pub fn policies(&self) -> &Policies {
+        &self.policies
+    }
+
     /// The hardware profiles.
     pub fn hardware(&self) -> &Catalogue {
         &self.hardware

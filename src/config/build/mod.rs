@@ -86,7 +86,7 @@ impl Scenario {
     /// All problems at once, each with its place.
     pub fn load(input: Input<'_>, sets: &[String], library: &Library) -> Result<Self, ConfigErrors> {
         let built = |loaded| Self::build(loaded, library);
-        try_load_scenario(input, sets).map_err(|refused| refused.with_meaning(|rest| built(rest).err())).and_then(built)
+        try_load_scenario(input, sets, library.policies()).map_err(|refused| refused.with_meaning(|rest| built(rest).err())).and_then(built)
     }
 
     fn build(loaded: Loaded<ScenarioFile>, library: &Library) -> Result<Self, ConfigErrors> {
@@ -131,6 +131,11 @@ impl Scenario {
             input_hash: resolved.hash,
             files: resolved.files,
         })
+    }
+
+    /// Whether requests are drawn, so that another seed gives others.
+    pub fn draws_requests(&self) -> bool {
+        self.workloads.iter().any(|source| !matches!(source, WorkloadSource::Trace(_)))
     }
 
     /// The stream of requests, from its start.

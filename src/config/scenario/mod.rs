@@ -8,16 +8,18 @@
 //! `x-quantity` (a value with a unit), `x-above`, `x-least` and `x-most` (range of a quantity, base units), `x-aliases` (other spellings of
 //! keys or variants), `x-exactly-one` (keys of which one must be there, no more) and `x-file-name` (text that can name a file).
 
+mod choice;
 mod cluster;
 mod faults;
 mod network;
 mod policies;
 mod workload;
 
+pub use choice::Router;
 pub use cluster::{Affine, Cluster, Engine, Parallelism, PerfChoice, Pool, Pricing, Role, Roofline, SiteChoice, Station};
 pub use faults::{Fault, Retry};
 pub use network::{FirstToken, Handoff, KvNetwork, KvOverlap, Network, NetworkOverrides};
-pub use policies::{Admission, Autoscaler, Policies, PowerPolicy, QueueOrder, Router, RouterByRole, RouterChoice};
+pub use policies::{Admission, Autoscaler, Policies, PowerPolicy, QueueOrder, RouterByRole, RouterChoice};
 pub use workload::{Arrivals, ClosedLoop, Diurnal, Lengths, SharedPrefix, Slo, Synthetic, Trace, TraceFormat, TraceWindow, WorkloadEntry};
 
 use std::collections::BTreeMap;

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Retry;
+use super::choice::Router;
 use crate::units::Duration;
 
 /// The policies of the cluster. Names in snake case, as other stacks write them, are accepted too.
@@ -64,27 +65,6 @@ pub struct RouterByRole {
     /// Between mixed instances of models that have no prefill pool. Absent: as `prefill`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mixed: Option<Router>,
-}
-
-/// Which instance of those that may serve a request gets it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[schemars(extend("x-aliases" = {
-    "lor": "least-request", "jsq": "least-request", "least-outstanding": "least-request", "token-jsq": "least-tokens",
-    "p2c": "power-of-two", "power-of-two-choices": "power-of-two"
-}))]
-pub enum Router {
-    /// One after the other.
-    RoundRobin,
-    /// Uniformly at random.
-    Random,
-    /// The one with the fewest requests inside.
-    #[default]
-    LeastRequest,
-    /// The one with the fewest tokens still to compute.
-    LeastTokens,
-    /// The less loaded of two picked at random.
-    PowerOfTwo,
 }
 
 /// Whether a request is let in.

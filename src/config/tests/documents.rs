@@ -10,8 +10,8 @@ use super::*;
 fn other_spellings_mean_the_same() {
     let scenario = good(&["cluster.pools.decode.perf=roofline", "run.requests=1k", "run.warmup=~"]);
     let scenario::RouterChoice::ByRole(by_role) = scenario.policies.router else { panic!("one router for each role") };
-    assert_eq!(by_role.prefill, scenario::Router::RoundRobin);
-    assert_eq!(by_role.decode, scenario::Router::LeastRequest);
+    assert_eq!(by_role.prefill, scenario::Router::named("round-robin"));
+    assert_eq!(by_role.decode, scenario::Router::named("least-request"));
     assert_eq!(scenario.cluster.pools[1].perf, scenario::PerfChoice::default());
     assert_eq!(scenario.run.requests.and_then(crate::units::Count::whole), Some(1000));
     assert_eq!(scenario.run.warmup, None);
@@ -22,7 +22,7 @@ fn an_override_replaces_a_choice_as_a_whole() {
     let scenario = good(&["workload.chat.synthetic.arrivals={gamma: {rate: 3 /s, cv: 2}}", "policies.router=random"]);
     let arrivals = scenario.workload[0].synthetic.as_ref().map(|s| s.arrivals);
     assert!(matches!(arrivals, Some(scenario::Arrivals::Gamma { .. })));
-    assert_eq!(scenario.policies.router, scenario::RouterChoice::All(scenario::Router::Random));
+    assert_eq!(scenario.policies.router, scenario::RouterChoice::All(scenario::Router::named("random")));
     // A variant of the same choice, key by key.
     let scenario = good(&["workload.chat.synthetic.arrivals.constant.rate=3 /s", "workload[0].synthetic.isl={fixed: 8k}"]);
     let synthetic = scenario.workload[0].synthetic.as_ref().unwrap();
@@ -63,7 +63,7 @@ fn includes_lie_under_the_file_that_names_them() {
     let loaded = load_scenario(Input::File(&main), &[]).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(loaded.value.name, "mine");
     assert_eq!(loaded.value.seed, 7);
-    assert_eq!(loaded.value.policies.router, scenario::RouterChoice::All(scenario::Router::Random));
+    assert_eq!(loaded.value.policies.router, scenario::RouterChoice::All(scenario::Router::named("random")));
     assert!(loaded.value.run.warmup.is_some());
     // A relative path is relative to the file that names it.
     let trace = loaded.document.resolve("workload[1].trace.path", "conv.csv");

@@ -2,7 +2,17 @@
 //!
 //! Rule as in Vidur's `lor`, Splitwise's `JSQ` and `AIBrix`'s `least-request`; ties go to the first.
 
+use super::super::register::Entry;
 use super::{Candidates, RequestView, Router, Signal};
+
+/// Its line in the register.
+pub(super) fn entry() -> Entry<dyn Router> {
+    Entry::<dyn Router>::plain("least-request", "The fewest requests in flight; ties go to the first.", |_| Box::new(LeastRequest)).also(&[
+        "lor",
+        "jsq",
+        "least-outstanding",
+    ])
+}
 
 #[derive(Debug)]
 pub(super) struct LeastRequest;

@@ -2,7 +2,18 @@
 //! and its prompt tokens leave the sum as they are computed. A preempted request adds the tokens to recompute: prompt and output so far.
 //! Ties go to the first.
 
+use super::super::register::Entry;
 use super::{Candidates, RequestView, Router, Signal};
+
+/// Its line in the register.
+pub(super) fn entry() -> Entry<dyn Router> {
+    Entry::<dyn Router>::plain(
+        "least-tokens",
+        "The fewest pending tokens (prompt + 1 of each request, less what is computed); ties go to the first.",
+        |_| Box::new(LeastTokens),
+    )
+    .also(&["token-jsq"])
+}
 
 #[derive(Debug)]
 pub(super) struct LeastTokens;

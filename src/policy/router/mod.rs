@@ -1,8 +1,8 @@
-//! Routers: each chooses the instance for a request. One file per policy; `RouterKind` is the register.
+//! Routers: each chooses the instance for a request. One file per policy; [`routers`] is the register.
 //!
 //! # Adding a router
-//! 1. Write `NAME.rs` with a struct that implements [`Router`], its rule and its source in the docs, and a test.
-//! 2. Add a variant to [`RouterKind`], and its entry in `ALL`, `name`, `description` and [`RouterKind::build`].
+//! 1. Write `NAME.rs` with a struct that implements [`Router`], its rule and its source in the docs, its `entry`, and a test.
+//! 2. Add a line to [`routers`].
 
 mod least;
 mod least_request;
@@ -13,6 +13,7 @@ mod round_robin;
 
 use std::fmt::Debug;
 
+use super::register::Register;
 use crate::sim::Stream;
 use crate::workload::ClassId;
 
@@ -56,58 +57,9 @@ pub trait Router: Debug + Send {
     fn route(&mut self, request: &RequestView, candidates: &dyn Candidates) -> Option<usize>;
 }
 
-/// The routers by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum RouterKind {
-    /// The next instance in turn.
-    #[default]
-    RoundRobin,
-    /// Any instance, uniformly.
-    Random,
-    /// Fewest requests in flight.
-    LeastRequest,
-    /// Fewest pending tokens.
-    LeastTokens,
-    /// The less loaded of two drawn at random.
-    PowerOfTwo,
-}
-
-impl RouterKind {
-    /// Every router.
-    pub const ALL: [Self; 5] = [Self::RoundRobin, Self::Random, Self::LeastRequest, Self::LeastTokens, Self::PowerOfTwo];
-
-    /// Name in YAML.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::RoundRobin => "round-robin",
-            Self::Random => "random",
-            Self::LeastRequest => "least-request",
-            Self::LeastTokens => "least-tokens",
-            Self::PowerOfTwo => "power-of-two",
-        }
-    }
-
-    /// One line for `list policies`.
-    pub const fn description(self) -> &'static str {
-        match self {
-            Self::RoundRobin => "next instance in turn",
-            Self::Random => "any instance, uniformly",
-            Self::LeastRequest => "fewest requests in flight; ties to the first",
-            Self::LeastTokens => "fewest pending tokens (prompt + 1 per request, less what is computed); ties to the first",
-            Self::PowerOfTwo => "two instances drawn uniformly, the one with fewer requests in flight",
-        }
-    }
-
-    /// Builds the router; `stream` is for the routers that draw.
-    pub fn build(self, stream: Stream) -> Box<dyn Router> {
-        match self {
-            Self::RoundRobin => Box::new(round_robin::RoundRobin::default()),
-            Self::Random => Box::new(random::Random::new(stream)),
-            Self::LeastRequest => Box::new(least_request::LeastRequest),
-            Self::LeastTokens => Box::new(least_tokens::LeastTokens),
-            Self::PowerOfTwo => Box::new(power_of_two::PowerOfTwo::new(stream)),
-        }
-    }
+/// The routers that there are: one line each, in the order in which they are listed.
+pub fn routers() -> Register<dyn Router> {
+    Register::new(vec![round_robin::entry(), random::entry(), least_request::entry(), least_tokens::entry(), power_of_two::entry()])
 }
 
 /// Random draws before all candidates are scanned: enough that, if one in eight is eligible, one choice in eight needs the scan.
@@ -158,10 +110,10 @@ pub(super) mod testing {
     fn no_router_chooses_an_ineligible_instance() {
         let candidates = Plain(vec![(false, 0, 0), (true, 9, 9), (false, 0, 0), (true, 8, 10)]);
         let none = Plain(vec![(false, 0, 0); 3]);
-        for kind in RouterKind::ALL {
-            let mut router = kind.build(stream());
+        for entry in routers().entries() {
+            let mut router = entry.configure(None).unwrap().build(stream());
             for _ in 0..50 {
-                assert!(matches!(router.route(&REQUEST, &candidates), Some(1 | 3)), "{}", kind.name());
+                assert!(matches!(router.route(&REQUEST, &candidates), Some(1 | 3)), "{}", entry.name);
             }
             assert_eq!(router.route(&REQUEST, &none), None);
             assert_eq!(router.route(&REQUEST, &Plain(Vec::new())), None);

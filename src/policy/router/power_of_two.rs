@@ -2,8 +2,17 @@
 //!
 //! Rule as in `SGLang`'s and vLLM's routers; a tie goes to the first drawn.
 
+use super::super::register::Entry;
 use super::{Candidates, RequestView, Router, draw};
 use crate::sim::Stream;
+
+/// Its line in the register.
+pub(super) fn entry() -> Entry<dyn Router> {
+    Entry::<dyn Router>::plain("power-of-two", "Of two instances drawn uniformly the one with fewer requests in flight.", |stream| {
+        Box::new(PowerOfTwo::new(stream))
+    })
+    .also(&["p2c", "power-of-two-choices"])
+}
 
 #[derive(Debug)]
 pub(super) struct PowerOfTwo {

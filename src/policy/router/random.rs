@@ -1,7 +1,13 @@
 //! `random`: any instance that can take the request, uniformly.
 
+use super::super::register::Entry;
 use super::{Candidates, RequestView, Router, draw};
 use crate::sim::Stream;
+
+/// Its line in the register.
+pub(super) fn entry() -> Entry<dyn Router> {
+    Entry::<dyn Router>::plain("random", "Any instance, uniformly.", |stream| Box::new(Random::new(stream)))
+}
 
 #[derive(Debug)]
 pub(super) struct Random {

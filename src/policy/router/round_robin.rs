@@ -2,7 +2,13 @@
 //!
 //! Rule as in `SGLang`'s model gateway and vLLM's router: a cursor modulo the number of instances.
 
+use super::super::register::Entry;
 use super::{Candidates, RequestView, Router};
+
+/// Its line in the register.
+pub(super) fn entry() -> Entry<dyn Router> {
+    Entry::<dyn Router>::plain("round-robin", "The next instance in turn.", |_| Box::<RoundRobin>::default())
+}
 
 #[derive(Debug, Default)]
 pub(super) struct RoundRobin {
