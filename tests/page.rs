@@ -8,10 +8,14 @@ mod fixture;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokenmill::report::{ReportInput, charts, page};
+use tokenmill::metrics::metric::Shape;
+use tokenmill::report::{ComparisonPage, ReportInput, charts, comparison_page, page};
+use tokenmill::study::compare::{Comparison, Variant};
+use tokenmill::study::{Balance, Outcome, Requests};
 use tokenmill::{cluster, metrics, units};
 
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
@@ -74,7 +78,7 @@ addEventListener("load", () => {
   const tips = [];
   const tip = document.getElementById("tip");
   for (const svg of document.querySelectorAll("svg.chart")) {
-    if (!visible(svg) || svg.closest("#shares")) continue;
+    if (!visible(svg) || svg.closest("#shares, #differences")) continue;
     const box = svg.getBoundingClientRect();
     const at = { clientX: box.left + box.width / 2, clientY: box.top + box.height * 0.6, pointerType: "mouse", bubbles: true };
     svg.dispatchEvent(new PointerEvent("pointermove", at));
@@ -116,6 +120,33 @@ fn instrumented(html: &str, run: &str) -> String {
     format!("{html}{measure}")
 }
 
+/// Writes a page, and a frame of each width into the page around them.
+fn add_page(folder: &Path, around: &mut String, name: &str, html: &str) {
+    std::fs::write(folder.join(format!("{name}.html")), instrumented(html, name)).unwrap();
+    for width in WIDTHS {
+        writeln!(around, "<iframe src=\"{name}.html\" width=\"{width}\" height=\"900\" style=\"border:0;display:block\"></iframe>")
+            .unwrap();
+    }
+}
+
+/// Two variants over three seeds, and seven with names that break pages, with one run each.
+fn comparisons() -> Vec<(&'static str, Comparison)> {
+    let balance =
+        |pools: [f64; 4]| vec![Balance { pool: "prefill".to_owned(), mean: pools.iter().sum::<f64>() / 4.0, tokens: pools.to_vec() }];
+    let variant = |name: &str, result: &metrics::RunResult, runs: usize| {
+        let run = Arc::new(Outcome::new(result.clone(), Requests::default(), balance([1e6, 2e6, 2e6, 3e6])));
+        Variant { name: name.to_owned(), shape: Shape::of(&result.summary), draws: true, runs: vec![run; runs] }
+    };
+    let two = [variant("router=round-robin", &fixture::two_pools(), 3), variant("router=prefix-hit", &fixture::missed(), 3)];
+    let long = "a variant with a name that goes on and on for longer than any line";
+    let many: Vec<Variant> = ["<script>alert(1)</script>", long, "\u{1b}[31m", "ütf-8 ½", "a&b", "\"quotes\"", "seventh"]
+        .iter()
+        .enumerate()
+        .map(|(i, name)| variant(name, &if i % 2 == 0 { fixture::two_pools() } else { fixture::missed() }, 1))
+        .collect();
+    vec![("compared", Comparison::new(&two, vec![1, 2, 3])), ("hostile-variants", Comparison::new(&many, vec![1]))]
+}
+
 /// Writes the pages and the page around them; returns the latter.
 fn write_pages(folder: &Path) -> PathBuf {
     let mut around = format!("<!DOCTYPE html><meta charset=utf-8>{AROUND}");
@@ -130,11 +161,11 @@ fn write_pages(folder: &Path) -> PathBuf {
             version: "0.0.0",
         })
         .unwrap();
-        std::fs::write(folder.join(format!("{name}.html")), instrumented(&html, name)).unwrap();
-        for width in WIDTHS {
-            writeln!(around, "<iframe src=\"{name}.html\" width=\"{width}\" height=\"900\" style=\"border:0;display:block\"></iframe>")
-                .unwrap();
-        }
+        add_page(folder, &mut around, name, &html);
+    }
+    for (name, comparison) in comparisons() {
+        let html = comparison_page(ComparisonPage { comparison: &comparison, scenario: "sample", version: "0.0.0" }).unwrap();
+        add_page(folder, &mut around, name, &html);
     }
     let file = folder.join("around.html");
     std::fs::write(&file, around).unwrap();
@@ -180,7 +211,7 @@ fn check(report: &Value, dark: bool) -> Vec<String> {
     }
     // Invented names are long enough to meet their neighbours; what has to hold for them is that nothing is cut.
     let lists: &[&str] =
-        if run == "hostile-names" { &["wrong", "requests", "cut", "pale"] } else { &["wrong", "requests", "cut", "pale", "overlaps"] };
+        if run.starts_with("hostile") { &["wrong", "requests", "cut", "pale"] } else { &["wrong", "requests", "cut", "pale", "overlaps"] };
     for list in lists {
         for entry in report[list].as_array().unwrap().iter().take(5) {
             fault(format!("{list}: {entry}"));
@@ -190,6 +221,7 @@ fn check(report: &Value, dark: bool) -> Vec<String> {
     let expected = match run {
         "nothing-completed" => 2,
         "one-request" => 7,
+        "compared" | "hostile-variants" => 6,
         _ => 8,
     };
     if charts != expected {
@@ -218,7 +250,7 @@ fn the_report_opens_without_errors_or_requests_and_nothing_is_cut_off() {
     let mut faults = Vec::new();
     for dark in [false, true] {
         let reports = reports(&browser, folder.path(), &file, dark);
-        assert_eq!(reports.len(), fixture::all().len() * WIDTHS.len(), "every frame reports once");
+        assert_eq!(reports.len(), (fixture::all().len() + comparisons().len()) * WIDTHS.len(), "every frame reports once");
         faults.extend(reports.iter().flat_map(|report| check(report, dark)));
     }
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));

@@ -34,6 +34,8 @@ pub(super) enum Colour {
 pub(super) enum Command {
     /// Simulate a scenario: does it hold its SLO, what does a token and a joule give?
     Run(RunOptions),
+    /// Compare scenarios, or variants of one: is it better, and is that sure?
+    Compare(CompareOptions),
     /// Check scenarios and profiles without running them.
     Validate(ValidateOptions),
     /// List what is known: chips, nodes, links, sites, models, policies, scenarios.
@@ -81,6 +83,9 @@ pub(super) struct RunOptions {
     /// Seed of all random streams, instead of the scenario's.
     #[arg(long, value_name = "N", value_parser = whole, allow_negative_numbers = true)]
     pub(super) seed: Option<u64>,
+    /// Run once for each of so many seeds, from the scenario's on, and give means with 95 % intervals.
+    #[arg(long, value_name = "N", value_parser = seeds, allow_negative_numbers = true, conflicts_with = "trace_events")]
+    pub(super) seeds: Option<u64>,
     /// Folder in which a folder for this run is made.
     #[arg(long, value_name = "DIR", default_value = "outputs")]
     pub(super) out: PathBuf,
@@ -96,6 +101,59 @@ pub(super) struct RunOptions {
     pub(super) jobs: Option<usize>,
     #[command(flatten)]
     pub(super) how: HowOptions,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompareOptions {
+    /// Scenario files, or names of shipped scenarios. The first is the baseline.
+    #[arg(required = true, value_name = "SCENARIO")]
+    pub(super) scenarios: Vec<PathBuf>,
+    /// Make a variant of each scenario for each value: `PATH=a,b,c`. May be repeated; all combinations are run, the first is the baseline.
+    #[arg(long = "vary", value_name = "PATH=A,B,…")]
+    pub(super) varied: Vec<String>,
+    #[command(flatten)]
+    pub(super) input: InputOptions,
+    /// Run every variant for each of so many seeds, from the scenario's on: 10 if requests are drawn, 1 if they all come from traces.
+    #[arg(long, value_name = "N", value_parser = seeds, allow_negative_numbers = true)]
+    pub(super) seeds: Option<u64>,
+    /// The first seed, instead of the scenario's.
+    #[arg(long, value_name = "N", value_parser = whole, allow_negative_numbers = true)]
+    pub(super) seed: Option<u64>,
+    /// Show this number instead of the usual ones: a path in summary.json, or the beginning of one, such as `pools.decode`. May be repeated.
+    #[arg(long = "metric", value_name = "PATH")]
+    pub(super) metrics: Vec<String>,
+    /// Folder in which a folder for this comparison is made, and where finished runs are kept.
+    #[arg(long, value_name = "DIR", default_value = "outputs")]
+    pub(super) out: PathBuf,
+    /// Most runs at a time, as many as there are cores if absent. Results never depend on it.
+    #[arg(long, value_name = "N", value_parser = threads, allow_negative_numbers = true)]
+    pub(super) jobs: Option<usize>,
+    #[command(flatten)]
+    pub(super) runs: RunsOptions,
+    #[command(flatten)]
+    pub(super) printed: PrintedOptions,
+}
+
+/// How the runs of a study are made; results never depend on it.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct RunsOptions {
+    /// Run everything again, whatever is kept of it.
+    #[arg(long)]
+    pub(super) fresh: bool,
+    /// Check the invariants of the simulation after every event (slower).
+    #[arg(long)]
+    pub(super) audit: bool,
+}
+
+/// What is printed.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct PrintedOptions {
+    /// Print compare.json on stdout and nothing else there.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Print nothing but errors.
+    #[arg(long, short)]
+    pub(super) quiet: bool,
 }
 
 /// How the simulation goes about it; results never depend on it.
@@ -289,6 +347,15 @@ fn trace_format() -> impl TypedValueParser<Value = TraceFormat> {
 fn whole(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("expected a whole number from 0 to {}", u64::MAX))
 }
+
+/// Seeds of a study.
+fn seeds(text: &str) -> Result<u64, String> {
+    let count = text.parse().ok().filter(|count| (1..=MOST_SEEDS).contains(count));
+    count.ok_or_else(|| format!("expected a whole number from 1 to {MOST_SEEDS}"))
+}
+
+/// More seeds than this are a mistake.
+const MOST_SEEDS: u64 = 10_000;
 
 /// As `run.requests` is written.
 fn requests(text: &str) -> Result<u64, String> {

@@ -28,7 +28,7 @@ pub(super) enum Failure {
     /// The user's input or surroundings, in a sentence.
     Input { message: String, hint: Option<String> },
     /// Stopped from outside.
-    Interrupted(String),
+    Interrupted { message: String, hint: String },
     /// The user's surroundings: output that was begun could not be written.
     NotWritten(String),
     /// Ours.
@@ -44,6 +44,11 @@ impl Failure {
 
     pub(super) fn hinted(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Input { message: message.into(), hint: Some(hint.into()) }
+    }
+
+    /// Stopped from outside, with nothing to show for it.
+    pub(super) fn interrupted(message: impl Into<String>) -> Self {
+        Self::Interrupted { message: message.into(), hint: "nothing was written".to_owned() }
     }
 
     /// A word that is not one of those known.
@@ -88,8 +93,8 @@ impl Failure {
                 terminal.error(&message, hint.as_deref());
                 ExitCode::from(BAD_INPUT)
             }
-            Self::Interrupted(message) => {
-                terminal.error(&message, Some("nothing was written"));
+            Self::Interrupted { message, hint } => {
+                terminal.error(&message, Some(&hint));
                 ExitCode::from(INCOMPLETE)
             }
             Self::NotWritten(message) => {
@@ -159,7 +164,7 @@ impl From<StudyError> for Failure {
             StudyError::RowsLost(_) => Self::NotWritten(error.to_string()),
             StudyError::Interrupted(at) => {
                 let at = duration_s(at.as_secs_f64());
-                Self::Interrupted(format!("the run was interrupted at {at} of simulated time"))
+                Self::interrupted(format!("the run was interrupted at {at} of simulated time"))
             }
             StudyError::Internal(_) | StudyError::Panicked => Self::Internal(error.to_string()),
         }

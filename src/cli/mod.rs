@@ -15,9 +15,12 @@ mod output;
 mod progress;
 mod rows;
 mod run;
+mod store;
+mod study;
 mod terminal;
 mod trace;
 mod validate;
+mod variants;
 
 use std::process::ExitCode;
 
@@ -47,6 +50,7 @@ pub fn main() -> ExitCode {
 fn dispatch(command: Command, terminal: Terminal) -> Result<ExitCode, Failure> {
     match command {
         Command::Run(options) => run::run(&options, terminal),
+        Command::Compare(options) => study::compare(&options, terminal),
         Command::Validate(options) => validate::validate(&options, terminal),
         Command::List(options) => catalogue::list(&options),
         Command::Show(options) => catalogue::show(&options),

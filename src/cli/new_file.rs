@@ -93,7 +93,7 @@ fn remove_when_asked_to_end(unfinished: Unfinished, terminal: Terminal) -> Resul
         if let Some(making) = held(&unfinished).take() {
             let _ = fs::remove_file(making);
             // The exit code is known, and nobody is left to take it: this thread ends the program.
-            let _ = Failure::Interrupted("interrupted before the trace was complete".to_owned()).report(terminal);
+            let _ = Failure::interrupted("interrupted before the trace was complete").report(terminal);
             std::process::exit(INCOMPLETE.into());
         }
     };

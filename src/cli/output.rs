@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::exit::Failure;
 
 /// What a run writes.
-const OURS: [&str; 9] = [
+const OURS: [&str; 13] = [
     "summary.json",
     "requests.csv",
     "requests.csv.gz",
@@ -17,6 +17,10 @@ const OURS: [&str; 9] = [
     "resolved.yaml",
     "manifest.json",
     "trace.json",
+    "compare.json",
+    "compare.html",
+    "seeds.json",
+    "variants",
 ];
 
 /// Bytes that a file is written in.

@@ -1,5 +1,6 @@
 //! A bar with an estimate of the time left, on stderr, for runs that take longer than a second.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -7,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::terminal;
 use crate::config::Scenario;
 use crate::report::number;
-use crate::study::Progress;
+use crate::study::{Progress, Step};
 
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Columns that the text beside the bar of ten million requests takes.
@@ -55,6 +56,84 @@ impl RunProgress {
     pub(super) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
+        }
+    }
+}
+
+/// What is drawn while the runs of a study go on.
+#[derive(Debug)]
+pub(super) struct StudyProgress {
+    started: Instant,
+    wanted: bool,
+    state: Mutex<StudyState>,
+}
+
+#[derive(Debug)]
+struct StudyState {
+    bar: Option<ProgressBar>,
+    /// By run the part that is over.
+    parts: Vec<f64>,
+    /// Of all parts together.
+    sum: f64,
+    done: usize,
+    /// Runs that had not to be run, and count for nothing in the time left.
+    known: usize,
+}
+
+impl StudyProgress {
+    #[expect(clippy::disallowed_methods, reason = "cli is where the wall clock belongs")]
+    pub(super) fn new(runs: usize, wanted: bool) -> Self {
+        let state = StudyState { bar: None, parts: vec![0.0; runs], sum: 0.0, done: 0, known: 0 };
+        Self { started: Instant::now(), wanted: wanted && terminal::progress(), state: Mutex::new(state) }
+    }
+
+    /// Runs that are over.
+    pub(super) fn done(&self) -> usize {
+        self.state().done
+    }
+
+    pub(super) fn show(&self, run: usize, step: Step) {
+        let mut state = self.state();
+        let part = match step {
+            Step::Runs(part) => part.unwrap_or_default(),
+            Step::Ran | Step::Known => 1.0,
+        };
+        state.done += usize::from(!matches!(step, Step::Runs(_)));
+        state.known += usize::from(step == Step::Known);
+        if let Some(before) = state.parts.get_mut(run) {
+            let gained = part - *before;
+            *before = part;
+            state.sum += gained;
+        }
+        let elapsed_s = self.started.elapsed().as_secs_f64();
+        if self.wanted && elapsed_s >= PATIENCE.as_secs_f64() {
+            state.draw(elapsed_s);
+        }
+    }
+
+    pub(super) fn finish(&self) {
+        if let Some(bar) = &self.state().bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// A thread that panicked while it drew leaves nothing behind that matters.
+    fn state(&self) -> MutexGuard<'_, StudyState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl StudyState {
+    fn draw(&mut self, elapsed_s: f64) {
+        let (all, known) = (self.parts.len(), self.known as f64);
+        let share = (self.sum - known) / (all as f64 - known).max(1.0);
+        let left = left_s(share, elapsed_s).map(|s| format!(", {} left", rough(s))).unwrap_or_default();
+        let text = format!("{}/{} runs{left}", number::count(self.done as u64), number::count(all as u64));
+        let bar = self.bar.get_or_insert_with(|| bar(true));
+        bar.set_message(text);
+        bar.set_position(position(Some(self.sum / all.max(1) as f64)));
+        if bar.is_hidden() {
+            bar.set_draw_target(ProgressDrawTarget::stderr());
         }
     }
 }

@@ -14,6 +14,7 @@ use super::interrupt;
 use super::output::{self, Folder};
 use super::progress::RunProgress;
 use super::rows::RowFile;
+use super::study::run_seeds;
 use super::terminal::{self, Terminal, print};
 use crate::cluster::Silent;
 use crate::config::{Input, Library, Scenario, shipped_scenario};
@@ -22,9 +23,12 @@ use crate::report::{self, ReportInput, Style, TerminalInput, TraceEvents};
 use crate::study::{Options, StudyError, Threads, simulate};
 
 /// Characters of the input hash in a folder's name.
-const HASH_LENGTH: usize = 8;
+pub(super) const HASH_LENGTH: usize = 8;
 
 pub(super) fn run(options: &RunOptions, terminal: Terminal) -> Result<ExitCode, Failure> {
+    if let Some(count) = options.seeds {
+        return run_seeds(options, count, terminal);
+    }
     let scenario = load(&options.scenario, &with_seed(&options.input, options.seed), &library(&options.input.library)?)?;
     let hash = &scenario.input_hash[..HASH_LENGTH.min(scenario.input_hash.len())];
     // Whoever is asked to end while the folder is there must know that it has to go.
@@ -48,8 +52,12 @@ pub(super) fn run(options: &RunOptions, terminal: Terminal) -> Result<ExitCode, 
 
 /// What has a thread of its own. Without a number of jobs every core may be busy.
 fn threads(jobs: Option<usize>) -> Threads {
-    let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
     Threads::of(jobs.unwrap_or_else(cores))
+}
+
+/// Threads that the machine runs at once.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// The `--set` options, and the seed as one more.

@@ -4,6 +4,7 @@
 
 mod answer;
 mod assertion;
+mod comparison;
 mod csv;
 #[cfg(test)]
 mod fixture;
@@ -24,6 +25,7 @@ use crate::{cluster, metrics, units};
 
 pub use answer::{Answer, answer};
 pub use assertion::{doubt, outcome};
+pub use comparison::{ComparisonInput, ComparisonPage, comparison_json, comparison_page, comparison_terminal, seeds_terminal};
 pub use csv::timeline_csv;
 pub use json::summary_json;
 pub use page::{PageError, ReportInput, page};

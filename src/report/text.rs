@@ -22,6 +22,11 @@ pub(crate) fn glue(text: &str) -> String {
     out
 }
 
+/// Control characters would let a name move the cursor.
+pub(crate) fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
 /// A name of at most `width` characters: a longer one keeps its beginning and its end, which tell siblings apart.
 pub(crate) fn shortened(name: &str, width: usize) -> String {
     let n = name.chars().count();

@@ -1,12 +1,17 @@
-//! Runs of scenarios: one for now; replications, comparisons and sweeps come here.
+//! Runs of scenarios: one, many, and variants beside each other.
 //!
 //! Owns: joining cluster, metrics and cost into one result, and the warnings a reader needs. Must not know: files, the terminal.
 
+pub mod compare;
 mod money;
+mod outcome;
+mod runner;
 mod simulate;
 pub mod statistics;
 mod threads;
 mod warnings;
 
+pub use outcome::{Balance, Outcome, Requests};
+pub use runner::{CellError, Forgetful, RunnerOptions, Step, Store, run_cells};
 pub use simulate::{Options, Progress, StudyError, simulate};
 pub use threads::Threads;

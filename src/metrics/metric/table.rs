@@ -15,6 +15,15 @@ pub enum Better {
 }
 
 impl Better {
+    /// In a word, for files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Less => "less",
+            Self::More => "more",
+            Self::Neither => "neither",
+        }
+    }
+
     /// In words; empty where there is nothing to say.
     pub const fn text(self) -> &'static str {
         match self {

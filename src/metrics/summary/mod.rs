@@ -8,7 +8,7 @@ pub use parts::{ClassSummary, FleetSummary, FrontendSummary, HandoffSummary, Net
 pub use series::{Cdf, Distributions, PoolTimeline, RunResult, Timeline};
 pub use warning::{Warning, WarningCode};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::units::Confidence;
 
@@ -86,7 +86,7 @@ pub struct Warmup {
 }
 
 /// What became of one condition of the scenario.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AssertionResult {
     /// The condition as written.
     pub text: String,

@@ -1,9 +1,11 @@
 //! The result over time and as distributions, and all of it together.
 
+use serde::{Deserialize, Serialize};
+
 use super::Summary;
 
 /// The gauges of one pool over time; all vectors have the length of [`Timeline::at_s`].
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PoolTimeline {
     /// Name of the pool.
     pub name: String,
@@ -22,7 +24,7 @@ pub struct PoolTimeline {
 }
 
 /// Gauges over time in equal intervals from the start of the run, warm-up included: the content of `timeline.csv`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timeline {
     /// Length of an interval, s.
     pub interval_s: f64,
@@ -41,7 +43,7 @@ pub struct Timeline {
 }
 
 /// An empirical distribution for plotting: `fraction[i]` of the values are at most `value[i]`; at most 500 points, ascending.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cdf {
     /// What it shows, for instance the class.
     pub label: String,
@@ -52,7 +54,7 @@ pub struct Cdf {
 }
 
 /// Distributions for the report.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Distributions {
     /// TTFT in ms, one entry a class.
     pub ttft_ms: Vec<Cdf>,

@@ -3,25 +3,28 @@
 //! Owns: order and content of the page. Must not know: files, how charts are drawn.
 
 mod fleet;
+pub(crate) mod kit;
 mod provenance;
 mod tables;
 mod tiles;
 
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, value::Serde};
+pub use kit::PageError;
+
+use minijinja::value::Serde;
 use serde::Serialize;
 
 use super::answer::{answer, arrived};
 use super::assertion::found;
 use super::number::{count, duration_s, number, percent};
-use super::plot::{Chart, Section, chart_style};
+use super::plot::{Chart, Section};
 use super::requests::rows_note;
 use super::text::{glue, shortened};
 use super::trust::trust;
+use kit::{Figure, SCRIPT, capital, code_parts, data, environment, figures, sentence, style};
+
 use crate::metrics::{AssertionResult, Definition, RowChoice, RunResult, Summary, definitions};
 
 const TEMPLATE: &str = include_str!("page.html");
-const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = include_str!("page.js");
 
 /// What the page is made from.
 #[derive(Debug, Clone, Copy)]
@@ -38,28 +41,6 @@ pub struct ReportInput<'a> {
     pub rows_gzip: bool,
     /// Version of the program.
     pub version: &'a str,
-}
-
-/// The page could not be made. Our own error: no input should lead here.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PageError {
-    /// The template failed.
-    #[error("cannot fill in the page: {0}")]
-    Template(#[from] minijinja::Error),
-    /// The values for the script failed.
-    #[error("cannot write the values for the script: {0}")]
-    Data(#[from] serde_json::Error),
-}
-
-/// A chart as the template sees it.
-#[derive(Debug, Serialize)]
-struct Figure {
-    id: &'static str,
-    title: String,
-    description: String,
-    /// Markup of ours; empty where a sentence stands for the chart.
-    svg: String,
 }
 
 /// All that the template reads.
@@ -99,12 +80,9 @@ pub fn page(input: ReportInput<'_>) -> Result<String, PageError> {
     let summary = &input.result.summary;
     let answer = answer(summary);
     let trust = trust(summary);
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    environment.add_template("page.html", TEMPLATE)?;
+    let environment = environment(TEMPLATE)?;
     let view = View {
-        style: format!("{}{STYLE}", chart_style()),
+        style: style(),
         script: SCRIPT,
         data: data(input.charts)?,
         scenario: &summary.scenario,
@@ -199,49 +177,6 @@ fn run_line(summary: &Summary) -> String {
 
 const fn requests_word(n: u64) -> &'static str {
     if n == 1 { "request" } else { "requests" }
-}
-
-/// The same with a capital. What begins with a percentile keeps its small letter.
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    match chars.next() {
-        Some(first) if first != 'p' || !chars.as_str().starts_with(|c: char| c.is_ascii_digit()) => {
-            first.to_uppercase().chain(chars).collect()
-        }
-        _ => text.to_owned(),
-    }
-}
-
-/// A message with a capital and a final stop.
-fn sentence(message: &str) -> String {
-    let stop = if message.ends_with(['.', '!', '?']) { "" } else { "." };
-    glue(&format!("{}{stop}", capital(message)))
-}
-
-/// Text in parts; those between backticks are names in code.
-fn code_parts(text: &str) -> Vec<(bool, String)> {
-    if !text.matches('`').count().is_multiple_of(2) {
-        return vec![(false, text.to_owned())];
-    }
-    text.split('`').enumerate().map(|(i, part)| (i % 2 == 1, part.to_owned())).filter(|(_, part)| !part.is_empty()).collect()
-}
-
-fn figures(charts: &[Chart], section: Section) -> Vec<Figure> {
-    let of_section = charts.iter().filter(|chart| chart.section == section);
-    of_section
-        .map(|chart| Figure { id: chart.id, title: chart.title.clone(), description: chart.description.clone(), svg: chart.inline() })
-        .collect()
-}
-
-/// Values for the script as JSON that cannot end the element it stands in.
-fn data(charts: &[Chart]) -> Result<String, serde_json::Error> {
-    let mut map = serde_json::Map::new();
-    for chart in charts {
-        if let Some(data) = chart.data() {
-            map.insert(chart.id.to_owned(), data.clone());
-        }
-    }
-    Ok(serde_json::to_string(&map)?.replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029"))
 }
 
 #[cfg(test)]

@@ -7,10 +7,14 @@ mod bars;
 mod canvas;
 mod cdf;
 mod decimate;
+mod intervals;
 mod palette;
 mod timeline;
+mod variants;
 
 use std::fmt::Write as _;
+
+pub(super) use variants::comparison_charts;
 
 use canvas::Drawing;
 

@@ -3,15 +3,17 @@
 //! Owns: layout in columns of characters, and which words stand out. Must not know: whether a terminal is there, how wide it is.
 
 mod latency;
+mod style;
 
-use anstyle::AnsiColor;
+pub use style::Style;
 
 use super::answer::{against, answer, arrived, binding_pool};
 use super::jitter::{Shown, shown};
 use super::number::{count, duration_ms, gauge, limit_ms, number, or_none, percent, share, si, usd};
-use super::text::{shortened, wrapped};
+use super::text::{clean, shortened, wrapped};
 use crate::cluster::Role;
 use crate::metrics::{ClassSummary, PoolSummary, RunResult, Summary, Verdict, checks};
+use style::painted;
 
 /// Column where the text of a labelled line begins.
 const INDENT: usize = 12;
@@ -21,34 +23,6 @@ const WARNING_LINES: usize = 6;
 const LIST: usize = 4;
 /// Classes likewise.
 const CLASSES: usize = 3;
-
-/// How words stand out. The plain one leaves the same text without any escape sequence.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Style {
-    good: anstyle::Style,
-    bad: anstyle::Style,
-    strong: anstyle::Style,
-    caution: anstyle::Style,
-    label: anstyle::Style,
-}
-
-impl Style {
-    /// No escape sequences: for pipes, files and `NO_COLOR`.
-    pub fn plain() -> Self {
-        Self::default()
-    }
-
-    /// The sixteen colours of every terminal, legible on dark and light ground.
-    pub fn colour() -> Self {
-        Self {
-            good: AnsiColor::Green.on_default().bold(),
-            bad: AnsiColor::Red.on_default().bold(),
-            strong: anstyle::Style::new().bold(),
-            caution: AnsiColor::Yellow.on_default().bold(),
-            label: AnsiColor::Cyan.on_default(),
-        }
-    }
-}
 
 /// What the summary of a run is made from.
 #[derive(Debug, Clone, Copy)]
@@ -81,15 +55,6 @@ pub fn terminal(input: TerminalInput<'_>, style: Style) -> String {
         screen.labelled("report", &[clean(path)]);
     }
     screen.out
-}
-
-/// Control characters would let a name move the cursor.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
-fn painted(style: anstyle::Style, text: &str) -> String {
-    format!("{}{text}{}", style.render(), style.render_reset())
 }
 
 struct Screen {

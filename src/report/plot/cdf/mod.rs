@@ -12,7 +12,7 @@ use serde_json::json;
 use super::super::number::{duration_ms, limit_ms, percent};
 use super::palette::Colour;
 use super::{Chart, PlotError, Section};
-use crate::metrics::{Cdf, ClassSummary, Distribution, Latency, RunResult, SloLimits};
+use crate::metrics::{Cdf, ClassSummary, Distribution, Distributions, Latency, RunResult, SloLimits};
 use draw::{FORMS, Frame};
 
 /// Most lines in one chart; the classes beyond are in the tables.
@@ -93,15 +93,36 @@ pub(super) fn charts(result: &RunResult) -> Result<Vec<Chart>, PlotError> {
         .collect()
 }
 
+/// The four distributions of several variants, each of which has one line under its name; `marks` knows the exact percentiles (50th, 90th and
+/// 99th) by the name of a latency in `summary.json` and that of the variant.
+pub(super) fn overlaid(distributions: &Distributions, marks: impl Fn(&str, &str) -> Option<[f64; 3]>) -> Result<Vec<Chart>, PlotError> {
+    let Distributions { ttft_ms, itl_ms, tpot_ms, e2e_ms } = distributions;
+    let of = |(kind, cdfs): (&Kind, &Vec<Cdf>)| {
+        let mut lines = lines(kind, cdfs, &[]);
+        for line in &mut lines {
+            line.marks = marks(&format!("{}_ms", kind.id), &line.name).unwrap_or(line.marks);
+        }
+        drawn(kind, &lines, cdfs.len().saturating_sub(MOST_LINES), None)
+    };
+    KINDS.iter().zip([ttft_ms, itl_ms, tpot_ms, e2e_ms]).map(of).collect()
+}
+
+fn lines(kind: &Kind, cdfs: &[Cdf], classes: &[ClassSummary]) -> Vec<Line> {
+    cdfs.iter().take(MOST_LINES).enumerate().filter_map(|(i, cdf)| Line::new(kind, cdf, i, classes)).collect()
+}
+
 fn chart(kind: &Kind, cdfs: &[Cdf], classes: &[ClassSummary]) -> Result<Chart, PlotError> {
+    let part = if kind.of_requests { drawn_part(kind, cdfs, classes) } else { None };
+    drawn(kind, &lines(kind, cdfs, classes), cdfs.len().saturating_sub(MOST_LINES), part)
+}
+
+/// The chart of some lines, beside which `more` have no place; `part` of the requests are on them.
+fn drawn(kind: &Kind, lines: &[Line], more: usize, part: Option<f64>) -> Result<Chart, PlotError> {
     let title = format!("{} ({})", kind.title, kind.short);
-    let lines: Vec<Line> = cdfs.iter().take(MOST_LINES).enumerate().filter_map(|(i, cdf)| Line::new(kind, cdf, i, classes)).collect();
     if lines.is_empty() {
         let why = format!("No completed request has any {}, so there is no distribution to draw.", kind.short);
         return Ok(Chart::absent(kind.id, Section::Distributions, &title, &why));
     }
-    let more = cdfs.len().saturating_sub(MOST_LINES);
-    let part = if kind.of_requests { drawn_part(kind, cdfs, classes) } else { None };
     let words: Vec<String> = lines
         .iter()
         .map(|line| {
@@ -109,7 +130,7 @@ fn chart(kind: &Kind, cdfs: &[Cdf], classes: &[ClassSummary]) -> Result<Chart, P
             format!("{}: {}{limit}", line.name, line.percentiles().join(", "))
         })
         .collect();
-    let frames: Vec<Frame<'_>> = FORMS.iter().map(|form| Frame::new(form, &lines, more)).collect();
+    let frames: Vec<Frame<'_>> = FORMS.iter().map(|form| Frame::new(form, lines, more)).collect();
     let series: Vec<serde_json::Value> = lines
         .iter()
         .map(|line| {

@@ -8,7 +8,7 @@ use super::super::axis::{Scale, from_zero, time_unit, times};
 use super::super::canvas::{BODY, Canvas, Drawing, Layer, TICK, TITLE as TITLE_LOOK};
 use super::super::decimate::buckets;
 use super::super::palette::Colour;
-use super::{ID, Line, Multiples, Panel, TITLE};
+use super::{ID, Line, Multiples, Panel};
 
 /// A form of the chart.
 pub(super) struct Variant {
@@ -105,7 +105,7 @@ impl Multiples {
         let height = (note_top + 18.0 * notes.len().saturating_sub(1) as f64 + 10.0).max(bottom + 44.0);
         let mut canvas = Canvas::new(variant.width, whole(height));
         let x = Scale::linear((0.0, self.end_s), (variant.left, variant.right));
-        canvas.group("", |layer| layer.text((0.0, 12.0), TITLE, TITLE_LOOK));
+        canvas.group("", |layer| layer.text((0.0, 12.0), self.title, TITLE_LOOK));
         if !variant.beside {
             for (row, at, line) in self.key(variant) {
                 canvas.group(&format!("class=\"key\" data-series=\"{}\"", line.series), |layer| {

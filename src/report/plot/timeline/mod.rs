@@ -4,6 +4,9 @@
 
 mod bins;
 mod draw;
+mod overlaid;
+
+pub(super) use overlaid::{VariantTimeline, overlaid};
 
 use serde_json::{Value, json};
 
@@ -52,6 +55,7 @@ struct Panel {
 
 /// All panels over their common axis.
 struct Multiples {
+    title: &'static str,
     /// Middle of each interval, s.
     at_s: Vec<f64>,
     /// Half of each interval, s.
@@ -76,16 +80,7 @@ pub(super) fn chart(result: &RunResult) -> Result<Chart, PlotError> {
         let why = "The run is shorter than two intervals of the timeline, so there is nothing to draw over time.";
         return Ok(Chart::absent(ID, Section::Timelines, TITLE, why));
     }
-    let multiples = Multiples::new(result, &timeline, &widths);
-    let drawings = multiples.variants().iter().map(|variant| multiples.draw(variant)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Chart {
-        id: ID,
-        section: Section::Timelines,
-        title: TITLE.to_owned(),
-        description: multiples.description(),
-        drawings,
-        data: Some(multiples.data()),
-    })
+    Multiples::new(result, &timeline, &widths).chart()
 }
 
 /// The pools that get a line, in the order of the scenario; the rest last.
@@ -154,7 +149,19 @@ impl Multiples {
             kv,
             power,
         ];
-        Self { at_s, half_s, end_s, warmup_s, panels }
+        Self { title: TITLE, at_s, half_s, end_s, warmup_s, panels }
+    }
+
+    fn chart(&self) -> Result<Chart, PlotError> {
+        let drawings = self.variants().iter().map(|variant| self.draw(variant)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Chart {
+            id: ID,
+            section: Section::Timelines,
+            title: self.title.to_owned(),
+            description: self.description(),
+            drawings,
+            data: Some(self.data()),
+        })
     }
 
     /// The same in words: the highest mean of each panel.

@@ -1,0 +1,96 @@
+//! What a comparison comes to, in a sentence a variant.
+
+use super::super::text::glue;
+use super::write::{relative, signed};
+use super::{shown, title};
+use crate::study::compare::{Certainty, Comparison, Difference, Method, MetricComparison, Side};
+
+/// The first thing to read: what is compared with what, or, of two, what comes of it.
+pub(super) fn headline(comparison: &Comparison) -> String {
+    match &comparison.variants[..] {
+        [] => String::new(),
+        [baseline, variant] => {
+            let differences = differences(comparison, 1);
+            let sure = |side: Side| named(&differences, side).is_some();
+            let verdict = match (sure(Side::Better), sure(Side::Worse)) {
+                (true, false) => "is better than",
+                (false, true) => "is worse than",
+                (true, true) => "trades against",
+                (false, false) if differences.iter().all(|(_, difference)| difference.is_sure()) => "is as good as",
+                (false, false) => "cannot be told from",
+            };
+            format!("{variant} {verdict} {baseline}")
+        }
+        [baseline, others @ ..] => format!("{} variants beside {baseline}", others.len()),
+    }
+}
+
+/// What the intervals rest on.
+pub(super) fn basis(comparison: &Comparison) -> String {
+    match comparison.method {
+        Method::Seeds => format!(
+            "{} seeds, for every variant the same; differences are of runs with the same seed, intervals are 95 %.",
+            comparison.seeds.len()
+        ),
+        Method::Requests => "One run each. Latencies and shares are of the same requests, those that never finished being the worst; 95 % intervals come from resampling them in blocks."
+            .to_owned(),
+    }
+}
+
+/// The numbers that come first, with their differences of one variant.
+fn differences(comparison: &Comparison, place: usize) -> Vec<(&MetricComparison, &Difference)> {
+    let of = |metric| Some((metric, MetricComparison::difference(metric, place)?));
+    shown(comparison, &[]).into_iter().filter_map(of).collect()
+}
+
+/// For each variant but the baseline: where it is better, where worse, and how much cannot be told.
+pub(super) fn sentences(comparison: &Comparison) -> Vec<String> {
+    let Some((baseline, others)) = comparison.variants.split_first() else { return Vec::new() };
+    let of = |(place, name): (usize, &String)| {
+        let differences = differences(comparison, place + 1);
+        let (better, worse) = (named(&differences, Side::Better), named(&differences, Side::Worse));
+        let unsure = differences.iter().filter(|(_, difference)| !difference.is_sure()).count();
+        let small = differences.iter().filter(|(_, difference)| difference.is_sure() && is_small(difference)).count();
+        let mut parts: Vec<String> =
+            better.map(|list| format!("better in {list}")).into_iter().chain(worse.map(|list| format!("worse in {list}"))).collect();
+        match (small, unsure) {
+            (0, 0) => {}
+            (0, _) if parts.is_empty() => parts.push("cannot be told apart".to_owned()),
+            (_, 0) if parts.is_empty() => parts.push("equal, or less than 1 % apart".to_owned()),
+            (_, 0) => parts.push(format!("{small} of {} equal, or less than 1 % apart", differences.len())),
+            (0, _) => parts.push(format!("{unsure} of {} cannot be told apart", differences.len())),
+            (_, _) => parts.push(format!("{small} of {} equal, or less than 1 % apart, {unsure} cannot be told apart", differences.len())),
+        }
+        glue(&format!("{name} against {baseline}: {}.", parts.join("; ")))
+    };
+    others.iter().enumerate().map(of).collect()
+}
+
+/// Differences that are not worth a word, however sure they are: below one percent.
+fn is_small(difference: &Difference) -> bool {
+    const WORTH: f64 = 0.01;
+    difference.side == Side::Same || difference.relative.is_some_and(|share| share.abs() < WORTH)
+}
+
+/// The sure differences on one side, the largest first; `None` if there are none.
+fn named(differences: &[(&MetricComparison, &Difference)], side: Side) -> Option<String> {
+    let mut on_it: Vec<_> = differences.iter().filter(|(_, d)| d.is_sure() && d.side == side && !is_small(d)).collect();
+    on_it.sort_by(|(_, a), (_, b)| size(b).total_cmp(&size(a)));
+    let names: Vec<String> = on_it.iter().map(|(metric, difference)| with_size(metric, difference)).collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+fn size(difference: &Difference) -> f64 {
+    difference.relative.map_or(f64::INFINITY, f64::abs)
+}
+
+fn with_size(metric: &MetricComparison, difference: &Difference) -> String {
+    let size = match difference.relative {
+        _ if metric.info.unit == "share" => Some(signed(metric.info, difference.value)),
+        share => share.map(relative),
+    };
+    // A total of one trace says nothing of another.
+    let scope = (difference.certainty == Certainty::Exact).then(|| "for this trace".to_owned());
+    let notes: Vec<String> = size.into_iter().chain(scope).collect();
+    if notes.is_empty() { title(metric).to_owned() } else { format!("{} ({})", title(metric), notes.join(" ")) }
+}

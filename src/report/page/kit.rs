@@ -1,0 +1,93 @@
+//! What every page needs: the template engine, the style sheet, charts, sentences.
+
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use serde::Serialize;
+
+use super::super::plot::{Chart, PlotError, Section, chart_style};
+use super::super::text::glue;
+
+const STYLE: &str = include_str!("page.css");
+/// The script of every page with charts.
+pub(crate) const SCRIPT: &str = include_str!("page.js");
+
+/// The page could not be made. Our own error: no input should lead here.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PageError {
+    /// The template failed.
+    #[error("cannot fill in the page: {0}")]
+    Template(#[from] minijinja::Error),
+    /// A chart failed.
+    #[error(transparent)]
+    Chart(#[from] PlotError),
+    /// The values for the script failed.
+    #[error("cannot write the values for the script: {0}")]
+    Data(#[from] serde_json::Error),
+}
+
+/// A chart as the template sees it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Figure {
+    id: &'static str,
+    title: String,
+    description: String,
+    /// Markup of ours; empty where a sentence stands for the chart.
+    svg: String,
+}
+
+/// Templates that escape what they are given and refuse what they do not know; the page is `page.html`.
+pub(crate) fn environment(template: &'static str) -> Result<Environment<'static>, PageError> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.add_template("page.html", template)?;
+    Ok(environment)
+}
+
+/// The style sheet of a page with charts.
+pub(crate) fn style() -> String {
+    format!("{}{STYLE}", chart_style())
+}
+
+/// The same with a capital. What begins with a percentile keeps its small letter.
+pub(crate) fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) if first != 'p' || !chars.as_str().starts_with(|c: char| c.is_ascii_digit()) => {
+            first.to_uppercase().chain(chars).collect()
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// A message with a capital and a final stop.
+pub(crate) fn sentence(message: &str) -> String {
+    let stop = if message.ends_with(['.', '!', '?']) { "" } else { "." };
+    glue(&format!("{}{stop}", capital(message)))
+}
+
+/// Text in parts; those between backticks are names in code.
+pub(crate) fn code_parts(text: &str) -> Vec<(bool, String)> {
+    if !text.matches('`').count().is_multiple_of(2) {
+        return vec![(false, text.to_owned())];
+    }
+    text.split('`').enumerate().map(|(i, part)| (i % 2 == 1, part.to_owned())).filter(|(_, part)| !part.is_empty()).collect()
+}
+
+pub(crate) fn figures(charts: &[Chart], section: Section) -> Vec<Figure> {
+    let of_section = charts.iter().filter(|chart| chart.section == section);
+    of_section
+        .map(|chart| Figure { id: chart.id, title: chart.title.clone(), description: chart.description.clone(), svg: chart.inline() })
+        .collect()
+}
+
+/// Values for the script as JSON that cannot end the element it stands in.
+pub(crate) fn data(charts: &[Chart]) -> Result<String, serde_json::Error> {
+    let mut map = serde_json::Map::new();
+    for chart in charts {
+        if let Some(data) = chart.data() {
+            map.insert(chart.id.to_owned(), data.clone());
+        }
+    }
+    Ok(serde_json::to_string(&map)?.replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029"))
+}

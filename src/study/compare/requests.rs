@@ -1,0 +1,115 @@
+//! Differences of one run each, from the requests that both served: pairs in order of arrival, resampled in blocks.
+
+use super::super::outcome::Requests;
+use super::super::statistics::{Estimate, Resampled, Statistic, of_pairs};
+use super::{Certainty, Difference, RESAMPLING_SEED, Variant, VariantNumber};
+use crate::metrics::metric::MetricInfo;
+
+/// What requests have a value of, each once at most, and the statistics of it in a summary.
+struct Column {
+    path: &'static str,
+    of: fn(&Requests) -> &Vec<f64>,
+    statistics: &'static [(&'static str, Statistic)],
+}
+
+const LATENCY: &[(&str, Statistic)] = &[
+    (".mean", Statistic::Mean),
+    (".p50", Statistic::Quantile(0.5)),
+    (".p90", Statistic::Quantile(0.9)),
+    (".p95", Statistic::Quantile(0.95)),
+    (".p99", Statistic::Quantile(0.99)),
+];
+
+static COLUMNS: [Column; 6] = [
+    Column { path: "latency.ttft_ms", of: |r| &r.ttft, statistics: LATENCY },
+    Column { path: "latency.ttst_ms", of: |r| &r.ttst, statistics: LATENCY },
+    Column { path: "latency.tpot_ms", of: |r| &r.tpot, statistics: LATENCY },
+    Column { path: "latency.e2e_ms", of: |r| &r.e2e, statistics: LATENCY },
+    Column { path: "goodput.slo_attainment", of: |r| &r.met, statistics: &[("", Statistic::Mean)] },
+    Column { path: "slo_attainment", of: |r| &r.met, statistics: &[("", Statistic::Mean)] },
+];
+
+/// Pairs of requests of a variant and the baseline.
+pub(super) struct Resampling<'v> {
+    baseline: &'v Variant,
+    variant: &'v Variant,
+    /// Both runs have the same requests.
+    same: bool,
+    /// The resampled statistics of the last column asked for, by path.
+    known: Vec<(String, Resampled)>,
+}
+
+impl<'v> Resampling<'v> {
+    /// Of the first run of each.
+    pub(super) fn new(baseline: &'v Variant, variant: &'v Variant) -> Option<Self> {
+        let same = baseline.runs.first()?.requests.are_those_of(&variant.runs.first()?.requests);
+        Some(Self { baseline, variant, same, known: Vec::new() })
+    }
+
+    /// Sets the variant apart from the baseline. Both values become those of all requests that arrived, the unfinished ones being the worst.
+    pub(super) fn compare(&mut self, path: &str, info: &MetricInfo, a: &mut VariantNumber, b: &mut VariantNumber) {
+        if self.same && self.ensure(path).is_some() {
+            let Some(found) = self.known.iter().find(|(known, _)| known == path).map(|(_, found)| *found) else { return };
+            if found.a.is_nan() || found.b.is_nan() {
+                return;
+            }
+            let certainty = match found.interval {
+                Some(interval) => Certainty::Interval(interval),
+                None if found.difference.is_finite() => Certainty::FewBlocks(found.blocks),
+                None => Certainty::Unfinished,
+            };
+            a.estimate = Some(Estimate { value: found.a, interval: None });
+            b.estimate = Some(Estimate { value: found.b, interval: None });
+            b.difference = Some(Difference::new(found.a, found.b, found.difference, info.better, certainty));
+            return;
+        }
+        let certainty = match self.column_of(path) {
+            Some(_) => Certainty::OtherRequests,
+            None if self.baseline.draws || self.variant.draws => Certainty::OneRun,
+            None => Certainty::Exact,
+        };
+        if let (Some(a), Some(estimate)) = (a.estimate, b.estimate) {
+            b.difference = Some(Difference::new(a.value, estimate.value, estimate.value - a.value, info.better, certainty));
+        }
+    }
+
+    /// Resamples the column of a path, if it is one of single requests and has not been resampled.
+    fn ensure(&mut self, path: &str) -> Option<()> {
+        if self.known.iter().any(|(known, _)| known == path) {
+            return Some(());
+        }
+        let (column, class, inner) = self.column_of(path)?;
+        let before = &path[..path.len() - inner.len()];
+        let of = |variant: &Variant| -> Option<Vec<f64>> { Some(values(&variant.runs.first()?.requests, column, class)) };
+        let statistics: Vec<Statistic> = column.statistics.iter().map(|(_, statistic)| *statistic).collect();
+        let found = of_pairs(&of(self.baseline)?, &of(self.variant)?, &statistics, RESAMPLING_SEED)?;
+        self.known = column.statistics.iter().map(|(name, _)| format!("{before}{}{name}", column.path)).zip(found).collect();
+        Some(())
+    }
+
+    /// The column of a path, the class that it is of, and the path within that.
+    fn column_of<'p>(&self, path: &'p str) -> Option<(&'static Column, Option<u16>, &'p str)> {
+        let (class, inner) = self.class_of(path);
+        let fits =
+            |column: &&Column| inner.strip_prefix(column.path).is_some_and(|end| column.statistics.iter().any(|(name, _)| *name == end));
+        COLUMNS.iter().find(fits).map(|column| (column, class, inner))
+    }
+
+    /// The class that a path belongs to, and the path within it.
+    fn class_of<'p>(&self, path: &'p str) -> (Option<u16>, &'p str) {
+        let Some(rest) = path.strip_prefix("classes.") else { return (None, path) };
+        let named = (0..)
+            .zip(&self.baseline.shape.classes)
+            .find_map(|(place, name)| Some((place, rest.strip_prefix(name.as_str())?.strip_prefix('.')?)));
+        named.map_or((None, path), |(place, inner)| (Some(place), inner))
+    }
+}
+
+/// The values of a column, of one class or all.
+fn values(requests: &Requests, column: &Column, class: Option<u16>) -> Vec<f64> {
+    let all = (column.of)(requests);
+    match class {
+        None => all.clone(),
+        Some(class) => all.iter().zip(&requests.class).filter(|(_, of)| **of == class).map(|(value, _)| *value).collect(),
+    }
+}

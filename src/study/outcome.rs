@@ -1,0 +1,211 @@
+//! What is kept of one run of a study: enough to compare it, draw it and tell what it warns of.
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::{InstanceId, Outcome as End};
+use crate::metrics::metric::{Reading, Shape};
+use crate::metrics::{AssertionResult, Distributions, LimitsMet, PoolParameters, RequestRow, RequestSink, RunResult, Timeline, tpot_ns};
+
+/// The result of one cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Every number of `summary.json`: its path and value.
+    pub numbers: Vec<(String, Option<f64>)>,
+    /// One entry a measured request in order of arrival; empty if they were not asked for.
+    pub requests: Requests,
+    /// Gauges over time.
+    pub timeline: Timeline,
+    /// For the charts.
+    pub distributions: Distributions,
+    /// Work by instance, an entry a pool.
+    pub balance: Vec<Balance>,
+    /// Warnings: code and sentence.
+    pub warnings: Vec<(String, String)>,
+    /// What became of the conditions of the scenario.
+    pub assertions: Vec<AssertionResult>,
+}
+
+impl Outcome {
+    /// Of a run, its requests and how its work was spread.
+    pub fn new(result: RunResult, requests: Requests, balance: Vec<Balance>) -> Self {
+        let summary = &result.summary;
+        let numbers = Reading::all(&Shape::of(summary)).into_iter().map(|(path, reading)| {
+            let value = reading.of(summary);
+            (path, value.filter(|value| value.is_finite()))
+        });
+        Self {
+            numbers: numbers.collect(),
+            requests,
+            balance,
+            warnings: summary.warnings.iter().map(|warning| (warning.code.name().to_owned(), warning.message.clone())).collect(),
+            assertions: summary.assertions.clone(),
+            timeline: result.timeline,
+            distributions: result.distributions,
+        }
+    }
+
+    /// The number at a path; `None` if the run has none.
+    pub fn number(&self, path: &str) -> Option<f64> {
+        self.numbers.iter().find(|(known, _)| known == path)?.1
+    }
+}
+
+/// How the work of a pool is spread over its instances.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Balance {
+    /// The pool.
+    pub pool: String,
+    /// Tokens computed by instance, ascending; of many instances evenly spaced ones, least and most among them.
+    pub tokens: Vec<f64>,
+    /// Their mean over all instances.
+    pub mean: f64,
+}
+
+impl Balance {
+    /// Most instances that are kept.
+    const MOST: usize = 101;
+
+    fn new(pool: String, mut tokens: Vec<u64>) -> Self {
+        tokens.sort_unstable();
+        let mean = tokens.iter().map(|&tokens| tokens as f64).sum::<f64>() / tokens.len().max(1) as f64;
+        let last = tokens.len().saturating_sub(1);
+        let kept: Vec<u64> = if tokens.len() > Self::MOST {
+            (0..Self::MOST).filter_map(|i| tokens.get(i * last / (Self::MOST - 1))).copied().collect()
+        } else {
+            tokens
+        };
+        Self { pool, tokens: kept.into_iter().map(|tokens| tokens as f64).collect(), mean }
+    }
+}
+
+/// Measured requests in order of arrival, a column a quantity. In a latency `INFINITY` stands for a request that never got that far, which is
+/// the worst, and `NAN` for one that has no such quantity.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Requests {
+    /// Number in the order of arrival.
+    pub id: Vec<u64>,
+    /// Class.
+    pub class: Vec<u16>,
+    /// Prompt tokens.
+    pub prompt: Vec<u32>,
+    /// Time to first token, ms.
+    pub ttft: Vec<f64>,
+    /// Time to second token, ms.
+    pub ttst: Vec<f64>,
+    /// Time per output token, ms.
+    pub tpot: Vec<f64>,
+    /// From arrival to the last token, ms.
+    pub e2e: Vec<f64>,
+    /// 1 if all limits were met, 0 if not, `NAN` without limits or verdict.
+    pub met: Vec<f64>,
+}
+
+impl Requests {
+    /// Their number.
+    pub fn len(&self) -> usize {
+        self.id.len()
+    }
+
+    /// True without any.
+    pub fn is_empty(&self) -> bool {
+        self.id.is_empty()
+    }
+
+    /// Whether both are the same requests, whatever became of them.
+    pub fn are_those_of(&self, other: &Self) -> bool {
+        self.id == other.id && self.class == other.class && self.prompt == other.prompt
+    }
+
+    /// Requests that did not get their last token.
+    pub fn unfinished(&self) -> usize {
+        self.e2e.iter().filter(|e2e| e2e.is_infinite()).count()
+    }
+
+    fn push(&mut self, row: &RequestRow) {
+        let record = &row.record;
+        let ms = |ns: u64| ns as f64 / 1e6;
+        let completed = record.outcome == End::Completed;
+        let since = |at: Option<crate::sim::SimTime>| at.map(|at| ms(at.since(record.arrived).ns()));
+        let missing = if completed { f64::NAN } else { f64::INFINITY };
+        let met = match row.limits {
+            LimitsMet { all: Some(met), .. } => f64::from(u8::from(met)),
+            LimitsMet { all: None, .. } => f64::NAN,
+        };
+        self.id.push(record.id);
+        self.class.push(record.class.0);
+        self.prompt.push(record.prompt_tokens);
+        self.ttft.push(since(record.first_token).unwrap_or(missing));
+        self.ttst.push(since(record.second_token).unwrap_or(missing));
+        self.tpot.push(if completed { tpot_ns(record).map_or(f64::NAN, ms) } else { f64::INFINITY });
+        self.e2e.push(if completed { ms(record.done.since(record.arrived).ns()) } else { f64::INFINITY });
+        self.met.push(met);
+    }
+
+    /// Puts requests, which were noted as they left, in order of arrival.
+    fn sort(&mut self) {
+        let mut order: Vec<usize> = (0..self.len()).collect();
+        order.sort_unstable_by_key(|&i| self.id[i]);
+        by(&order, &mut self.id);
+        by(&order, &mut self.class);
+        by(&order, &mut self.prompt);
+        for column in [&mut self.ttft, &mut self.ttst, &mut self.tpot, &mut self.e2e, &mut self.met] {
+            by(&order, column);
+        }
+    }
+}
+
+/// Puts a column in an order.
+fn by<T: Copy>(order: &[usize], column: &mut Vec<T>) {
+    *column = order.iter().map(|&i| column[i]).collect();
+}
+
+/// Notes what measured requests were given as they leave, and the requests themselves if it is to.
+#[derive(Debug, Default)]
+pub(super) struct Noted {
+    wanted: bool,
+    requests: Requests,
+    /// Tokens computed by instance.
+    tokens: Vec<u64>,
+}
+
+impl Noted {
+    pub(super) fn new(wanted: bool) -> Self {
+        Self { wanted, ..Self::default() }
+    }
+
+    /// The requests in order of arrival, and the balance of pools, whose instances follow one another.
+    pub(super) fn finish(mut self, pools: &[PoolParameters]) -> (Requests, Vec<Balance>) {
+        self.requests.sort();
+        let mut next = 0;
+        let of_pool = |pool: &PoolParameters| {
+            let instances = (next..).take(pool.instances as usize);
+            next += pool.instances as usize;
+            Balance::new(pool.name.clone(), instances.map(|instance| self.tokens.get(instance).copied().unwrap_or_default()).collect())
+        };
+        (self.requests, pools.iter().map(of_pool).collect())
+    }
+
+    fn add(&mut self, instance: Option<InstanceId>, tokens: u64) {
+        let Some(place) = instance.map(|id| id.0 as usize) else { return };
+        if self.tokens.len() <= place {
+            self.tokens.resize(place + 1, 0);
+        }
+        self.tokens[place] += tokens;
+    }
+}
+
+impl RequestSink for Noted {
+    fn request(&mut self, row: &RequestRow) {
+        if !row.measured {
+            return;
+        }
+        let record = &row.record;
+        if record.first_token.is_some() {
+            self.add(record.prefill_instance, u64::from(record.prompt_tokens - record.cached_tokens.min(record.prompt_tokens)));
+        }
+        self.add(record.decode_instance.or(record.prefill_instance), record.output_tokens.into());
+        if self.wanted {
+            self.requests.push(row);
+        }
+    }
+}
