@@ -20,6 +20,7 @@ mod layering;
 mod metamorphic;
 mod page;
 mod pitfalls;
+mod policies;
 mod preemption;
 mod progress;
 mod provenance;

@@ -78,6 +78,9 @@ fn the_commands_of_the_readme_work() {
             continue;
         }
         let expected = i32::from(line.contains("# misses the limit, exit code 1"));
+        // Tests build the examples too.
+        let own = Path::new(env!("CARGO_BIN_EXE_tokenmill")).with_file_name("examples").join("own_router");
+        let line = &line.replace("cargo run --release --example own_router --", &own.display().to_string());
         let output = shell(folder.path(), line);
         assert_eq!(output.status.code(), Some(expected), "{line}\n{}", String::from_utf8_lossy(&output.stderr));
         run += 1;

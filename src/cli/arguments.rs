@@ -40,7 +40,7 @@ pub(super) enum Command {
     Validate(ValidateOptions),
     /// List what is known: chips, nodes, links, sites, models, policies, scenarios.
     List(ListOptions),
-    /// Show a profile or scenario with its sources.
+    /// Show a profile or scenario with its sources, or a policy.
     Show(ShowOptions),
     /// Write a scenario to start from.
     Init(InitOptions),
@@ -217,6 +217,7 @@ pub(super) enum Shown {
     Link,
     Site,
     Model,
+    Policy,
     Scenario,
 }
 

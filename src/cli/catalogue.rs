@@ -16,7 +16,7 @@ use crate::config::{Library, schema, shipped_scenario, shipped_scenarios};
 use crate::hardware::{self, Kind};
 use crate::metrics::{Definition, definitions, explain as explain_metric, metric};
 use crate::model::ModelProfile;
-use crate::policy::{Entry, Router};
+use crate::policy::{Entry, Policies, Router};
 use crate::report::number::count;
 use crate::units::nearest_word;
 
@@ -36,8 +36,8 @@ struct Row {
     about: String,
 }
 
-pub(super) fn list(options: &ListOptions) -> Result<ExitCode, Failure> {
-    let library = library(&options.library)?;
+pub(super) fn list(options: &ListOptions, policies: &Policies) -> Result<ExitCode, Failure> {
+    let library = library(&options.library, policies)?;
     let rows = match options.what {
         Listed::Chips => hardware_rows(&library, Kind::Chip)?,
         Listed::Nodes => hardware_rows(&library, Kind::Node)?,
@@ -83,14 +83,15 @@ fn scenario_rows() -> Vec<Row> {
     shipped_scenarios().into_iter().filter_map(row).collect()
 }
 
-pub(super) fn show(options: &ShowOptions) -> Result<ExitCode, Failure> {
-    let library = library(&options.library)?;
+pub(super) fn show(options: &ShowOptions, policies: &Policies) -> Result<ExitCode, Failure> {
+    let library = library(&options.library, policies)?;
     let text = match options.kind {
         Shown::Chip => show_hardware(&library, Kind::Chip, options)?,
         Shown::Node => show_hardware(&library, Kind::Node, options)?,
         Shown::Link => show_hardware(&library, Kind::Link, options)?,
         Shown::Site => show_hardware(&library, Kind::Site, options)?,
         Shown::Model => show_model(&library, options)?,
+        Shown::Policy => show_policy(&library, options)?,
         Shown::Scenario => {
             let Some((_, text)) = shipped_scenario(Path::new(&options.name)) else {
                 return Err(Failure::unknown("scenario", &options.name, &scenario_names()));
@@ -100,6 +101,29 @@ pub(super) fn show(options: &ShowOptions) -> Result<ExitCode, Failure> {
     };
     print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A policy with its other names and its parameters, or its schema.
+fn show_policy(library: &Library, options: &ShowOptions) -> Result<String, Failure> {
+    let routers = &library.policies().routers;
+    let Some(entry) = routers.find(&options.name.replace('_', "-")) else {
+        return Err(Failure::unknown("policy", &options.name, &routers.entries().map(|entry| entry.name).collect::<Vec<_>>()));
+    };
+    if options.yaml {
+        return Ok(format!("policies: {{router: {}}}\n", entry.name));
+    }
+    let mut lines = vec![format!("router {}: {}\n", entry.name, entry.about)];
+    if !entry.aliases.is_empty() {
+        lines.push(format!("\nalso          {}\n", entry.aliases.join(", ")));
+    }
+    let defaults = entry.configure(None).map_err(|error| Failure::Internal(error.to_string()))?.parameters;
+    let properties = entry.parameters.as_ref().and_then(|schema| schema.get("properties")?.as_object());
+    for (name, schema) in properties.into_iter().flatten() {
+        let default = defaults.as_ref().and_then(|defaults| defaults.get(name)).map(Value::to_string).unwrap_or_default();
+        let about = schema.get("description").and_then(Value::as_str).unwrap_or_default();
+        lines.push(format!("\n{name} (default {default}): {about}\n"));
+    }
+    Ok(lines.concat())
 }
 
 fn show_hardware(library: &Library, kind: Kind, options: &ShowOptions) -> Result<String, Failure> {
@@ -165,8 +189,8 @@ pub(super) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     print(&format!("{text}\n"))
 }
 
-pub(super) fn schema(options: &SchemaOptions) -> Result<ExitCode, Failure> {
-    let Some(schema) = schema::published(&options.kind) else {
+pub(super) fn schema(options: &SchemaOptions, policies: &Policies) -> Result<ExitCode, Failure> {
+    let Some(schema) = schema::published_with(&options.kind, policies) else {
         return Err(Failure::unknown("kind", &options.kind, &schema::KINDS));
     };
     print_json(&schema)?;

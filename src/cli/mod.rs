@@ -30,8 +30,37 @@ use arguments::{Arguments, Command};
 use exit::Failure;
 use terminal::Terminal;
 
+use crate::policy::Policies;
+
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
+    main_with(&Policies::default())
+}
+
+/// The same with other policies, which scenarios can then name: those that there are and some of one's own. A program of a few lines around
+/// it has every command: `run`, `compare`, `list policies`, `schema scenario`, conditions and exit codes.
+///
+/// ```no_run
+/// use tokenmill::policy::{Candidates, Entry, Policies, RequestView, Router, Signal};
+///
+/// /// Short prompts to the first instance, all others to the least loaded.
+/// #[derive(Debug)]
+/// struct ShortFirst;
+///
+/// impl Router for ShortFirst {
+///     fn route(&mut self, request: &RequestView, candidates: &dyn Candidates) -> Option<usize> {
+///         let short = request.prompt_tokens < 256 && candidates.eligible(0);
+///         if short { Some(0) } else { candidates.least(Signal::PendingTokens) }
+///     }
+/// }
+///
+/// fn main() -> std::process::ExitCode {
+///     let mut policies = Policies::default();
+///     policies.routers = policies.routers.with(Entry::plain("short-first", "Short prompts to the first instance.", |_| Box::new(ShortFirst)));
+///     tokenmill::cli::main_with(&policies)
+/// }
+/// ```
+pub fn main_with(policies: &Policies) -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -41,23 +70,23 @@ pub fn main() -> ExitCode {
         }
     };
     let terminal = Terminal::new(arguments.color);
-    match dispatch(arguments.command, terminal) {
+    match dispatch(arguments.command, terminal, policies) {
         Ok(code) => code,
         Err(failure) => failure.report(terminal),
     }
 }
 
-fn dispatch(command: Command, terminal: Terminal) -> Result<ExitCode, Failure> {
+fn dispatch(command: Command, terminal: Terminal, policies: &Policies) -> Result<ExitCode, Failure> {
     match command {
-        Command::Run(options) => run::run(&options, terminal),
-        Command::Compare(options) => study::compare(&options, terminal),
-        Command::Validate(options) => validate::validate(&options, terminal),
-        Command::List(options) => catalogue::list(&options),
-        Command::Show(options) => catalogue::show(&options),
+        Command::Run(options) => run::run(&options, terminal, policies),
+        Command::Compare(options) => study::compare(&options, terminal, policies),
+        Command::Validate(options) => validate::validate(&options, terminal, policies),
+        Command::List(options) => catalogue::list(&options, policies),
+        Command::Show(options) => catalogue::show(&options, policies),
         Command::Init(options) => init::init(&options),
-        Command::Schema(options) => catalogue::schema(&options),
+        Command::Schema(options) => catalogue::schema(&options, policies),
         Command::Explain(options) => catalogue::explain(&options),
-        Command::Trace(options) => trace::trace(&options, terminal),
+        Command::Trace(options) => trace::trace(&options, terminal, policies),
         Command::Completions(options) => catalogue::completions(&options),
         Command::Man(options) => catalogue::man(&options),
     }

@@ -19,17 +19,18 @@ use super::terminal::{self, Terminal, print};
 use crate::cluster::Silent;
 use crate::config::{Input, Library, Scenario, shipped_scenario};
 use crate::metrics::{RunResult, Summary};
+use crate::policy::Policies;
 use crate::report::{self, ReportInput, Style, TerminalInput, TraceEvents};
 use crate::study::{Options, StudyError, Threads, simulate};
 
 /// Characters of the input hash in a folder's name.
 pub(super) const HASH_LENGTH: usize = 8;
 
-pub(super) fn run(options: &RunOptions, terminal: Terminal) -> Result<ExitCode, Failure> {
+pub(super) fn run(options: &RunOptions, terminal: Terminal, policies: &Policies) -> Result<ExitCode, Failure> {
     if let Some(count) = options.seeds {
-        return run_seeds(options, count, terminal);
+        return run_seeds(options, count, terminal, policies);
     }
-    let scenario = load(&options.scenario, &with_seed(&options.input, options.seed), &library(&options.input.library)?)?;
+    let scenario = load(&options.scenario, &with_seed(&options.input, options.seed), &library(&options.input.library, policies)?)?;
     let hash = &scenario.input_hash[..HASH_LENGTH.min(scenario.input_hash.len())];
     // Whoever is asked to end while the folder is there must know that it has to go.
     let stopped = interrupt::watch()?;
@@ -66,9 +67,9 @@ pub(super) fn with_seed(input: &InputOptions, seed: Option<u64>) -> Vec<String> 
     input.sets.iter().cloned().chain(seed).collect()
 }
 
-/// The profiles that scenarios may name.
-pub(super) fn library(options: &LibraryOptions) -> Result<Library, Failure> {
-    let mut library = Library::default();
+/// The profiles and policies that scenarios may name.
+pub(super) fn library(options: &LibraryOptions, policies: &Policies) -> Result<Library, Failure> {
+    let mut library = Library::default().with_policies(policies.clone());
     for folder in &options.profiles {
         library.add_folder(folder)?;
     }

@@ -19,6 +19,7 @@ use super::variants::variants;
 use crate::config::Scenario;
 use crate::metrics::AssertionResult;
 use crate::metrics::metric::Shape;
+use crate::policy::Policies;
 use crate::report::{self, ComparisonInput, ComparisonPage, Style};
 use crate::study::compare::{Comparison, Variant};
 use crate::study::{Forgetful, Options, Outcome, RunnerOptions, Step, Store, StudyError, run_cells};
@@ -34,7 +35,7 @@ struct Study<'o> {
     /// Whether runs that are kept count.
     keeps: bool,
     jobs: Option<usize>,
-    audit: bool,
+    run: Options,
     wants_progress: bool,
 }
 
@@ -45,9 +46,9 @@ struct Prepared {
 }
 
 /// `tokenmill compare`.
-pub(super) fn compare(options: &CompareOptions, terminal: Terminal) -> Result<ExitCode, Failure> {
+pub(super) fn compare(options: &CompareOptions, terminal: Terminal, policies: &Policies) -> Result<ExitCode, Failure> {
     let inputs = variants(&options.scenarios, &options.varied)?;
-    let library = library(&options.input.library)?;
+    let library = library(&options.input.library, policies)?;
     let load_with = |place: usize, sets: &[String], seed: Option<u64>| -> Result<Scenario, Failure> {
         let mut all = with_seed(&options.input, None);
         all.extend(sets.iter().cloned().chain(seed.map(|seed| format!("seed={seed}"))));
@@ -71,7 +72,7 @@ pub(super) fn compare(options: &CompareOptions, terminal: Terminal) -> Result<Ex
         out: &options.out,
         keeps: !options.runs.fresh,
         jobs: options.jobs,
-        audit: options.runs.audit,
+        run: Options { audit: options.runs.audit || cfg!(debug_assertions), ..Options::default() },
         wants_progress: !options.printed.quiet && !options.printed.json,
     };
     let variants = run(&study, &prepared, seeds.len() == 1, &stopped, terminal)?;
@@ -95,8 +96,8 @@ pub(super) fn compare(options: &CompareOptions, terminal: Terminal) -> Result<Ex
 }
 
 /// `tokenmill run --seeds N`.
-pub(super) fn run_seeds(options: &RunOptions, count: u64, terminal: Terminal) -> Result<ExitCode, Failure> {
-    let library = library(&options.input.library)?;
+pub(super) fn run_seeds(options: &RunOptions, count: u64, terminal: Terminal, policies: &Policies) -> Result<ExitCode, Failure> {
+    let library = library(&options.input.library, policies)?;
     let base = load(&options.scenario, &with_seed(&options.input, options.seed), &library)?;
     let seeds = seeds(std::slice::from_ref(&base), Some(count))?;
     let name = base.name.clone();
@@ -111,7 +112,11 @@ pub(super) fn run_seeds(options: &RunOptions, count: u64, terminal: Terminal) ->
         out: &options.out,
         keeps: true,
         jobs: options.jobs,
-        audit: options.how.audit,
+        run: Options {
+            fast_forward: !options.how.no_fast_forward,
+            audit: options.how.audit || cfg!(debug_assertions),
+            ..Options::default()
+        },
         wants_progress: !options.quiet && !options.json,
     };
     let variants = run(&study, &prepared, seeds.len() == 1, &stopped, terminal)?;
@@ -224,7 +229,7 @@ fn run(
     let store = RunStore::new(study.out, study.keeps);
     let keeps: &dyn Store = if program.is_ok() { &store } else { &Forgetful };
     let options = RunnerOptions {
-        run: Options { fast_forward: true, audit: study.audit || cfg!(debug_assertions), aside: true },
+        run: Options { aside: true, ..study.run },
         jobs: study.jobs.unwrap_or_else(cores),
         requests,
         program: program.unwrap_or_default(),

@@ -11,13 +11,14 @@ use super::new_file::NewFile;
 use super::run::{library, load, with_seed};
 use super::terminal::{Terminal, message, print};
 use crate::config::{Scenario, WorkloadSource, check_input};
+use crate::policy::Policies;
 use crate::report::number;
 use crate::sim::Streams;
 use crate::study::StudyError;
 use crate::units::nearest;
 use crate::workload::{self, ClassId, LengthStatistics, ReadOptions, TraceSource, TraceStatistics, WorkloadError};
 
-pub(super) fn trace(options: &TraceOptions, terminal: Terminal) -> Result<ExitCode, Failure> {
+pub(super) fn trace(options: &TraceOptions, terminal: Terminal, policies: &Policies) -> Result<ExitCode, Failure> {
     match &options.action {
         TraceAction::Inspect { file, read, json } => inspect(file, read, *json)?,
         TraceAction::Import { file, read, out } => {
@@ -28,7 +29,7 @@ pub(super) fn trace(options: &TraceOptions, terminal: Terminal) -> Result<ExitCo
             // The option stands in for the scenario's own number.
             let requests = requests.map(|requests| format!("run.requests={requests}"));
             let sets: Vec<String> = with_seed(input, *seed).into_iter().chain(requests).collect();
-            let scenario = load(scenario, &sets, &library(&input.library)?)?;
+            let scenario = load(scenario, &sets, &library(&input.library, policies)?)?;
             let (class, source) = choose(&scenario, workload.as_deref())?;
             let opened = source.open(class, &Streams::new(scenario.seed)).map_err(|error| Failure::input(error.to_string()))?;
             let mut limited = workload::LimitedWorkload::new(opened, scenario.requests, scenario.duration);

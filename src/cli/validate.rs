@@ -13,9 +13,10 @@ use super::terminal::{Terminal, print};
 use crate::config::{self, Input, Library};
 use crate::hardware::Kind;
 use crate::model::ModelProfile;
+use crate::policy::Policies;
 
-pub(super) fn validate(options: &ValidateOptions, terminal: Terminal) -> Result<ExitCode, Failure> {
-    let library = library(&options.input.library)?;
+pub(super) fn validate(options: &ValidateOptions, terminal: Terminal, policies: &Policies) -> Result<ExitCode, Failure> {
+    let library = library(&options.input.library, policies)?;
     let mut bad = false;
     let mut checked: Vec<Value> = Vec::new();
     for file in &options.files {

@@ -16,8 +16,13 @@ pub const KINDS: [&str; 6] = ["scenario", "chip", "node", "link", "site", "model
 
 /// The published schema of a kind, with `$id` and title; `None` for an unknown kind.
 pub fn published(kind: &str) -> Option<Value> {
+    published_with(kind, &Policies::default())
+}
+
+/// The same, in which scenarios may name these policies.
+pub fn published_with(kind: &str, policies: &Policies) -> Option<Value> {
     let mut schema = match kind {
-        "scenario" => scenario(&Policies::default()),
+        "scenario" => scenario(policies),
         "chip" => of::<Chip>(),
         "node" => of::<Node>(),
         "link" => of::<Link>(),

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::super::diagnostic::ConfigErrors;
 use super::super::load::Document;
-use super::super::scenario::{Lengths, Role, ScenarioFile, WorkloadEntry};
+use super::super::scenario::{Lengths, Role, RouterChoice, ScenarioFile, WorkloadEntry};
 use super::cluster::Parts;
 use crate::units::Count;
 
@@ -80,6 +80,17 @@ fn complete(file: &ScenarioFile, parts: &Parts) -> ScenarioFile {
         if let Some(choice) = complete.models.get_mut(name) {
             choice.profile = Some(profile.clone());
             choice.hugging_face = None;
+        }
+    }
+    let routers = &parts.spec.routers;
+    match &mut complete.policies.router {
+        RouterChoice::All(router) => router.parameters.clone_from(&routers.prefill.parameters),
+        RouterChoice::ByRole(by_role) => {
+            by_role.prefill.parameters.clone_from(&routers.prefill.parameters);
+            by_role.decode.parameters.clone_from(&routers.decode.parameters);
+            if let Some(mixed) = &mut by_role.mixed {
+                mixed.parameters.clone_from(&routers.mixed.parameters);
+            }
         }
     }
     let engines = complete.cluster.pools.iter_mut().filter(|pool| pool.role != Role::Frontend);

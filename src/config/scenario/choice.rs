@@ -102,12 +102,13 @@ fn schema_of<P: ?Sized + 'static>(about: &str, register: &Register<P>) -> Value 
     let mut alternatives = Vec::new();
     for entry in register.entries() {
         aliases.extend(entry.aliases.iter().map(|alias| ((*alias).to_owned(), json!(entry.name))));
-        alternatives.push(json!({"type": "string", "const": entry.name, "description": entry.about}));
-        if let Some(parameters) = &entry.parameters {
-            alternatives.push(json!({
+        alternatives.push(match &entry.parameters {
+            None => json!({"type": "string", "const": entry.name, "description": entry.about}),
+            // Its parameters all have defaults, so that the word alone is accepted too.
+            Some(parameters) => json!({
                 "type": "object", "properties": {entry.name: parameters}, "required": [entry.name], "additionalProperties": false, "description": entry.about,
-            }));
-        }
+            }),
+        });
     }
     json!({"oneOf": alternatives, "description": about, "x-aliases": aliases})
 }

@@ -1,0 +1,52 @@
+//! The whole command line with a router of one's own: a crate outside needs no more than this file.
+//!
+//! ```sh
+//! cargo run --release --example own_router -- compare quickstart --set cluster.pools.prefill.instances=4 \
+//!   --vary policies.router='least-tokens,{short-first: {limit: 512}}'
+//! ```
+
+use std::process::ExitCode;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tokenmill::cli;
+use tokenmill::policy::{Candidates, Entry, Policies, RequestView, Router, Signal};
+
+/// Short prompts go to the first instance, so that none waits behind a long one; all others to the one with the fewest pending tokens.
+#[derive(Debug)]
+struct ShortFirst {
+    limit: u32,
+}
+
+impl Router for ShortFirst {
+    fn route(&mut self, request: &RequestView, candidates: &dyn Candidates) -> Option<usize> {
+        if request.prompt_tokens < self.limit && candidates.eligible(0) {
+            return Some(0);
+        }
+        candidates.least(Signal::PendingTokens)
+    }
+}
+
+/// Parameters of `short-first`.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct ShortFirstParameters {
+    /// Prompts with fewer tokens are short.
+    limit: u32,
+}
+
+impl Default for ShortFirstParameters {
+    fn default() -> Self {
+        Self { limit: 256 }
+    }
+}
+
+fn main() -> ExitCode {
+    let about = "Short prompts to the first instance, others to the one with the fewest pending tokens.";
+    let short_first = Entry::<dyn Router>::with("short-first", about, |parameters: &ShortFirstParameters, _| {
+        Box::new(ShortFirst { limit: parameters.limit })
+    });
+    let mut policies = Policies::default();
+    policies.routers = policies.routers.with(short_first);
+    cli::main_with(&policies)
+}
