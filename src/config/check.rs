@@ -47,8 +47,9 @@ impl Check<'_> {
                 let (least, most) = integer_range(at);
                 self.wrong(node, path, &whole_number(least, most));
             }
-            (Shape::Number, Kind::Int(_)) | (Shape::Bool, Kind::Bool(_)) | (Shape::Anything, _) => {}
-            (Shape::Number, Kind::Float(value)) if value.is_finite() => {}
+            (Shape::Bool, Kind::Bool(_)) | (Shape::Anything, _) => {}
+            (Shape::Number, Kind::Int(value)) if is_within(*value as f64, at) => {}
+            (Shape::Number, Kind::Float(value)) if value.is_finite() && is_within(*value, at) => {}
             (Shape::Text, Kind::Text(text)) => self.text(node, text, at, path),
             _ => self.wrong(node, path, &in_words(at)),
         }
@@ -274,6 +275,17 @@ fn integer_range(at: At<'_>) -> (i128, i128) {
     (bound("minimum").unwrap_or(least), bound("maximum").unwrap_or(most))
 }
 
+/// The bounds of a plain number.
+fn number_range(at: At<'_>) -> (Option<f64>, Option<f64>) {
+    let bound = |name: &str| at.keyword(name).and_then(Value::as_f64);
+    (bound("minimum"), bound("maximum"))
+}
+
+fn is_within(value: f64, at: At<'_>) -> bool {
+    let (least, most) = number_range(at);
+    least.is_none_or(|least| value >= least) && most.is_none_or(|most| value <= most)
+}
+
 fn whole_number(least: i128, most: i128) -> String {
     format!("a whole number from {} to {}", grouped(&least.to_string()), grouped(&most.to_string()))
 }
@@ -299,7 +311,12 @@ pub(super) fn in_words(at: At<'_>) -> String {
             (least, most) if most >= i128::from(u32::MAX) => format!("a whole number of at least {least}"),
             (least, most) => whole_number(least, most),
         },
-        Shape::Number => "a number".into(),
+        Shape::Number => match number_range(at) {
+            (None, None) => "a number".into(),
+            (Some(least), None) => format!("a number of at least {least}"),
+            (None, Some(most)) => format!("a number of at most {most}"),
+            (Some(least), Some(most)) => format!("a number from {least} to {most}"),
+        },
         Shape::Text => "text".into(),
         Shape::Bool => "`true` or `false`".into(),
         Shape::Anything => "a value".into(),
