@@ -1,12 +1,13 @@
 //! Published traces on H100 clusters with prefill and decode split apart. They lie beside the repository, or the tests skip.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use tokenmill::cluster::{Outcome, RequestRecord};
+use tokenmill::cluster::{Outcome, RequestRecord, Silent};
 use tokenmill::config::Scenario;
 use tokenmill::report::summary_json;
 use tokenmill::study::Options;
-use tokenmill::workload::{ReadOptions, TraceSource, TraceStatistics, inspect};
+use tokenmill::workload::{ReadOptions, TraceSource, TraceStatistics, Workload, inspect};
 
 use crate::support::{Ledger, data, shipped, simulate_with};
 
@@ -157,4 +158,60 @@ fn the_prefix_cache_of_a_huge_instance_hits_as_often_as_a_cache_without_limits()
     assert!(found <= ideal && ideal - found < 0.01, "{found} against {ideal}");
     // What was found was not computed.
     assert_eq!(ledger.prefill_tokens + result.summary.tokens.cached_prompt, result.summary.tokens.prompt);
+}
+
+/// Share of prompt tokens that one pooled cache of `groups` identities finds, least recently used first out, requests one after the other.
+fn pooled_hits(scenario: &Scenario, groups: usize) -> f64 {
+    let mut workload = scenario.workload().unwrap();
+    let group = scenario.cluster.classes[0].prefix_tokens;
+    let (mut places, mut order) = (BTreeMap::<u64, u64>::new(), BTreeMap::<u64, u64>::new());
+    let (mut tick, mut hits, mut tokens) = (0, 0, 0);
+    while let Some((_, request)) = workload.next().unwrap() {
+        // At least one token is computed.
+        let most = (request.prompt_tokens - 1) / group;
+        let leading = request.prefix.iter().take_while(|id| places.contains_key(id)).count();
+        hits += u64::from(group) * u64::from(most.min(u32::try_from(leading).unwrap()));
+        tokens += u64::from(request.prompt_tokens);
+        for &id in &request.prefix {
+            tick += 1;
+            if let Some(old) = places.insert(id, tick) {
+                order.remove(&old);
+            }
+            order.insert(tick, id);
+            if places.len() > groups {
+                let (_, oldest) = order.pop_first().unwrap();
+                places.remove(&oldest);
+            }
+        }
+    }
+    hits as f64 / tokens as f64
+}
+
+/// Routed to where the prefix is, prompts find nearly what one cache as large as all together would have; spread by load, a part of it.
+#[test]
+fn a_router_to_the_prefix_finds_nearly_what_one_pooled_cache_would() {
+    let Some(path) = MOONCAKE.path() else { return };
+    let with = |router: &str, times: u64| {
+        let mut sets = vec![format!("workload.{}.trace.path={}", MOONCAKE.workload, path.display()), "run.warmup=0 s".to_owned()];
+        sets.push(format!("policies.router={router}"));
+        let mut scenario = shipped(MOONCAKE.scenario, &sets);
+        for pool in &mut scenario.cluster.pools {
+            pool.engine.kv_blocks *= times;
+        }
+        let (result, ..) = simulate_with(&scenario, FAST, Silent);
+        let summary = result.summary;
+        let share = summary.tokens.cached_prompt as f64 / summary.tokens.prompt as f64;
+        let engine = scenario.cluster.pools[0].engine;
+        let groups = 4 * engine.kv_blocks * u64::from(engine.block_size) / u64::from(scenario.cluster.classes[0].prefix_tokens);
+        (share, pooled_hits(&scenario, usize::try_from(groups).unwrap()), summary.latency.ttft_ms.unwrap())
+    };
+    let (found, pooled, ttft) = with("prefix-hit", 1);
+    let (spread, _, spread_ttft) = with("least-request", 1);
+    println!("prefix-hit {found:.4}, pooled {pooled:.4}, least-request {spread:.4}");
+    assert!((0.20..0.23).contains(&pooled) && found >= 0.9 * pooled, "{found} of {pooled}");
+    assert!((0.08..0.10).contains(&spread), "{spread}");
+    assert!(ttft.p50 < 0.9 * spread_ttft.p50 && ttft.mean < 0.9 * spread_ttft.mean && ttft.p99 < spread_ttft.p99);
+    let (larger, pooled, _) = with("prefix-hit", 3);
+    println!("with three times the memory {larger:.4}, pooled {pooled:.4}");
+    assert!(larger >= 0.30 && larger <= pooled, "{larger} of {pooled}");
 }

@@ -56,7 +56,7 @@ pub fn main() -> ExitCode {
 ///
 /// fn main() -> std::process::ExitCode {
 ///     let mut policies = Policies::default();
-///     policies.routers = policies.routers.with(Entry::plain("short-first", "Short prompts to the first instance.", |_| Box::new(ShortFirst)));
+///     policies.routers = policies.routers.with(Entry::<dyn Router>::plain("short-first", "Short prompts to the first instance.", |_| Box::new(ShortFirst)));
 ///     tokenmill::cli::main_with(&policies)
 /// }
 /// ```

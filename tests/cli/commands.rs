@@ -77,6 +77,10 @@ fn lists_have_what_shows_can_show() {
         }
     }
     assert!(place.good(&["list", "policies"]).contains("power-of-two"));
+    assert!(place.good(&["show", "policy", "prefix_hit"]).contains("\nload_factor (default 2.0): "));
+    assert!(place.good(&["show", "policy", "least-request"]).contains("\nalso          lor, jsq, "));
+    assert!(place.refused(&["show", "policy", "prefix-hits"]).contains("did you mean `prefix-hit`?"));
+    assert!(place.good(&["explain", "metric", "pools.decode.queue_mean"]).contains("\n  pools[].queue_mean (requests, less is better): "));
     let yaml = place.good(&["show", "chip", "h100-sxm", "--yaml"]);
     assert!(yaml.contains("name: h100-sxm"), "{yaml}");
 }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use crate::cluster::ids::{ModelId, Slot};
 use crate::cluster::observe::{Observer, Outcome};
 use crate::cluster::spec::{ClusterSpec, RouterSpec};
-use crate::cluster::state::{Entry, Fleet, Side, World, failure, leave, moves, transit};
+use crate::cluster::state::{Entry, Load, Side, World, failure, leave, moves, transit};
 use crate::policy::router::first_in_order;
 use crate::policy::{Candidates, RequestView, Router, Signal};
 use crate::sim::{Arena, Purpose, Streams};
@@ -17,33 +17,44 @@ pub(crate) struct Arrivals {
 }
 
 /// Entry instances, as a router sees them.
-struct Entries<'a> {
-    fleet: RefCell<&'a mut Fleet>,
+struct Entries<'a, O> {
+    world: RefCell<&'a mut World<O>>,
     model: ModelId,
+    slot: Slot,
     tokens: u32,
     /// True if, as far as the routers know, a decode instance can receive the prompt after a handoff.
     has_receiver: bool,
 }
 
-impl Candidates for Entries<'_> {
+impl<O> Entries<'_, O> {
+    fn load(&self, i: usize) -> Load {
+        let fleet = &self.world.borrow().fleet;
+        fleet.loads()[fleet.route(self.model).entry()[i].id]
+    }
+}
+
+impl<O: Observer> Candidates for Entries<'_, O> {
     fn len(&self) -> usize {
-        self.fleet.borrow().route(self.model).entry().len()
+        self.world.borrow().fleet.route(self.model).entry().len()
     }
     fn eligible(&self, i: usize) -> bool {
-        let fleet = self.fleet.borrow();
+        let fleet = &self.world.borrow().fleet;
         let entry = &fleet.route(self.model).entry()[i];
         entry.fits(self.tokens) && fleet.member(entry.id).is_listed() && (self.has_receiver || !fleet.hands_on(entry.id))
     }
     fn in_flight(&self, i: usize) -> u64 {
-        let fleet = self.fleet.borrow();
-        fleet.loads()[fleet.route(self.model).entry()[i].id].in_flight()
+        self.load(i).in_flight()
     }
     fn pending_tokens(&self, i: usize) -> u64 {
-        let fleet = self.fleet.borrow();
-        fleet.loads()[fleet.route(self.model).entry()[i].id].pending_tokens()
+        self.load(i).pending_tokens()
+    }
+    fn prefix_hit(&self, i: usize) -> u32 {
+        let mut world = self.world.borrow_mut();
+        let id = world.fleet.route(self.model).entry()[i].id;
+        world.prefix_hit(id, self.slot)
     }
     fn least(&self, signal: Signal) -> Option<usize> {
-        first_in_order(self, signal, |refused| self.fleet.borrow_mut().least(self.model, Side::Entry, signal, refused))
+        first_in_order(self, signal, |refused| self.world.borrow_mut().fleet.least(self.model, Side::Entry, signal, refused))
     }
 }
 
@@ -67,7 +78,7 @@ impl Arrivals {
             return leave::leave(world, slot, Outcome::RejectedNoInstance);
         }
         let has_receiver = world.fleet.is_whole() || world.fleet.lists_receiver(model);
-        let candidates = Entries { fleet: RefCell::new(&mut world.fleet), model, tokens: view.prompt_tokens, has_receiver };
+        let candidates = Entries { world: RefCell::new(world), model, slot, tokens: view.prompt_tokens, has_receiver };
         let chosen = self.routers[model].route(&view, &candidates);
         let entries = world.fleet.route(model).entry();
         match chosen {

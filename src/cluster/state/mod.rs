@@ -33,6 +33,7 @@ mod world;
 
 pub(crate) use audit::Audit;
 pub use audit::Violation;
-pub(crate) use fleet::{Entry, Fleet};
+pub(crate) use fleet::Entry;
+pub(crate) use load::Load;
 pub(crate) use loads::Side;
 pub(crate) use world::World;

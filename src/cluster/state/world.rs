@@ -172,6 +172,14 @@ impl<O: Observer> World<O> {
         debug_assert!(grown, "a run ends before its blocks run out");
     }
 
+    /// Tokens of a request that the prefix cache of an instance has. A run evicts as it proceeds, so its iterations until now are completed
+    /// first, which changes nothing else.
+    pub(crate) fn prefix_hit(&mut self, id: InstanceId, slot: Slot) -> u32 {
+        self.catch_up(id);
+        let (kv, request) = (&self.fleet.instances[id].kv, &self.requests[slot]);
+        kv.group_tokens(kv.lookup(&request.ask.prefix, kv.whole_groups(request.target())))
+    }
+
     /// Completes all iterations of a plan at its scheduled end.
     pub(crate) fn complete_plan(&mut self, id: InstanceId) {
         let planned = self.fleet.instances[id].flight.planned;

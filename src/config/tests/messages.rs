@@ -239,7 +239,7 @@ fn values_of_the_wrong_type_are_told_in_words() {
 #[test]
 fn a_router_that_does_not_exist_is_told() {
     insta::assert_snapshot!(bad(&[("prefill: round_robin", "prefill: rund-robin"), ("queue: fcfs", "queue: [fcfs]")]), @r#"
-    error: policies.router.prefill: unknown choice `rund-robin`, expected one of `round-robin`, `random`, `least-request`, `least-tokens` or `power-of-two`
+    error: policies.router.prefill: unknown choice `rund-robin`, expected one of `round-robin`, `random`, `least-request`, `least-tokens`, `power-of-two` or `prefix-hit`
       --> pd.yaml:25:30
        |
     25 | policies: {router: {prefill: rund-robin, decode: jsq}, queue: [fcfs]}
@@ -260,7 +260,7 @@ fn a_router_that_does_not_exist_is_told() {
 #[test]
 fn a_router_with_parameters_that_does_not_exist_is_told() {
     insta::assert_snapshot!(bad(&[("router: {prefill: round_robin, decode: jsq}", "router: {least_tokns: {}}")]), @r#"
-    error: policies.router: unknown choice `least_tokns`, expected one of `round-robin`, `random`, `least-request`, `least-tokens` or `power-of-two`, or a map with `prefill`, `decode` or `mixed`
+    error: policies.router: unknown choice `least_tokns`, expected one of `round-robin`, `random`, `least-request`, `least-tokens`, `power-of-two` or `prefix-hit`, or a map with `prefill`, `decode` or `mixed`
       --> pd.yaml:25:21
        |
     25 | policies: {router: {least_tokns: {}}, queue: fcfs}

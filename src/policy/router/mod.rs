@@ -8,6 +8,7 @@ mod least;
 mod least_request;
 mod least_tokens;
 mod power_of_two;
+mod prefix_hit;
 mod random;
 mod round_robin;
 
@@ -44,6 +45,11 @@ pub trait Candidates {
     /// Pending tokens of the requests assigned to candidate `i`: prompt tokens + 1 each, less the prompt tokens computed there so far. A
     /// request that lost its KV counts prompt and output so far again until they are recomputed.
     fn pending_tokens(&self, i: usize) -> u64;
+    /// Prompt tokens of the request that the prefix cache of candidate `i` has.
+    fn prefix_hit(&self, i: usize) -> u32 {
+        let _ = i;
+        0
+    }
     /// The eligible candidate with the smallest signal; ties go to the first. A view that keeps candidates in order need not scan all of
     /// them.
     fn least(&self, signal: Signal) -> Option<usize> {
@@ -59,7 +65,14 @@ pub trait Router: Debug + Send {
 
 /// The routers that there are: one line each, in the order in which they are listed.
 pub fn routers() -> Register<dyn Router> {
-    Register::new(vec![round_robin::entry(), random::entry(), least_request::entry(), least_tokens::entry(), power_of_two::entry()])
+    Register::new(vec![
+        round_robin::entry(),
+        random::entry(),
+        least_request::entry(),
+        least_tokens::entry(),
+        power_of_two::entry(),
+        prefix_hit::entry(),
+    ])
 }
 
 /// Random draws before all candidates are scanned: enough that, if one in eight is eligible, one choice in eight needs the scan.

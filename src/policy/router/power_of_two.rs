@@ -41,6 +41,9 @@ impl Candidates for Without<'_> {
     fn pending_tokens(&self, i: usize) -> u64 {
         self.0.pending_tokens(i)
     }
+    fn prefix_hit(&self, i: usize) -> u32 {
+        self.0.prefix_hit(i)
+    }
 }
 
 impl Router for PowerOfTwo {

@@ -45,6 +45,11 @@ impl<O: Observer> Candidates for Receivers<'_, O> {
         let world = self.world.borrow();
         world.fleet.loads()[world.fleet.route(self.model).decode()[i]].pending_tokens()
     }
+    fn prefix_hit(&self, i: usize) -> u32 {
+        let mut world = self.world.borrow_mut();
+        let id = world.fleet.route(self.model).decode()[i];
+        world.prefix_hit(id, self.slot)
+    }
     fn least(&self, signal: Signal) -> Option<usize> {
         first_in_order(self, signal, |refused| self.world.borrow_mut().fleet.least(self.model, Side::Decode, signal, refused))
     }
