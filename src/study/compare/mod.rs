@@ -183,6 +183,10 @@ fn cautions(variants: &[Variant]) -> Vec<Caution> {
     let completed = |variant: &Variant| -> f64 { variant.runs.iter().filter_map(|run| run.number("requests.completed")).sum() };
     let arrived = |variant: &Variant| -> f64 { variant.runs.iter().filter_map(|run| run.number("requests.arrived")).sum() };
     for variant in variants {
+        if variant.runs.iter().any(|run| run.number("requests.arrived") == Some(0.0)) {
+            let message = "no request arrived after the warm-up in a run, so that there is nothing to compare".to_owned();
+            all.push(Caution { variant: variant.name.clone(), message });
+        }
         let lost = arrived(variant) - completed(variant);
         if lost > 0.0 && variant.runs.iter().all(|run| run.requests.is_empty()) {
             let message = format!("{lost:.0} of {:.0} requests did not complete, and latencies leave them out", arrived(variant));

@@ -99,6 +99,7 @@ fn requests(ttft: &[f64]) -> Requests {
 fn traced(name: &str, ttft: &[f64]) -> Variant {
     let numbers = [
         ("latency.ttft_ms.mean", Some(1.0)),
+        ("classes.chat.latency.ttft_ms.mean", Some(1.0)),
         ("latency.ttft_ms.p99", Some(1.0)),
         ("cost.total_usd", Some(ttft.len() as f64)),
         ("latency.tpot_ms.p50", None),
@@ -115,6 +116,7 @@ fn one_run_each_is_compared_request_by_request() {
     let Certainty::Interval(interval) = found.certainty else { panic!("{found:?}") };
     assert_relative_eq!(found.value, 10.0, max_relative = 1e-9);
     assert!(interval.low > 9.9 && interval.high < 10.1 && found.finding() == "worse", "{found:?}");
+    assert_eq!(difference(&variants, "classes.chat.latency.ttft_ms.mean"), found, "of the only class");
     // The values are those of the requests, not of the summary.
     assert_relative_eq!(
         Comparison::new(&variants, vec![1]).metric("latency.ttft_ms.mean").unwrap().of[0].as_ref().unwrap().estimate.unwrap().value,
