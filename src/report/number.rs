@@ -156,6 +156,16 @@ pub fn share(fraction: f64) -> String {
     }
 }
 
+/// A relative difference with its sign, the minus as wide as the plus: `−22.9 %`, `+1.20 %`.
+pub fn signed_percent(share: f64) -> String {
+    let size = percent(share.abs());
+    match share {
+        s if s < 0.0 => format!("−{size}"),
+        s if s > 0.0 => format!("+{size}"),
+        _ => size,
+    }
+}
+
 /// `–` where there is no value.
 pub fn or_none(value: Option<f64>, write: impl Fn(f64) -> String) -> String {
     value.map_or_else(|| NONE.to_owned(), write)

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::write::{interval, relative, signed, unit, value};
+use super::super::number::signed_percent;
+use super::write::{interval, signed, unit, value};
 use crate::study::compare::{Difference, MetricComparison, Side, VariantNumber};
 
 /// A number, with a line a variant.
@@ -53,7 +54,7 @@ pub(super) fn line(metric: &MetricComparison, name: &str, number: Option<&Varian
     }
     let change = match difference.relative {
         _ if difference.value.is_nan() => String::new(),
-        Some(share) if info.unit != "share" => format!("{} ({})", signed(info, difference.value), relative(share)),
+        Some(share) if info.unit != "share" => format!("{} ({})", signed(info, difference.value), signed_percent(share)),
         _ => signed(info, difference.value),
     };
     Line {

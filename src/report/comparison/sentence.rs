@@ -1,7 +1,8 @@
 //! What a comparison comes to, in a sentence a variant.
 
+use super::super::number::signed_percent;
 use super::super::text::glue;
-use super::write::{relative, signed};
+use super::write::signed;
 use super::{shown, title};
 use crate::study::compare::{Certainty, Comparison, Difference, Method, MetricComparison, Side};
 
@@ -87,7 +88,7 @@ fn size(difference: &Difference) -> f64 {
 fn with_size(metric: &MetricComparison, difference: &Difference) -> String {
     let size = match difference.relative {
         _ if metric.info.unit == "share" => Some(signed(metric.info, difference.value)),
-        share => share.map(relative),
+        share => share.map(signed_percent),
     };
     // A total of one trace says nothing of another.
     let scope = (difference.certainty == Certainty::Exact).then(|| "for this trace".to_owned());

@@ -34,16 +34,6 @@ pub(super) fn signed(info: &MetricInfo, difference: f64) -> String {
     }
 }
 
-/// A relative difference: `−22.9 %`.
-pub(super) fn relative(share: f64) -> String {
-    let size = percent(share.abs());
-    match share {
-        s if s < 0.0 => format!("{MINUS}{size}"),
-        s if s > 0.0 => format!("+{size}"),
-        _ => size,
-    }
-}
-
 /// An interval of values.
 pub(super) fn between(info: &MetricInfo, interval: Interval) -> String {
     format!("{} to {}", value(info, interval.low), value(info, interval.high))

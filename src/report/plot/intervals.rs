@@ -2,7 +2,7 @@
 //!
 //! Owns: which differences share the axis, and how far it goes. Must not know: how a difference was found.
 
-use super::super::number::{percent, trimmed};
+use super::super::number::{percent, signed_percent, trimmed};
 use super::super::text::shortened;
 use super::axis::{Scale, round_up};
 use super::canvas::{BODY, Canvas, Drawing, Layer, TICK, TITLE as TITLE_LOOK};
@@ -32,7 +32,7 @@ struct Form {
 }
 
 const FORMS: [Form; 2] = [
-    Form { width: 1040, left: 250.0, right: 800.0, ticks: 6.0, narrow: false },
+    Form { width: 1040, left: 230.0, right: 740.0, ticks: 6.0, narrow: false },
     Form { width: 350, left: 8.0, right: 342.0, ticks: 3.0, narrow: true },
 ];
 
@@ -79,7 +79,7 @@ pub(super) fn chart(comparison: &Comparison, metrics: &[(&str, &MetricComparison
     let words: Vec<String> = rows
         .iter()
         .flat_map(|row| row.dots.iter().map(move |dot| (row, dot)))
-        .map(|(row, dot)| format!("{}, {}: {} {}", row.title, comparison.variants[dot.variant], percent(dot.at), dot.finding))
+        .map(|(row, dot)| format!("{}, {}: {} {}", row.title, comparison.variants[dot.variant], signed_percent(dot.at), dot.finding))
         .collect();
     let drawings = FORMS
         .iter()
@@ -166,19 +166,13 @@ fn draw(form: &Form, name: &str, rows: &[Row<'_>], variants: &[String]) -> Resul
                 if zero { Colour::Axis } else { Colour::Grid },
                 if zero { 2.0 } else { 1.0 },
             );
-            let sign = if zero {
-                ""
-            } else if value < 0.0 {
-                "−"
-            } else {
-                "+"
-            };
+            let written = if zero { trimmed(&percent(0.0)) } else { trimmed(&signed_percent(value)) };
             let look = match x.at(value) {
                 at if at < form.left + 20.0 && form.narrow => TICK,
                 at if at > form.right - 20.0 && form.narrow => TICK.right(),
                 _ => TICK.centre(),
             };
-            layer.text((x.at(value), bottom + 16.0), &format!("{sign}{}", trimmed(&percent(value.abs()))), look);
+            layer.text((x.at(value), bottom + 16.0), &written, look);
         }
     });
     let mut at = top;
@@ -227,6 +221,7 @@ fn draw_dot(layer: &mut Layer<'_, '_>, form: &Form, dot: &Dot, (x, axis): (Scale
         } else {
             BODY.in_colour(Colour::Muted)
         };
-        layer.text((form.right + 24.0, y), &dot.finding, look);
+        layer.text((form.right + 96.0, y), &signed_percent(dot.at), TICK.right());
+        layer.text((form.right + 108.0, y), &dot.finding, look);
     }
 }
