@@ -27,7 +27,8 @@ use crate::study::{Options, StudyError, Threads, simulate};
 pub(super) const HASH_LENGTH: usize = 8;
 
 pub(super) fn run(options: &RunOptions, terminal: Terminal, policies: &Policies) -> Result<ExitCode, Failure> {
-    if let Some(count) = options.seeds {
+    // One seed is one run.
+    if let Some(count) = options.seeds.filter(|count| *count > 1) {
         return run_seeds(options, count, terminal, policies);
     }
     let scenario = load(&options.scenario, &with_seed(&options.input, options.seed), &library(&options.input.library, policies)?)?;

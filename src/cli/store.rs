@@ -97,7 +97,7 @@ mod tests {
     fn outcome() -> Outcome {
         let requests = Requests { id: vec![3], ttft: vec![f64::INFINITY], tpot: vec![1.0 / 3.0], ..Requests::default() };
         Outcome {
-            numbers: vec![("latency.ttft_ms.p99".to_owned(), Some(0.1 + 0.2)), ("cost.total_usd".to_owned(), None)],
+            numbers: [("latency.ttft_ms.p99".to_owned(), Some(0.1 + 0.2)), ("cost.total_usd".to_owned(), None)].into(),
             requests,
             timeline: crate::metrics::Timeline::default(),
             distributions: crate::metrics::Distributions::default(),

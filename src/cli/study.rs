@@ -70,7 +70,8 @@ pub(super) fn compare(options: &CompareOptions, terminal: Terminal, policies: &P
     let folder = Folder::create(&options.out, &format!("{baseline}-compare-{}", hash(&prepared)))?;
     let study = Study {
         out: &options.out,
-        keeps: !options.runs.fresh,
+        // A run that is only read back is not audited.
+        keeps: !options.runs.fresh && !options.runs.audit,
         jobs: options.jobs,
         run: Options { audit: options.runs.audit || cfg!(debug_assertions), ..Options::default() },
         wants_progress: !options.printed.quiet && !options.printed.json,
@@ -110,7 +111,8 @@ pub(super) fn run_seeds(options: &RunOptions, count: u64, terminal: Terminal, po
     let folder = Folder::create(&options.out, &format!("{}-seeds-{}", base.name, hash(&prepared)))?;
     let study = Study {
         out: &options.out,
-        keeps: true,
+        // What is asked for is a run in that way, not its result.
+        keeps: !options.how.no_fast_forward && !options.how.audit,
         jobs: options.jobs,
         run: Options {
             fast_forward: !options.how.no_fast_forward,
@@ -227,7 +229,8 @@ fn run(
     let scenarios: Vec<&Scenario> = variants.iter().flat_map(|variant| &variant.scenarios).collect();
     let program = program();
     let store = RunStore::new(study.out, study.keeps);
-    let keeps: &dyn Store = if program.is_ok() { &store } else { &Forgetful };
+    let known = program.is_ok();
+    let keeps: &dyn Store = if known { &store } else { &Forgetful };
     let options = RunnerOptions {
         run: Options { aside: true, ..study.run },
         jobs: study.jobs.unwrap_or_else(cores),
@@ -235,10 +238,9 @@ fn run(
         program: program.unwrap_or_default(),
     };
     let progress = StudyProgress::new(scenarios.len(), study.wants_progress);
-    let failed = AtomicBool::new(false);
     let watch = |cell: usize, step: Step| {
         progress.show(cell, step);
-        !stopped.load(Ordering::Relaxed) && !failed.load(Ordering::Relaxed)
+        !stopped.load(Ordering::Relaxed)
     };
     let ran = run_cells(&scenarios, &options, keeps, &watch);
     progress.finish();
@@ -248,7 +250,7 @@ fn run(
     let outcomes = ran.map_err(|error| match error.error {
         StudyError::Interrupted(_) => {
             let (done, all) = (progress.done(), scenarios.len());
-            let kept = if store.error().is_none() { "the same command goes on from there" } else { "nothing was written" };
+            let kept = if known && store.error().is_none() { "the same command goes on from there" } else { "nothing was written" };
             Failure::Interrupted { message: format!("interrupted: {done} of {all} runs are done"), hint: kept.to_owned() }
         }
         other => Failure::of_run(other, scenarios[error.cell]),

@@ -1,5 +1,7 @@
 //! What is kept of one run of a study: enough to compare it, draw it and tell what it warns of.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::{InstanceId, Outcome as End};
@@ -10,7 +12,7 @@ use crate::metrics::{AssertionResult, Distributions, LimitsMet, PoolParameters, 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// Every number of `summary.json`: its path and value.
-    pub numbers: Vec<(String, Option<f64>)>,
+    pub numbers: BTreeMap<String, Option<f64>>,
     /// One entry a measured request in order of arrival; empty if they were not asked for.
     pub requests: Requests,
     /// Gauges over time.
@@ -46,7 +48,7 @@ impl Outcome {
 
     /// The number at a path; `None` if the run has none.
     pub fn number(&self, path: &str) -> Option<f64> {
-        self.numbers.iter().find(|(known, _)| known == path)?.1
+        *self.numbers.get(path)?
     }
 }
 

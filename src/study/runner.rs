@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
@@ -13,6 +14,7 @@ use super::outcome::{Noted, Outcome};
 use super::{Options, StudyError, simulate};
 use crate::cluster::Silent;
 use crate::config::Scenario;
+use crate::sim::SimTime;
 
 /// Where results are kept between studies. A result that cannot be read is none.
 pub trait Store: Sync {
@@ -98,14 +100,23 @@ pub fn run_cells(
     let mut cells: Vec<usize> = first.values().copied().collect();
     cells.sort_unstable();
     let run = Options { aside: options.run.aside && options.jobs >= 2 * cells.len(), ..options.run };
+    let failed = AtomicBool::new(false);
     let one = |&cell: &usize| -> Result<(usize, Arc<Outcome>), CellError> {
+        if failed.load(Ordering::Relaxed) {
+            return Err(CellError { cell, error: StudyError::Interrupted(SimTime::ZERO) });
+        }
         if let Some(known) = store.load(&keys[cell]) {
             watch(cell, Step::Known);
             return Ok((cell, Arc::new(known)));
         }
         let noted = Noted::new(options.requests);
-        let ran = simulate(scenarios[cell], run, noted, Silent, |progress| watch(cell, Step::Runs(progress.done)));
-        let (result, noted, _) = ran.map_err(|error| CellError { cell, error })?;
+        let ran = simulate(scenarios[cell], run, noted, Silent, |progress| {
+            watch(cell, Step::Runs(progress.done)) && !failed.load(Ordering::Relaxed)
+        });
+        let (result, noted, _) = ran.map_err(|error| {
+            failed.store(true, Ordering::Relaxed);
+            CellError { cell, error }
+        })?;
         let (requests, balance) = noted.finish(&scenarios[cell].recorder.pools);
         let outcome = Outcome::new(result, requests, balance);
         store.save(&keys[cell], &outcome);
@@ -114,7 +125,22 @@ pub fn run_cells(
     };
     let pool = ThreadPoolBuilder::new().num_threads(options.jobs.max(1)).build();
     let pool = pool.map_err(|error| CellError { cell: 0, error: StudyError::NoThread(std::io::Error::other(error)) })?;
-    let ran: BTreeMap<usize, Arc<Outcome>> = pool.install(|| cells.par_iter().with_max_len(1).map(one).collect::<Result<_, _>>())?;
+    let results: Vec<Result<(usize, Arc<Outcome>), CellError>> = pool.install(|| cells.par_iter().with_max_len(1).map(one).collect());
+    let mut ran = BTreeMap::new();
+    let mut errors = Vec::new();
+    for result in results {
+        match result {
+            Ok((cell, outcome)) => {
+                ran.insert(cell, outcome);
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    // What ended the others comes before what was ended by it.
+    errors.sort_by_key(|error| matches!(error.error, StudyError::Interrupted(_)));
+    if let Some(first) = errors.into_iter().next() {
+        return Err(first);
+    }
     let by_key = |(cell, key): (usize, &String)| {
         let of = first.get(key.as_str()).copied().unwrap_or(cell);
         if of != cell {

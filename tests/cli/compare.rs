@@ -200,3 +200,17 @@ fn an_interrupted_comparison_goes_on_where_it_stopped() {
     let folders = fs::read_dir(place.path("outputs")).unwrap().count();
     assert_eq!(folders, 1, "no half folder is left");
 }
+
+/// What is wrong with one run is told, and the others, which it ends, are no reason for another message.
+#[test]
+fn a_run_that_fails_ends_the_others_and_is_the_one_that_is_told() {
+    let place = Place::tiny();
+    let lines: Vec<String> = (0..2000).map(|i| format!("{},100,10\n", f64::from(i) / 40.0)).collect();
+    place.write("t.csv", format!("arrival_s,prompt_tokens,output_tokens\n{}99,many,10\n", lines.concat()));
+    let (from, to) = (TINY.find("    synthetic:").unwrap(), TINY.find("cluster:").unwrap());
+    let trace = format!("{}    trace: {{format: plain, path: t.csv}}\n{}", &TINY[..from], &TINY[to..]);
+    place.write("broken.yaml", trace.replace("requests: 300", "requests: 3M").replace("name: tiny", "name: broken"));
+    let done = place.run(&["compare", "tiny.yaml", "broken.yaml", "--set", "run.requests=3M", "--seeds", "2", "--jobs", "2"]);
+    assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""), "{}", done.stderr);
+    assert!(done.stderr.contains("t.csv") && done.stderr.contains("many"), "{}", done.stderr);
+}

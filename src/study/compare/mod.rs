@@ -16,6 +16,7 @@ pub use picture::Picture;
 
 use super::Outcome;
 use super::statistics::{Estimate, of_replications};
+use crate::metrics::WarningCode;
 use crate::metrics::metric::{MetricInfo, Reading, Shape};
 use requests::Resampling;
 
@@ -139,7 +140,8 @@ impl Comparison {
 
 /// The number at a path in all runs of a variant; `None` if it has no such number.
 fn number(variant: &Variant, path: &str) -> Option<VariantNumber> {
-    Reading::find(path, &variant.shape).ok()?;
+    // Some numbers are there only in runs in which something happened, such as those of a fleet whose instances fail.
+    variant.runs.iter().find(|run| run.numbers.contains_key(path))?;
     let runs: Vec<Option<f64>> = variant.runs.iter().map(|run| run.number(path)).collect();
     let values: Option<Vec<f64>> = runs.iter().copied().collect();
     Some(VariantNumber { estimate: values.and_then(|values| of_replications(&values)), runs, difference: None })
@@ -171,7 +173,7 @@ fn cautions(variants: &[Variant]) -> Vec<Caution> {
         let mut codes: Vec<&str> = variant.runs.iter().flat_map(|run| &run.warnings).map(|(code, _)| code.as_str()).collect();
         codes.sort_unstable();
         codes.dedup();
-        for code in codes.into_iter().filter(|code| DISTORTING.contains(code)) {
+        for code in codes.into_iter().filter(|code| DISTORTING.iter().any(|distorting| distorting.name() == *code)) {
             let mut messages = variant.runs.iter().filter_map(|run| run.warnings.iter().find(|(known, _)| known == code));
             let Some((_, message)) = messages.next() else { continue };
             let count = 1 + messages.count();
@@ -197,4 +199,5 @@ fn cautions(variants: &[Variant]) -> Vec<Caution> {
 }
 
 /// Warnings of a run that put a comparison in doubt.
-const DISTORTING: [&str; 5] = ["overload", "never-served", "timed-out", "unfinished", "warm-up-not-settled"];
+const DISTORTING: [WarningCode; 5] =
+    [WarningCode::Overload, WarningCode::NeverServed, WarningCode::TimedOut, WarningCode::Unfinished, WarningCode::WarmUpNotSettled];

@@ -1,5 +1,7 @@
 //! Differences of one run each, from the requests that both served: pairs in order of arrival, resampled in blocks.
 
+use std::collections::BTreeMap;
+
 use super::super::outcome::Requests;
 use super::super::statistics::{Estimate, Resampled, Statistic, of_pairs};
 use super::{Certainty, Difference, RESAMPLING_SEED, Variant, VariantNumber};
@@ -36,20 +38,20 @@ pub(super) struct Resampling<'v> {
     /// Both runs have the same requests.
     same: bool,
     /// The resampled statistics of the columns asked for, by path.
-    known: Vec<(String, Resampled)>,
+    known: BTreeMap<String, Resampled>,
 }
 
 impl<'v> Resampling<'v> {
     /// Of the first run of each.
     pub(super) fn new(baseline: &'v Variant, variant: &'v Variant) -> Option<Self> {
         let same = baseline.runs.first()?.requests.are_those_of(&variant.runs.first()?.requests);
-        Some(Self { baseline, variant, same, known: Vec::new() })
+        Some(Self { baseline, variant, same, known: BTreeMap::new() })
     }
 
     /// Sets the variant apart from the baseline. Both values become those of all requests that arrived, the unfinished ones being the worst.
     pub(super) fn compare(&mut self, path: &str, info: &MetricInfo, a: &mut VariantNumber, b: &mut VariantNumber) {
         if self.same && self.ensure(path).is_some() {
-            let Some(found) = self.known.iter().find(|(known, _)| known == path).map(|(_, found)| *found) else { return };
+            let Some(&found) = self.known.get(path) else { return };
             if found.a.is_nan() || found.b.is_nan() {
                 return;
             }
@@ -75,15 +77,15 @@ impl<'v> Resampling<'v> {
 
     /// Resamples the column of a path, if it is one of single requests and has not been resampled.
     fn ensure(&mut self, path: &str) -> Option<()> {
-        if self.known.iter().any(|(known, _)| known == path) {
+        if self.known.contains_key(path) {
             return Some(());
         }
         let (column, class, inner) = self.column_of(path)?;
         // What is true of all requests is true of the only class.
         let lonely = class.is_some() && [self.baseline, self.variant].iter().all(|variant| variant.shape.classes.len() == 1);
         let of_all = if inner == "slo_attainment" { "goodput.slo_attainment" } else { inner };
-        if let Some((_, found)) = self.known.iter().find(|(known, _)| lonely && known == of_all) {
-            self.known.push((path.to_owned(), *found));
+        if let Some(&found) = self.known.get(of_all).filter(|_| lonely) {
+            self.known.insert(path.to_owned(), found);
             return Some(());
         }
         let before = &path[..path.len() - inner.len()];

@@ -74,8 +74,7 @@ fn a_run_without_a_value_makes_no_interval() {
 fn a_number_that_a_variant_lacks_is_none_and_the_others_stay() {
     let path = "pools.p.queue_mean";
     let a = variant("a", vec![run(&[(path, Some(1.0))], Requests::default()), run(&[(path, Some(1.0))], Requests::default())]);
-    let mut b = a.clone();
-    b.shape.pools = vec!["q".to_owned()];
+    let b = variant("b", vec![run(&[("pools.q.queue_mean", Some(1.0))], Requests::default()); 2]);
     let comparison = Comparison::new(&[a, b], vec![1, 2]);
     let metric = comparison.metric(path).unwrap();
     assert!(metric.of[0].is_some() && metric.of[1].is_none());
