@@ -74,9 +74,8 @@ impl Workload for Cohort {
             return Ok(None);
         }
         self.left -= 1;
-        Ok(Some((SimTime::ZERO, RequestSpec { class: ClassId(0), prompt_tokens: 1, output_tokens: self.output, prefix: Box::default() })))
+        Ok(Some((SimTime::ZERO, RequestSpec::new(ClassId(0), 1, self.output))))
     }
-    fn request_done(&mut self, _: ClassId, _: SimTime) {}
     fn is_exhausted(&self) -> bool {
         self.left == 0
     }

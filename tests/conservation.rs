@@ -28,7 +28,7 @@ fn traffic(seed: u64, n: usize, gap_ms: f64) -> Vec<(u64, RequestSpec)> {
             let mut spec = request(prompt, output);
             let family = lengths.below(9);
             if family < 3 {
-                spec.prefix = (0..u64::from(prompt) / 64).map(|i| family * 1000 + i).collect();
+                spec.blocks = (0..u64::from(prompt) / 64).map(|i| family * 1000 + i).collect();
             }
             (at as u64, spec)
         })

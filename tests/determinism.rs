@@ -21,7 +21,7 @@ fn workload(asks: &[Ask], tokens: u32) -> Vec<(u64, RequestSpec)> {
         let prompt = (permille * tokens / 1000).max(1);
         let mut spec = RequestSpec { class: ClassId(class), ..request(prompt, output) };
         // One family in four has nothing in common.
-        spec.prefix = (0..u64::from(prompt) / 64).filter(|_| family > 0).map(|i| family * 1000 + i).collect();
+        spec.blocks = (0..u64::from(prompt) / 64).filter(|_| family > 0).map(|i| family * 1000 + i).collect();
         (at, spec)
     };
     asks.iter().map(make).collect()

@@ -17,7 +17,7 @@ fn flat(base_ms: f64) -> Linear {
 }
 
 fn with_prefix(prompt: u32, output: u32, ids: &[u64]) -> RequestSpec {
-    RequestSpec { prefix: ids.into(), ..request(prompt, output) }
+    request(prompt, output).with_blocks(ids.into())
 }
 
 /// Highest number of running sequences and of KV blocks seen on any instance.

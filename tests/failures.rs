@@ -384,7 +384,7 @@ proptest! {
             .iter()
             .map(|&(at, prompt, output, family)| {
                 let ids = (0..u64::from(prompt) / 64).map(|i| if family == 0 { at * 1000 + i } else { family * 100 + i }).collect();
-                (at * MS, RequestSpec { prefix: ids, ..request(prompt, output) })
+                (at * MS, request(prompt, output).with_blocks(ids))
             })
             .collect();
         asked.sort_by_key(|&(at, _)| at);

@@ -19,8 +19,8 @@ fn small(blocks: u64, budget: u32, reserve_full_isl: bool) -> ClusterSpec {
 /// Requests of an arrival in nanoseconds, a prompt and an output; with `ids` each has identities that it shares with nobody.
 fn asks(asks: &[(u64, u32, u32)], ids: bool) -> Listed {
     Listed::new(asks.iter().zip(1u64..).map(|(&(at, prompt, output), number)| {
-        let prefix = (0..u64::from(prompt / 16)).filter(|_| ids).map(|id| number * 1000 + id).collect();
-        (at, RequestSpec { prefix, ..request(prompt, output) })
+        let blocks = (0..u64::from(prompt / 16)).filter(|_| ids).map(|id| number * 1000 + id).collect();
+        (at, request(prompt, output).with_blocks(blocks))
     }))
 }
 

@@ -169,10 +169,10 @@ fn pooled_hits(scenario: &Scenario, groups: usize) -> f64 {
     while let Some((_, request)) = workload.next().unwrap() {
         // At least one token is computed.
         let most = (request.prompt_tokens - 1) / group;
-        let leading = request.prefix.iter().take_while(|id| places.contains_key(id)).count();
+        let leading = request.blocks.ids().take_while(|id| places.contains_key(id)).count();
         hits += u64::from(group) * u64::from(most.min(u32::try_from(leading).unwrap()));
         tokens += u64::from(request.prompt_tokens);
-        for &id in &request.prefix {
+        for id in request.blocks.ids() {
             tick += 1;
             if let Some(old) = places.insert(id, tick) {
                 order.remove(&old);

@@ -23,8 +23,9 @@ mod spec;
 mod state;
 
 pub use crate::policy::{Life, Role};
+pub use crate::workload::Outcome;
 pub use ids::{FrontendId, InstanceId, ModelId, PoolId};
-pub use observe::{Both, Observation, Observer, Outcome, RequestRecord, Silent};
+pub use observe::{Both, Observation, Observer, RequestRecord, Silent};
 pub use run::{Cluster, RunError, Work};
 pub(crate) use segment::KvBlocks;
 pub use segment::{Members, RunSegment};

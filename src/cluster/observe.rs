@@ -5,58 +5,7 @@ use super::segment::RunSegment;
 use crate::policy::Life;
 use crate::power::{Energy, Phase};
 use crate::sim::{SimDuration, SimTime};
-use crate::workload::ClassId;
-
-/// How a request ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Its last token has left.
-    Completed,
-    /// Its prompt leaves no room for an output token in the context of any instance.
-    RejectedPromptTooLong,
-    /// No pool serves its model.
-    RejectedNoInstance,
-    /// Client timeout.
-    TimedOut,
-    /// More failed attempts than the retry limit: instances failed, or none accepted it.
-    Failed,
-    /// Still in the system when the run ended.
-    InFlight,
-}
-
-impl Outcome {
-    /// Number of outcomes.
-    pub const COUNT: usize = 6;
-    /// All of them, in the order of their index.
-    pub const ALL: [Self; Self::COUNT] =
-        [Self::Completed, Self::RejectedPromptTooLong, Self::RejectedNoInstance, Self::TimedOut, Self::Failed, Self::InFlight];
-
-    /// Position in tables of counts.
-    pub const fn index(self) -> usize {
-        self as usize
-    }
-    /// Outcome column of `requests.csv`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Completed => "completed",
-            Self::RejectedPromptTooLong | Self::RejectedNoInstance => "rejected",
-            Self::TimedOut => "timed_out",
-            Self::Failed => "failed",
-            Self::InFlight => "in_flight",
-        }
-    }
-    /// Reason column of `requests.csv`; empty for completed requests.
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::Completed => "",
-            Self::RejectedPromptTooLong => "prompt_exceeds_context",
-            Self::RejectedNoInstance => "no_instance_for_model",
-            Self::TimedOut => "client_timeout",
-            Self::Failed => "instance_failed",
-            Self::InFlight => "run_ended",
-        }
-    }
-}
+use crate::workload::{ClassId, Outcome, Turn};
 
 /// A request that has left the system, or is still in it at the end of the run.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +14,8 @@ pub struct RequestRecord {
     pub id: u64,
     /// Its workload.
     pub class: ClassId,
+    /// Its place in a session, if it has one.
+    pub turn: Option<Turn>,
     /// How it ended.
     pub outcome: Outcome,
     /// Cut short at the context limit.

@@ -3,7 +3,6 @@
 use thiserror::Error;
 
 use super::event::{Event, Wake, again_key, arrival_key};
-use super::observe::{Observer, Outcome};
 use super::process::arrive::Arrivals;
 use super::process::control::Controllers;
 use super::process::engine::station::{self, Turns};
@@ -11,9 +10,11 @@ use super::process::handoff::Handoffs;
 use super::process::{engine, timeout};
 use super::spec::{ClusterSpec, SpecError};
 use super::state::{Audit, Violation, World, failure, leave, life, moves, timeouts, transit};
+use crate::cluster::observe::Observer;
 use crate::network::NetworkError;
 use crate::policy::Controller;
 use crate::sim::{EventKey, Livelock, LivelockGuard, SimDuration, SimTime, TooMany};
+use crate::workload::Outcome;
 use crate::workload::{RequestSpec, Workload, WorkloadError};
 
 /// Latest time that a run may reach: later than any arrival, and early enough that no sum of times or of their squares overflows.
@@ -246,7 +247,7 @@ impl<O: Observer> Cluster<O> {
 
     /// The instant has no events left: the agenda is worked off, then departures are reported to the workload. A client without think time
     /// sends its next request after the batches of the instant have been formed, because no answer crosses a network in zero time. True if
-    /// departures were reported.
+    /// the next arrival may have changed.
     fn end_instant(&mut self, workload: &mut dyn Workload) -> Result<bool, RunError> {
         if !self.world.agenda.is_empty() {
             self.work_off_agenda()?;
@@ -254,10 +255,11 @@ impl<O: Observer> Cluster<O> {
         }
         // All batches of the instant have been formed, including those passed over in fast-forward.
         self.world.calendar.advance(again_key(self.now()));
-        for (class, at) in self.world.take_departed() {
-            workload.request_done(class, at);
+        let mut changed = false;
+        for end in self.world.take_departed() {
+            changed |= workload.ended(&end);
         }
-        Ok(true)
+        Ok(changed)
     }
 
     /// True if there is a live event at the present instant.

@@ -2,9 +2,12 @@
 //!
 //! Owns: leases of blocks, and the choice of cached prefixes to evict. Must not know: requests, time, the network.
 
+mod blocks;
+mod lru;
 mod prefix;
 mod store;
 
+pub use blocks::{Blocks, Piece};
 pub use store::{KvError, KvStore, Lease, Residue};
 
 #[cfg(test)]

@@ -2,49 +2,39 @@
 //!
 //! It has two kinds of entries in one LRU list:
 //!
-//! * A *group* holds the tokens of one workload identity (512 tokens in a Mooncake trace): a fixed number of KV blocks, with a count of
-//!   holders. Identities are chained: equal ids mean equal text from the start of the prompt, so a lookup stops at the first miss.
+//! * A *segment* holds groups with consecutive identities and the same holders. A group holds the tokens of one identity (512 tokens in a
+//!   Mooncake trace): a fixed number of KV blocks. Identities are chained: equal ids mean equal text from the start of the prompt, so a
+//!   lookup stops at the first miss. A segment is evicted from its end, group by group.
 //! * A *residue* holds the full blocks of a preempted sequence behind its groups; only that sequence can find them again. It is evicted
 //!   from the end, block by block.
+//!
+//! A segment is cut where its groups get different holders. Two are joined where that changes nothing, so there are about as many as there
+//! are branches in the cached text, however long it is.
 
-use std::hash::BuildHasher;
+use std::collections::BTreeMap;
 
-use hashbrown::HashTable;
-use rustc_hash::FxBuildHasher;
-
-const NONE: usize = usize::MAX;
+use super::blocks::Piece;
+use super::lru::Lru;
 
 #[derive(Debug, Clone, Copy)]
 enum Content {
-    Group { id: u64, holders: u32 },
-    Residue { blocks: u64 },
+    /// Groups `first`, `first + 1`, …
+    Segment {
+        first: u64,
+        count: u32,
+        holders: u32,
+    },
+    Residue {
+        blocks: u64,
+    },
 }
 
+/// Cached groups that a piece begins with: their segment, the position of the first in it, and their number.
 #[derive(Debug, Clone, Copy)]
-struct Entry {
-    content: Content,
-    /// Neighbours in the LRU list; `NONE` at its ends, for a held group, and for an empty residue.
-    older: usize,
-    newer: usize,
-}
-
-impl Entry {
-    /// True if this is the group of an identity.
-    fn is(&self, identity: u64) -> bool {
-        matches!(self.content, Content::Group { id, .. } if id == identity)
-    }
-
-    /// Hash of a group's identity.
-    fn hash(&self) -> u64 {
-        match self.content {
-            Content::Group { id, .. } => hash(id),
-            Content::Residue { .. } => 0,
-        }
-    }
-}
-
-fn hash(id: u64) -> u64 {
-    FxBuildHasher.hash_one(id)
+struct Cached {
+    slot: usize,
+    offset: u32,
+    count: u32,
 }
 
 /// Slot of a residue.
@@ -56,12 +46,12 @@ pub(super) struct Place(usize);
 pub(super) struct PrefixCache {
     /// KV blocks per group; 0 without identities.
     group_blocks: u64,
-    slots: Vec<Entry>,
-    vacant: Vec<usize>,
-    /// Groups by identity. Never iterated, because the order of a hash table depends on its history.
-    index: HashTable<usize>,
-    oldest: Option<usize>,
-    newest: Option<usize>,
+    /// Segments and residues. In the list are those that can be evicted: segments without holders and residues that are not empty.
+    entries: Lru<Content>,
+    /// Segments by the identity of their first group.
+    index: BTreeMap<u64, usize>,
+    /// Groups.
+    groups: u64,
     /// Groups without holders.
     unheld: u64,
     /// Blocks of all residues.
@@ -78,25 +68,33 @@ impl PrefixCache {
         self.group_blocks
     }
 
-    /// Leading groups of `ids` that are cached.
-    pub(super) fn lookup(&self, ids: &[u64]) -> usize {
-        ids.iter().take_while(|&&id| self.find(id).is_some()).count()
+    /// Leading groups of `pieces` that are cached.
+    pub(super) fn lookup(&self, pieces: impl Iterator<Item = Piece>) -> u32 {
+        let mut hit = 0;
+        for piece in pieces {
+            let cached = self.cached(piece).map(|cached| cached.count).sum::<u32>();
+            hit += cached;
+            if cached < piece.count {
+                break;
+            }
+        }
+        hit
     }
 
-    /// Blocks of the cached groups of `ids` without holders: holding them reduces free memory.
-    pub(super) fn evictable_among(&self, ids: &[u64]) -> u64 {
-        let unheld = |slot: usize| matches!(self.slots[slot].content, Content::Group { holders: 0, .. });
-        ids.iter().filter_map(|&id| self.find(id)).filter(|&slot| unheld(slot)).count() as u64 * self.group_blocks
+    /// Blocks of the cached groups of `pieces` without holders: holding them reduces free memory.
+    pub(super) fn evictable_among(&self, pieces: impl Iterator<Item = Piece>) -> u64 {
+        let cached = pieces.flat_map(|piece| self.cached(piece));
+        cached.filter(|cached| self.segment(cached.slot).2 == 0).map(|cached| u64::from(cached.count)).sum::<u64>() * self.group_blocks
     }
 
     /// Blocks of all entries.
-    pub(super) fn blocks(&self) -> u64 {
-        self.index.len() as u64 * self.group_blocks + self.residues
+    pub(super) const fn blocks(&self) -> u64 {
+        self.groups * self.group_blocks + self.residues
     }
 
     /// Blocks of groups with holders.
-    pub(super) fn held(&self) -> u64 {
-        (self.index.len() as u64 - self.unheld) * self.group_blocks
+    pub(super) const fn held(&self) -> u64 {
+        (self.groups - self.unheld) * self.group_blocks
     }
 
     /// Blocks of residues.
@@ -104,51 +102,59 @@ impl PrefixCache {
         self.residues
     }
 
-    /// Adds a holder to a cached group; false on a miss.
-    pub(super) fn hold(&mut self, id: u64) -> bool {
-        let Some(slot) = self.find(id) else { return false };
-        if self.count(slot, 1) == 1 {
-            self.unlink(slot);
-            self.unheld -= 1;
+    /// Adds a holder to the leading groups of a piece that are cached; returns their number.
+    pub(super) fn hold(&mut self, piece: Piece) -> u32 {
+        let mut held = 0;
+        while let Some(cached) = self.first_cached(piece.behind(held)) {
+            self.hold_cached(cached);
+            held += cached.count;
         }
-        true
+        held
     }
 
-    /// Adds a holder to a group, which is inserted on a miss. The caller has made room.
-    pub(super) fn hold_or_insert(&mut self, id: u64) {
-        if self.hold(id) {
-            return;
+    /// Adds a holder to the groups of a piece; those that are missing are inserted. The caller has made room. If the piece continues a run,
+    /// the caller holds the group before it.
+    pub(super) fn hold_or_insert(&mut self, piece: Piece) {
+        let mut rest = piece;
+        while rest.count > 0 {
+            let held = self.hold(rest);
+            rest = rest.behind(held);
+            if rest.count > 0 {
+                let missing = rest.before(self.index.range(rest.first..).next().map(|(&first, _)| first));
+                self.insert_groups(missing);
+                rest = rest.behind(missing.count);
+            }
         }
-        let slot = self.insert(Content::Group { id, holders: 1 });
-        let Self { index, slots, .. } = self;
-        index.insert_unique(hash(id), slot, |&slot| slots[slot].hash());
     }
 
-    /// Removes a holder. A group without holders becomes the most recently used evictable entry.
-    pub(super) fn release(&mut self, id: u64) {
-        let Some(slot) = self.find(id) else {
-            debug_assert!(false, "released a group that is not cached");
-            return;
-        };
-        if self.count(slot, -1) == 0 {
-            self.link_newest(slot);
-            self.unheld += 1;
+    /// Removes a holder from groups that were held. Groups without holders become the most recently used evictable entries, the last of
+    /// them first.
+    pub(super) fn release(&mut self, piece: Piece) {
+        let mut left = piece.count;
+        while left > 0 {
+            let last = piece.first.wrapping_add(u64::from(left - 1));
+            let Some((slot, offset)) = self.find(last) else {
+                debug_assert!(false, "released a group that is not cached");
+                return;
+            };
+            self.release_segment(slot);
+            left = left.saturating_sub(offset + 1);
         }
     }
 
     /// Adds a residue of `blocks` (≥ 1) as the most recently used evictable entry.
     pub(super) fn leave(&mut self, blocks: u64) -> Place {
-        let slot = self.insert(Content::Residue { blocks });
-        self.link_newest(slot);
+        let slot = self.entries.insert(Content::Residue { blocks });
+        self.entries.link_newest(slot);
         self.residues += blocks;
         Place(slot)
     }
 
     /// Number of leading blocks of a residue that are not yet evicted.
     pub(super) fn left(&self, place: &Place) -> u64 {
-        match self.slots.get(place.0) {
-            Some(&Entry { content: Content::Residue { blocks }, .. }) => blocks,
-            _ => 0,
+        match self.entries[place.0] {
+            Content::Residue { blocks } => blocks,
+            Content::Segment { .. } => 0,
         }
     }
 
@@ -157,24 +163,26 @@ impl PrefixCache {
     pub(super) fn discard(&mut self, place: Place) {
         let left = self.left(&place);
         if left > 0 {
-            self.unlink(place.0);
+            self.entries.unlink(place.0);
             self.residues -= left;
         }
-        self.vacant.push(place.0);
+        self.entries.vacate(place.0);
     }
 
-    /// Evicts the least recently used entry: all of a group, or at most `blocks` (≥ 1) from the end of a residue. False if nothing is
-    /// evictable.
+    /// Evicts from the end of the least recently used entry: whole groups until at least `blocks` (≥ 1) are free, or at most `blocks` of a
+    /// residue. False if nothing is evictable.
     pub(super) fn evict(&mut self, blocks: u64) -> bool {
-        let Some(slot) = self.oldest else { return false };
-        match &mut self.slots[slot].content {
-            Content::Group { id, .. } => {
-                if let Ok(place) = self.index.find_entry(hash(*id), |&other| other == slot) {
-                    place.remove();
+        let Some(slot) = self.entries.oldest() else { return false };
+        match &mut self.entries[slot] {
+            Content::Segment { first, count, .. } => {
+                let evicted = u32::try_from(blocks.div_ceil(self.group_blocks)).map_or(*count, |groups| groups.min(*count));
+                *count -= evicted;
+                (self.groups, self.unheld) = (self.groups - u64::from(evicted), self.unheld - u64::from(evicted));
+                if *count == 0 {
+                    self.index.remove(first);
+                    self.entries.unlink(slot);
+                    self.entries.vacate(slot);
                 }
-                self.unlink(slot);
-                self.unheld -= 1;
-                self.vacant.push(slot);
             }
             Content::Residue { blocks: left } => {
                 let evicted = blocks.min(*left);
@@ -182,140 +190,121 @@ impl PrefixCache {
                 self.residues -= evicted;
                 // The slot stays allocated: the sequence still refers to it.
                 if *left == 0 {
-                    self.unlink(slot);
+                    self.entries.unlink(slot);
                 }
             }
         }
         true
     }
 
-    /// Slot of a cached group.
-    fn find(&self, id: u64) -> Option<usize> {
-        self.index.find(hash(id), |&slot| self.slots[slot].is(id)).copied()
+    /// The cached groups that a piece begins with, segment by segment.
+    fn cached(&self, piece: Piece) -> impl Iterator<Item = Cached> {
+        let mut rest = piece;
+        std::iter::from_fn(move || {
+            let cached = self.first_cached(rest)?;
+            rest = rest.behind(cached.count);
+            Some(cached)
+        })
     }
 
-    /// Changes the number of holders of a group; returns the new number.
-    fn count(&mut self, slot: usize, by: i32) -> u32 {
-        match &mut self.slots[slot].content {
-            Content::Group { holders, .. } => {
-                debug_assert!(by > 0 || *holders > 0, "released a group without holders");
-                *holders = holders.saturating_add_signed(by);
-                *holders
-            }
+    /// Those of the first segment.
+    fn first_cached(&self, piece: Piece) -> Option<Cached> {
+        if piece.count == 0 {
+            return None;
+        }
+        let (slot, offset) = self.find(piece.first)?;
+        Some(Cached { slot, offset, count: (self.segment(slot).1 - offset).min(piece.count) })
+    }
+
+    /// Segment of a cached group, and its position there.
+    fn find(&self, id: u64) -> Option<(usize, u32)> {
+        let (&first, &slot) = self.index.range(..=id).next_back()?;
+        let offset = u32::try_from(id - first).ok()?;
+        (offset < self.segment(slot).1).then_some((slot, offset))
+    }
+
+    /// First identity, number of groups and number of holders of a segment.
+    fn segment(&self, slot: usize) -> (u64, u32, u32) {
+        match self.entries[slot] {
+            Content::Segment { first, count, holders } => (first, count, holders),
             Content::Residue { .. } => {
                 debug_assert!(false, "an identity names a residue");
-                u32::MAX
+                (0, 0, 0)
             }
         }
     }
 
-    fn insert(&mut self, content: Content) -> usize {
-        let entry = Entry { content, older: NONE, newer: NONE };
-        if let Some(slot) = self.vacant.pop() {
-            self.slots[slot] = entry;
-            return slot;
-        }
-        let slot = self.slots.len();
-        self.slots.push(entry);
-        slot
+    fn set(&mut self, slot: usize, first: u64, count: u32, holders: u32) {
+        self.entries[slot] = Content::Segment { first, count, holders };
     }
 
-    fn link_newest(&mut self, slot: usize) {
-        let before = self.newest;
+    /// Adds a holder to cached groups, and to no others of their segment.
+    fn hold_cached(&mut self, cached: Cached) {
+        let Cached { mut slot, offset, count } = cached;
+        if offset > 0 {
+            slot = self.cut(slot, offset);
+        }
+        if count < self.segment(slot).1 {
+            self.cut(slot, count);
+        }
+        let (first, count, holders) = self.segment(slot);
+        self.set(slot, first, count, holders + 1);
+        if holders == 0 {
+            self.entries.unlink(slot);
+            self.unheld -= u64::from(count);
+        }
+    }
+
+    /// Cuts a segment before its group `at`; returns the slot of the second part, which is evicted first.
+    fn cut(&mut self, slot: usize, at: u32) -> usize {
+        let (first, count, holders) = self.segment(slot);
+        let middle = first + u64::from(at);
+        self.set(slot, first, at, holders);
+        let second = self.entries.insert(Content::Segment { first: middle, count: count - at, holders });
+        self.index.insert(middle, second);
+        if holders == 0 {
+            self.entries.link_older(second, slot);
+        }
+        second
+    }
+
+    /// Inserts missing groups, held once: behind those that the holder has before them, if nobody else holds them.
+    fn insert_groups(&mut self, piece: Piece) {
+        self.groups += u64::from(piece.count);
+        if let Some((slot, _)) = piece.first.checked_sub(1).filter(|_| piece.continues).and_then(|before| self.find(before)) {
+            let (first, count, holders) = self.segment(slot);
+            if let (1, Some(longer)) = (holders, count.checked_add(piece.count)) {
+                return self.set(slot, first, longer, 1);
+            }
+        }
+        let slot = self.entries.insert(Content::Segment { first: piece.first, count: piece.count, holders: 1 });
+        self.index.insert(piece.first, slot);
+    }
+
+    /// Removes a holder of all groups of a segment. If the groups behind it have just been released, too, they become one segment with it.
+    fn release_segment(&mut self, slot: usize) {
+        let (first, count, holders) = self.segment(slot);
+        debug_assert!(holders > 0, "released a group without holders");
+        let holders = holders.saturating_sub(1);
+        self.set(slot, first, count, holders);
+        if holders > 0 {
+            return;
+        }
+        self.unheld += u64::from(count);
+        let before = self.entries.newest();
+        self.entries.link_newest(slot);
+        let Some(behind) = before else { return };
+        if let Content::Segment { first: next, count: more, .. } = self.entries[behind]
+            && Some(next) == first.checked_add(count.into())
+            && let Some(longer) = count.checked_add(more)
         {
-            let entry = &mut self.slots[slot];
-            entry.older = before.unwrap_or(NONE);
-            entry.newer = NONE;
+            self.index.remove(&next);
+            self.entries.unlink(behind);
+            self.entries.vacate(behind);
+            self.set(slot, first, longer, 0);
         }
-        match before {
-            Some(previous) => self.slots[previous].newer = slot,
-            None => self.oldest = Some(slot),
-        }
-        self.newest = Some(slot);
-    }
-
-    fn unlink(&mut self, slot: usize) {
-        let Entry { older, newer, .. } = self.slots[slot];
-        if older == NONE {
-            self.oldest = (newer != NONE).then_some(newer);
-        } else {
-            self.slots[older].newer = newer;
-        }
-        if newer == NONE {
-            self.newest = (older != NONE).then_some(older);
-        } else {
-            self.slots[newer].older = older;
-        }
-        let entry = &mut self.slots[slot];
-        entry.older = NONE;
-        entry.newer = NONE;
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn evicts_the_least_recently_released_first() {
-        let mut cache = PrefixCache::new(4);
-        for id in [10, 20, 30] {
-            cache.hold_or_insert(id);
-        }
-        assert!(!cache.evict(1), "all are held");
-        for id in [20, 10, 30] {
-            cache.release(id);
-        }
-        assert!(cache.hold(10), "a hold saves it from eviction");
-        assert!(cache.evict(1));
-        assert_eq!(cache.lookup(&[20]), 0, "20 was released first");
-        assert!(cache.evict(1));
-        assert_eq!((cache.lookup(&[30]), cache.lookup(&[10])), (0, 1));
-        assert!(!cache.evict(1));
-    }
-
-    #[test]
-    fn lookup_stops_at_the_first_miss() {
-        let mut cache = PrefixCache::new(1);
-        for id in [1, 3] {
-            cache.hold_or_insert(id);
-        }
-        assert_eq!(cache.lookup(&[1, 2, 3]), 1);
-    }
-
-    #[test]
-    fn groups_and_residues_are_evicted_in_lru_order() {
-        let mut cache = PrefixCache::new(4);
-        for id in [10, 20] {
-            cache.hold_or_insert(id);
-        }
-        cache.release(10);
-        let first = cache.leave(3);
-        cache.release(20);
-        let second = cache.leave(2);
-        assert_eq!((cache.blocks(), cache.held(), cache.residues()), (13, 0, 5));
-        let seen = |cache: &PrefixCache| (cache.lookup(&[10]), cache.left(&first), cache.lookup(&[20]), cache.left(&second));
-        let mut states = Vec::new();
-        // Each step evicts at most one block of a residue; the last step allows nine, but only two are left.
-        for blocks in [1, 1, 1, 1, 1, 9] {
-            assert!(cache.evict(blocks));
-            states.push(seen(&cache));
-        }
-        assert_eq!(states, [(0, 3, 1, 2), (0, 2, 1, 2), (0, 1, 1, 2), (0, 0, 1, 2), (0, 0, 0, 2), (0, 0, 0, 0)]);
-        assert!(!cache.evict(1));
-        cache.discard(first);
-        cache.discard(second);
-        assert_eq!((cache.blocks(), cache.slots.len(), cache.vacant.len()), (0, 4, 4));
-    }
-
-    #[test]
-    fn discarding_a_residue_keeps_the_lru_order() {
-        let mut cache = PrefixCache::new(1);
-        let places: Vec<Place> = (1..=3).map(|blocks| cache.leave(blocks)).collect();
-        let [first, second, third] = places.try_into().unwrap();
-        cache.discard(second);
-        assert_eq!(cache.residues(), 4);
-        assert!(cache.evict(9) && cache.evict(2));
-        assert_eq!((cache.left(&first), cache.left(&third)), (0, 1));
-    }
-}
+mod tests;

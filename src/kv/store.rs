@@ -14,6 +14,7 @@
 
 use thiserror::Error;
 
+use super::blocks::Blocks;
 use super::prefix::{Place, PrefixCache};
 
 /// Blocks held by a sequence in one store. Neither copied nor cloned: it is returned to the store that created it.
@@ -152,13 +153,12 @@ impl KvStore {
         self.blocks(tokens) - groups as u64 * self.prefix.group_blocks()
     }
 
-    /// Leading groups of `ids` that are cached, at most `most`.
-    #[expect(clippy::cast_possible_truncation, reason = "at most `most`")]
-    pub fn lookup(&self, ids: &[u64], most: u32) -> u32 {
+    /// Leading groups of `blocks` that are cached, at most `most`.
+    pub fn lookup(&self, blocks: &Blocks, most: u32) -> u32 {
         if self.group_tokens == 0 {
             return 0;
         }
-        self.prefix.lookup(&ids[..ids.len().min(most as usize)]) as u32
+        self.prefix.lookup(blocks.pieces(0..blocks.len().min(most)))
     }
 
     /// Blocks left in a residue, whether the sequence can find them or not.
@@ -175,21 +175,21 @@ impl KvStore {
         if hit == residue.groups { left } else { 0 }
     }
 
-    /// True if a sequence can hold `hit` cached groups of `ids` and take `own` blocks besides. Blocks of residues are free memory,
+    /// True if a sequence can hold `hit` cached groups of `blocks` and take `own` blocks besides. Blocks of residues are free memory,
     /// including the sequence's own residue, so blocks found again are among `own`.
-    pub fn fits(&self, ids: &[u64], hit: u32, own: u64) -> bool {
-        own + self.prefix.evictable_among(&ids[..hit as usize]) <= self.free()
+    pub fn fits(&self, blocks: &Blocks, hit: u32, own: u64) -> bool {
+        own + self.prefix.evictable_among(blocks.pieces(0..hit)) <= self.free()
     }
 
-    /// Holds the first `hit` groups of `ids`, where `hit` comes from a `lookup` just made, and takes `own` blocks; `None`, and nothing
+    /// Holds the first `hit` groups of `blocks`, where `hit` comes from a `lookup` just made, and takes `own` blocks; `None`, and nothing
     /// taken, if there are not enough.
-    pub fn lease(&mut self, ids: &[u64], hit: u32, own: u64) -> Option<Lease> {
-        if !self.fits(ids, hit, own) {
+    pub fn lease(&mut self, blocks: &Blocks, hit: u32, own: u64) -> Option<Lease> {
+        if !self.fits(blocks, hit, own) {
             return None;
         }
-        for &id in &ids[..hit as usize] {
-            let cached = self.prefix.hold(id);
-            debug_assert!(cached, "held a group that is not cached");
+        for piece in blocks.pieces(0..hit) {
+            let held = self.prefix.hold(piece);
+            debug_assert!(held == piece.count, "held a group that is not cached");
         }
         let mut lease = Lease { own: 0, groups: hit };
         let grown = self.grow(&mut lease, own);
@@ -243,40 +243,41 @@ impl KvStore {
         while self.prefix.evict(u64::MAX) {}
     }
 
-    /// Publishes the groups of `ids` covered by the first `tokens` computed tokens: unshared blocks of the sequence become shared. If a
+    /// Publishes the groups of `blocks` covered by the first `tokens` computed tokens: unshared blocks of the sequence become shared. If a
     /// group has been published meanwhile, it is shared and the duplicate is freed. True if any group was published: waiting requests may
     /// then need fewer blocks, or get a hit.
-    pub fn publish(&mut self, ids: &[u64], tokens: u32, lease: &mut Lease) -> bool {
-        let whole = (self.whole_groups(tokens) as usize).min(ids.len());
-        let any = (lease.groups as usize) < whole;
-        while (lease.groups as usize) < whole {
-            self.prefix.hold_or_insert(ids[lease.groups as usize]);
-            self.leased -= self.prefix.group_blocks();
-            lease.own -= self.prefix.group_blocks();
-            lease.groups += 1;
+    pub fn publish(&mut self, blocks: &Blocks, tokens: u32, lease: &mut Lease) -> bool {
+        let whole = self.whole_groups(tokens).min(blocks.len());
+        let Some(more) = whole.checked_sub(lease.groups).filter(|&more| more > 0) else { return false };
+        for piece in blocks.pieces(lease.groups..whole) {
+            self.prefix.hold_or_insert(piece);
         }
-        any
+        let taken = u64::from(more) * self.prefix.group_blocks();
+        self.leased -= taken;
+        lease.own -= taken;
+        lease.groups = whole;
+        true
     }
 
     /// Releases a lease. Trailing groups become evictable before leading ones, so that shared prefixes stay cached longest.
     #[expect(clippy::needless_pass_by_value, reason = "a released lease is invalid")]
-    pub fn release(&mut self, ids: &[u64], lease: Lease) {
+    pub fn release(&mut self, blocks: &Blocks, lease: Lease) {
         let Lease { own, groups } = lease;
         debug_assert!(own <= self.leased, "blocks that were not leased");
         self.leased -= own;
-        for &id in ids[..groups as usize].iter().rev() {
-            self.prefix.release(id);
+        for piece in blocks.pieces(0..groups).rev() {
+            self.prefix.release(piece);
         }
     }
 
     /// Releases the lease of a preempted sequence with `tokens` computed tokens, but keeps its full blocks as a residue until they are
     /// evicted: the last blocks first, its groups after them. A block that is not full is free at once.
-    pub fn retire(&mut self, ids: &[u64], lease: Lease, tokens: u64) -> Option<Residue> {
+    pub fn retire(&mut self, blocks: &Blocks, lease: Lease, tokens: u64) -> Option<Residue> {
         let groups = lease.groups;
         let full = tokens / u64::from(self.block_size);
-        let blocks = full.saturating_sub(u64::from(groups) * self.prefix.group_blocks()).min(lease.own);
-        let residue = (self.caching && blocks > 0).then(|| Residue { place: self.prefix.leave(blocks), groups });
-        self.release(ids, lease);
+        let left = full.saturating_sub(u64::from(groups) * self.prefix.group_blocks()).min(lease.own);
+        let residue = (self.caching && left > 0).then(|| Residue { place: self.prefix.leave(left), groups });
+        self.release(blocks, lease);
         residue
     }
 

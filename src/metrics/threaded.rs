@@ -92,6 +92,7 @@ mod tests {
         let record = RequestRecord {
             id,
             class: ClassId(0),
+            turn: None,
             outcome: Outcome::TimedOut,
             truncated: false,
             prompt_tokens: 1,

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::error::{ParameterProblem, Problems, WorkloadError, refuse};
-use super::request::{ClassId, RequestSpec, Workload};
+use super::request::{ClassId, Ended, RequestSpec, Workload};
 use super::shape::{RequestDraws, RequestShape};
 use crate::sim::{SimDuration, SimTime, Streams};
 
@@ -122,15 +122,17 @@ impl Workload for ClosedLoopWorkload {
     }
 
     /// A request of another class, or one more than are in the system, is not ours and changes nothing.
-    fn request_done(&mut self, class: ClassId, at: SimTime) {
+    fn ended(&mut self, end: &Ended) -> bool {
+        let Ended { class, at, .. } = *end;
         if class != self.class || self.in_system == 0 {
-            return;
+            return false;
         }
         self.in_system -= 1;
         self.told = true;
         self.turned_away = if at <= self.last && self.think_time == SimDuration::ZERO { self.turned_away + 1 } else { 0 };
         // Arrivals never go back in time: an answer reported late counts from the latest arrival.
         self.schedule(at.max(self.last) + self.think_time);
+        true
     }
 
     fn is_exhausted(&self) -> bool {
@@ -143,7 +145,7 @@ impl Workload for ClosedLoopWorkload {
         Some(self.taken as f64 / (self.taken + to_come) as f64)
     }
 
-    fn prefix_block_tokens(&self, class: ClassId) -> Option<u32> {
+    fn block_tokens(&self, class: ClassId) -> Option<u32> {
         self.draws.block_tokens().filter(|_| class == self.class)
     }
 }
@@ -151,9 +153,14 @@ impl Workload for ClosedLoopWorkload {
 #[cfg(test)]
 mod tests {
     use super::super::lengths::LengthDistribution;
+    use super::super::request::Outcome;
     use super::*;
 
     const MS: u64 = 1_000_000;
+
+    fn end(class: ClassId, at: SimTime) -> Ended {
+        Ended::of(&RequestSpec::new(class, 1, 1), at, Outcome::Completed)
+    }
 
     fn parameters() -> ClosedLoopParameters {
         ClosedLoopParameters {
@@ -183,13 +190,13 @@ mod tests {
             assert_eq!(workload.next().unwrap().unwrap().0, SimTime::ZERO);
         }
         assert!(workload.peek().unwrap().is_none() && !workload.is_exhausted());
-        workload.request_done(ClassId(0), ms(10));
-        workload.request_done(ClassId(0), ms(12));
+        workload.ended(&end(ClassId(0), ms(10)));
+        workload.ended(&end(ClassId(0), ms(12)));
         assert_eq!(workload.next().unwrap().unwrap().0, ms(10));
         assert_eq!(workload.next().unwrap().unwrap().0, ms(12));
         // Five requests have come: the answer to any of them brings no sixth.
         assert!(workload.is_exhausted());
-        workload.request_done(ClassId(0), ms(13));
+        workload.ended(&end(ClassId(0), ms(13)));
         assert!(workload.next().unwrap().is_none());
     }
 
@@ -197,7 +204,7 @@ mod tests {
     fn users_think_before_they_ask_again() {
         let mut workload = workload(&ClosedLoopParameters { think_time: SimDuration::from_ns(100 * MS), ..parameters() });
         assert_eq!(workload.next().unwrap().unwrap().0, ms(0));
-        workload.request_done(ClassId(0), ms(5));
+        workload.ended(&end(ClassId(0), ms(5)));
         let times: Vec<_> = std::iter::from_fn(|| workload.next().unwrap()).map(|(at, _)| at).collect();
         assert_eq!(times, [ms(0), ms(0), ms(105)]);
     }
@@ -213,7 +220,7 @@ mod tests {
             }
             assert!(in_system.len() <= 3);
             let at = in_system.pop_front().unwrap();
-            workload.request_done(ClassId(0), at + SimDuration::from_ns(MS));
+            workload.ended(&end(ClassId(0), at + SimDuration::from_ns(MS)));
         }
         assert_eq!(count, 100_000);
         assert!(workload.scheduled.capacity() <= 16);
@@ -225,8 +232,12 @@ mod tests {
         while count < requests {
             match workload.next()? {
                 Some((at, _)) if count % served == served - 1 => inside.push_back(at + SimDuration::from_ns(MS)),
-                Some((at, _)) => workload.request_done(ClassId(0), at),
-                None => workload.request_done(ClassId(0), inside.pop_front().unwrap()),
+                Some((at, _)) => {
+                    workload.ended(&end(ClassId(0), at));
+                }
+                None => {
+                    workload.ended(&end(ClassId(0), inside.pop_front().unwrap()));
+                }
             }
             count += 1;
         }
@@ -254,9 +265,9 @@ mod tests {
     #[test]
     fn an_answer_that_is_not_ours_changes_nothing() {
         let mut workload = workload(&parameters());
-        workload.request_done(ClassId(0), ms(1));
+        workload.ended(&end(ClassId(0), ms(1)));
         workload.next().unwrap();
-        workload.request_done(ClassId(9), ms(1));
+        workload.ended(&end(ClassId(9), ms(1)));
         assert_eq!((workload.in_system, workload.scheduled.len()), (1, 2));
     }
 

@@ -243,9 +243,9 @@ impl Prefixes {
 
     fn note(&mut self, record: &TraceRecord) {
         let Some(block_tokens) = self.block_tokens else { return };
-        let hits = record.prefix.iter().take_while(|id| self.seen.contains(*id)).count();
+        let hits = record.prefix.ids().take_while(|id| self.seen.contains(id)).count();
         self.hit_tokens += hits as u64 * u64::from(block_tokens);
-        self.seen.extend(record.prefix.iter().skip(hits));
+        self.seen.extend(record.prefix.ids().skip(hits));
     }
 }
 

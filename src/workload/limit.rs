@@ -1,6 +1,6 @@
 //! A workload that is cut off after a number of requests or at a time. Owns the limits; must not know what is cut off.
 
-use super::{ClassId, RequestSpec, SkippedLines, Workload, WorkloadError};
+use super::{ClassId, Ended, RequestSpec, SkippedLines, Workload, WorkloadError};
 use crate::sim::{SimDuration, SimTime};
 
 /// The first requests of another workload.
@@ -47,9 +47,10 @@ impl<W: Workload> Workload for LimitedWorkload<W> {
         self.inner.next()
     }
 
-    fn request_done(&mut self, class: ClassId, at: SimTime) {
+    fn ended(&mut self, end: &Ended) -> bool {
         self.inside = self.inside.saturating_sub(1);
-        self.inner.request_done(class, at);
+        // Beyond the limit, the last request inside ends it.
+        self.inner.ended(end) || self.beyond
     }
 
     fn is_exhausted(&self) -> bool {
@@ -63,8 +64,8 @@ impl<W: Workload> Workload for LimitedWorkload<W> {
         of_limit.into_iter().chain(of_time).chain(self.inner.handed_out()).max_by(f64::total_cmp)
     }
 
-    fn prefix_block_tokens(&self, class: ClassId) -> Option<u32> {
-        self.inner.prefix_block_tokens(class)
+    fn block_tokens(&self, class: ClassId) -> Option<u32> {
+        self.inner.block_tokens(class)
     }
 
     fn skipped(&self) -> Vec<(ClassId, &SkippedLines)> {
@@ -78,6 +79,7 @@ mod tests {
     use super::super::closed_loop::{ClosedLoopParameters, ClosedLoopWorkload};
     use super::super::lengths::LengthDistribution;
     use super::super::merge::MergedWorkload;
+    use super::super::request::Outcome;
     use super::super::shape::RequestShape;
     use super::super::synthetic::{SyntheticParameters, SyntheticWorkload};
     use super::*;
@@ -118,7 +120,7 @@ mod tests {
                 }
                 (_, Some(_)) => {
                     let (at, class) = inside.pop_front().unwrap();
-                    workload.request_done(class, at);
+                    workload.ended(&Ended::of(&RequestSpec::new(class, 1, 1), at, Outcome::Completed));
                 }
                 (_, None) => break,
             }
@@ -164,7 +166,7 @@ mod tests {
         let mut limited = LimitedWorkload::new(closed(0, 2), None, TEN_SECONDS);
         limited.next().unwrap();
         assert!(limited.peek().unwrap().is_none() && !limited.is_exhausted());
-        limited.request_done(ClassId(0), SimTime::from_ns(9 * SECOND));
+        limited.ended(&Ended::of(&RequestSpec::new(ClassId(0), 1, 1), SimTime::from_ns(9 * SECOND), Outcome::Completed));
         // It would ask again at 11 s.
         assert!(limited.peek().unwrap().is_none() && limited.is_exhausted());
     }

@@ -2,7 +2,7 @@
 
 use super::SkippedLines;
 use super::error::{Problems, WorkloadError, refuse};
-use super::request::{ClassId, RequestSpec, Workload};
+use super::request::{ClassId, Ended, RequestSpec, Workload};
 use crate::sim::SimTime;
 
 #[derive(Debug)]
@@ -122,10 +122,13 @@ impl Workload for MergedWorkload {
         self.forget(index).next()
     }
 
-    fn request_done(&mut self, class: ClassId, at: SimTime) {
-        if let Some(index) = self.index(class) {
-            self.forget(index).request_done(class, at);
+    fn ended(&mut self, end: &Ended) -> bool {
+        let Some(index) = self.index(end.class) else { return false };
+        let changed = self.parts[index].workload.ended(end);
+        if changed {
+            self.forget(index);
         }
+        changed
     }
 
     fn is_exhausted(&self) -> bool {
@@ -137,8 +140,8 @@ impl Workload for MergedWorkload {
         self.parts.iter().map(|part| part.workload.handed_out()).try_fold(1.0, |least: f64, share| Some(least.min(share?)))
     }
 
-    fn prefix_block_tokens(&self, class: ClassId) -> Option<u32> {
-        self.index(class).and_then(|index| self.parts[index].workload.prefix_block_tokens(class))
+    fn block_tokens(&self, class: ClassId) -> Option<u32> {
+        self.index(class).and_then(|index| self.parts[index].workload.block_tokens(class))
     }
 
     fn skipped(&self) -> Vec<(ClassId, &SkippedLines)> {
@@ -151,6 +154,7 @@ mod tests {
     use super::super::arrivals::ArrivalProcess;
     use super::super::closed_loop::{ClosedLoopParameters, ClosedLoopWorkload};
     use super::super::lengths::LengthDistribution;
+    use super::super::request::Outcome;
     use super::super::shape::{RequestShape, SharedPrefix};
     use super::super::synthetic::{SyntheticParameters, SyntheticWorkload};
     use super::*;
@@ -209,12 +213,12 @@ mod tests {
         assert_eq!(merged.next().unwrap().unwrap().1.class, ClassId(0));
         assert_eq!(merged.next().unwrap().unwrap().1.class, ClassId(5));
         assert!(merged.peek().unwrap().is_none() && !merged.is_exhausted());
-        merged.request_done(ClassId(5), SimTime::from_ns(10));
+        merged.ended(&Ended::of(&RequestSpec::new(ClassId(5), 1, 1), SimTime::from_ns(10), Outcome::Completed));
         let (at, request) = merged.next().unwrap().unwrap();
         assert_eq!((at.ns(), request.class), (1_000_010, ClassId(5)));
         assert!(merged.next().unwrap().is_none());
-        merged.request_done(ClassId(7), SimTime::from_ns(10));
-        merged.request_done(ClassId(0), SimTime::from_ns(20));
+        merged.ended(&Ended::of(&RequestSpec::new(ClassId(7), 1, 1), SimTime::from_ns(10), Outcome::Completed));
+        merged.ended(&Ended::of(&RequestSpec::new(ClassId(0), 1, 1), SimTime::from_ns(20), Outcome::Completed));
         assert_eq!(merged.next().unwrap().unwrap().0.ns(), 1_000_020);
         assert!(merged.is_exhausted());
     }
@@ -222,7 +226,7 @@ mod tests {
     #[test]
     fn block_sizes_are_those_of_the_class() {
         let merged = MergedWorkload::new(vec![closed(0, 2), open(1, ArrivalProcess::Poisson { rate: 1.0 }, 2)]).unwrap();
-        assert_eq!([0, 1, 2].map(|class| merged.prefix_block_tokens(ClassId(class))), [None, Some(32), None]);
+        assert_eq!([0, 1, 2].map(|class| merged.block_tokens(ClassId(class))), [None, Some(32), None]);
     }
 
     #[test]
@@ -253,12 +257,13 @@ mod tests {
             Ok(self.times.last().map(|&at| SimTime::from_ns(at)))
         }
         fn next(&mut self) -> Result<Option<(SimTime, RequestSpec)>, WorkloadError> {
-            let request = RequestSpec { class: self.class, prompt_tokens: 1, output_tokens: 1, prefix: Box::default() };
+            let request = RequestSpec::new(self.class, 1, 1);
             Ok(self.times.pop().map(|at| (SimTime::from_ns(at), request)))
         }
-        fn request_done(&mut self, _: ClassId, at: SimTime) {
-            self.times.push(at.ns());
+        fn ended(&mut self, end: &Ended) -> bool {
+            self.times.push(end.at.ns());
             self.times.sort_unstable_by(|one, other| other.cmp(one));
+            true
         }
         fn is_exhausted(&self) -> bool {
             self.times.is_empty()
@@ -303,7 +308,7 @@ mod tests {
                         of.swap_remove(of.iter().position(|&other| other == at).unwrap());
                     }
                 } else {
-                    merged.request_done(ClassId(class), SimTime::from_ns(at));
+                    merged.ended(&Ended::of(&RequestSpec::new(ClassId(class), 1, 1), SimTime::from_ns(at), Outcome::Completed));
                     times.iter_mut().skip(usize::from(class)).take(1).for_each(|times| times.push(at));
                 }
             }

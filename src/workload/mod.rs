@@ -26,7 +26,7 @@ pub use inspect::{LengthStatistics, TraceStatistics, inspect};
 pub use lengths::{LengthDistribution, MAX_TOKENS};
 pub use limit::LimitedWorkload;
 pub use merge::MergedWorkload;
-pub use request::{ClassId, RequestSpec, Workload};
+pub use request::{ClassId, Ended, Outcome, RequestSpec, Turn, Workload};
 pub use shape::{RequestShape, SharedPrefix};
 pub use synthetic::{SyntheticParameters, SyntheticWorkload};
 pub use trace::{

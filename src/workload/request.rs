@@ -1,6 +1,7 @@
 //! What a workload hands to the cluster.
 
 use super::{SkippedLines, WorkloadError};
+use crate::kv::Blocks;
 use crate::sim::{SimTime, impl_id};
 
 /// Index of a workload of the scenario; its requests share one SLO.
@@ -9,25 +10,128 @@ pub struct ClassId(pub u16);
 
 impl_id!(ClassId(u16));
 
+/// Place of a request in a session: several calls that share a growing context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Turn {
+    /// Number of the session in its workload, from 0.
+    pub session: u64,
+    /// Number of the call in its session, from 0.
+    pub number: u32,
+}
+
 /// One request as it arrives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestSpec {
+    /// A mark of the workload's own, which comes back when the request has ended ([`Ended::tag`]).
+    pub tag: u64,
     /// Which workload it belongs to.
     pub class: ClassId,
+    /// Its place in a session, if it has one.
+    pub turn: Option<Turn>,
     /// Prompt length, tokens, at least 1.
     pub prompt_tokens: u32,
     /// Output length, tokens, at least 1. Policies never see it.
     pub output_tokens: u32,
-    /// Identities of the prompt's leading blocks: equal ids mean equal text from the start of the prompt to the end of that block.
-    /// Empty if the workload has no known prefixes. Only *full* blocks are listed; how many tokens a block has is
-    /// [`Workload::prefix_block_tokens`]. Ids of different workloads do not collide: see [`ClassId::prefix_id`].
-    pub prefix: Box<[u64]>,
+    /// Identities of the leading full blocks of prompt and answer: equal ids mean equal text from the start of the prompt to the end of that
+    /// block. Blocks that end within the prompt can be found in a prefix cache when the request starts; those behind are published when it
+    /// is complete, so that a later prompt which repeats the answer finds them. Empty if nothing is known. How many tokens a block has is
+    /// [`Workload::block_tokens`]. Ids of different workloads do not collide: see [`ClassId::block_id`].
+    pub blocks: Blocks,
+}
+
+impl RequestSpec {
+    /// A request of known lengths, outside any session, of whose text nothing is known.
+    pub fn new(class: ClassId, prompt_tokens: u32, output_tokens: u32) -> Self {
+        Self { tag: 0, class, turn: None, prompt_tokens, output_tokens, blocks: Blocks::default() }
+    }
+
+    /// The same with known blocks.
+    #[must_use]
+    pub fn with_blocks(self, blocks: Blocks) -> Self {
+        Self { blocks, ..self }
+    }
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its last token has left.
+    Completed,
+    /// Its prompt leaves no room for an output token in the context of any instance.
+    RejectedPromptTooLong,
+    /// No pool serves its model.
+    RejectedNoInstance,
+    /// Client timeout.
+    TimedOut,
+    /// More failed attempts than the retry limit: instances failed, or none accepted it.
+    Failed,
+    /// Still in the system when the run ended.
+    InFlight,
+}
+
+impl Outcome {
+    /// Number of outcomes.
+    pub const COUNT: usize = 6;
+    /// All of them, in the order of their index.
+    pub const ALL: [Self; Self::COUNT] =
+        [Self::Completed, Self::RejectedPromptTooLong, Self::RejectedNoInstance, Self::TimedOut, Self::Failed, Self::InFlight];
+
+    /// Position in tables of counts.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+    /// Outcome column of `requests.csv`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::RejectedPromptTooLong | Self::RejectedNoInstance => "rejected",
+            Self::TimedOut => "timed_out",
+            Self::Failed => "failed",
+            Self::InFlight => "in_flight",
+        }
+    }
+    /// Reason column of `requests.csv`; empty for completed requests.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Completed => "",
+            Self::RejectedPromptTooLong => "prompt_exceeds_context",
+            Self::RejectedNoInstance => "no_instance_for_model",
+            Self::TimedOut => "client_timeout",
+            Self::Failed => "instance_failed",
+            Self::InFlight => "run_ended",
+        }
+    }
+}
+
+/// A request that has left the system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// The mark that the workload gave it.
+    pub tag: u64,
+    /// The workload it belongs to.
+    pub class: ClassId,
+    /// Its place in a session, if it has one.
+    pub turn: Option<Turn>,
+    /// When it left: the answer is complete, or the client knows that none comes.
+    pub at: SimTime,
+    /// How it ended; never [`Outcome::InFlight`].
+    pub outcome: Outcome,
+    /// Output tokens that have left.
+    pub output_tokens: u32,
+}
+
+impl Ended {
+    /// The end of a request, at the time `at`, with all of its output if it is complete and with none otherwise.
+    pub fn of(request: &RequestSpec, at: SimTime, outcome: Outcome) -> Self {
+        let output_tokens = if outcome == Outcome::Completed { request.output_tokens } else { 0 };
+        Self { tag: request.tag, class: request.class, turn: request.turn, at, outcome, output_tokens }
+    }
 }
 
 impl ClassId {
     /// The scenario-wide identity of a block that this workload calls `id`. Workloads do not share text, so the same small id in two
     /// traces must not be a cache hit; ids below 2⁴⁸ never collide, hashes of 64 bits collide as rarely as before.
-    pub const fn prefix_id(self, id: u64) -> u64 {
+    pub const fn block_id(self, id: u64) -> u64 {
         id.wrapping_add((self.0 as u64) << 48)
     }
 }
@@ -35,7 +139,7 @@ impl ClassId {
 /// Requests in order of arrival, produced on demand.
 ///
 /// Times never decrease. A closed loop has nothing to offer until one of its requests is done, so `peek` may be `None` now and
-/// `Some` after [`request_done`](Self::request_done); [`is_exhausted`](Self::is_exhausted) tells the two apart. After an error the
+/// `Some` after [`ended`](Self::ended); [`is_exhausted`](Self::is_exhausted) tells the two apart. After an error the
 /// workload offers nothing more.
 pub trait Workload: std::fmt::Debug + Send {
     /// When the next request arrives, if that is known now.
@@ -50,8 +154,10 @@ pub trait Workload: std::fmt::Debug + Send {
     /// A broken line of a trace.
     fn next(&mut self) -> Result<Option<(SimTime, RequestSpec)>, WorkloadError>;
 
-    /// Tells the workload that a request of `class` has left the system (completed, rejected, timed out or failed) at `at`.
-    fn request_done(&mut self, class: ClassId, at: SimTime);
+    /// Hears that one of its requests has left the system. Returns true if what `peek` and `is_exhausted` say may have changed.
+    fn ended(&mut self, _end: &Ended) -> bool {
+        false
+    }
 
     /// True if no request will ever come again.
     fn is_exhausted(&self) -> bool;
@@ -62,8 +168,8 @@ pub trait Workload: std::fmt::Debug + Send {
         None
     }
 
-    /// Tokens per block of the prefix ids of `class`, at least 1; `None` if its requests have no known prefixes.
-    fn prefix_block_tokens(&self, _class: ClassId) -> Option<u32> {
+    /// Tokens per block of the identities of `class`, at least 1; `None` if nothing is known of the text of its requests.
+    fn block_tokens(&self, _class: ClassId) -> Option<u32> {
         None
     }
 
@@ -80,8 +186,8 @@ impl<W: Workload + ?Sized> Workload for Box<W> {
     fn next(&mut self) -> Result<Option<(SimTime, RequestSpec)>, super::WorkloadError> {
         (**self).next()
     }
-    fn request_done(&mut self, class: ClassId, at: SimTime) {
-        (**self).request_done(class, at);
+    fn ended(&mut self, end: &Ended) -> bool {
+        (**self).ended(end)
     }
     fn is_exhausted(&self) -> bool {
         (**self).is_exhausted()
@@ -89,8 +195,8 @@ impl<W: Workload + ?Sized> Workload for Box<W> {
     fn handed_out(&self) -> Option<f64> {
         (**self).handed_out()
     }
-    fn prefix_block_tokens(&self, class: ClassId) -> Option<u32> {
-        (**self).prefix_block_tokens(class)
+    fn block_tokens(&self, class: ClassId) -> Option<u32> {
+        (**self).block_tokens(class)
     }
     fn skipped(&self) -> Vec<(ClassId, &super::SkippedLines)> {
         (**self).skipped()

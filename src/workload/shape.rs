@@ -3,6 +3,7 @@
 use super::error::{ParameterProblem, Problems};
 use super::lengths::{LengthDistribution, LengthSampler, MAX_TOKENS};
 use super::request::{ClassId, RequestSpec};
+use crate::kv::Blocks;
 use crate::sim::{Purpose, Stream, Streams};
 
 /// Groups are numbered in 24 bits of a prefix id.
@@ -85,12 +86,11 @@ impl RequestDraws {
         let prompt_tokens = self.prompt.0.draw(&mut self.prompt.1);
         let output_tokens = self.output.0.draw(&mut self.output.1);
         let class = self.class;
-        let prefix = self.prefix.as_mut().map_or_else(Box::default, |(shared, stream)| {
+        let blocks = self.prefix.as_mut().map_or_else(Blocks::default, |(shared, stream)| {
             let group = stream.below(u64::from(shared.groups));
-            let blocks = u64::from(shared.tokens.min(prompt_tokens) / shared.block_tokens);
-            (0..blocks).map(|block| class.prefix_id(group << 24 | block)).collect()
+            Blocks::run(class.block_id(group << 24), shared.tokens.min(prompt_tokens) / shared.block_tokens)
         });
-        RequestSpec { class, prompt_tokens, output_tokens, prefix }
+        RequestSpec::new(class, prompt_tokens, output_tokens).with_blocks(blocks)
     }
 
     /// Tokens per block of the prefix ids; `None` without shared prefixes.
@@ -132,8 +132,8 @@ mod tests {
             for _ in 0..200 {
                 let request = draws.next();
                 // 40 tokens are two full blocks of 16; shorter prompts have what fits.
-                assert_eq!(request.prefix.len(), (request.prompt_tokens / 16).min(2) as usize);
-                beginnings.extend(request.prefix.first().copied());
+                assert_eq!(request.blocks.len(), (request.prompt_tokens / 16).min(2));
+                beginnings.extend(request.blocks.ids().next());
             }
         }
         assert_eq!(beginnings.len(), 4);

@@ -93,8 +93,6 @@ impl Workload for SyntheticWorkload {
         Ok(Some((at, request)))
     }
 
-    fn request_done(&mut self, _class: ClassId, _at: SimTime) {}
-
     fn is_exhausted(&self) -> bool {
         self.head.is_none() && !self.beyond
     }
@@ -103,7 +101,7 @@ impl Workload for SyntheticWorkload {
         self.left.map(|left| self.taken as f64 / (self.taken + left) as f64)
     }
 
-    fn prefix_block_tokens(&self, class: ClassId) -> Option<u32> {
+    fn block_tokens(&self, class: ClassId) -> Option<u32> {
         self.draws.block_tokens().filter(|_| class == self.class)
     }
 }

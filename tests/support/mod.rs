@@ -15,7 +15,7 @@ use tokenmill::sim::SimTime;
 use tokenmill::workload::{ClassId, RequestSpec, Workload, WorkloadError};
 
 pub(crate) fn request(prompt: u32, output: u32) -> RequestSpec {
-    RequestSpec { class: ClassId(0), prompt_tokens: prompt, output_tokens: output, prefix: Box::default() }
+    RequestSpec::new(ClassId(0), prompt, output)
 }
 
 /// A given list of requests.
@@ -35,7 +35,6 @@ impl Workload for Listed {
     fn next(&mut self) -> Result<Option<(SimTime, RequestSpec)>, WorkloadError> {
         Ok(self.0.pop_front())
     }
-    fn request_done(&mut self, _: ClassId, _: SimTime) {}
     fn is_exhausted(&self) -> bool {
         self.0.is_empty()
     }

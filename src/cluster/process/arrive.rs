@@ -3,12 +3,13 @@
 use std::cell::RefCell;
 
 use crate::cluster::ids::{ModelId, Slot};
-use crate::cluster::observe::{Observer, Outcome};
+use crate::cluster::observe::Observer;
 use crate::cluster::spec::{ClusterSpec, RouterSpec};
 use crate::cluster::state::{Entry, Load, Side, World, failure, leave, moves, transit};
 use crate::policy::router::first_in_order;
 use crate::policy::{Candidates, RequestView, Router, Signal};
 use crate::sim::{Arena, Purpose, Streams};
+use crate::workload::Outcome;
 
 /// The routers of arriving requests.
 #[derive(Debug)]

@@ -20,8 +20,9 @@ use super::world::World;
 use super::{leave, moves, transit};
 use crate::cluster::event::{Event, Wake};
 use crate::cluster::ids::{InstanceId, ModelId, Slot};
-use crate::cluster::observe::{Observer, Outcome};
+use crate::cluster::observe::Observer;
 use crate::sim::SimTime;
+use crate::workload::Outcome;
 
 /// Drops everything held on an instance that has stopped computing. Its last iteration ended at `last_boundary`.
 pub(super) fn lose_all<O: Observer>(world: &mut World<O>, id: InstanceId, last_boundary: SimTime) {

@@ -256,7 +256,7 @@ impl Instance {
     pub(crate) fn first_chunk(&self, request: &Request, budget: u32) -> FirstChunk {
         let (target, prompt) = (request.progress.target, request.ask.prompt);
         // At least one token must be computed, for its logits; the last token of a preempted request may lie behind its prompt.
-        let hit = self.kv.lookup(&request.ask.prefix, self.kv.whole_groups((target - 1).min(prompt)));
+        let hit = self.kv.lookup(&request.ask.blocks, self.kv.whole_groups((target - 1).min(prompt)));
         let left = request.progress.residue.as_ref().map_or(0, |residue| self.kv.found_again(residue, hit));
         let cached = self.kv.found_tokens(hit, left);
         debug_assert!(cached < target, "a residue exceeds the computed tokens");
@@ -273,13 +273,13 @@ impl Instance {
     /// True if the first queued request could start with the whole token budget.
     pub(crate) fn could_start(&self, request: &Request) -> bool {
         let first = self.first_chunk(request, self.engine.max_num_batched_tokens);
-        first.whole && self.kv.fits(&request.ask.prefix, first.hit, first.must_fit)
+        first.whole && self.kv.fits(&request.ask.blocks, first.hit, first.must_fit)
     }
 
     /// Leading groups of a sequence that are cached here, and the blocks that a handoff needs for the rest and `next` more tokens.
     pub(super) fn handoff_need(&self, request: &Request, next: u32) -> (u32, u64) {
         let target = request.progress.target;
-        let hit = self.kv.lookup(&request.ask.prefix, self.kv.whole_groups(request.ask.prompt.min(target - 1)));
+        let hit = self.kv.lookup(&request.ask.blocks, self.kv.whole_groups(request.ask.prompt.min(target - 1)));
         (hit, self.kv.own_blocks(u64::from(target) + u64::from(next), hit))
     }
 

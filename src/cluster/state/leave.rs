@@ -9,7 +9,8 @@ use super::world::World;
 use super::{frontend, moves, transit};
 use crate::cluster::event::Wake;
 use crate::cluster::ids::{InstanceId, Slot};
-use crate::cluster::observe::{Observation, Observer, Outcome};
+use crate::cluster::observe::{Observation, Observer};
+use crate::workload::{Ended, Outcome};
 
 /// A request leaves the cluster with the given outcome.
 pub(crate) fn leave<O: Observer>(world: &mut World<O>, slot: Slot, outcome: Outcome) {
@@ -180,8 +181,9 @@ fn report<O: Observer>(world: &mut World<O>, slot: Slot, outcome: Outcome) {
         world.disorder = disorder(request);
     }
     let record = request.record(outcome, ended, now);
+    let end = Ended { tag: request.ask.tag, class: record.class, turn: record.turn, at: now, outcome, output_tokens: record.output_tokens };
     world.requests.count(outcome);
-    world.departed.push((record.class, now));
+    world.departed.push(end);
     world.observer.on(now, &Observation::Ended(&record));
 }
 

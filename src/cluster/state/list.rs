@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn requests_leave_from_both_ends_and_from_the_middle() {
         let mut requests = Requests::default();
-        let spec = || RequestSpec { class: ClassId(0), prompt_tokens: 1, output_tokens: 1, prefix: Box::default() };
+        let spec = || RequestSpec::new(ClassId(0), 1, 1);
         let slots: Vec<Slot> = (0..5).map(|id| requests.insert(Request::new(id, SimTime::ZERO, spec())).unwrap()).collect();
         let mut row = List::default();
         for &slot in &slots[..4] {

@@ -209,7 +209,7 @@ mod tests {
     }
 
     fn request(prompt: u32) -> Request {
-        let spec = RequestSpec { class: ClassId(0), prompt_tokens: prompt, output_tokens: 1, prefix: Box::default() };
+        let spec = RequestSpec::new(ClassId(0), prompt, 1);
         Request::new(0, SimTime::ZERO, spec)
     }
 

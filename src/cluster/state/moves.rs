@@ -45,17 +45,17 @@ pub(crate) fn start<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slo
     let now = world.now();
     let World { fleet, requests, observer, .. } = world;
     let (instance, request) = (&mut fleet.instances[id], &mut requests[slot]);
-    if !instance.kv.fits(&request.ask.prefix, first.hit, first.must_fit) {
+    if !instance.kv.fits(&request.ask.blocks, first.hit, first.must_fit) {
         return false;
     }
     request.discard_residue(&mut instance.kv);
-    let Some(lease) = instance.kv.lease(&request.ask.prefix, first.hit, first.need) else { return false };
+    let Some(lease) = instance.kv.lease(&request.ask.blocks, first.hit, first.need) else { return false };
     request.progress.held = lease;
     request.progress.computed = first.cached;
     if request.timeline.prefill_start.is_none() {
         request.timeline.prefill_start = Some(now);
         request.progress.cached = first.cached;
-        if !request.ask.prefix.is_empty() && instance.engine.prefix_caching {
+        if !request.ask.blocks.is_empty() && instance.engine.prefix_caching {
             let (hit, tokens) = (u64::from(first.cached), u64::from(request.ask.prompt));
             observer.on(now, &Observation::PrefixLookup { pool: instance.pool, hit, tokens });
         }
@@ -124,7 +124,7 @@ pub(crate) fn chunk_computed<O: Observer>(world: &mut World<O>, id: InstanceId, 
     request.usage.recomputed += u64::from(request.progress.lost.min(computed).saturating_sub(request.progress.computed));
     request.progress.computed = computed;
     fleet.loads.change(id).computed(request, chunk.tokens);
-    let shared = instance.kv.publish(&request.ask.prefix, computed.min(request.ask.prompt), &mut request.progress.held);
+    let shared = instance.kv.publish(&request.ask.blocks, computed.min(request.ask.prompt), &mut request.progress.held);
     let done = computed >= request.progress.target && !request.is_done();
     if done {
         request.timeline.prefill_end.get_or_insert(now);

@@ -1,8 +1,9 @@
 //! The record of a request that leaves.
 
 use super::request::{Request, Timeline};
-use crate::cluster::observe::{Outcome, RequestRecord};
+use crate::cluster::observe::RequestRecord;
 use crate::sim::{SimDuration, SimTime};
+use crate::workload::Outcome;
 
 impl Request {
     /// The record of a request that ended at `ended`, as seen at `now`.
@@ -11,6 +12,7 @@ impl Request {
         RequestRecord {
             id: ask.id,
             class: ask.class,
+            turn: ask.turn,
             outcome,
             truncated: ask.truncated,
             prompt_tokens: ask.prompt,

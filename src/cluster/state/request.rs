@@ -3,10 +3,10 @@
 use super::snapshot::Snapshot;
 use crate::cluster::ids::{InstanceId, Slot, StationId};
 use crate::cluster::observe::{Observation, Observer};
-use crate::kv::{KvStore, Lease, Residue};
+use crate::kv::{Blocks, KvStore, Lease, Residue};
 use crate::network::{RouteId, TransferId};
 use crate::sim::{SimDuration, SimTime};
-use crate::workload::{ClassId, RequestSpec};
+use crate::workload::{ClassId, RequestSpec, Turn};
 
 /// Stage of a request. From every stage a failure leads back to `Arrived`. `Done` lasts only until the iteration, service or transfer
 /// that uses its resources ends.
@@ -47,12 +47,16 @@ pub(crate) enum Stage {
 pub(crate) struct Ask {
     /// Number in order of arrival, from 0.
     pub(super) id: u64,
+    /// The mark that its workload gave it.
+    pub(super) tag: u64,
     pub(super) class: ClassId,
+    pub(super) turn: Option<Turn>,
     pub(super) prompt: u32,
     /// Output tokens, cut at the context limit. Engine-side only: no policy reads it.
     pub(super) output: u32,
     pub(super) truncated: bool,
-    pub(super) prefix: Box<[u64]>,
+    /// Identities of the leading blocks of prompt and answer.
+    pub(super) blocks: Blocks,
 }
 
 /// Stage of a request, its progress, and its resources there.
@@ -173,9 +177,9 @@ pub(super) struct Links {
 
 impl Request {
     pub(crate) fn new(id: u64, at: SimTime, spec: RequestSpec) -> Self {
-        let RequestSpec { class, prompt_tokens, output_tokens, prefix } = spec;
+        let RequestSpec { tag, class, turn, prompt_tokens, output_tokens, blocks } = spec;
         Self {
-            ask: Ask { id, class, prompt: prompt_tokens, output: output_tokens, truncated: false, prefix },
+            ask: Ask { id, tag, class, turn, prompt: prompt_tokens, output: output_tokens, truncated: false, blocks },
             progress: Progress {
                 stage: Stage::Arrived,
                 reported: false,
@@ -290,7 +294,7 @@ impl Request {
 
     /// Releases its KV memory and its residue on its instance.
     pub(super) fn give_back(&mut self, kv: &mut KvStore) {
-        kv.release(&self.ask.prefix, std::mem::take(&mut self.progress.held));
+        kv.release(&self.ask.blocks, std::mem::take(&mut self.progress.held));
         self.discard_residue(kv);
     }
 
@@ -305,7 +309,7 @@ impl Request {
     pub(super) fn retire(&mut self, kv: &mut KvStore) {
         debug_assert!(self.progress.residue.is_none(), "a running sequence has no residue");
         let held = std::mem::take(&mut self.progress.held);
-        self.progress.residue = kv.retire(&self.ask.prefix, held, self.progress.computed.into());
+        self.progress.residue = kv.retire(&self.ask.blocks, held, self.progress.computed.into());
         self.progress.computed = 0;
     }
 

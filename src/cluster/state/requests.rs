@@ -2,8 +2,8 @@
 
 use super::request::Request;
 use crate::cluster::ids::Slot;
-use crate::cluster::observe::Outcome;
 use crate::sim::{Arena, TooMany};
+use crate::workload::Outcome;
 
 /// A place for one request.
 #[derive(Debug, Default)]

@@ -64,7 +64,7 @@ pub(crate) fn could_receive<O: Observer>(world: &mut World<O>, id: InstanceId, s
     world.catch_up(id);
     let (instance, request) = (&world.fleet.instances[id], &world.requests[slot]);
     let (hit, need) = instance.handoff_need(request, next);
-    instance.kv.fits(&request.ask.prefix, hit, need + instance.running())
+    instance.kv.fits(&request.ask.blocks, hit, need + instance.running())
 }
 
 /// True if a request needs a reservation on the decode side before its prefill may start here.
@@ -89,7 +89,7 @@ pub(crate) fn reserve<O: Observer>(world: &mut World<O>, id: InstanceId, slot: S
     let (instance, request) = (&mut fleet.instances[id], &mut requests[slot]);
     let (hit, need) = instance.handoff_need(request, next);
     let used = instance.kv.used();
-    let Some(lease) = instance.kv.lease(&request.ask.prefix, hit, need) else { return false };
+    let Some(lease) = instance.kv.lease(&request.ask.blocks, hit, need) else { return false };
     request.handoff.reserved = lease;
     request.timeline.reserved_at = Some(now);
     request.progress.decode_instance = Some(id);
@@ -159,7 +159,7 @@ pub(crate) fn activate<O: Observer>(world: &mut World<O>, slot: Slot) -> bool {
     }
     world.touch(receiver);
     // Its memory was taken with the reservation; only sharing through the prefix cache can change the gauges.
-    if world.fleet.instances[receiver].engine.prefix_caching && !world.requests[slot].ask.prefix.is_empty() {
+    if world.fleet.instances[receiver].engine.prefix_caching && !world.requests[slot].ask.blocks.is_empty() {
         world.settle(receiver);
     }
     let World { fleet, requests, observer, first_token, .. } = world;
@@ -177,7 +177,7 @@ pub(crate) fn activate<O: Observer>(world: &mut World<O>, slot: Slot) -> bool {
         request.send_token(observer, now);
     }
     let finished = request.is_finished();
-    let shared = instance.kv.publish(&request.ask.prefix, request.ask.prompt, &mut request.progress.held);
+    let shared = instance.kv.publish(&request.ask.blocks, request.ask.prompt, &mut request.progress.held);
     instance.traffic.incoming -= 1;
     instance.traffic.incoming_blocks -= taken;
     instance.queue.resident.push_back(requests, slot);
@@ -199,7 +199,7 @@ pub(super) fn cancel_reservation<O: Observer>(world: &mut World<O>, slot: Slot) 
     let lease: Lease = std::mem::take(&mut request.handoff.reserved);
     instance.traffic.incoming_blocks -= lease.own();
     instance.traffic.incoming -= 1;
-    instance.kv.release(&request.ask.prefix, lease);
+    instance.kv.release(&request.ask.blocks, lease);
     fleet.loads.change(id).expect_no_more(request);
     world.wake(id);
     world.memory_freed(id);

@@ -18,7 +18,7 @@ use crate::cluster::spec::{ClassSpec, ClusterSpec, FirstToken, Overlap, Retry, S
 use crate::perf::IterationCost;
 use crate::policy::{Life, Role};
 use crate::sim::{Arena, SimDuration, SimTime};
-use crate::workload::ClassId;
+use crate::workload::{ClassId, Ended};
 
 /// The state of a cluster.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub(crate) struct World<O> {
     /// Events handled so far; an iteration counts as one, whether stepped or passed over.
     events: u64,
     /// Requests that have left and are not yet reported to the workload.
-    pub(super) departed: Vec<(ClassId, SimTime)>,
+    pub(super) departed: Vec<Ended>,
     /// Message about the first request with timestamps out of order, if the run is audited.
     pub(super) disorder: Option<String>,
     layer_wise: bool,
@@ -106,7 +106,7 @@ impl<O: Observer> World<O> {
         !self.departed.is_empty()
     }
     /// Takes the requests that have left since the last call.
-    pub(crate) fn take_departed(&mut self) -> std::vec::Drain<'_, (ClassId, SimTime)> {
+    pub(crate) fn take_departed(&mut self) -> std::vec::Drain<'_, Ended> {
         self.departed.drain(..)
     }
     /// The model that a request asks for.
@@ -177,7 +177,7 @@ impl<O: Observer> World<O> {
     pub(crate) fn prefix_hit(&mut self, id: InstanceId, slot: Slot) -> u32 {
         self.catch_up(id);
         let (kv, request) = (&self.fleet.instances[id].kv, &self.requests[slot]);
-        kv.group_tokens(kv.lookup(&request.ask.prefix, kv.whole_groups(request.target())))
+        kv.group_tokens(kv.lookup(&request.ask.blocks, kv.whole_groups(request.target())))
     }
 
     /// Completes all iterations of a plan at its scheduled end.

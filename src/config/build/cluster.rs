@@ -205,7 +205,7 @@ fn classes(
         let model = (0..MOST_NUMBERED).map(ModelId).zip(&names).find(|(_, name)| **name == model)?.0;
         check_loop(source, &path, pools.iter().map(|(pool, ..)| pool).filter(|pool| pool.model == model), problems);
         let opened = source.open(class, &Streams::new(file.seed)).map_err(|error| problems.note(&path, &error.to_string(), None)).ok()?;
-        let prefix_tokens = opened.prefix_block_tokens(class).unwrap_or_default();
+        let prefix_tokens = opened.block_tokens(class).unwrap_or_default();
         for (pool, ..) in pools.iter().filter(|(pool, ..)| pool.model == model && pool.engine.prefix_caching && prefix_tokens > 0) {
             if !prefix_tokens.is_multiple_of(pool.engine.block_size) {
                 let problem = format!(

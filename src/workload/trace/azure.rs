@@ -4,6 +4,7 @@
 use super::field::{self, Columns, LineProblem};
 use super::format::{LineFormat, TraceRecord};
 use super::skipped::SkipReason;
+use crate::kv::Blocks;
 
 const NAMES: [&str; 3] = ["TIMESTAMP", "ContextTokens", "GeneratedTokens"];
 const S: i64 = 1_000_000_000;
@@ -26,7 +27,7 @@ impl LineFormat for Azure {
             field::unexpected(SkipReason::Field, "TIMESTAMP", at, "a time from 1970 to 2261 such as `2023-11-16 18:17:03.9799600`")
         })?;
         let (prompt_tokens, output_tokens) = (field::tokens("ContextTokens", prompt)?, field::tokens("GeneratedTokens", output)?);
-        Ok(TraceRecord { at_ns, prompt_tokens, output_tokens, prefix: Box::default() })
+        Ok(TraceRecord { at_ns, prompt_tokens, output_tokens, prefix: Blocks::default() })
     }
 }
 

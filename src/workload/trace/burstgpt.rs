@@ -4,6 +4,7 @@
 use super::field::{self, Columns, LineProblem};
 use super::format::{LineFormat, TraceRecord};
 use super::skipped::SkipReason;
+use crate::kv::Blocks;
 
 #[derive(Debug, Default)]
 pub(super) struct BurstGpt {
@@ -21,6 +22,6 @@ impl LineFormat for BurstGpt {
         let [at, prompt, output] = columns.fields(line)?;
         let at_ns = field::seconds("Timestamp", at)?;
         let (prompt_tokens, output_tokens) = (field::tokens("Request tokens", prompt)?, field::tokens("Response tokens", output)?);
-        Ok(TraceRecord { at_ns, prompt_tokens, output_tokens, prefix: Box::default() })
+        Ok(TraceRecord { at_ns, prompt_tokens, output_tokens, prefix: Blocks::default() })
     }
 }

@@ -10,6 +10,7 @@ use super::burstgpt::BurstGpt;
 use super::field::LineProblem;
 use super::mooncake::Mooncake;
 use super::plain::Plain;
+use crate::kv::Blocks;
 
 /// One request of a trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub struct TraceRecord {
     /// Output length, tokens, at least 1.
     pub output_tokens: u32,
     /// The trace's own ids of the prompt's leading full blocks; empty if unknown.
-    pub prefix: Box<[u64]>,
+    pub prefix: Blocks,
 }
 
 /// What a format must do. State is what the header said.

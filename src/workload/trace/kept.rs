@@ -17,7 +17,7 @@ pub(super) struct Kept {
 impl Kept {
     /// Keeps one more request of the first replay; false if they are too many to be kept.
     pub(super) fn keep(&mut self, ns: u64, record: &TraceRecord) -> bool {
-        self.bytes += size_of::<(u64, TraceRecord)>() + size_of_val(&*record.prefix);
+        self.bytes += size_of::<(u64, TraceRecord)>() + record.prefix.memory();
         let fits = self.bytes <= MOST;
         if fits {
             self.records.push((ns, record.clone()));
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     fn record(at_ns: u64, blocks: usize) -> TraceRecord {
-        TraceRecord { at_ns, prompt_tokens: 1, output_tokens: 2, prefix: vec![at_ns; blocks].into() }
+        TraceRecord { at_ns, prompt_tokens: 1, output_tokens: 2, prefix: vec![at_ns; blocks].as_slice().into() }
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl LineFormat for Mooncake {
             return Err(LineProblem::new(SkipReason::Field, text));
         }
         prefix.truncate(full);
-        Ok(TraceRecord { at_ns, prompt_tokens, output_tokens, prefix: prefix.into_boxed_slice() })
+        Ok(TraceRecord { at_ns, prompt_tokens, output_tokens, prefix: prefix.into_iter().collect() })
     }
 
     /// A JSON object without its closing brace is not one.
@@ -121,9 +121,12 @@ mod tests {
     #[test]
     fn only_full_blocks_become_the_prefix() {
         let read = record(r#"{"timestamp": 27000, "input_length": 1535, "output_length": 5, "hash_ids": [0, 46, 47]}"#).unwrap();
-        assert_eq!(read, TraceRecord { at_ns: 27_000_000_000, prompt_tokens: 1535, output_tokens: 5, prefix: Box::new([0, 46]) });
+        assert_eq!(
+            read,
+            TraceRecord { at_ns: 27_000_000_000, prompt_tokens: 1535, output_tokens: 5, prefix: [0, 46].into_iter().collect() }
+        );
         let read = record(r#"{"timestamp": 0.5, "input_length": 1536, "output_length": 5, "hash_ids": [0, 46, 47], "more": {}}"#).unwrap();
-        assert_eq!((read.at_ns, &*read.prefix), (500_000, [0, 46, 47].as_slice()));
+        assert_eq!((read.at_ns, read.prefix), (500_000, [0, 46, 47].into_iter().collect()));
         assert!(record(r#"{"timestamp": 0, "input_length": 100, "output_length": 5}"#).unwrap().prefix.is_empty());
     }
 

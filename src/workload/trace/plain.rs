@@ -11,6 +11,7 @@
 use super::field::{self, Columns, LineProblem, shown, split, unexpected};
 use super::format::{LineFormat, TraceRecord};
 use super::skipped::SkipReason;
+use crate::kv::Blocks;
 
 /// Names of the columns that must be there.
 pub(super) const NAMES: [&str; 3] = ["arrival_s", "prompt_tokens", "output_tokens"];
@@ -59,7 +60,7 @@ impl LineFormat for Plain {
                 let [ids] = column.fields(line)?;
                 prefix_ids(name, ids, (prompt_tokens / block_tokens) as usize)?
             }
-            None => Box::default(),
+            None => Blocks::default(),
         };
         Ok(TraceRecord { at_ns, prompt_tokens, output_tokens, prefix })
     }
@@ -69,9 +70,9 @@ impl LineFormat for Plain {
     }
 }
 
-fn prefix_ids(name: &str, field: &[u8], most: usize) -> Result<Box<[u64]>, LineProblem> {
+fn prefix_ids(name: &str, field: &[u8], most: usize) -> Result<Blocks, LineProblem> {
     if field.is_empty() {
-        return Ok(Box::default());
+        return Ok(Blocks::default());
     }
     let mut ids = Vec::with_capacity(most.min(field.len()));
     for id in field.split(|&byte| byte == b' ') {
@@ -83,7 +84,7 @@ fn prefix_ids(name: &str, field: &[u8], most: usize) -> Result<Box<[u64]>, LineP
         let text = format!("{name}: found {} ids in `{}`, expected at most {most}, the full blocks of the prompt", ids.len(), shown(field));
         return Err(LineProblem::new(SkipReason::Field, text));
     }
-    Ok(ids.into_boxed_slice())
+    Ok(ids.into_iter().collect())
 }
 
 fn hexadecimal(digits: &[u8]) -> Option<u64> {
@@ -108,7 +109,7 @@ mod tests {
         let mut plain = plain("arrival_s,prompt_tokens,output_tokens,prefix_ids_16");
         assert_eq!(plain.block_tokens(), Some(16));
         let record = plain.record(b"1.25,40,5,ff ffffffffffffffff").unwrap();
-        assert_eq!((record.at_ns, &*record.prefix), (1_250_000_000, [255, u64::MAX].as_slice()));
+        assert_eq!((record.at_ns, record.prefix), (1_250_000_000, [255, u64::MAX].into_iter().collect()));
         assert!(plain.record(b"1.25,40,5,").unwrap().prefix.is_empty());
         let text = |line: &str, plain: &mut Plain| plain.record(line.as_bytes()).unwrap_err().text;
         assert_eq!(

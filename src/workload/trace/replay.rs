@@ -81,7 +81,7 @@ impl TraceWorkload {
                 self.left = self.left.map(|left| left - 1);
                 self.taken += 1;
                 let at = self.simulated_time(ns)?;
-                return Ok(Some((at, self.request(record))));
+                return Ok(Some((at, self.request(&record))));
             }
             // A replay that offers nothing would not get anywhere, however often it is repeated.
             if self.replays_left == 0 || self.taken == 0 {
@@ -128,12 +128,9 @@ impl TraceWorkload {
         WorkloadError::BeyondTime { class: self.class.0, request: self.taken }
     }
 
-    fn request(&self, record: TraceRecord) -> RequestSpec {
-        let mut prefix = record.prefix;
-        for id in &mut prefix {
-            *id = self.class.prefix_id(*id);
-        }
-        RequestSpec { class: self.class, prompt_tokens: record.prompt_tokens, output_tokens: record.output_tokens, prefix }
+    fn request(&self, record: &TraceRecord) -> RequestSpec {
+        let blocks = record.prefix.shifted(self.class.block_id(0));
+        RequestSpec::new(self.class, record.prompt_tokens, record.output_tokens).with_blocks(blocks)
     }
 
     /// Reports the error that reading ahead ran into, once.
@@ -165,8 +162,6 @@ impl Workload for TraceWorkload {
         Ok(Some((at, request)))
     }
 
-    fn request_done(&mut self, _class: ClassId, _at: SimTime) {}
-
     fn is_exhausted(&self) -> bool {
         matches!(self.head, Head::End)
     }
@@ -181,7 +176,7 @@ impl Workload for TraceWorkload {
         of_limit.into_iter().chain(of_replays).max_by(f64::total_cmp)
     }
 
-    fn prefix_block_tokens(&self, class: ClassId) -> Option<u32> {
+    fn block_tokens(&self, class: ClassId) -> Option<u32> {
         self.pass.reader().block_tokens().filter(|_| class == self.class)
     }
 

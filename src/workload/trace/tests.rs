@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::super::request::{ClassId, Workload};
 use super::super::{LimitedWorkload, WorkloadError, inspect};
 use super::*;
+use crate::kv::Blocks;
 use crate::sim::SimDuration;
 
 const AZURE: &str = "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.9799600,4808,10\n2023-11-16 18:17:04.0319600,3180,8\n\
@@ -68,7 +69,7 @@ fn every_format_is_recognised_by_its_first_line() {
     }
     let (records, skipped) = read(&memory(BURSTGPT), options(true)).unwrap();
     assert_eq!((records.len(), skipped.to_string().as_str()), (3, "1 line skipped: 1 zero tokens"));
-    assert_eq!(records[1], TraceRecord { at_ns: 45_500_000_000, prompt_tokens: 1087, output_tokens: 230, prefix: Box::default() });
+    assert_eq!(records[1], TraceRecord { at_ns: 45_500_000_000, prompt_tokens: 1087, output_tokens: 230, prefix: Blocks::default() });
 }
 
 #[test]
@@ -228,11 +229,11 @@ fn skipped_lines_are_counted_once_however_often_the_trace_is_repeated() {
 #[test]
 fn prefix_ids_of_different_classes_differ_and_those_of_class_zero_are_the_traces() {
     let prefix =
-        |class| TraceWorkload::open(ClassId(class), TraceParameters::new(memory(MOONCAKE))).unwrap().next().unwrap().unwrap().1.prefix;
-    assert_eq!(*prefix(0), [0, 1]);
-    assert!(prefix(1).iter().all(|id| !prefix(0).contains(id)));
+        |class| TraceWorkload::open(ClassId(class), TraceParameters::new(memory(MOONCAKE))).unwrap().next().unwrap().unwrap().1.blocks;
+    assert_eq!(prefix(0), Blocks::run(0, 2));
+    assert!(prefix(1).ids().all(|id| prefix(0).ids().all(|other| other != id)));
     let workload = TraceWorkload::open(ClassId(1), TraceParameters::new(memory(MOONCAKE))).unwrap();
-    assert_eq!((workload.prefix_block_tokens(ClassId(1)), workload.prefix_block_tokens(ClassId(0))), (Some(512), None));
+    assert_eq!((workload.block_tokens(ClassId(1)), workload.block_tokens(ClassId(0))), (Some(512), None));
 }
 
 #[test]

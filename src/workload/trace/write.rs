@@ -11,6 +11,7 @@ use super::plain::{NAMES, PREFIX_IDS};
 use super::reader::TraceReader;
 use super::skipped::SkippedLines;
 use super::source::TraceSource;
+use crate::kv::Blocks;
 
 /// What has been written.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -46,11 +47,11 @@ impl<W: Write> PlainWriter<W> {
     ///
     /// # Errors
     /// The writer fails.
-    pub fn write(&mut self, at_ns: u64, prompt_tokens: u32, output_tokens: u32, prefix: &[u64]) -> io::Result<()> {
+    pub fn write(&mut self, at_ns: u64, prompt_tokens: u32, output_tokens: u32, prefix: &Blocks) -> io::Result<()> {
         let (seconds, ns) = (at_ns / 1_000_000_000, at_ns % 1_000_000_000);
         write!(self.out, "{seconds}.{ns:09},{prompt_tokens},{output_tokens}")?;
         if self.has_prefixes {
-            for (i, id) in prefix.iter().enumerate() {
+            for (i, id) in prefix.ids().enumerate() {
                 write!(self.out, "{}{id:x}", if i == 0 { ',' } else { ' ' })?;
             }
             if prefix.is_empty() {
@@ -102,10 +103,10 @@ pub fn generate(workload: &mut dyn Workload, class: ClassId, out: impl Write) ->
     if workload.peek()?.is_none() {
         return Err(WorkloadError::NoRequest);
     }
-    let mut writer = PlainWriter::new(out, workload.prefix_block_tokens(class)).map_err(WorkloadError::Write)?;
+    let mut writer = PlainWriter::new(out, workload.block_tokens(class)).map_err(WorkloadError::Write)?;
     let mut requests = 0;
     while let Some((at, request)) = workload.next()? {
-        writer.write(at.ns(), request.prompt_tokens, request.output_tokens, &request.prefix).map_err(WorkloadError::Write)?;
+        writer.write(at.ns(), request.prompt_tokens, request.output_tokens, &request.blocks).map_err(WorkloadError::Write)?;
         requests += 1;
     }
     writer.finish().map_err(WorkloadError::Write)?;

@@ -11,8 +11,9 @@
 
 use super::batch;
 use crate::cluster::ids::{InstanceId, Slot};
-use crate::cluster::observe::{Observer, Outcome};
+use crate::cluster::observe::Observer;
 use crate::cluster::state::{World, failure, leave, moves, transit};
+use crate::workload::Outcome;
 
 /// Phases 1, 2 and 4 for an instance that can form a batch now. `may_start` decides whether a prompt may start.
 pub(crate) fn form<O: Observer>(world: &mut World<O>, id: InstanceId, may_start: &mut dyn FnMut(&mut World<O>, InstanceId, Slot) -> bool) {
