@@ -7,11 +7,8 @@ use std::collections::BinaryHeap;
 use super::error::{ParameterProblem, Problems, WorkloadError, refuse};
 use super::request::{ClassId, Ended, RequestSpec, Workload};
 use super::shape::{RequestDraws, RequestShape};
+use super::standstill::Inside;
 use crate::sim::{SimDuration, SimTime, Streams};
-
-/// More requests than this in a row that leave at the instant they arrive are an error. If one in a thousand can be served, so many come
-/// in a row once in e¹⁰⁰ times.
-const MOST_TURNED_AWAY: u64 = 100_000;
 
 /// Parameters of a closed loop.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,13 +45,7 @@ pub struct ClosedLoopWorkload {
     taken: u64,
     /// Arrivals known: users who start or are thinking.
     scheduled: BinaryHeap<Reverse<SimTime>>,
-    in_system: u64,
-    last: SimTime,
-    /// Requests inside when the first arrival after the latest departures was taken, and whether some have left since.
-    settled: u64,
-    told: bool,
-    /// Requests in a row that left at the instant of the latest arrival, with none in between that stayed.
-    turned_away: u64,
+    inside: Inside,
 }
 
 impl ClosedLoopWorkload {
@@ -71,11 +62,7 @@ impl ClosedLoopWorkload {
             left: parameters.requests,
             taken: 0,
             scheduled: BinaryHeap::new(),
-            in_system: 0,
-            last: SimTime::ZERO,
-            settled: 0,
-            told: false,
-            turned_away: 0,
+            inside: Inside::default(),
         };
         for _ in 0..parameters.concurrency {
             workload.schedule(SimTime::ZERO);
@@ -95,10 +82,9 @@ impl ClosedLoopWorkload {
 
 impl Workload for ClosedLoopWorkload {
     fn peek(&mut self) -> Result<Option<SimTime>, WorkloadError> {
-        if self.turned_away > MOST_TURNED_AWAY {
+        if let Some(error) = self.inside.standstill(self.class) {
             self.scheduled.clear();
-            let requests = std::mem::take(&mut self.turned_away);
-            return Err(WorkloadError::Standstill { class: self.class.0, requests, at: self.last });
+            return Err(error);
         }
         Ok(self.scheduled.peek().map(|&Reverse(at)| at))
     }
@@ -108,36 +94,26 @@ impl Workload for ClosedLoopWorkload {
             return Ok(None);
         }
         let Some(Reverse(at)) = self.scheduled.pop() else { return Ok(None) };
-        // Requests that are turned away are told before the next ones come.
-        if std::mem::take(&mut self.told) {
-            if self.in_system > self.settled {
-                self.turned_away = 0;
-            }
-            self.settled = self.in_system;
-        }
-        self.in_system += 1;
+        self.inside.enter(at);
         self.taken += 1;
-        self.last = at;
         Ok(Some((at, self.draws.next())))
     }
 
     /// A request of another class, or one more than are in the system, is not ours and changes nothing.
     fn ended(&mut self, end: &Ended) -> bool {
         let Ended { class, at, .. } = *end;
-        if class != self.class || self.in_system == 0 {
+        if class != self.class || self.inside.count() == 0 {
             return false;
         }
-        self.in_system -= 1;
-        self.told = true;
-        self.turned_away = if at <= self.last && self.think_time == SimDuration::ZERO { self.turned_away + 1 } else { 0 };
+        self.inside.leave(at, self.think_time == SimDuration::ZERO);
         // Arrivals never go back in time: an answer reported late counts from the latest arrival.
-        self.schedule(at.max(self.last) + self.think_time);
+        self.schedule(at.max(self.inside.last()) + self.think_time);
         true
     }
 
     fn is_exhausted(&self) -> bool {
         // A request in the system may bring another one, unless all have been scheduled.
-        self.scheduled.is_empty() && (self.in_system == 0 || self.left == Some(0))
+        self.scheduled.is_empty() && (self.inside.count() == 0 || self.left == Some(0))
     }
 
     fn handed_out(&self) -> Option<f64> {
@@ -268,7 +244,7 @@ mod tests {
         workload.ended(&end(ClassId(0), ms(1)));
         workload.next().unwrap();
         workload.ended(&end(ClassId(9), ms(1)));
-        assert_eq!((workload.in_system, workload.scheduled.len()), (1, 2));
+        assert_eq!((workload.inside.count(), workload.scheduled.len()), (1, 2));
     }
 
     #[test]

@@ -14,7 +14,9 @@ mod lengths;
 mod limit;
 mod merge;
 mod request;
+mod session;
 mod shape;
+mod standstill;
 mod synthetic;
 mod trace;
 

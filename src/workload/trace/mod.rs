@@ -24,6 +24,7 @@ mod reader;
 mod replay;
 mod skipped;
 mod source;
+mod usable;
 mod write;
 
 pub use format::{TraceFormat, TraceRecord};
