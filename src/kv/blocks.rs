@@ -105,7 +105,10 @@ impl Blocks {
 
     /// The same blocks in another name space, whose identities are these plus `by`.
     #[must_use]
-    pub fn shifted(&self, by: u64) -> Self {
+    pub fn shifted(self, by: u64) -> Self {
+        if by == 0 {
+            return self;
+        }
         Self::of_runs(self.pieces(0..self.len()).map(|piece| (piece.first.wrapping_add(by), piece.count)))
     }
 

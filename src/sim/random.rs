@@ -25,6 +25,10 @@ pub enum Purpose {
     Rows = 5,
     /// Which requests a resample of a finished run has.
     Resampling = 6,
+    /// Calls of the sessions of one workload.
+    Sessions = 7,
+    /// Think and tool times of one workload.
+    Delays = 8,
 }
 
 /// The root of all randomness of a run.

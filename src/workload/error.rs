@@ -100,6 +100,14 @@ pub enum WorkloadError {
         /// Where simulated time stands still.
         at: SimTime,
     },
+    /// A session that cannot be played.
+    #[error("workload {class}: {problem}")]
+    Script {
+        /// The workload.
+        class: u16,
+        /// The session, what was found and what was expected.
+        problem: String,
+    },
     /// A trace without a request would be written.
     #[error("there is no request to write: the workload ends before its first")]
     NoRequest,
@@ -112,7 +120,7 @@ impl WorkloadError {
     /// The workload as messages name it, by its number from 0, for those who know its name; `None` if the message names a file instead.
     pub const fn class(&self) -> Option<u16> {
         match self {
-            Self::BeyondTime { class, .. } | Self::Standstill { class, .. } => Some(*class),
+            Self::BeyondTime { class, .. } | Self::Standstill { class, .. } | Self::Script { class, .. } => Some(*class),
             _ => None,
         }
     }

@@ -29,6 +29,10 @@ pub use lengths::{LengthDistribution, MAX_TOKENS};
 pub use limit::LimitedWorkload;
 pub use merge::MergedWorkload;
 pub use request::{ClassId, Ended, Outcome, RequestSpec, Turn, Workload};
+pub use session::{
+    DelayDistribution, Pace, Script, SessionSource, SessionStart, SessionWorkload, Step, SyntheticSessionParameters, SyntheticSessions,
+    ToolParameters,
+};
 pub use shape::{RequestShape, SharedPrefix};
 pub use synthetic::{SyntheticParameters, SyntheticWorkload};
 pub use trace::{

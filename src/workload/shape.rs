@@ -37,22 +37,23 @@ impl RequestShape {
         let mut problems = Problems::default();
         problems.within("prompt", self.prompt.validate());
         problems.within("output", self.output.validate());
-        if let Some(shared) = &self.shared_prefix {
-            problems.require((1..=MAX_GROUPS).contains(&shared.groups), "shared_prefix.groups", shared.groups, "1 to 16,777,216 groups");
-            problems.require(
-                (1..=MAX_TOKENS).contains(&shared.tokens),
-                "shared_prefix.tokens",
-                shared.tokens,
-                "tokens from 1 to 16,777,216",
-            );
-            let whole = (1..=shared.tokens.max(1)).contains(&shared.block_tokens);
-            problems.require(
-                whole,
-                "shared_prefix.block_tokens",
-                shared.block_tokens,
-                "tokens per block, 1 to the length of the prefix: only full blocks are shared",
-            );
-        }
+        problems.within("shared_prefix", self.shared_prefix.map(|shared| shared.validate()).unwrap_or_default());
+        problems.into_vec()
+    }
+}
+
+impl SharedPrefix {
+    /// All problems of these parameters; empty if they can be used.
+    pub fn validate(&self) -> Vec<ParameterProblem> {
+        let mut problems = Problems::default();
+        problems.require((1..=MAX_GROUPS).contains(&self.groups), "groups", self.groups, "1 to 16,777,216 groups");
+        problems.require((1..=MAX_TOKENS).contains(&self.tokens), "tokens", self.tokens, "tokens from 1 to 16,777,216");
+        problems.require(
+            (1..=self.tokens.max(1)).contains(&self.block_tokens),
+            "block_tokens",
+            self.block_tokens,
+            "tokens per block, 1 to the length of the prefix: only full blocks are shared",
+        );
         problems.into_vec()
     }
 }

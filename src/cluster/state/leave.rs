@@ -103,10 +103,20 @@ fn leave_batch_now<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot
     out_of_batch(world, id, slot);
     if world.requests[slot].progress.stage == Stage::Decoding && outcome == Outcome::Completed {
         world.requests[slot].timeline.last_token = world.now();
+        publish_answer(world, id, slot);
     }
     report(world, slot, outcome);
     forget(world, slot);
     world.memory_freed(id);
+}
+
+/// Publishes the full blocks of a complete answer: the next call of a session repeats it. The last token was never an input, so its KV is not
+/// stored.
+fn publish_answer<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) {
+    let World { fleet, requests, .. } = world;
+    let request = &mut requests[slot];
+    let stored = request.progress.computed;
+    fleet.instances[id].kv.publish(&request.ask.blocks, stored, &mut request.progress.held);
 }
 
 /// Out of the batch of an instance that is at a boundary or has failed.

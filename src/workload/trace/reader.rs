@@ -105,7 +105,11 @@ impl TraceReader {
             "{DISORDER} requests in a row arrive before line {}, which stands above them: its time is wrong, or the trace is not in order",
             self.order.last_line
         );
-        WorkloadError::Damaged { file: self.lines.file().to_owned(), problem, remedy: "mend the time of that line, or sort the trace by time" }
+        WorkloadError::Damaged {
+            file: self.lines.file().to_owned(),
+            problem,
+            remedy: "mend the time of that line, or sort the trace by time",
+        }
     }
 
     /// The trace's name, as in messages.

@@ -81,7 +81,7 @@ impl TraceWorkload {
                 self.left = self.left.map(|left| left - 1);
                 self.taken += 1;
                 let at = self.simulated_time(ns)?;
-                return Ok(Some((at, self.request(&record))));
+                return Ok(Some((at, self.request(record))));
             }
             // A replay that offers nothing would not get anywhere, however often it is repeated.
             if self.replays_left == 0 || self.taken == 0 {
@@ -128,7 +128,7 @@ impl TraceWorkload {
         WorkloadError::BeyondTime { class: self.class.0, request: self.taken }
     }
 
-    fn request(&self, record: &TraceRecord) -> RequestSpec {
+    fn request(&self, record: TraceRecord) -> RequestSpec {
         let blocks = record.prefix.shifted(self.class.block_id(0));
         RequestSpec::new(self.class, record.prompt_tokens, record.output_tokens).with_blocks(blocks)
     }

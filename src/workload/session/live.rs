@@ -1,0 +1,88 @@
+//! A session that is under way.
+
+use super::script::{Script, Step};
+use crate::sim::{SimDuration, SimTime};
+
+/// What a call still waits for.
+#[derive(Debug, Clone, Copy)]
+struct Wait {
+    /// Answers that are missing.
+    answers: u32,
+    /// The latest of those that are there.
+    since: SimTime,
+}
+
+/// Calls that have not been sent, and those whose answers are missing.
+#[derive(Debug)]
+pub(super) struct Live {
+    session: u64,
+    /// Start of the session: its place among those that are ready at one time.
+    steps: Vec<Step>,
+    waits: Vec<Wait>,
+    /// (A call, one that waits for it), in order.
+    followers: Vec<(u32, u32)>,
+    /// Calls that have not ended.
+    left: u32,
+}
+
+/// Positions of a session's calls. There are fewer than 2³²: each takes memory.
+fn numbered(steps: &[Step]) -> impl Iterator<Item = (u32, &Step)> {
+    (0..).zip(steps)
+}
+
+impl Live {
+    /// A script that can be played.
+    pub(super) fn begin(script: Script, at: SimTime) -> Self {
+        let Script { session, steps, .. } = script;
+        let mut followers: Vec<(u32, u32)> =
+            numbered(&steps).flat_map(|(number, step)| step.after.iter().map(move |&before| (before, number))).collect();
+        followers.sort_unstable();
+        followers.dedup();
+        let mut waits = vec![Wait { answers: 0, since: at }; steps.len()];
+        for &(_, number) in &followers {
+            waits[number as usize].answers += 1;
+        }
+        let left = numbered(&steps).map(|(number, _)| number + 1).last().unwrap_or_default();
+        Self { session, steps, waits, followers, left }
+    }
+
+    /// Its number in its workload.
+    pub(super) const fn session(&self) -> u64 {
+        self.session
+    }
+
+    /// Number of its calls.
+    pub(super) fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// The calls that wait only for the start, with their delays.
+    pub(super) fn first(&self) -> impl Iterator<Item = (u32, SimDuration)> {
+        numbered(&self.steps).zip(&self.waits).filter(|(_, wait)| wait.answers == 0).map(|((number, step), _)| (number, step.delay))
+    }
+
+    /// Takes a call that is sent; its blocks go with it.
+    pub(super) fn send(&mut self, number: u32) -> Step {
+        let step = &mut self.steps[number as usize];
+        Step { after: Box::default(), blocks: std::mem::take(&mut step.blocks), ..*step }
+    }
+
+    /// A call has ended at `at`. The calls that now wait for nothing more, each with the latest answer that it waited for and its delay.
+    pub(super) fn end(&mut self, number: u32, at: SimTime, mut ready: impl FnMut(u32, SimTime, SimDuration)) {
+        self.left = self.left.saturating_sub(1);
+        let from = self.followers.partition_point(|&(before, _)| before < number);
+        for &(_, follower) in self.followers[from..].iter().take_while(|&&(before, _)| before == number) {
+            let wait = &mut self.waits[follower as usize];
+            wait.answers -= 1;
+            wait.since = wait.since.max(at);
+            if wait.answers == 0 {
+                ready(follower, wait.since, self.steps[follower as usize].delay);
+            }
+        }
+    }
+
+    /// True once all of its calls have ended.
+    pub(super) const fn is_over(&self) -> bool {
+        self.left == 0
+    }
+}

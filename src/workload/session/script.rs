@@ -1,0 +1,85 @@
+//! What a session consists of.
+
+use crate::kv::Blocks;
+use crate::sim::SimDuration;
+use crate::workload::{SkippedLines, WorkloadError};
+
+/// One call of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The earlier calls whose answers it waits for, by position; none for a call that waits only for the start of the session.
+    pub after: Box<[u32]>,
+    /// Time from the last of these answers, or from the start, to its arrival.
+    pub delay: SimDuration,
+    /// Prompt length, tokens, at least 1.
+    pub prompt_tokens: u32,
+    /// Output length, tokens, at least 1.
+    pub output_tokens: u32,
+    /// Identities of the leading full blocks of prompt and answer, unique in its workload: see [`RequestSpec::blocks`].
+    ///
+    /// [`RequestSpec::blocks`]: crate::workload::RequestSpec::blocks
+    pub blocks: Blocks,
+}
+
+/// One session: its calls in an order in which each comes after those that it waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script {
+    /// Its number, unique in its workload.
+    pub session: u64,
+    /// Its start, since the first session's, if that is known.
+    pub start: Option<SimDuration>,
+    /// Its calls, at least one.
+    pub steps: Vec<Step>,
+}
+
+impl Script {
+    /// Why it cannot be played; `None` if it can.
+    pub fn fault(&self) -> Option<String> {
+        if self.steps.is_empty() {
+            return Some("found a session without a call".to_owned());
+        }
+        let late = |(number, step): (usize, &Step)| step.after.iter().any(|&before| before as usize >= number).then_some(number);
+        let found = self.steps.iter().enumerate().find_map(late)?;
+        Some(format!("found a call ({found}) that waits for itself or for a later one, expected earlier ones"))
+    }
+}
+
+/// Where sessions come from, one after the other. Starts, where they are known, never decrease.
+pub trait SessionSource: std::fmt::Debug + Send {
+    /// The next session.
+    ///
+    /// # Errors
+    /// A broken line of a trace.
+    fn next_script(&mut self) -> Result<Option<Script>, WorkloadError>;
+
+    /// The part of all sessions that it has handed out, 0 to 1; `None` if there is no telling.
+    fn handed_out(&self) -> Option<f64>;
+
+    /// Tokens per block of the identities.
+    fn block_tokens(&self) -> Option<u32>;
+
+    /// Trace lines left out so far, if a trace is read.
+    fn skipped(&self) -> Option<&SkippedLines> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_waits_for_earlier_ones() {
+        let step = |after: &[u32]| Step {
+            after: after.into(),
+            delay: SimDuration::ZERO,
+            prompt_tokens: 1,
+            output_tokens: 1,
+            blocks: Blocks::default(),
+        };
+        let script = |steps| Script { session: 0, start: None, steps };
+        assert_eq!(script(vec![step(&[]), step(&[0]), step(&[0, 1])]).fault(), None);
+        assert!(script(vec![step(&[]), step(&[1])]).fault().unwrap().contains("(1)"));
+        assert!(script(vec![]).fault().is_some());
+    }
+}
