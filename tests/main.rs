@@ -30,6 +30,7 @@ mod readme;
 mod real_traces;
 mod robustness;
 mod schemas;
+mod sessions;
 mod shipped;
 mod stations;
 mod support;

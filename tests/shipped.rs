@@ -42,7 +42,9 @@ fn write_traces(folder: &Path) {
     let mooncake = "{\"timestamp\": 0, \"input_length\": 600, \"output_length\": 52, \"hash_ids\": [1, 2]}\n\
                     {\"timestamp\": 3000, \"input_length\": 700, \"output_length\": 26, \"hash_ids\": [1, 3]}\n";
     let plain = "arrival_s,prompt_tokens,output_tokens\n0,100,10\n1.5,200,20\n";
-    for (name, text) in [("azure", azure), ("burstgpt", burstgpt), ("mooncake", mooncake), ("plain", plain)] {
+    let agents = "{\"block_size\": 64, \"hash_id_scope\": \"local\", \"requests\": [{\"t\": 0, \"in\": 130, \"out\": 9, \"h\": [[1, 2]]}, \
+                  {\"t\": 9, \"in\": 230, \"out\": 9, \"think_s\": 5, \"h\": [[1, 3]]}]}\n";
+    for (name, text) in [("azure", azure), ("burstgpt", burstgpt), ("mooncake", mooncake), ("plain", plain), ("agents", agents)] {
         fs::write(folder.join(name), text).unwrap();
     }
 }

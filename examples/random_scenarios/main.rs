@@ -66,6 +66,7 @@ fn write_scenario(out: &Path, seed: u64, index: u64, mut recent: Option<Recent>)
     }
     let (workload, files) = workload::section(&mut rng, &frame, &name);
     let cluster = cluster::section(&mut rng, &frame, recent.as_mut());
+    let workload = workload + &recent.as_mut().map(|recent| recent.sessions(&frame)).unwrap_or_default();
     let head = head(&mut rng, &frame, &name);
     for (file, text) in files {
         fs::write(out.join(file), text)?;

@@ -1,4 +1,5 @@
-//! What only newer commits know: how engines admit, frontends, where the first token comes from, faults and what becomes of the requests.
+//! What only newer commits know: how engines admit, frontends, where the first token comes from, faults and what becomes of the requests,
+//! and sessions.
 //!
 //! It has draws of its own, so that a scenario with it is the one without it and something more. All but the first token makes requests wait
 //! or go at one instant, and is left to contended scenarios.
@@ -52,6 +53,53 @@ impl Recent {
             let _ = writeln!(text, "      model: {name}");
         }
         text + &format!("      station: {{{}}}\n", station.join(", "))
+    }
+
+    /// One more workload, of sessions, for a model whose prefixes come in blocks of 16.
+    pub(crate) fn sessions(&mut self, frame: &Frame) -> String {
+        let rng = &mut self.rng;
+        let Some(plan) = frame.models.iter().find(|plan| plan.prefix_tokens == 16) else { return String::new() };
+        if !frame.contended || !rng.percent(40) {
+            return String::new();
+        }
+        let mut text = String::from("  - name: sessions\n");
+        if frame.models.len() > 1 {
+            let _ = writeln!(text, "    model: {}", plan.name);
+        }
+        if rng.percent(40) {
+            let _ = writeln!(text, "    timeout: {} ms", rng.spread(100, 20_000));
+        }
+        text.push_str("    sessions:\n");
+        let _ = match rng.range(1, 2) {
+            1 => writeln!(text, "      at_once: {}", rng.spread(1, 30)),
+            _ => writeln!(text, "      arrivals: {{poisson: {{rate: {} /s}}}}", rng.spread(1, 20)),
+        };
+        let _ = writeln!(text, "      sessions: {}", rng.spread(5, 40));
+        let _ = writeln!(text, "      messages: {{uniform: {{min: 1, max: {}}}}}", rng.spread(1, 8));
+        let _ = writeln!(text, "      message_tokens: {{uniform: {{min: 1, max: {}}}}}", plan.prompt);
+        let _ = writeln!(text, "      output_tokens: {{uniform: {{min: 1, max: {}}}}}", plan.output);
+        let _ = match rng.range(1, 3) {
+            1 => writeln!(text, "      think_time: {{fixed: {} ms}}", rng.range(0, 10) * 20),
+            2 => writeln!(text, "      think_time: {{exponential: {{mean: {} ms}}}}", rng.spread(1, 2_000)),
+            _ => writeln!(text, "      think_time: {{lognormal: {{median: 100 ms, mean: {} ms}}}}", rng.spread(100, 2_000)),
+        };
+        if rng.percent(50) {
+            let tokens = rng.spread(16, plan.prompt.max(32));
+            let _ = writeln!(text, "      system_prompt: {{tokens: {tokens}, groups: {}}}", rng.spread(1, 5));
+        }
+        if rng.percent(50) {
+            let time = rng.range(0, 5) * 30;
+            let _ = writeln!(
+                text,
+                "      tools: {{probability: {} %, result_tokens: {{fixed: {}}}, time: {{fixed: {time} ms}}}}",
+                rng.range(0, 90),
+                rng.spread(1, plan.prompt)
+            );
+        }
+        if rng.percent(30) {
+            let _ = writeln!(text, "      max_context: {}", rng.spread(100, plan.prompt * 8));
+        }
+        text
     }
 
     /// What follows the section on the network, where models are split: how long the sender of a handoff waits, and where the first token

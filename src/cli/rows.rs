@@ -104,7 +104,11 @@ fn table(scenario: &Scenario, out: BufWriter<Pack>) -> Table {
         let price = InstancePrice { pool: pool.name.clone(), usd_per_s: of(1.0, 0.0), usd_per_it_j: of(0.0, 1.0) };
         instances.extend((0..pool.instances).map(|_| price.clone()));
     }
-    let extra = ExtraColumns { failures: !scenario.cluster.faults.is_empty(), frontends: !scenario.cluster.frontends.is_empty() };
+    let extra = ExtraColumns {
+        failures: !scenario.cluster.faults.is_empty(),
+        frontends: !scenario.cluster.frontends.is_empty(),
+        sessions: scenario.cluster.classes.iter().any(|class| class.sessions),
+    };
     RequestsCsv::new(out, classes, instances, extra)
 }
 

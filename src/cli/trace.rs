@@ -81,19 +81,37 @@ fn describe(s: &TraceStatistics) -> String {
         format!("{} peak over 10 s", number::or_none(s.peak_rate_10s_per_s, rate)),
         format!("{} over 60 s", number::or_none(s.peak_rate_60s_per_s, rate)),
     ];
-    let mut lines = vec![
-        format!("{} ({})\n\n", s.file, s.format),
-        line("requests", format!("{} over {}", number::count(s.requests), number::duration_s(s.span_s))),
-        line("rate", rates.join(", ")),
-        line("gap cv", format!("{} (1 = Poisson)", number::or_none(s.gap_cv, number::number))),
-        lengths("prompt tokens", &s.prompt_tokens),
-        lengths("output tokens", &s.output_tokens),
-        line("total tokens", number::count(s.total_tokens)),
-    ];
+    let mut lines = vec![format!("{} ({})\n\n", s.file, s.format)];
+    match (&s.sessions, s.span_s) {
+        (Some(sessions), _) => {
+            lines.push(line("sessions", number::count(sessions.sessions)));
+            lines.push(line("requests", number::count(s.requests)));
+            lines.push(lengths("calls a session", &sessions.calls));
+        }
+        (None, span_s) => {
+            lines.push(line("requests", format!("{} over {}", number::count(s.requests), number::or_none(span_s, number::duration_s))));
+            lines.push(line("rate", rates.join(", ")));
+            lines.push(line("gap cv", format!("{} (1 = Poisson)", number::or_none(s.gap_cv, number::number))));
+        }
+    }
+    lines.push(lengths("prompt tokens", &s.prompt_tokens));
+    lines.push(lengths("output tokens", &s.output_tokens));
+    lines.push(line("total tokens", number::count(s.total_tokens)));
+    if let Some(delays) = s.sessions.as_ref().and_then(|sessions| sessions.delays_s) {
+        let percentiles = [("p50", delays.p50), ("p90", delays.p90), ("p99", delays.p99), ("max", delays.max)];
+        let percentiles = percentiles.map(|(name, value)| format!(" {:>8} {name}", number::duration_s(value)));
+        lines.push(format!("{:16}{:>9} mean{}\n", "delay", number::duration_s(delays.mean), percentiles.concat()));
+    }
     if let (Some(block), Some(rate)) = (s.prefix_block_tokens, s.prefix_hit_rate) {
         let share = number::percent(rate);
         let text = format!("{share} of prompt tokens repeat an earlier prefix (blocks of {block} tokens, cache without end)");
         lines.push(line("prefix reuse", text));
+    }
+    if let Some(sessions) = &s.sessions {
+        if let Some(rate) = sessions.prompt_hit_rate {
+            lines.push(line("", format!("{} if answers are not kept in the cache", number::percent(rate))));
+        }
+        lines.extend(sessions.notes.sentences().into_iter().map(|sentence| line("note", sentence)));
     }
     if !s.skipped.is_empty() {
         lines.push(line("skipped", s.skipped.to_string()));

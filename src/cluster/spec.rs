@@ -179,6 +179,8 @@ pub struct ClassSpec {
     pub timeout: Option<SimDuration>,
     /// Tokens covered by one prefix identity of its requests; 0: no identities.
     pub prefix_tokens: u32,
+    /// True if its requests are calls of sessions.
+    pub sessions: bool,
 }
 
 /// Routers by role.

@@ -94,7 +94,17 @@ fn check_workload(file: &ScenarioFile, workload: &WorkloadEntry, path: &str, pro
         check_lengths(&closed.prompt_tokens, &format!("{path}.prompt_tokens"), problems);
         check_lengths(&closed.output_tokens, &format!("{path}.output_tokens"), problems);
     }
-    let endless = workload.trace.is_none() && workload.requests.is_none();
+    if let Some(sessions) = &workload.sessions {
+        let path = format!("{path}.sessions");
+        check_lengths(&sessions.messages, &format!("{path}.messages"), problems);
+        check_lengths(&sessions.message_tokens, &format!("{path}.message_tokens"), problems);
+        check_lengths(&sessions.output_tokens, &format!("{path}.output_tokens"), problems);
+        if let Some(tools) = &sessions.tools {
+            check_lengths(&tools.result_tokens, &format!("{path}.tools.result_tokens"), problems);
+        }
+    }
+    let generated = workload.sessions.as_ref().is_some_and(|sessions| sessions.sessions.is_some());
+    let endless = workload.trace.is_none() && workload.requests.is_none() && !generated;
     if endless && file.run.requests.is_none() && file.run.duration.is_none() {
         let hint = "add `run: {requests: 10k}` or `run: {duration: 10 min}`, or `requests` here";
         problems.note(path, "this workload never ends", Some(hint.into()));

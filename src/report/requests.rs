@@ -88,6 +88,9 @@ const FAILURE_HEADER: [&str; 2] = ["failures", "recovery_ms"];
 /// A further column where requests pass frontends.
 const FRONTEND_HEADER: [&str; 1] = ["frontend_ms"];
 
+/// Further columns where requests are calls of sessions.
+const SESSION_HEADER: [&str; 2] = ["session", "call"];
+
 /// Which columns rows have beside the usual ones.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ExtraColumns {
@@ -95,6 +98,8 @@ pub struct ExtraColumns {
     pub failures: bool,
     /// Time in frontends.
     pub frontends: bool,
+    /// Session and number of the call.
+    pub sessions: bool,
 }
 
 impl<W: Write> RequestsCsv<W> {
@@ -113,9 +118,10 @@ impl<W: Write> RequestsCsv<W> {
                 }
                 pool.clone_from(&last.1);
             }
-            let further =
-                FAILURE_HEADER.into_iter().filter(|_| extra.failures).chain(FRONTEND_HEADER.into_iter().filter(|_| extra.frontends));
-            let columns: Vec<&str> = HEADER.into_iter().chain(further).collect();
+            let mut columns = HEADER.to_vec();
+            let further: [(&[&str], bool); 3] =
+                [(&FAILURE_HEADER, extra.failures), (&FRONTEND_HEADER, extra.frontends), (&SESSION_HEADER, extra.sessions)];
+            further.iter().filter(|(_, wanted)| *wanted).for_each(|(names, _)| columns.extend_from_slice(names));
             out.write_all(format!("{}\n", columns.join(",")).as_bytes())
         };
         let error = begin().err();
@@ -175,6 +181,15 @@ impl<W: Write> RequestsCsv<W> {
         }
         if extra.frontends {
             line.millis(Some(record.admitted.since(record.arrived)));
+        }
+        if extra.sessions {
+            match record.turn {
+                Some(turn) => {
+                    line.whole(turn.session);
+                    line.whole(turn.number.into());
+                }
+                None => [b"", b""].into_iter().for_each(|empty| line.text(empty)),
+            }
         }
     }
 }

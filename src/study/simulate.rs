@@ -9,7 +9,7 @@ use crate::cluster::{Both, Cluster, Observation, Observer, RunError, SpecError};
 use crate::config::Scenario;
 use crate::metrics::{Recorder, Relay, RequestSink, RunFacts, RunResult};
 use crate::sim::{SimTime, TooMany};
-use crate::workload::{Workload, WorkloadError};
+use crate::workload::{ClassId, Workload, WorkloadError};
 
 /// How to run; none of it changes a result.
 #[derive(Debug, Clone, Copy)]
@@ -148,13 +148,13 @@ pub fn simulate<S: RequestSink + Send, L: Observer>(
     let mut result = recorder.result(&facts);
     result.summary.provenance.clone_from(&scenario.provenance);
     money::add(&mut result.summary, scenario, &recorder.pool_uses(facts.end));
-    let skipped: Vec<(String, String)> = workload
-        .skipped()
-        .into_iter()
-        .filter(|(_, lines)| !lines.is_empty())
-        .map(|(class, lines)| (scenario.recorder.classes[usize::from(class.0)].name.clone(), lines.to_string()))
-        .collect();
-    result.summary.warnings = warnings::find(&result, scenario, &skipped);
+    let name = |class: ClassId| scenario.recorder.classes[usize::from(class.0)].name.clone();
+    let skipped = workload.skipped().into_iter().filter(|(_, lines)| !lines.is_empty());
+    let reading = warnings::Reading {
+        skipped: skipped.map(|(class, lines)| (name(class), lines.to_string())).collect(),
+        remarks: workload.remarks().into_iter().map(|(class, remark)| (name(class), remark)).collect(),
+    };
+    result.summary.warnings = warnings::find(&result, scenario, &reading);
     result.summary.assertions = scenario.assertions.iter().map(|assertion| assertion.evaluate(&result.summary)).collect();
     Ok((result, recorder.into_sink(), listener))
 }

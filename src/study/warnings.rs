@@ -18,8 +18,17 @@ const SETTLED: f64 = 0.7;
 /// Below this many completed requests a 99th percentile is one or two requests.
 const FEW: u64 = 200;
 
+/// What was noticed while the workloads were read, each with the name of its workload.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    /// Lines left out.
+    pub(super) skipped: Vec<(String, String)>,
+    /// Sentences on what a trace leaves open.
+    pub(super) remarks: Vec<(String, String)>,
+}
+
 /// All warnings, gravest first.
-pub(super) fn find(result: &RunResult, scenario: &Scenario, skipped: &[(String, String)]) -> Vec<Warning> {
+pub(super) fn find(result: &RunResult, scenario: &Scenario, reading: &Reading) -> Vec<Warning> {
     let summary = &result.summary;
     let mut warnings = Vec::new();
     let mut warn = |code: WarningCode, message: Option<String>| warnings.extend(message.map(|message| Warning { code, message }));
@@ -33,8 +42,11 @@ pub(super) fn find(result: &RunResult, scenario: &Scenario, skipped: &[(String, 
     warn(WarningCode::LinkReach, scenario.caution.clone());
     warn(WarningCode::Truncated, truncated(summary));
     warn(WarningCode::WarmUpNotSettled, not_settled(result, scenario));
-    for (class, lines) in skipped {
+    for (class, lines) in &reading.skipped {
         warn(WarningCode::SkippedLines, Some(format!("`{class}`: {lines}")));
+    }
+    for (class, remark) in &reading.remarks {
+        warn(WarningCode::TraceRemarks, Some(format!("`{class}`: {remark}")));
     }
     warn(WarningCode::FewRequests, few(summary));
     warn(WarningCode::AssumedFigures, assumed(summary));

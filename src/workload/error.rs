@@ -108,6 +108,9 @@ pub enum WorkloadError {
         /// The session, what was found and what was expected.
         problem: String,
     },
+    /// Sessions cannot be written as requests with times.
+    #[error("calls of sessions arrive when answers are there, which only a run can say: a plain trace cannot hold them")]
+    Sessions,
     /// A trace without a request would be written.
     #[error("there is no request to write: the workload ends before its first")]
     NoRequest,

@@ -5,8 +5,12 @@ use indexmap::IndexSet;
 use rustc_hash::FxBuildHasher;
 use serde::Serialize;
 
-use super::trace::{ReadOptions, SkippedLines, TraceFormat, TraceReader, TraceRecord, TraceSource};
+use super::trace::{ReadOptions, SessionOptions, SessionTrace, SkippedLines, TraceFormat, TraceReader, TraceRecord, TraceSource};
 use super::{MAX_TOKENS, WorkloadError};
+
+mod sessions;
+
+pub use sessions::{DelayStatistics, SessionStatistics};
 
 /// Up to so many lengths are kept one by one and their percentiles exact; beyond, they are good to 0.1 %.
 const EXACT: usize = 4_000_000;
@@ -20,8 +24,8 @@ pub struct TraceStatistics {
     pub format: TraceFormat,
     /// Requests.
     pub requests: u64,
-    /// From the first arrival to the last, seconds.
-    pub span_s: f64,
+    /// From the first arrival to the last, seconds; of sessions null, since only a run says when their calls arrive.
+    pub span_s: Option<f64>,
     /// Mean arrival rate: gaps over span, requests per second.
     pub mean_rate_per_s: Option<f64>,
     /// Coefficient of variation of the gaps; 1 for Poisson arrivals.
@@ -40,6 +44,8 @@ pub struct TraceStatistics {
     pub prefix_block_tokens: Option<u32>,
     /// Share of the prompt tokens that a prefix cache of unlimited size would hold on arrival: the leading blocks seen in an earlier request.
     pub prefix_hit_rate: Option<f64>,
+    /// What is particular to sessions, of a trace that has them.
+    pub sessions: Option<SessionStatistics>,
     /// Lines left out.
     pub skipped: SkippedLines,
 }
@@ -68,6 +74,9 @@ pub struct LengthStatistics {
 /// # Errors
 /// The trace cannot be read or has no usable request.
 pub fn inspect(source: &TraceSource, options: ReadOptions) -> Result<TraceStatistics, WorkloadError> {
+    if let Some(trace) = SessionTrace::open(source, options, SessionOptions::default(), 1)? {
+        return sessions::inspect(trace);
+    }
     let mut reader = TraceReader::open(source, options)?;
     let (mut arrivals, mut prompts, mut outputs) = (Arrivals::default(), Lengths::new(EXACT), Lengths::new(EXACT));
     let mut prefixes = Prefixes::new(reader.block_tokens());
@@ -86,7 +95,7 @@ pub fn inspect(source: &TraceSource, options: ReadOptions) -> Result<TraceStatis
         file: reader.file().to_owned(),
         format: reader.format(),
         requests: arrivals.count,
-        span_s: arrivals.span_s(),
+        span_s: Some(arrivals.span_s()),
         mean_rate_per_s: arrivals.mean_rate(),
         gap_cv: arrivals.gap_cv(),
         peak_rate_10s_per_s: arrivals.ten_seconds.peak(arrivals.span_s()),
@@ -96,6 +105,7 @@ pub fn inspect(source: &TraceSource, options: ReadOptions) -> Result<TraceStatis
         total_tokens: prompt_tokens.total + output_tokens.total,
         prefix_block_tokens: reader.block_tokens(),
         prefix_hit_rate: prefixes.block_tokens.map(|_| prefixes.hit_tokens as f64 / prompt_tokens.total as f64),
+        sessions: None,
         skipped,
     })
 }

@@ -68,6 +68,14 @@ impl<W: Workload> Workload for LimitedWorkload<W> {
         self.inner.block_tokens(class)
     }
 
+    fn has_sessions(&self, class: ClassId) -> bool {
+        self.inner.has_sessions(class)
+    }
+
+    fn remarks(&self) -> Vec<(ClassId, String)> {
+        self.inner.remarks()
+    }
+
     fn skipped(&self) -> Vec<(ClassId, &SkippedLines)> {
         self.inner.skipped()
     }

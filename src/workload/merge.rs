@@ -144,6 +144,14 @@ impl Workload for MergedWorkload {
         self.index(class).and_then(|index| self.parts[index].workload.block_tokens(class))
     }
 
+    fn has_sessions(&self, class: ClassId) -> bool {
+        self.index(class).is_some_and(|index| self.parts[index].workload.has_sessions(class))
+    }
+
+    fn remarks(&self) -> Vec<(ClassId, String)> {
+        self.parts.iter().flat_map(|part| part.workload.remarks()).collect()
+    }
+
     fn skipped(&self) -> Vec<(ClassId, &SkippedLines)> {
         self.parts.iter().flat_map(|part| part.workload.skipped()).collect()
     }

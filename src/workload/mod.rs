@@ -24,7 +24,7 @@ pub use arrivals::ArrivalProcess;
 pub use closed_loop::{ClosedLoopParameters, ClosedLoopWorkload};
 pub use envelope::DiurnalEnvelope;
 pub use error::{ParameterProblem, WorkloadError};
-pub use inspect::{LengthStatistics, TraceStatistics, inspect};
+pub use inspect::{DelayStatistics, LengthStatistics, SessionStatistics, TraceStatistics, inspect};
 pub use lengths::{LengthDistribution, MAX_TOKENS};
 pub use limit::LimitedWorkload;
 pub use merge::MergedWorkload;
@@ -36,6 +36,7 @@ pub use session::{
 pub use shape::{RequestShape, SharedPrefix};
 pub use synthetic::{SyntheticParameters, SyntheticWorkload};
 pub use trace::{
-    PlainWriter, ReadOptions, SkipReason, SkippedLine, SkippedLines, TraceFormat, TraceParameters, TraceReader, TraceRecord, TraceSource,
-    TraceWindow, TraceWorkload, Transcript, generate, import,
+    PlainWriter, ReadOptions, SessionNotes, SessionOptions, SessionReplay, SessionTrace, SkipReason, SkippedLine, SkippedLines,
+    TraceFormat, TraceParameters, TraceReader, TraceRecord, TraceSource, TraceWindow, TraceWorkload, Transcript, Turns, generate, import,
+    open_trace,
 };

@@ -173,6 +173,16 @@ pub trait Workload: std::fmt::Debug + Send {
         None
     }
 
+    /// True if requests of `class` are calls of sessions.
+    fn has_sessions(&self, _class: ClassId) -> bool {
+        false
+    }
+
+    /// What was noticed while its requests were read, by workload, as sentences.
+    fn remarks(&self) -> Vec<(ClassId, String)> {
+        Vec::new()
+    }
+
     /// Trace lines left out so far, by workload. Empty where no trace is read.
     fn skipped(&self) -> Vec<(ClassId, &SkippedLines)> {
         Vec::new()
@@ -197,6 +207,12 @@ impl<W: Workload + ?Sized> Workload for Box<W> {
     }
     fn block_tokens(&self, class: ClassId) -> Option<u32> {
         (**self).block_tokens(class)
+    }
+    fn has_sessions(&self, class: ClassId) -> bool {
+        (**self).has_sessions(class)
+    }
+    fn remarks(&self) -> Vec<(ClassId, String)> {
+        (**self).remarks()
     }
     fn skipped(&self) -> Vec<(ClassId, &super::SkippedLines)> {
         (**self).skipped()

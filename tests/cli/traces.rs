@@ -205,8 +205,8 @@ fn what_is_no_trace_is_told_how_one_begins() {
     place.write("line.jsonl", "{\"timestamp\": 0, \"input_length\": 0, \"output_length\": 5, \"hash_ids\": []}\n");
     for file in ["empty.csv", "other.csv"] {
         let said = place.refused(&["trace", "inspect", file]);
-        assert!(!said.contains("skip") && said.contains("\n  mooncake  {\"timestamp\": 0,"), "{said}");
-        assert!(said.ends_with("\n  plain     arrival_s,prompt_tokens,output_tokens\n"), "{said}");
+        assert!(!said.contains("skip") && said.contains("\n  mooncake        {\"timestamp\": 0,"), "{said}");
+        assert!(said.ends_with("\n  plain           arrival_s,prompt_tokens,output_tokens\n"), "{said}");
         assert_eq!(place.refused(&["trace", "import", file, "--skip-bad-lines"]), said);
     }
     let said = place.refused(&["trace", "inspect", "empty.csv", "--format", "azure"]);
@@ -215,6 +215,33 @@ fn what_is_no_trace_is_told_how_one_begins() {
     assert!(said.ends_with("as in `arrival_s,prompt_tokens,output_tokens`\n"), "{said}");
     // The first line of this format is a request like any other.
     assert!(place.refused(&["trace", "inspect", "line.jsonl"]).contains("--skip-bad-lines"));
+}
+
+#[test]
+fn sessions_are_inspected_and_not_taken_for_requests_with_times() {
+    let place = Place::new();
+    let line = "{\"block_size\": 64, \"hash_id_scope\": \"local\", \"requests\": [{\"t\": 0, \"in\": 130, \"out\": 9, \"h\": [[1, 2]]}, \
+                {\"t\": 9, \"in\": 230, \"out\": 9, \"think_s\": 5, \"h\": [[1, 3]]}]}\n";
+    place.write("agents.jsonl", line);
+    let said = place.good(&["trace", "inspect", "agents.jsonl"]);
+    for expected in ["(kv-cache-tester)", "sessions        1\n", "requests        2\n", "35.6 % of prompt tokens repeat"] {
+        assert!(said.contains(expected), "{said}");
+    }
+    assert!(place.good(&["trace", "inspect", "agents.jsonl", "--json"]).contains("\"span_s\": null"));
+    assert!(place.refused(&["trace", "import", "agents.jsonl"]).contains("its lines are sessions"));
+    assert!(place.refused(&["trace", "generate", "chat-sessions", "--requests", "9"]).contains("a plain trace cannot hold them"));
+    place.write("plain.csv", PLAIN);
+    let path = "workload.own.trace.path=plain.csv";
+    let said = place.refused(&["run", "trace-plain", "--set", path, "--set", "workload.own.trace.sessions={at_once: 2}"]);
+    assert!(said.contains("the trace has no sessions"), "{said}");
+    let path = "workload.agents.trace.path=agents.jsonl";
+    let said = place.refused(&["run", "trace-agents", "--set", path, "--set", "workload.agents.trace.window={to: 5 s}"]);
+    assert!(said.contains("a trace of sessions has no window"), "{said}");
+    place.good(&["run", "trace-agents", "--quiet", "--set", path, "--set", "run.warmup=0 s", "--out", "out"]);
+    let folder = std::fs::read_dir(place.path("out")).unwrap().next().unwrap().unwrap().path();
+    let rows = std::fs::read_to_string(folder.join("requests.csv")).unwrap();
+    let lines: Vec<&str> = rows.lines().collect();
+    assert!(lines[0].ends_with(",session,call") && lines[1].ends_with(",0,0") && lines[2].ends_with(",0,1"), "{rows}");
 }
 
 #[test]

@@ -88,7 +88,7 @@ pub(crate) fn cluster(pools: Vec<PoolSpec>) -> ClusterSpec {
             failure_timeout: SimDuration::from_ns(10_000_000_000),
         },
         frontends: Vec::new(),
-        classes: vec![ClassSpec { model: ModelId(0), timeout: None, prefix_tokens: 64 }],
+        classes: vec![ClassSpec { model: ModelId(0), timeout: None, prefix_tokens: 64, sessions: false }],
         routers: RouterSpec::named("round-robin").unwrap(),
         faults: Vec::new(),
         retry: Retry {

@@ -225,7 +225,8 @@ fn classes(
             );
             problems.note(&path, &problem, Some("workloads that share a cache must agree; run them apart".into()));
         }
-        classes.push(ClassSpec { model, timeout: entry.timeout.and_then(span), prefix_tokens });
+        let sessions = opened.has_sessions(class);
+        classes.push(ClassSpec { model, timeout: entry.timeout.and_then(span), prefix_tokens, sessions });
     }
     Some(classes)
 }

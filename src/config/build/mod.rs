@@ -12,6 +12,7 @@ mod pool;
 mod provenance;
 mod reach;
 mod resolved;
+mod sessions;
 mod workload;
 
 pub use library::{Library, LibraryError};

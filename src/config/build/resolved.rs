@@ -135,15 +135,31 @@ fn each_path(
         if let Some(trace) = &mut entry.trace {
             visit(&format!("workload[{index}].trace.path"), &mut trace.path)?;
         }
-        let synthetic = entry.synthetic.iter_mut().map(|s| ("synthetic", &mut s.prompt_tokens, &mut s.output_tokens));
-        let closed = entry.closed_loop.iter_mut().map(|c| ("closed_loop", &mut c.prompt_tokens, &mut c.output_tokens));
-        for (kind, prompt, output) in synthetic.chain(closed) {
-            for (key, lengths) in [("prompt_tokens", prompt), ("output_tokens", output)] {
-                if let Lengths::Empirical { path: Some(path), .. } = lengths {
-                    visit(&format!("workload[{index}].{kind}.{key}.empirical.path"), path)?;
-                }
+        for (key, lengths) in all_lengths(entry) {
+            if let Lengths::Empirical { path: Some(path), .. } = lengths {
+                visit(&format!("workload[{index}].{key}.empirical.path"), path)?;
             }
         }
     }
     Ok(())
+}
+
+/// All distributions of lengths of a workload, with their keys.
+fn all_lengths(entry: &mut WorkloadEntry) -> Vec<(&'static str, &mut Lengths)> {
+    let mut all = Vec::new();
+    if let Some(synthetic) = &mut entry.synthetic {
+        all.push(("synthetic.prompt_tokens", &mut synthetic.prompt_tokens));
+        all.push(("synthetic.output_tokens", &mut synthetic.output_tokens));
+    }
+    if let Some(closed) = &mut entry.closed_loop {
+        all.push(("closed_loop.prompt_tokens", &mut closed.prompt_tokens));
+        all.push(("closed_loop.output_tokens", &mut closed.output_tokens));
+    }
+    if let Some(sessions) = &mut entry.sessions {
+        all.push(("sessions.messages", &mut sessions.messages));
+        all.push(("sessions.message_tokens", &mut sessions.message_tokens));
+        all.push(("sessions.output_tokens", &mut sessions.output_tokens));
+        all.extend(sessions.tools.as_mut().map(|tools| ("sessions.tools.result_tokens", &mut tools.result_tokens)));
+    }
+    all
 }

@@ -2,18 +2,18 @@
 
 use super::super::load::{Document, Problems};
 use super::super::scenario::{
-    Arrivals, ClosedLoop, Diurnal, Lengths, ScenarioFile, SharedPrefix, Slo as SloEntry, Synthetic, Trace, TraceFormat as FormatName,
-    WorkloadEntry,
+    Arrivals, ClosedLoop, Diurnal, Lengths, ScenarioFile, SharedPrefix, Slo as SloEntry, Synthetic, Trace, WorkloadEntry,
 };
 use super::super::source::{check_lasting, missing_folder, read};
-use super::span;
+use super::{sessions, span};
 use crate::metrics::SloLimits;
 use crate::sim::{SimDuration, Streams};
 use crate::units::{Count, Duration, Ratio, grouped};
 use crate::workload::{
-    ArrivalProcess, ClassId, ClosedLoopParameters, ClosedLoopWorkload, DiurnalEnvelope, LengthDistribution, MAX_TOKENS, ParameterProblem,
-    ReadOptions, RequestShape, SharedPrefix as SharedPrefixParameters, SyntheticParameters, SyntheticWorkload, TraceFormat,
-    TraceParameters, TraceReader, TraceSource, TraceWindow, TraceWorkload, Workload, WorkloadError,
+    ArrivalProcess, ClassId, ClosedLoopParameters, ClosedLoopWorkload, DiurnalEnvelope, LengthDistribution, MAX_TOKENS, Pace,
+    ParameterProblem, ReadOptions, RequestShape, SessionStart, SessionWorkload, SharedPrefix as SharedPrefixParameters,
+    SyntheticParameters, SyntheticSessionParameters, SyntheticSessions, SyntheticWorkload, TraceFormat, TraceParameters, TraceReader,
+    TraceSource, TraceWindow, Workload, WorkloadError, open_trace,
 };
 
 /// What one workload is made from.
@@ -21,6 +21,8 @@ use crate::workload::{
 pub enum WorkloadSource {
     /// Open loop.
     Synthetic(SyntheticParameters),
+    /// Generated sessions, when they start, and the limit of their calls.
+    Sessions(Box<SyntheticSessionParameters>, SessionStart, Option<u64>),
     /// Fixed concurrency.
     ClosedLoop(ClosedLoopParameters),
     /// Replayed.
@@ -36,13 +38,17 @@ impl WorkloadSource {
         Ok(match self {
             Self::Synthetic(parameters) => Box::new(SyntheticWorkload::new(class, parameters, streams)?),
             Self::ClosedLoop(parameters) => Box::new(ClosedLoopWorkload::new(class, parameters, streams)?),
-            Self::Trace(parameters) => Box::new(TraceWorkload::open(class, parameters.clone())?),
+            Self::Sessions(parameters, start, requests) => {
+                let sessions = SyntheticSessions::new(class, (**parameters).clone(), streams)?;
+                Box::new(SessionWorkload::new(class, Box::new(sessions), start, Pace::default(), *requests, streams)?)
+            }
+            Self::Trace(parameters) => open_trace(class, parameters, streams)?,
         })
     }
 }
 
 /// Tokens of one prefix block of synthetic prompts: as the block of a common engine.
-const PREFIX_BLOCK_TOKENS: u32 = 16;
+pub(super) const PREFIX_BLOCK_TOKENS: u32 = 16;
 
 /// All workloads; `None` if any cannot be built, which has been noted then.
 pub(super) fn build(file: &ScenarioFile, document: &Document, problems: &mut Problems<'_>) -> Option<Vec<WorkloadSource>> {
@@ -75,6 +81,11 @@ fn source(entry: &WorkloadEntry, path: &str, document: &Document, problems: &mut
         let parameters = closed_parameters(closed, requests, &at, document, problems)?;
         let found = parameters.validate();
         (WorkloadSource::ClosedLoop(parameters), found, at)
+    } else if let Some(generated) = &entry.sessions {
+        let at = format!("{path}.sessions");
+        let (parameters, start) = sessions::generated(generated, &at, document, problems)?;
+        let found = parameters.validate().into_iter().chain(start.validate()).collect();
+        (WorkloadSource::Sessions(Box::new(parameters), start, requests), found, at)
     } else {
         let trace = entry.trace.as_ref()?;
         let at = format!("{path}.trace");
@@ -86,12 +97,12 @@ fn source(entry: &WorkloadEntry, path: &str, document: &Document, problems: &mut
     for problem in found {
         note(&problem, &at, problems);
     }
-    let there = usable && open_trace(&source, &entry.name, &format!("{at}.path"), problems);
+    let there = usable && can_be_opened(&source, &entry.name, &format!("{at}.path"), problems);
     there.then_some(source)
 }
 
 /// Opening a trace finds out now, not in the middle of the run, whether it is there and what it is.
-fn open_trace(source: &WorkloadSource, name: &str, at: &str, problems: &mut Problems<'_>) -> bool {
+fn can_be_opened(source: &WorkloadSource, name: &str, at: &str, problems: &mut Problems<'_>) -> bool {
     let WorkloadSource::Trace(parameters) = source else { return true };
     let found = match &parameters.source {
         TraceSource::File(path) => check_lasting(path, "a trace").map_err(|problem| {
@@ -106,7 +117,7 @@ fn open_trace(source: &WorkloadSource, name: &str, at: &str, problems: &mut Prob
         TraceSource::Memory { .. } => Ok(()),
     };
     let opened = found.and_then(|()| {
-        TraceWorkload::open(ClassId(0), parameters.clone()).map(drop).map_err(|error| {
+        open_trace(ClassId(0), parameters, &Streams::new(0)).map(drop).map_err(|error| {
             let hint = match &error {
                 WorkloadError::BadLine { .. } => {
                     Some("mend the line, or write `skip_bad_lines: true` to skip and count such lines".to_owned())
@@ -143,7 +154,13 @@ fn length_s(parameters: &TraceParameters) -> Option<f64> {
 
 /// Points at the key that a parameter came from, as far as the names agree.
 fn note(problem: &ParameterProblem, at: &str, problems: &mut Problems<'_>) {
-    let field = problem.field.replace("prompt", "prompt_tokens").replace("output", "output_tokens").replace("envelope", "diurnal");
+    let key = |field| match field {
+        "prompt" => "prompt_tokens",
+        "output" => "output_tokens",
+        "envelope" => "diurnal",
+        other => other,
+    };
+    let field = problem.field.split('.').map(key).collect::<Vec<_>>().join(".");
     let mut path = format!("{at}.{field}");
     let mut found = format!("`{}`", problem.found);
     // A mean that was not given follows from the spread.
@@ -162,18 +179,24 @@ fn synthetic_parameters(
     problems: &mut Problems<'_>,
 ) -> Option<SyntheticParameters> {
     let shape = shape(&entry.prompt_tokens, &entry.output_tokens, entry.shared_prefix.as_ref(), at, document, problems);
-    let arrivals = match entry.arrivals {
+    Some(SyntheticParameters { arrivals: arrival_process(entry.arrivals), envelope: entry.diurnal.map(envelope), shape: shape?, requests })
+}
+
+pub(super) const fn arrival_process(entry: Arrivals) -> ArrivalProcess {
+    match entry {
         Arrivals::Poisson { rate } => ArrivalProcess::Poisson { rate: rate.get() },
         Arrivals::Constant { rate } => ArrivalProcess::Constant { rate: rate.get() },
         Arrivals::Gamma { rate, cv } => ArrivalProcess::Gamma { rate: rate.get(), cv: cv.get() },
         Arrivals::Weibull { rate, cv } => ArrivalProcess::Weibull { rate: rate.get(), cv: cv.get() },
-    };
-    let envelope = entry.diurnal.map(|Diurnal { amplitude, period, peak }| DiurnalEnvelope {
+    }
+}
+
+pub(super) fn envelope(Diurnal { amplitude, period, peak }: Diurnal) -> DiurnalEnvelope {
+    DiurnalEnvelope {
         amplitude: amplitude.get(),
         period: span(period).unwrap_or(SimDuration::ZERO),
         peak: span(peak).unwrap_or(SimDuration::ZERO),
-    });
-    Some(SyntheticParameters { arrivals, envelope, shape: shape?, requests })
+    }
 }
 
 fn closed_parameters(
@@ -188,16 +211,10 @@ fn closed_parameters(
 }
 
 fn trace_parameters(entry: &Trace, limit: Option<u64>, at: &str, document: &Document) -> TraceParameters {
-    let format = match entry.format {
-        FormatName::Azure => TraceFormat::Azure,
-        FormatName::Mooncake => TraceFormat::Mooncake,
-        FormatName::BurstGpt => TraceFormat::BurstGpt,
-        FormatName::Plain => TraceFormat::Plain,
-    };
     let path = document.resolve(&format!("{at}.path"), &entry.path);
     TraceParameters {
         source: TraceSource::File(path),
-        read: ReadOptions { format: Some(format), skip_bad_lines: entry.skip_bad_lines },
+        read: ReadOptions { format: Some(entry.format), skip_bad_lines: entry.skip_bad_lines },
         rate_scale: entry.rate_scale.get(),
         window: entry.window.map_or_else(TraceWindow::default, |window| TraceWindow {
             from: span(window.from).unwrap_or(SimDuration::ZERO),
@@ -205,6 +222,7 @@ fn trace_parameters(entry: &Trace, limit: Option<u64>, at: &str, document: &Docu
         }),
         repeat: entry.repeat,
         limit,
+        sessions: entry.sessions.as_ref().map(sessions::replayed),
     }
 }
 
@@ -220,21 +238,23 @@ fn shape(
     let output = lengths(output, &format!("{at}.output_tokens"), document, problems);
     let shared_prefix = match prefix {
         None => None,
-        Some(prefix) => {
-            let path = format!("{at}.shared_prefix.tokens");
-            let tokens = tokens(prefix.tokens, &path, problems)?;
-            if tokens < PREFIX_BLOCK_TOKENS {
-                let expected = format!("at least {PREFIX_BLOCK_TOKENS} tokens, because only full blocks of so many are shared");
-                problems.at(&path, format!("`{tokens}`"), &expected, None);
-                return None;
-            }
-            Some(SharedPrefixParameters { groups: prefix.groups, tokens, block_tokens: PREFIX_BLOCK_TOKENS })
-        }
+        Some(prefix) => Some(shared_prefix(*prefix, &format!("{at}.shared_prefix"), problems)?),
     };
     Some(RequestShape { prompt: prompt?, output: output?, shared_prefix })
 }
 
-fn lengths(entry: &Lengths, at: &str, document: &Document, problems: &mut Problems<'_>) -> Option<LengthDistribution> {
+pub(super) fn shared_prefix(entry: SharedPrefix, at: &str, problems: &mut Problems<'_>) -> Option<SharedPrefixParameters> {
+    let path = format!("{at}.tokens");
+    let tokens = tokens(entry.tokens, &path, problems)?;
+    if tokens < PREFIX_BLOCK_TOKENS {
+        let expected = format!("at least {PREFIX_BLOCK_TOKENS} tokens, because only full blocks of so many are shared");
+        problems.at(&path, format!("`{tokens}`"), &expected, None);
+        return None;
+    }
+    Some(SharedPrefixParameters { groups: entry.groups, tokens, block_tokens: PREFIX_BLOCK_TOKENS })
+}
+
+pub(super) fn lengths(entry: &Lengths, at: &str, document: &Document, problems: &mut Problems<'_>) -> Option<LengthDistribution> {
     match entry {
         Lengths::Fixed(count) => Some(LengthDistribution::Fixed { tokens: tokens(*count, &format!("{at}.fixed"), problems)? }),
         Lengths::Uniform { min, max } => {
@@ -306,7 +326,7 @@ fn empirical(
     Some(LengthDistribution::Values(all))
 }
 
-fn tokens(count: Count, at: &str, problems: &mut Problems<'_>) -> Option<u32> {
+pub(super) fn tokens(count: Count, at: &str, problems: &mut Problems<'_>) -> Option<u32> {
     let whole = count.whole().and_then(|n| u32::try_from(n).ok()).filter(|n| (1..=MAX_TOKENS).contains(n));
     if whole.is_none() {
         problems.at(at, format!("`{count}`"), &format!("a whole number of tokens from 1 to {}", grouped(&MAX_TOKENS.to_string())), None);

@@ -13,6 +13,7 @@ mod cluster;
 mod faults;
 mod network;
 mod policies;
+mod sessions;
 mod workload;
 
 pub use choice::Router;
@@ -20,7 +21,8 @@ pub use cluster::{Affine, Cluster, Engine, Parallelism, PerfChoice, Pool, Pricin
 pub use faults::{Fault, Retry};
 pub use network::{FirstToken, Handoff, KvNetwork, KvOverlap, Network, NetworkOverrides};
 pub use policies::{Admission, Autoscaler, Policies, PowerPolicy, QueueOrder, RouterByRole, RouterChoice};
-pub use workload::{Arrivals, ClosedLoop, Diurnal, Lengths, SharedPrefix, Slo, Synthetic, Trace, TraceFormat, TraceWindow, WorkloadEntry};
+pub use sessions::{Delays, Sessions, Tools, TraceSessions, Turns};
+pub use workload::{Arrivals, ClosedLoop, Diurnal, Lengths, SharedPrefix, Slo, Synthetic, Trace, TraceWindow, WorkloadEntry};
 
 use std::collections::BTreeMap;
 

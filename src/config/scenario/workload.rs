@@ -4,12 +4,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::constant;
+use super::sessions::{Sessions, TraceSessions};
 use crate::units::{Count, Duration, PerSecond, Ratio};
+use crate::workload::TraceFormat;
 
-/// One workload: a stream of requests with one set of latency limits. Exactly one of `synthetic`, `closed_loop` and `trace`.
+/// One workload: a stream of requests with one set of latency limits. Exactly one of `synthetic`, `closed_loop`,
+/// `sessions` and `trace`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-exactly-one" = ["synthetic", "closed_loop", "trace"]))]
+#[schemars(extend("x-exactly-one" = ["synthetic", "closed_loop", "sessions", "trace"]))]
 pub struct WorkloadEntry {
     /// Name in reports.
     #[schemars(length(min = 1))]
@@ -34,6 +37,9 @@ pub struct WorkloadEntry {
     /// A fixed number of clients, each of which waits for its answer before it asks again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_loop: Option<ClosedLoop>,
+    /// Generated sessions: calls that share a growing context, each after the answer before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<Sessions>,
     /// Replayed from a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Trace>,
@@ -233,21 +239,9 @@ pub struct Trace {
     /// requests in a row that are earlier than one above them, are refused all the same.
     #[serde(default)]
     pub skip_bad_lines: bool,
-}
-
-/// Formats of trace files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum TraceFormat {
-    /// CSV with `TIMESTAMP,ContextTokens,GeneratedTokens` (Azure 2023).
-    Azure,
-    /// JSON lines with `timestamp` (ms), `input_length`, `output_length` and `hash_ids` (Mooncake).
-    Mooncake,
-    /// CSV with `Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type` (BurstGPT).
-    #[serde(rename = "burstgpt")]
-    BurstGpt,
-    /// CSV with `arrival_s,prompt_tokens,output_tokens`.
-    Plain,
+    /// How sessions are played, of a trace that has them. Absent: as recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<TraceSessions>,
 }
 
 /// A part of a trace.

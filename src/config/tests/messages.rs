@@ -178,7 +178,7 @@ fn exactly_one_source_of_requests_is_allowed() {
        |
     hint: write `{fixed: 5}`
 
-    error: workload[1]: both `closed_loop` and `trace` are given, expected exactly one of `synthetic`, `closed_loop` or `trace`
+    error: workload[1]: both `closed_loop` and `trace` are given, expected exactly one of `synthetic`, `closed_loop`, `sessions` or `trace`
       --> pd.yaml:15:5
        |
     15 |     trace: {format: azure, path: conv.csv, window: {to: 10 min}}

@@ -37,6 +37,8 @@ pub enum WarningCode {
     WarmUpNotSettled,
     /// Lines of a trace that were left out.
     SkippedLines,
+    /// What a trace leaves open, and how it was taken.
+    TraceRemarks,
     /// Too few requests for a 99th percentile.
     FewRequests,
     /// Headlines that rest on figures that nobody measured or published.
@@ -58,6 +60,7 @@ impl WarningCode {
             Self::Truncated => "truncated",
             Self::WarmUpNotSettled => "warm-up-not-settled",
             Self::SkippedLines => "skipped-lines",
+            Self::TraceRemarks => "trace-remarks",
             Self::FewRequests => "few-requests",
             Self::AssumedFigures => "assumed-figures",
         }

@@ -1,7 +1,8 @@
 //! A session that is under way.
 
 use super::script::{Script, Step};
-use crate::sim::{SimDuration, SimTime};
+use super::workload::Pace;
+use crate::sim::SimTime;
 
 /// What a call still waits for.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +17,7 @@ struct Wait {
 #[derive(Debug)]
 pub(super) struct Live {
     session: u64,
-    /// Start of the session: its place among those that are ready at one time.
+    start: SimTime,
     steps: Vec<Step>,
     waits: Vec<Wait>,
     /// (A call, one that waits for it), in order.
@@ -43,7 +44,7 @@ impl Live {
             waits[number as usize].answers += 1;
         }
         let left = numbered(&steps).map(|(number, _)| number + 1).last().unwrap_or_default();
-        Self { session, steps, waits, followers, left }
+        Self { session, start: at, steps, waits, followers, left }
     }
 
     /// Its number in its workload.
@@ -56,9 +57,16 @@ impl Live {
         self.steps.len()
     }
 
-    /// The calls that wait only for the start, with their delays.
-    pub(super) fn first(&self) -> impl Iterator<Item = (u32, SimDuration)> {
-        numbered(&self.steps).zip(&self.waits).filter(|(_, wait)| wait.answers == 0).map(|((number, step), _)| (number, step.delay))
+    /// The calls that wait only for the start, with their arrivals.
+    pub(super) fn first(&self, pace: &Pace) -> impl Iterator<Item = (u32, SimTime)> {
+        let waiting = numbered(&self.steps).zip(&self.waits).filter(|(_, wait)| wait.answers == 0);
+        waiting.map(|((number, _), _)| (number, self.arrival(number, pace)))
+    }
+
+    /// When a call arrives for which nothing is missing.
+    fn arrival(&self, number: u32, pace: &Pace) -> SimTime {
+        let (step, wait) = (&self.steps[number as usize], &self.waits[number as usize]);
+        (wait.since + pace.delay(step.delay)).max(self.start + pace.scaled(step.not_before))
     }
 
     /// Takes a call that is sent; its blocks go with it.
@@ -67,16 +75,18 @@ impl Live {
         Step { after: Box::default(), blocks: std::mem::take(&mut step.blocks), ..*step }
     }
 
-    /// A call has ended at `at`. The calls that now wait for nothing more, each with the latest answer that it waited for and its delay.
-    pub(super) fn end(&mut self, number: u32, at: SimTime, mut ready: impl FnMut(u32, SimTime, SimDuration)) {
+    /// A call has ended at `at`. The calls for which nothing is missing now, with their arrivals.
+    pub(super) fn end(&mut self, number: u32, at: SimTime, pace: &Pace, mut ready: impl FnMut(u32, SimTime)) {
         self.left = self.left.saturating_sub(1);
         let from = self.followers.partition_point(|&(before, _)| before < number);
-        for &(_, follower) in self.followers[from..].iter().take_while(|&&(before, _)| before == number) {
+        let to = self.followers.partition_point(|&(before, _)| before <= number);
+        for index in from..to {
+            let follower = self.followers[index].1;
             let wait = &mut self.waits[follower as usize];
             wait.answers -= 1;
             wait.since = wait.since.max(at);
             if wait.answers == 0 {
-                ready(follower, wait.since, self.steps[follower as usize].delay);
+                ready(follower, self.arrival(follower, pace));
             }
         }
     }

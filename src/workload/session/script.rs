@@ -11,6 +11,8 @@ pub struct Step {
     pub after: Box<[u32]>,
     /// Time from the last of these answers, or from the start, to its arrival.
     pub delay: SimDuration,
+    /// It arrives no earlier than this, since the start of the session.
+    pub not_before: SimDuration,
     /// Prompt length, tokens, at least 1.
     pub prompt_tokens: u32,
     /// Output length, tokens, at least 1.
@@ -58,6 +60,11 @@ pub trait SessionSource: std::fmt::Debug + Send {
     /// Tokens per block of the identities.
     fn block_tokens(&self) -> Option<u32>;
 
+    /// What was noticed while sessions were read, as sentences.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Trace lines left out so far, if a trace is read.
     fn skipped(&self) -> Option<&SkippedLines> {
         None
@@ -73,6 +80,7 @@ mod tests {
         let step = |after: &[u32]| Step {
             after: after.into(),
             delay: SimDuration::ZERO,
+            not_before: SimDuration::ZERO,
             prompt_tokens: 1,
             output_tokens: 1,
             blocks: Blocks::default(),

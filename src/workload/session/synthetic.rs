@@ -145,6 +145,7 @@ impl SyntheticSessions {
             steps.push(Step {
                 after: (0..).zip(&steps).last().map(|(last, _)| last).into_iter().collect(),
                 delay,
+                not_before: SimDuration::ZERO,
                 prompt_tokens: prompt_tokens.min(MAX_TOKENS),
                 output_tokens,
                 blocks: Blocks::of_runs([of_group, own]),

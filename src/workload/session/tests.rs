@@ -17,7 +17,14 @@ fn ms(n: u64) -> SimDuration {
 }
 
 fn step(after: &[u32], delay_ms: u64) -> Step {
-    Step { after: after.into(), delay: ms(delay_ms), prompt_tokens: 10, output_tokens: 5, blocks: Blocks::default() }
+    Step {
+        after: after.into(),
+        delay: ms(delay_ms),
+        not_before: SimDuration::ZERO,
+        prompt_tokens: 10,
+        output_tokens: 5,
+        blocks: Blocks::default(),
+    }
 }
 
 /// Given sessions.
@@ -78,6 +85,15 @@ fn serve(workload: &mut SessionWorkload, mut answer_ms: impl FnMut(&RequestSpec)
 fn a_call_comes_after_the_answer_and_its_delay() {
     let mut workload = play(vec![vec![step(&[], 0), step(&[0], 30), step(&[1], 0)]], &SessionStart::AsRecorded, Pace::default(), None);
     assert_eq!(serve(&mut workload, |_| (100, Outcome::Completed)), [(0, 0, 0), (130, 0, 1), (230, 0, 2)]);
+}
+
+#[test]
+fn a_call_with_a_time_comes_then_or_after_the_answer() {
+    let at = |after: &[u32], not_before| Step { not_before: ms(not_before), ..step(after, 0) };
+    let steps = vec![step(&[], 0), at(&[0], 60), at(&[1], 500)];
+    let mut workload = play(vec![steps.clone(), steps], &SessionStart::AtOnce(1), Pace::default(), None);
+    let arrivals = serve(&mut workload, |_| (100, Outcome::Completed));
+    assert_eq!(arrivals, [(0, 0, 0), (100, 0, 1), (500, 0, 2), (600, 1, 0), (700, 1, 1), (1100, 1, 2)]);
 }
 
 #[test]

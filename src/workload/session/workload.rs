@@ -35,7 +35,7 @@ impl Pace {
         problems.into_vec()
     }
 
-    fn delay(&self, delay: SimDuration) -> SimDuration {
+    pub(super) fn delay(&self, delay: SimDuration) -> SimDuration {
         self.scaled(self.max_delay.map_or(delay, |most| delay.min(most)))
     }
 
@@ -153,8 +153,8 @@ impl SessionWorkload {
             // Each session takes memory: there are fewer than 2³².
             u32::try_from(self.live.len() - 1).map_err(|_| self.beyond())?
         };
-        for (number, delay) in session.first() {
-            self.ready.push(Reverse((at + self.pace.delay(delay), session.session(), number, place)));
+        for (number, arrival) in session.first(&self.pace) {
+            self.ready.push(Reverse((arrival, session.session(), number, place)));
         }
         self.live[place as usize] = Some(session);
         Ok(())
@@ -224,9 +224,8 @@ impl Workload for SessionWorkload {
         // Arrivals never go back in time.
         let at = end.at.max(self.inside.last());
         let (mut changed, mut at_once) = (false, false);
-        let (ready, pace, name) = (&mut self.ready, &self.pace, session.session());
-        session.end(number, at, |follower, since, delay| {
-            let arrival = since + pace.delay(delay);
+        let (ready, name) = (&mut self.ready, session.session());
+        session.end(number, at, &self.pace, |follower, arrival| {
             (changed, at_once) = (true, at_once || arrival <= at);
             #[expect(clippy::cast_possible_truncation, reason = "a place from a tag, which has 32 bits for it")]
             ready.push(Reverse((arrival, name, follower, place as u32)));
@@ -255,6 +254,14 @@ impl Workload for SessionWorkload {
 
     fn block_tokens(&self, class: ClassId) -> Option<u32> {
         self.source.block_tokens().filter(|_| class == self.class)
+    }
+
+    fn has_sessions(&self, class: ClassId) -> bool {
+        class == self.class
+    }
+
+    fn remarks(&self) -> Vec<(ClassId, String)> {
+        self.source.remarks().into_iter().map(|remark| (self.class, remark)).collect()
     }
 
     fn skipped(&self) -> Vec<(ClassId, &SkippedLines)> {

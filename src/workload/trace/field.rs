@@ -1,5 +1,7 @@
 //! Fields of a line: numbers, times, CSV columns. Owns what is accepted and how a refusal reads; must not know formats.
 
+use serde::de::DeserializeOwned;
+
 use super::super::lengths::MAX_TOKENS;
 use super::skipped::SkipReason;
 
@@ -118,6 +120,33 @@ fn exponent_ns(field: &[u8]) -> Option<u128> {
     }
     let seconds: f64 = std::str::from_utf8(field).ok()?.parse().ok()?;
     nearest_ns(seconds * 1e9)
+}
+
+/// A line of JSON as a `T`; `expected` says what that is, for a line that is something else.
+pub(super) fn from_json<T: DeserializeOwned>(line: &[u8], expected: &str) -> Result<T, LineProblem> {
+    let structure = |why: String| LineProblem::new(SkipReason::Structure, format!("found `{}`, expected {expected}{why}", shown(line)));
+    // Serde would take an array for the same thing.
+    if !line.trim_ascii_start().starts_with(b"{") {
+        return Err(structure(String::new()));
+    }
+    let mut json = serde_json::Deserializer::from_slice(line);
+    let (path, error) = match serde_path_to_error::deserialize(&mut json) {
+        Ok(value) => match json.end() {
+            Ok(()) => return Ok(value),
+            Err(error) => (String::new(), error),
+        },
+        Err(error) => (error.path().to_string(), error.into_inner()),
+    };
+    // The parser counts lines and columns of this one line; the column is what helps.
+    let message = error.to_string();
+    let message = message.split(" at line ").next().unwrap_or(&message);
+    Err(match error.classify() {
+        serde_json::error::Category::Data if path.is_empty() || path == "." => {
+            LineProblem::new(SkipReason::Field, format!("{message}; expected {expected}"))
+        }
+        serde_json::error::Category::Data => LineProblem::new(SkipReason::Field, format!("{path}: {message}")),
+        _ => structure(format!(" ({message} in column {})", error.column())),
+    })
 }
 
 /// Nanoseconds rounded to whole ones; `None` outside of what is accepted.

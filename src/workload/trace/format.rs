@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 
 use super::azure::Azure;
 use super::burstgpt::BurstGpt;
@@ -45,7 +47,7 @@ pub(super) trait LineFormat: fmt::Debug + Send {
 }
 
 /// The format of a trace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TraceFormat {
     /// Azure LLM inference traces (Splitwise): CSV `TIMESTAMP,ContextTokens,GeneratedTokens`.
@@ -54,13 +56,18 @@ pub enum TraceFormat {
     Mooncake,
     /// `BurstGPT`: CSV `Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type`.
     BurstGpt,
+    /// Sessions of coding agents with run-length coded block ids, one a line (kv-cache-tester).
+    #[serde(rename = "kv-cache-tester")]
+    KvCacheTester,
+    /// Sessions of a coding agent without block ids, one a line (`KernelBook` replay).
+    KernelBook,
     /// Our own: CSV `arrival_s,prompt_tokens,output_tokens` and optionally `prefix_ids_<tokens per block>`.
     Plain,
 }
 
 impl TraceFormat {
     /// All formats.
-    pub const ALL: [Self; 4] = [Self::Azure, Self::Mooncake, Self::BurstGpt, Self::Plain];
+    pub const ALL: [Self; 6] = [Self::Azure, Self::Mooncake, Self::BurstGpt, Self::KvCacheTester, Self::KernelBook, Self::Plain];
 
     /// The name used in scenarios and on the command line.
     pub const fn name(self) -> &'static str {
@@ -68,6 +75,8 @@ impl TraceFormat {
             Self::Azure => "azure",
             Self::Mooncake => "mooncake",
             Self::BurstGpt => "burstgpt",
+            Self::KvCacheTester => "kv-cache-tester",
+            Self::KernelBook => "kernelbook",
             Self::Plain => "plain",
         }
     }
@@ -77,6 +86,10 @@ impl TraceFormat {
         match self {
             Self::Azure => "TIMESTAMP,ContextTokens,GeneratedTokens",
             Self::Mooncake => r#"{"timestamp": 0, "input_length": 1100, "output_length": 5, "hash_ids": [0, 1, 2]}"#,
+            Self::KvCacheTester => {
+                r#"{"id": "a", "block_size": 64, "hash_id_scope": "local", "requests": [{"t": 0, "in": 130, "out": 9, "h": [[1, 2]]}]}"#
+            }
+            Self::KernelBook => r#"{"session": 0, "turns": [{"turn": 0, "delay_before_s": 0, "input_tokens": 90, "output_tokens": 9}]}"#,
             Self::BurstGpt => "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type",
             Self::Plain => "arrival_s,prompt_tokens,output_tokens",
         }
@@ -88,7 +101,7 @@ impl TraceFormat {
             [] => None,
             [one] => Some(format!("a trace of the format `{one}` begins as `{}`", one.first_line())),
             several => {
-                let lines: Vec<String> = several.iter().map(|format| format!("\n  {:10}{}", format.name(), format.first_line())).collect();
+                let lines: Vec<String> = several.iter().map(|format| format!("\n  {:16}{}", format.name(), format.first_line())).collect();
                 Some(format!("a trace begins as in one of these formats:{}", lines.concat()))
             }
         }
@@ -97,20 +110,43 @@ impl TraceFormat {
     /// The format whose first line this could be.
     pub(super) fn detect(first_line: &[u8]) -> Option<Self> {
         Self::ALL.into_iter().find(|format| match format {
-            Self::Mooncake => first_line.trim_ascii_start().starts_with(b"{"),
+            Self::KvCacheTester => Keys::of(first_line).is_some_and(|keys| keys.requests.is_some() && keys.hash_id_scope.is_some()),
+            Self::KernelBook => Keys::of(first_line).is_some_and(|keys| keys.turns.is_some()),
+            // A line of JSON that is broken is told when it is read.
+            Self::Mooncake => {
+                let is_json = first_line.trim_ascii_start().starts_with(b"{");
+                is_json && Keys::of(first_line).is_none_or(|keys| keys.requests.is_none() && keys.turns.is_none())
+            }
             // What else is wrong with such a line is told when it is read.
             Self::Plain => Plain::has_columns(first_line),
-            _ => format.reader().header(first_line).is_ok(),
+            Self::Azure | Self::BurstGpt => format.reader().is_some_and(|mut reader| reader.header(first_line).is_ok()),
         })
     }
 
-    pub(super) fn reader(self) -> Box<dyn LineFormat> {
-        match self {
+    /// What reads its lines; `None` if they are sessions.
+    pub(super) fn reader(self) -> Option<Box<dyn LineFormat>> {
+        Some(match self {
             Self::Azure => Box::<Azure>::default(),
             Self::Mooncake => Box::<Mooncake>::default(),
             Self::BurstGpt => Box::<BurstGpt>::default(),
             Self::Plain => Box::<Plain>::default(),
-        }
+            Self::KvCacheTester | Self::KernelBook => return None,
+        })
+    }
+}
+
+/// Keys by which a line of JSON is recognised.
+#[derive(Debug, Deserialize)]
+struct Keys {
+    requests: Option<IgnoredAny>,
+    hash_id_scope: Option<IgnoredAny>,
+    turns: Option<IgnoredAny>,
+}
+
+impl Keys {
+    /// `None` if the line is no JSON object.
+    fn of(line: &[u8]) -> Option<Self> {
+        serde_json::from_slice(line).ok()
     }
 }
 
@@ -146,6 +182,6 @@ mod tests {
         assert_eq!(TraceFormat::beginnings(&[]), None);
         let one = TraceFormat::beginnings(&[TraceFormat::Plain]).unwrap();
         assert_eq!(one, "a trace of the format `plain` begins as `arrival_s,prompt_tokens,output_tokens`");
-        assert_eq!(TraceFormat::beginnings(&TraceFormat::ALL).unwrap().lines().count(), 5);
+        assert_eq!(TraceFormat::beginnings(&TraceFormat::ALL).unwrap().lines().count(), 7);
     }
 }

@@ -7,17 +7,70 @@ use serde_json::Value;
 use super::field::{self, LineProblem, shown, unexpected};
 use super::format::{LineFormat, TraceRecord};
 use super::skipped::SkipReason;
+use crate::kv::Blocks;
 
 /// Tokens per block (README of the published traces).
-const BLOCK_TOKENS: u32 = 512;
+pub(super) const BLOCK_TOKENS: u32 = 512;
 
+/// A line, under the names that its readers use.
 #[derive(Debug, Deserialize)]
-struct MooncakeLine {
-    timestamp: f64,
+pub(super) struct Line {
+    /// Milliseconds.
+    #[serde(alias = "created_time")]
+    pub(super) timestamp: Option<f64>,
+    #[serde(alias = "input_tokens")]
     input_length: u64,
+    #[serde(alias = "output_tokens")]
     output_length: u64,
     #[serde(default)]
     hash_ids: Vec<u64>,
+    pub(super) session_id: Option<SessionId>,
+    /// Milliseconds after the answer to the turn before.
+    #[serde(alias = "delay_ms")]
+    pub(super) delay: Option<f64>,
+}
+
+/// The name of a session.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum SessionId {
+    Name(String),
+    Number(serde_json::Number),
+}
+
+impl SessionId {
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Name(name) => name.clone(),
+            Self::Number(number) => number.to_string(),
+        }
+    }
+}
+
+impl Line {
+    /// Tokens of prompt and answer, and the full blocks of the prompt.
+    pub(super) fn lengths(self) -> Result<(u32, u32, Blocks), LineProblem> {
+        let tokens = |name, number: u64| field::tokens(name, number.to_string().as_bytes());
+        let (prompt_tokens, output_tokens) = (tokens("input_length", self.input_length)?, tokens("output_length", self.output_length)?);
+        let (full, all) = ((prompt_tokens / BLOCK_TOKENS) as usize, prompt_tokens.div_ceil(BLOCK_TOKENS) as usize);
+        if self.hash_ids.len() > all {
+            let text = format!(
+                "hash_ids: found {} ids, expected at most {all}, the blocks of {BLOCK_TOKENS} tokens in {prompt_tokens}",
+                self.hash_ids.len()
+            );
+            return Err(LineProblem::new(SkipReason::Field, text));
+        }
+        Ok((prompt_tokens, output_tokens, self.hash_ids.into_iter().take(full).collect()))
+    }
+}
+
+/// A line as it stands.
+pub(super) fn parse(line: &[u8]) -> Result<Line, LineProblem> {
+    // Serde would take an array of values for the same thing.
+    if !line.trim_ascii_start().starts_with(b"{") {
+        return Err(LineProblem::new(SkipReason::Structure, format!("found `{}`, expected a JSON object", shown(line))));
+    }
+    serde_json::from_slice(line).map_err(|_| explain(line))
 }
 
 #[derive(Debug, Default)]
@@ -29,28 +82,20 @@ impl LineFormat for Mooncake {
     }
 
     fn record(&mut self, line: &[u8]) -> Result<TraceRecord, LineProblem> {
-        // Serde would take an array of four values for the same thing.
-        if !line.trim_ascii_start().starts_with(b"{") {
-            return Err(LineProblem::new(SkipReason::Structure, format!("found `{}`, expected a JSON object", shown(line))));
-        }
-        let found: MooncakeLine = serde_json::from_slice(line).map_err(|_| explain(line))?;
-        let at_ns = field::nearest_ns(found.timestamp * 1e6).and_then(|ns| u64::try_from(ns).ok()).ok_or_else(|| {
-            let text = found.timestamp.to_string();
-            unexpected(SkipReason::Field, "timestamp", text.as_bytes(), "milliseconds, 0 or more and below 9.2e12")
-        })?;
-        let tokens = |name, number: u64| field::tokens(name, number.to_string().as_bytes());
-        let (prompt_tokens, output_tokens) = (tokens("input_length", found.input_length)?, tokens("output_length", found.output_length)?);
-        let (full, all) = ((prompt_tokens / BLOCK_TOKENS) as usize, prompt_tokens.div_ceil(BLOCK_TOKENS) as usize);
-        let mut prefix = found.hash_ids;
-        if prefix.len() > all {
-            let text = format!(
-                "hash_ids: found {} ids, expected at most {all}, the blocks of {BLOCK_TOKENS} tokens in {prompt_tokens}",
-                prefix.len()
-            );
+        let found = parse(line)?;
+        if found.session_id.is_some() || found.delay.is_some() {
+            let text = "session_id: found a turn of a session behind requests without one, expected `session_id` from the first line on";
             return Err(LineProblem::new(SkipReason::Field, text));
         }
-        prefix.truncate(full);
-        Ok(TraceRecord { at_ns, prompt_tokens, output_tokens, prefix: prefix.into_iter().collect() })
+        let Some(timestamp) = found.timestamp else {
+            let text = "missing field `timestamp`; expected `timestamp`, `input_length`, `output_length` and `hash_ids`";
+            return Err(LineProblem::new(SkipReason::Field, text));
+        };
+        let at_ns = field::nearest_ns(timestamp * 1e6).and_then(|ns| u64::try_from(ns).ok()).ok_or_else(|| {
+            unexpected(SkipReason::Field, "timestamp", timestamp.to_string().as_bytes(), "milliseconds, 0 or more and below 9.2e12")
+        })?;
+        let (prompt_tokens, output_tokens, prefix) = found.lengths()?;
+        Ok(TraceRecord { at_ns, prompt_tokens, output_tokens, prefix })
     }
 
     /// A JSON object without its closing brace is not one.
@@ -66,7 +111,7 @@ impl LineFormat for Mooncake {
 /// Reads the line once more, slowly, for the field at fault.
 fn explain(line: &[u8]) -> LineProblem {
     let mut json = serde_json::Deserializer::from_slice(line);
-    let (path, what) = match serde_path_to_error::deserialize::<_, MooncakeLine>(&mut json) {
+    let (path, what) = match serde_path_to_error::deserialize::<_, Line>(&mut json) {
         Err(error) => (error.path().to_string(), error.into_inner()),
         // The object itself is fine, so something comes after it.
         Ok(_) => match json.end() {
@@ -97,7 +142,8 @@ fn field_at(line: &[u8], path: &str) -> Option<(Value, &'static str)> {
     let (name, index) = path.split_once('[').map_or((path, None), |(name, index)| (name, index.strip_suffix(']')));
     let found = serde_json::from_slice::<Value>(line).ok()?.get_mut(name)?.take();
     let expected = match (name, index) {
-        ("timestamp", _) => "milliseconds, 0 or more and below 9.2e12",
+        ("timestamp" | "created_time" | "delay" | "delay_ms", _) => "milliseconds, 0 or more and below 9.2e12",
+        ("session_id", _) => "a name or a number",
         ("hash_ids", None) => "a list of whole numbers",
         ("hash_ids", Some(_)) => "a whole number, 0 or more",
         _ => "a whole number of tokens, at least 1",

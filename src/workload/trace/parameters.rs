@@ -1,7 +1,9 @@
 //! What one can ask of a trace. Owns the parameters and their ranges; must not know files.
 
 use super::super::error::{ParameterProblem, Problems};
+use super::super::session::SessionStart;
 use super::format::TraceFormat;
+use super::sessions::SessionOptions;
 use super::source::TraceSource;
 use crate::sim::SimDuration;
 
@@ -40,12 +42,40 @@ pub struct TraceParameters {
     pub repeat: u32,
     /// At most so many requests over all replays, at least 1.
     pub limit: Option<u64>,
+    /// How its sessions are played, if it has any; `None` for the defaults.
+    pub sessions: Option<SessionReplay>,
+}
+
+/// How the sessions of a trace are played.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SessionReplay {
+    /// When they start.
+    pub start: SessionStart,
+    /// Longer times between an answer and the next call are cut to this one, before scaling.
+    pub max_delay: Option<SimDuration>,
+    /// How they are read.
+    pub options: SessionOptions,
+}
+
+impl Default for SessionReplay {
+    /// As recorded.
+    fn default() -> Self {
+        Self { start: SessionStart::AsRecorded, max_delay: None, options: SessionOptions::default() }
+    }
 }
 
 impl TraceParameters {
     /// The whole trace, once, at its own speed; broken lines are refused.
     pub fn new(source: TraceSource) -> Self {
-        Self { source, read: ReadOptions::default(), rate_scale: 1.0, window: TraceWindow::default(), repeat: 1, limit: None }
+        Self {
+            source,
+            read: ReadOptions::default(),
+            rate_scale: 1.0,
+            window: TraceWindow::default(),
+            repeat: 1,
+            limit: None,
+            sessions: None,
+        }
     }
 
     /// All problems of these parameters; empty if they can be used. Whether the trace can be read is not looked at.
@@ -59,6 +89,7 @@ impl TraceParameters {
         }
         problems.require(self.repeat >= 1, "repeat", self.repeat, "at least 1");
         problems.require(self.limit != Some(0), "limit", 0, "at least 1 request");
+        problems.within("sessions", self.sessions.map(|sessions| sessions.start.validate()).unwrap_or_default());
         problems.into_vec()
     }
 }

@@ -4,6 +4,7 @@ use super::super::WorkloadError;
 use super::field::LineProblem;
 use super::format::{LineFormat, TraceFormat, TraceRecord};
 use super::parameters::ReadOptions;
+use super::sessions;
 use super::skipped::{SkipReason, SkippedLines};
 use super::source::TraceSource;
 use super::usable::{Usable, UsableLines, bad_start, unknown_format};
@@ -59,7 +60,11 @@ impl TraceReader {
             .format
             .or_else(|| TraceFormat::detect(lines.text()))
             .ok_or_else(|| bad_start(lines.file(), unknown_format(lines.text()), &TraceFormat::ALL))?;
-        let mut line_format = format.reader();
+        let Some(mut line_format) = format.reader().filter(|_| !is_session(format, lines.text())) else {
+            let problem =
+                "its lines are sessions, whose calls have no times of their own: each comes after the answer before it".to_owned();
+            return Err(WorkloadError::Trace { file: lines.file().to_owned(), problem });
+        };
         let is_header = line_format.header(lines.text()).map_err(|problem| {
             let hint = TraceFormat::detect(lines.text())
                 .filter(|other| *other != format)
@@ -136,6 +141,11 @@ impl TraceReader {
     pub const fn skipped(&self) -> &SkippedLines {
         self.lines.skipped()
     }
+}
+
+/// True if a line of this format belongs to a session.
+fn is_session(format: TraceFormat, line: &[u8]) -> bool {
+    format == TraceFormat::Mooncake && sessions::is_turn(line)
 }
 
 impl Iterator for TraceReader {

@@ -97,8 +97,11 @@ pub fn import(source: &TraceSource, options: ReadOptions, out: impl Write) -> Re
 /// those of `class`, the workload's own.
 ///
 /// # Errors
-/// The workload offers nothing or fails, or `out` fails.
+/// The workload has sessions, offers nothing or fails, or `out` fails.
 pub fn generate(workload: &mut dyn Workload, class: ClassId, out: impl Write) -> Result<Transcript, WorkloadError> {
+    if workload.has_sessions(class) {
+        return Err(WorkloadError::Sessions);
+    }
     // Known before anything is written.
     if workload.peek()?.is_none() {
         return Err(WorkloadError::NoRequest);
