@@ -1,12 +1,16 @@
 //! What is kept of one run of a study: enough to compare it, draw it and tell what it warns of.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::{InstanceId, Outcome as End};
 use crate::metrics::metric::{Reading, Shape};
 use crate::metrics::{AssertionResult, Distributions, LimitsMet, PoolParameters, RequestRow, RequestSink, RunResult, Timeline, tpot_ns};
+
+/// Of the calls of sessions that two runs have measured, at least this share must be in both.
+const LEAST_PAIRED: f64 = 0.95;
 
 /// The result of one cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -86,6 +90,10 @@ impl Balance {
 pub struct Requests {
     /// Number in the order of arrival.
     pub id: Vec<u64>,
+    /// What names it in every run of the workload: its number in the order of arrival, or session and number of the call.
+    pub name: Vec<u64>,
+    /// True if there are calls of sessions, whose order of arrival depends on the answers.
+    pub sessions: bool,
     /// Class.
     pub class: Vec<u16>,
     /// Prompt tokens.
@@ -113,9 +121,24 @@ impl Requests {
         self.id.is_empty()
     }
 
-    /// Whether both are the same requests, whatever became of them.
-    pub fn are_those_of(&self, other: &Self) -> bool {
-        self.id == other.id && self.class == other.class && self.prompt == other.prompt
+    /// The requests that this run and another have in common, in the order of arrival here; `None` if they are not the same ones. Of calls of
+    /// sessions a few may be missing: those that only one of the runs has measured.
+    pub fn paired<'r>(&'r self, other: &'r Self) -> Option<[Cow<'r, Self>; 2]> {
+        if self.name == other.name && self.class == other.class {
+            return (self.prompt == other.prompt).then_some([Cow::Borrowed(self), Cow::Borrowed(other)]);
+        }
+        if !self.sessions {
+            return None;
+        }
+        let places: HashMap<(u16, u64, u32), usize> = (0..other.len()).map(|i| (other.key(i), i)).collect();
+        let pairs: Vec<(usize, usize)> = (0..self.len()).filter_map(|i| Some((i, *places.get(&self.key(i))?))).collect();
+        let enough = pairs.len() as f64 >= LEAST_PAIRED * self.len().max(other.len()) as f64;
+        let (here, there): (Vec<usize>, Vec<usize>) = pairs.into_iter().unzip();
+        enough.then(|| [Cow::Owned(self.clone().in_order(&here)), Cow::Owned(other.clone().in_order(&there))])
+    }
+
+    fn key(&self, i: usize) -> (u16, u64, u32) {
+        (self.class[i], self.name[i], self.prompt[i])
     }
 
     /// Requests that did not get their last token.
@@ -134,6 +157,8 @@ impl Requests {
             LimitsMet { all: None, .. } => f64::NAN,
         };
         self.id.push(record.id);
+        self.name.push(record.turn.map_or(record.id, |turn| turn.session << 32 | u64::from(turn.number)));
+        self.sessions |= record.turn.is_some();
         self.class.push(record.class.0);
         self.prompt.push(record.prompt_tokens);
         self.ttft.push(since(record.first_token).unwrap_or(missing));
@@ -143,16 +168,23 @@ impl Requests {
         self.met.push(met);
     }
 
-    /// Puts requests, which were noted as they left, in order of arrival.
-    fn sort(&mut self) {
+    /// Requests, which were noted as they left, in order of arrival.
+    fn sorted(self) -> Self {
         let mut order: Vec<usize> = (0..self.len()).collect();
         order.sort_unstable_by_key(|&i| self.id[i]);
-        by(&order, &mut self.id);
-        by(&order, &mut self.class);
-        by(&order, &mut self.prompt);
+        self.in_order(&order)
+    }
+
+    /// The requests at these places, in their order.
+    fn in_order(mut self, order: &[usize]) -> Self {
+        by(order, &mut self.id);
+        by(order, &mut self.name);
+        by(order, &mut self.class);
+        by(order, &mut self.prompt);
         for column in [&mut self.ttft, &mut self.ttst, &mut self.tpot, &mut self.e2e, &mut self.met] {
-            by(&order, column);
+            by(order, column);
         }
+        self
     }
 }
 
@@ -176,15 +208,15 @@ impl Noted {
     }
 
     /// The requests in order of arrival, and the balance of pools, whose instances follow one another.
-    pub(super) fn finish(mut self, pools: &[PoolParameters]) -> (Requests, Vec<Balance>) {
-        self.requests.sort();
+    pub(super) fn finish(self, pools: &[PoolParameters]) -> (Requests, Vec<Balance>) {
         let mut next = 0;
         let of_pool = |pool: &PoolParameters| {
             let instances = (next..).take(pool.instances as usize);
             next += pool.instances as usize;
             Balance::new(pool.name.clone(), instances.map(|instance| self.tokens.get(instance).copied().unwrap_or_default()).collect())
         };
-        (self.requests, pools.iter().map(of_pool).collect())
+        let balance = pools.iter().map(of_pool).collect();
+        (self.requests.sorted(), balance)
     }
 
     fn add(&mut self, instance: Option<InstanceId>, tokens: u64) {

@@ -24,7 +24,7 @@ use crate::cost::NodeCost;
 use crate::metrics::{ProvenanceEntry, RecorderParameters, RowChoice};
 use crate::sim::{SimDuration, Streams};
 use crate::units::Duration;
-use crate::workload::{ClassId, LimitedWorkload, MergedWorkload, Workload, WorkloadError};
+use crate::workload::{ClassId, LimitedWorkload, MergedWorkload, SessionReplay, SessionStart, Workload, WorkloadError};
 
 use super::assertion::Assertion;
 use super::diagnostic::ConfigErrors;
@@ -136,7 +136,12 @@ impl Scenario {
 
     /// Whether requests are drawn, so that another seed gives others.
     pub fn draws_requests(&self) -> bool {
-        self.workloads.iter().any(|source| !matches!(source, WorkloadSource::Trace(_)))
+        self.workloads.iter().any(|source| match source {
+            WorkloadSource::Trace(parameters) => {
+                matches!(parameters.sessions, Some(SessionReplay { start: SessionStart::Arrivals { .. }, .. }))
+            }
+            _ => true,
+        })
     }
 
     /// The stream of requests, from its start.

@@ -1,5 +1,6 @@
 //! Differences of one run each, from the requests that both served: pairs in order of arrival, resampled in blocks.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::super::outcome::Requests;
@@ -35,8 +36,8 @@ static COLUMNS: [Column; 6] = [
 pub(super) struct Resampling<'v> {
     baseline: &'v Variant,
     variant: &'v Variant,
-    /// Both runs have the same requests.
-    same: bool,
+    /// The requests of both runs, if they are the same.
+    same: Option<[Cow<'v, Requests>; 2]>,
     /// The resampled statistics of the columns asked for, by path.
     known: BTreeMap<String, Resampled>,
 }
@@ -44,13 +45,13 @@ pub(super) struct Resampling<'v> {
 impl<'v> Resampling<'v> {
     /// Of the first run of each.
     pub(super) fn new(baseline: &'v Variant, variant: &'v Variant) -> Option<Self> {
-        let same = baseline.runs.first()?.requests.are_those_of(&variant.runs.first()?.requests);
+        let same = baseline.runs.first()?.requests.paired(&variant.runs.first()?.requests);
         Some(Self { baseline, variant, same, known: BTreeMap::new() })
     }
 
     /// Sets the variant apart from the baseline. Both values become those of all requests that arrived, the unfinished ones being the worst.
     pub(super) fn compare(&mut self, path: &str, info: &MetricInfo, a: &mut VariantNumber, b: &mut VariantNumber) {
-        if self.same && self.ensure(path).is_some() {
+        if self.ensure(path).is_some() {
             let Some(&found) = self.known.get(path) else { return };
             if found.a.is_nan() || found.b.is_nan() {
                 return;
@@ -81,6 +82,7 @@ impl<'v> Resampling<'v> {
             return Some(());
         }
         let (column, class, inner) = self.column_of(path)?;
+        let [of_baseline, of_variant] = self.same.as_ref()?;
         // What is true of all requests is true of the only class.
         let lonely = class.is_some() && [self.baseline, self.variant].iter().all(|variant| variant.shape.classes.len() == 1);
         let of_all = if inner == "slo_attainment" { "goodput.slo_attainment" } else { inner };
@@ -89,9 +91,8 @@ impl<'v> Resampling<'v> {
             return Some(());
         }
         let before = &path[..path.len() - inner.len()];
-        let of = |variant: &Variant| -> Option<Vec<f64>> { Some(values(&variant.runs.first()?.requests, column, class)) };
         let statistics: Vec<Statistic> = column.statistics.iter().map(|(_, statistic)| *statistic).collect();
-        let found = of_pairs(&of(self.baseline)?, &of(self.variant)?, &statistics, RESAMPLING_SEED)?;
+        let found = of_pairs(&values(of_baseline, column, class), &values(of_variant, column, class), &statistics, RESAMPLING_SEED)?;
         self.known.extend(column.statistics.iter().map(|(name, _)| format!("{before}{}{name}", column.path)).zip(found));
         Some(())
     }

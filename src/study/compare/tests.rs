@@ -1,5 +1,6 @@
 //! Comparisons of made-up runs.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use approx::assert_relative_eq;
@@ -84,6 +85,8 @@ fn a_number_that_a_variant_lacks_is_none_and_the_others_stay() {
 fn requests(ttft: &[f64]) -> Requests {
     let n = ttft.len();
     Requests {
+        sessions: false,
+        name: (0..).take(ttft.len()).collect(),
         id: (0..n as u64).collect(),
         class: vec![0; n],
         prompt: vec![7; n],
@@ -123,6 +126,25 @@ fn one_run_each_is_compared_request_by_request() {
     );
     assert_eq!(difference(&variants, "cost.total_usd").finding(), "equal");
     assert!(Comparison::new(&variants, vec![1]).metric("latency.tpot_ms.p50").unwrap().difference(1).is_none());
+}
+
+/// Calls of sessions come in another order in another run, and some are measured in one of them only.
+#[test]
+fn calls_of_sessions_are_paired_by_session_and_call() {
+    let fast: Vec<f64> = (0..2000).map(|i| f64::from(i * 7919 % 100)).collect();
+    let backwards = |count: usize, added: f64| {
+        let mut run = requests(&fast.iter().rev().take(count).map(|ttft| ttft + added).collect::<Vec<_>>());
+        run.name = (0..2000).rev().take(count).collect();
+        run.sessions = true;
+        run
+    };
+    let ahead = Requests { sessions: true, ..requests(&fast) };
+    let [one, other] = ahead.paired(&backwards(1950, 10.0)).map(|pair| pair.map(Cow::into_owned)).unwrap();
+    assert_eq!((one.len(), &one.name), (1950, &other.name));
+    assert!(one.ttft.iter().zip(&other.ttft).all(|(a, b)| a + 10.0 == *b));
+    assert!(ahead.paired(&backwards(1800, 0.0)).is_none(), "too few are in both");
+    let others = Requests { prompt: vec![8; 2000], ..backwards(2000, 0.0) };
+    assert!(ahead.paired(&others).is_none() && requests(&fast).paired(&backwards(2000, 0.0)).is_none());
 }
 
 #[test]
