@@ -1,8 +1,10 @@
 //! What is kept of one run of a study: enough to compare it, draw it and tell what it warns of.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::{InstanceId, Outcome as End};
@@ -130,7 +132,7 @@ impl Requests {
         if !self.sessions {
             return None;
         }
-        let places: HashMap<(u16, u64, u32), usize> = (0..other.len()).map(|i| (other.key(i), i)).collect();
+        let places: IndexMap<(u16, u64, u32), usize, FxBuildHasher> = (0..other.len()).map(|i| (other.key(i), i)).collect();
         let pairs: Vec<(usize, usize)> = (0..self.len()).filter_map(|i| Some((i, *places.get(&self.key(i))?))).collect();
         let enough = pairs.len() as f64 >= LEAST_PAIRED * self.len().max(other.len()) as f64;
         let (here, there): (Vec<usize>, Vec<usize>) = pairs.into_iter().unzip();
