@@ -12,10 +12,10 @@ use std::cell::RefCell;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
+use tokenmill::kv::Blocks;
 use tokenmill::policy::router::first_in_order;
-use tokenmill::policy::{Candidates, RequestView, Router, Signal, routers};
+use tokenmill::policy::{Candidates, Pick, RequestView, Router, Signal, routers};
 use tokenmill::sim::{Purpose, Stream, Streams, Tournament};
-use tokenmill::workload::ClassId;
 
 const INSTANCES: [usize; 4] = [64, 1_000, 4_000, 16_000];
 const REQUESTS: u32 = 20_000;
@@ -51,11 +51,11 @@ impl Candidates for Fleet {
     fn eligible(&self, i: usize) -> bool {
         i % 100 >= INELIGIBLE
     }
-    fn in_flight(&self, i: usize) -> u64 {
-        self.loads[i]
+    fn instance(&self, i: usize) -> u32 {
+        u32::try_from(i).unwrap()
     }
-    fn pending_tokens(&self, i: usize) -> u64 {
-        self.loads[i]
+    fn read(&self, i: usize, _: Signal) -> f64 {
+        self.loads[i] as f64
     }
     fn least(&self, signal: Signal) -> Option<usize> {
         first_in_order(self, signal, |refused| {
@@ -86,7 +86,7 @@ impl Fleet {
     }
 
     fn start(&mut self, router: &mut dyn Router) {
-        let chosen = router.route(&RequestView { class: ClassId(0), prompt_tokens: 100 }, self).unwrap();
+        let Pick::To(chosen) = router.route(&RequestView::first(100, &Blocks::default()), self) else { return };
         self.change(chosen, self.loads[chosen] + 1);
         self.places.push(chosen);
     }

@@ -4,11 +4,12 @@ use std::cell::Cell;
 
 use proptest::prelude::*;
 use tokenmill::cluster::{ClusterSpec, Overlap, RequestRecord, Role, RouterSpec, Silent};
+use tokenmill::kv::Blocks;
 use tokenmill::metrics::RunResult;
-use tokenmill::policy::{Candidates, RequestView};
+use tokenmill::policy::{Candidates, Pick, RequestView, Signal};
 use tokenmill::sim::{Purpose, SimDuration, SimTime, Streams};
 use tokenmill::study::Options;
-use tokenmill::workload::{ClassId, RequestSpec};
+use tokenmill::workload::RequestSpec;
 
 use crate::support::{Linear, Listed, audited, cluster, inline, pool, request, router, router_names, run, sets, shipped, simulate_with};
 
@@ -258,26 +259,27 @@ impl Candidates for Asked {
         self.eligible.set(self.eligible.get() + 1);
         true
     }
-    fn in_flight(&self, i: usize) -> u64 {
-        self.signals.set(self.signals.get() + 1);
-        (i as u64 * 7919) % 100
+    fn instance(&self, i: usize) -> u32 {
+        i as u32
     }
-    fn pending_tokens(&self, i: usize) -> u64 {
-        self.in_flight(i)
+    fn read(&self, i: usize, _: Signal) -> f64 {
+        self.signals.set(self.signals.get() + 1);
+        ((i as u64 * 7919) % 100) as f64
     }
 }
 
 /// Signals are computed when they are read. Who reads none pays for none, however many instances there are.
 #[test]
 fn signals_that_no_router_reads_are_not_computed() {
-    let view = RequestView { class: ClassId(0), prompt_tokens: 100 };
-    // Reads of signals per decision: none, none, one an instance, one an instance, two, one an instance.
-    let expected = [0, 0, MANY, MANY, 2, MANY].map(|n| u32::try_from(n).unwrap());
+    let blocks = Blocks::default();
+    let view = RequestView::first(100, &blocks);
+    // Reads of signals per decision: none, none, one an instance, one an instance, two, two an instance.
+    let expected = [0, 0, MANY, MANY, 2, 2 * MANY].map(|n| u32::try_from(n).unwrap());
     for (name, signals) in router_names().into_iter().zip(expected) {
         let mut router = router(name).build(Streams::new(3).stream(Purpose::Routing, 0));
         let asked = Asked::default();
         for _ in 0..10 {
-            assert!(router.route(&view, &asked).is_some());
+            assert!(matches!(router.route(&view, &asked), Pick::To(_)));
         }
         assert!(asked.signals.get() <= 10 * signals, "{} read {} signals", name, asked.signals.get());
         if name == "round-robin" {

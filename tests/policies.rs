@@ -1,11 +1,14 @@
 //! Policies of a crate outside: named in YAML, with parameters, and equal to their twins inside.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokenmill::cluster::Silent;
 use tokenmill::config::{Input, Library, Scenario};
-use tokenmill::policy::{Candidates, Entry, Policies, RequestView, Router, Signal};
+use tokenmill::policy::{Candidates, Entry, Outcome, Pick, Policies, Refusal, RequestView, Router, Served, Signal};
+use tokenmill::sim::SimTime;
 use tokenmill::study::Options;
 
 use crate::cli::TINY;
@@ -16,9 +19,9 @@ use crate::support::simulate_with;
 struct Twin(Signal);
 
 impl Router for Twin {
-    fn route(&mut self, _: &RequestView, candidates: &dyn Candidates) -> Option<usize> {
-        let load = |i: usize| if self.0 == Signal::InFlight { candidates.in_flight(i) } else { candidates.pending_tokens(i) };
-        (0..candidates.len()).filter(|&i| candidates.eligible(i)).min_by_key(|&i| load(i))
+    fn route(&mut self, _: &RequestView<'_>, candidates: &dyn Candidates) -> Pick {
+        let load = |i: usize| candidates.read(i, self.0) as u64;
+        (0..candidates.len()).filter(|&i| candidates.eligible(i)).min_by_key(|&i| load(i)).into()
     }
 }
 
@@ -102,12 +105,12 @@ struct Nosy {
 }
 
 impl Router for Nosy {
-    fn route(&mut self, request: &RequestView, candidates: &dyn Candidates) -> Option<usize> {
+    fn route(&mut self, request: &RequestView<'_>, candidates: &dyn Candidates) -> Pick {
         self.mask = self.mask.rotate_left(7);
         for i in (0..candidates.len()).filter(|i| self.mask >> (i % 64) & 1 == 1) {
-            let _ = (candidates.eligible(i), candidates.in_flight(i), candidates.pending_tokens(i), candidates.prefix_hit(i));
+            let _ = (candidates.eligible(i), candidates.instance(i), Signal::ALL.map(|signal| candidates.read(i, signal)));
         }
-        for signal in [Signal::InFlight, Signal::PendingTokens].into_iter().filter(|_| self.mask & 2 == 2) {
+        for signal in Signal::ALL.into_iter().filter(|_| self.mask & 2 == 2) {
             let _ = candidates.least(signal);
         }
         self.inner.route(request, candidates)
@@ -152,5 +155,180 @@ proptest! {
         let quiet = told(&sets, inner, 0);
         prop_assert!(quiet == told(&sets, inner, mask), "{:?}", sets);
         prop_assert!(quiet == told(&sets, inner, u64::MAX), "{:?}", sets);
+    }
+}
+
+/// A scenario with a router of the test's, on mixed instances or split apart, loaded enough to queue.
+fn with_router(mixed: bool, sets: &[&str], make: impl Fn() -> Box<dyn Router> + Send + Sync + 'static) -> Scenario {
+    let entry = Entry::<dyn Router>::plain("tested", "Of a test.", move |_| make());
+    let mut policies = Policies::default();
+    policies.routers = policies.routers.with(entry);
+    let pools = "cluster.pools=[{name: m, role: mixed, node: dgx-h100, instances: 3, engine: {num_gpu_blocks_override: 300}, \
+                 perf: {affine: {base: 2 ms, per_prompt_token: 20 us, per_sequence: 100 us}}}]";
+    let mut all = vec!["policies.router=tested".to_owned(), "run.requests=300".to_owned(), "run.warmup=0 s".to_owned()];
+    all.extend(mixed.then(|| pools.to_owned()));
+    all.extend(sets.iter().map(|set| (*set).to_owned()));
+    let library = Library::default().with_policies(policies);
+    Scenario::load(Input::Text { name: "tiny.yaml", text: TINY }, &all, &library).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// The rows of a run, the same stepped, audited and recorded aside.
+fn every_way(scenario: &Scenario) -> Vec<tokenmill::metrics::RequestRow> {
+    let (_, rows, Silent) = simulate_with(scenario, Options::default(), Silent);
+    for options in [
+        Options { fast_forward: false, ..Options::default() },
+        Options { audit: true, ..Options::default() },
+        Options { aside: true, ..Options::default() },
+    ] {
+        let (_, again, Silent) = simulate_with(scenario, options, Silent);
+        assert!(format!("{again:?}") == format!("{rows:?}"), "{options:?}");
+    }
+    rows
+}
+
+/// Every request waits for the next whole second; one in five is refused, on arrival or at its handoff.
+#[derive(Debug)]
+struct Hesitant {
+    refuses: bool,
+}
+
+impl Router for Hesitant {
+    fn route(&mut self, request: &RequestView<'_>, candidates: &dyn Candidates) -> Pick {
+        let second = SimTime::from_ns(request.now.ns().div_ceil(1_000_000_000) * 1_000_000_000);
+        match request.request % 5 {
+            0 if self.refuses => Pick::Refuse(Refusal::QueueFull),
+            _ if request.now < second => Pick::Wait { until: second },
+            _ => candidates.least(Signal::PendingTokens).into(),
+        }
+    }
+}
+
+#[test]
+fn a_router_may_have_requests_wait_and_refuse_them() {
+    for (mixed, router) in [(true, "tested"), (false, "tested"), (false, "{prefill: tested, decode: round-robin}")] {
+        for overlap in ["layer-wise", "after-prefill"] {
+            let sets = [format!("policies.router={router}"), format!("cluster.network.kv.overlap={overlap}")];
+            let sets: Vec<&str> = sets.iter().map(String::as_str).filter(|set| !mixed || !set.contains("network")).collect();
+            let scenario = with_router(mixed, &sets, || Box::new(Hesitant { refuses: true }));
+            for row in every_way(&scenario) {
+                let record = row.record;
+                let expected = if record.id.is_multiple_of(5) { Outcome::Refused(Refusal::QueueFull) } else { Outcome::Completed };
+                assert_eq!(record.outcome, expected, "{record:?}");
+                if expected == Outcome::Completed {
+                    let second = record.arrived.ns().div_ceil(1_000_000_000) * 1_000_000_000;
+                    assert!(record.prefill_start.unwrap().ns() >= second, "{record:?}");
+                }
+            }
+        }
+    }
+}
+
+/// A request that is refused only once its prompt is computed, and one whose client gives up while the router has it wait.
+#[test]
+fn a_handoff_may_be_refused_and_a_wait_may_outlast_the_client() {
+    for overlap in ["layer-wise", "after-prefill"] {
+        let sets = ["policies.router={prefill: round-robin, decode: tested}", &format!("cluster.network.kv.overlap={overlap}")];
+        let rows = every_way(&with_router(false, &sets, || Box::new(Hesitant { refuses: true })));
+        let refused = rows.iter().filter(|row| row.record.outcome == Outcome::Refused(Refusal::QueueFull));
+        assert!(refused.clone().count() == 60, "{}", refused.count());
+        assert!(refused.clone().all(|row| row.record.prefill_start.is_some() == (overlap == "after-prefill")));
+    }
+    let rows = every_way(&with_router(true, &["workload.chat.timeout=300 ms"], || Box::new(Hesitant { refuses: false })));
+    assert!(rows.iter().any(|row| row.record.outcome == Outcome::TimedOut && row.record.prefill_start.is_none()));
+}
+
+/// The fewest requests in flight, by its own count of what it has heard.
+#[derive(Debug, Default)]
+struct Bookkeeper {
+    inside: BTreeMap<u32, u64>,
+}
+
+impl Router for Bookkeeper {
+    fn route(&mut self, _: &RequestView<'_>, candidates: &dyn Candidates) -> Pick {
+        let load = |i: usize| self.inside.get(&candidates.instance(i)).copied().unwrap_or_default();
+        for i in 0..candidates.len() {
+            assert_eq!(load(i), candidates.read(i, Signal::InFlight) as u64);
+        }
+        (0..candidates.len()).filter(|&i| candidates.eligible(i)).min_by_key(|&i| load(i)).into()
+    }
+    fn listens(&self) -> bool {
+        true
+    }
+    fn assigned(&mut self, _: &RequestView<'_>, instance: u32) {
+        *self.inside.entry(instance).or_default() += 1;
+    }
+    fn ended(&mut self, request: &Served, _: Outcome) {
+        if let Some(inside) = request.prefill.and_then(|instance| self.inside.get_mut(&instance)) {
+            *inside -= 1;
+        }
+    }
+}
+
+#[test]
+fn a_router_that_listens_counts_as_the_cluster_does() {
+    let rows = every_way(&with_router(true, &[], || Box::<Bookkeeper>::default()));
+    let twin = with_router(true, &["policies.router=least-request"], || Box::<Bookkeeper>::default());
+    assert_eq!(format!("{rows:?}"), format!("{:?}", every_way(&twin)));
+}
+
+/// Decides by the times of all first tokens that it has heard of: any that it hears too late changes where requests go.
+#[derive(Debug, Default)]
+struct Gossip {
+    heard: u64,
+    first: u64,
+    ended: u64,
+}
+
+impl Router for Gossip {
+    fn route(&mut self, request: &RequestView<'_>, candidates: &dyn Candidates) -> Pick {
+        let mixed = self.heard.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(request.request);
+        let n = candidates.len();
+        (0..n).map(|i| (i + (mixed >> 33) as usize) % n).find(|&i| candidates.eligible(i)).into()
+    }
+    fn listens(&self) -> bool {
+        true
+    }
+    fn first_token(&mut self, request: &Served) {
+        self.first += 1;
+        self.heard = self.heard.rotate_left(5) ^ request.at.ns() ^ request.request;
+    }
+    fn ended(&mut self, request: &Served, outcome: Outcome) {
+        self.ended += 1;
+        assert!(outcome != Outcome::Completed || self.first >= self.ended, "{request:?}");
+        self.heard = self.heard.rotate_left(3) ^ u64::from(request.output_tokens) ^ request.at.ns();
+    }
+}
+
+#[test]
+fn first_tokens_are_heard_when_they_leave_wherever_they_leave_from() {
+    every_way(&with_router(true, &[], || Box::<Gossip>::default()));
+    for first_token in ["immediate", "seeded", "recomputed"] {
+        for overlap in ["layer-wise", "after-prefill"] {
+            let sets = [format!("cluster.handoff.first_token={first_token}"), format!("cluster.network.kv.overlap={overlap}")];
+            every_way(&with_router(false, &[&sets[0], &sets[1]], || Box::<Gossip>::default()));
+        }
+    }
+}
+
+/// The least of one signal, read one by one: what an instance reports is the same whether its iterations are stepped or passed over.
+#[derive(Debug)]
+struct Least(Signal);
+
+impl Router for Least {
+    fn route(&mut self, _: &RequestView<'_>, candidates: &dyn Candidates) -> Pick {
+        let eligible = (0..candidates.len()).filter(|&i| candidates.eligible(i));
+        let found = eligible.min_by(|&a, &b| candidates.read(a, self.0).total_cmp(&candidates.read(b, self.0)));
+        assert_eq!(found, candidates.least(self.0));
+        found.into()
+    }
+}
+
+#[test]
+fn every_signal_says_the_same_stepped_and_passed_over() {
+    let prefix = "workload.chat.synthetic.shared_prefix={groups: 3, tokens: 64}";
+    for signal in Signal::ALL {
+        for mixed in [true, false] {
+            every_way(&with_router(mixed, &[prefix], move || Box::new(Least(signal))));
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokenmill::cli;
-use tokenmill::policy::{Candidates, Entry, Policies, RequestView, Router, Signal};
+use tokenmill::policy::{Candidates, Entry, Pick, Policies, RequestView, Router, Signal};
 
 /// Short prompts go to the first instance, so that none waits behind a long one; all others to the one with the fewest pending tokens.
 #[derive(Debug)]
@@ -19,11 +19,11 @@ struct ShortFirst {
 }
 
 impl Router for ShortFirst {
-    fn route(&mut self, request: &RequestView, candidates: &dyn Candidates) -> Option<usize> {
+    fn route(&mut self, request: &RequestView<'_>, candidates: &dyn Candidates) -> Pick {
         if request.prompt_tokens < self.limit && candidates.eligible(0) {
-            return Some(0);
+            return Pick::To(0);
         }
-        candidates.least(Signal::PendingTokens)
+        candidates.least(Signal::PendingTokens).into()
     }
 }
 

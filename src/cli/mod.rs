@@ -41,16 +41,16 @@ pub fn main() -> ExitCode {
 /// it has every command: `run`, `compare`, `list policies`, `schema scenario`, conditions and exit codes.
 ///
 /// ```no_run
-/// use tokenmill::policy::{Candidates, Entry, Policies, RequestView, Router, Signal};
+/// use tokenmill::policy::{Candidates, Entry, Pick, Policies, RequestView, Router, Signal};
 ///
 /// /// Short prompts to the first instance, all others to the least loaded.
 /// #[derive(Debug)]
 /// struct ShortFirst;
 ///
 /// impl Router for ShortFirst {
-///     fn route(&mut self, request: &RequestView, candidates: &dyn Candidates) -> Option<usize> {
+///     fn route(&mut self, request: &RequestView<'_>, candidates: &dyn Candidates) -> Pick {
 ///         let short = request.prompt_tokens < 256 && candidates.eligible(0);
-///         if short { Some(0) } else { candidates.least(Signal::PendingTokens) }
+///         if short { Pick::To(0) } else { candidates.least(Signal::PendingTokens).into() }
 ///     }
 /// }
 ///

@@ -27,6 +27,10 @@ pub(crate) enum Event {
     Started { instance: InstanceId, generation: Generation },
     /// Health check: routers update their list of serving instances.
     HealthCheck,
+    /// A request that a policy has refused leaves.
+    Refused { slot: Slot, epoch: u32 },
+    /// A router that wanted to wait looks again at the requests of a model that wait for decode memory.
+    Look { model: ModelId },
     /// The first client timeout of a workload, or an earlier one that is void.
     Deadline { class: ClassId },
 }
@@ -51,10 +55,10 @@ pub(crate) enum Wake {
 /// | class | why here |
 /// |---|---|
 /// | arrival | a request that arrives at a boundary is seen by the batch formed there |
-/// | retry, served | the same, after the arrivals of the instant |
+/// | retry, refused, served | the same, after the arrivals of the instant |
 /// | transfer finished, layer ready, delivered, sender timeout | KV that lands at a boundary takes part in the batch formed there |
 /// | iteration finished | its tokens leave and free memory before any batch is formed |
-/// | deadline | a token at the deadline is in time |
+/// | deadline, look | a token at the deadline is in time |
 /// | tick, started, health check | work that ends as an instance fails counts as done; routers see the state before the instant |
 /// | memory, formation | batches see every event of the instant: an engine drains its input queue before it starts |
 /// | network | bandwidth is shared once for all transfers that begin or end at the instant |
@@ -69,20 +73,22 @@ mod class {
     pub(super) const SENDER_TIMEOUT: u8 = 6;
     pub(super) const ITERATION_FINISHED: u8 = 7;
     pub(super) const DEADLINE: u8 = 8;
-    pub(super) const TICK: u8 = 9;
-    pub(super) const STARTED: u8 = 10;
-    pub(super) const HEALTH_CHECK: u8 = 11;
-    pub(super) const MEMORY: u8 = 12;
-    pub(super) const FORMATION: u8 = 13;
-    pub(super) const NETWORK: u8 = 14;
-    pub(super) const AGAIN: u8 = 15;
+    pub(super) const LOOK: u8 = 9;
+    pub(super) const TICK: u8 = 10;
+    pub(super) const STARTED: u8 = 11;
+    pub(super) const HEALTH_CHECK: u8 = 12;
+    pub(super) const MEMORY: u8 = 13;
+    pub(super) const FORMATION: u8 = 14;
+    pub(super) const NETWORK: u8 = 15;
+    pub(super) const AGAIN: u8 = 16;
 }
 
 impl Event {
     /// Position of this event in the order, if it happens at `at`.
     pub(crate) fn key(&self, at: SimTime) -> EventKey {
         match *self {
-            Self::Retry { slot, .. } => EventKey::new(at, class::RETRY, slot.0),
+            Self::Retry { slot, .. } | Self::Refused { slot, .. } => EventKey::new(at, class::RETRY, slot.0),
+            Self::Look { model } => EventKey::new(at, class::LOOK, u32::from(model.0)),
             Self::Served { slot, .. } => EventKey::new(at, class::SERVED, slot.0),
             Self::TransferFinished => EventKey::new(at, class::TRANSFER_FINISHED, 0),
             Self::LayerReady { slot, .. } => EventKey::new(at, class::LAYER_READY, slot.0),
@@ -149,6 +155,7 @@ mod tests {
             Event::IterationFinished { instance: InstanceId(2) }.key(at),
             Event::IterationFinished { instance }.key(at),
             Event::Deadline { class: ClassId(0) }.key(at),
+            Event::Look { model: ModelId(0) }.key(at),
             Event::Tick { controller: ControllerId(0) }.key(at),
             Event::Started { instance, generation }.key(at),
             Event::HealthCheck.key(at),

@@ -17,6 +17,7 @@ mod event;
 mod ids;
 mod observe;
 mod process;
+mod routers;
 mod run;
 mod segment;
 mod spec;

@@ -88,11 +88,11 @@ impl<O: Observer> Cluster<O> {
     /// # Errors
     /// [`SpecError`] if the specification is inconsistent, or has more parts than can be numbered.
     pub fn new(spec: &ClusterSpec, observer: O) -> Result<Self, SpecError> {
-        let world = World::new(spec, observer)?;
+        let mut world = World::new(spec, observer)?;
         Ok(Self {
             turns: Turns::new(&world),
-            arrivals: Arrivals::new(spec, &world),
-            handoffs: Handoffs::new(spec, &world),
+            arrivals: Arrivals::new(spec, &mut world),
+            handoffs: Handoffs::new(spec, &mut world),
             controllers: Controllers::new(spec, &world)?,
             guard: LivelockGuard::new(LIVELOCK_LIMIT),
             handled: 0,
@@ -276,11 +276,12 @@ impl<O: Observer> Cluster<O> {
                 Event::LayerReady { slot, epoch }
                 | Event::Delivered { slot, epoch }
                 | Event::Retry { slot, epoch }
+                | Event::Refused { slot, epoch }
                 | Event::Served { slot, epoch } => world.requests.is_current(slot, epoch),
                 Event::SenderTimeout { slot, epoch } => world.requests.is_current(slot, epoch) && world.requests[slot].is_on_offer(),
                 Event::Tick { controller } => self.controllers.is_scheduled(controller, key.at()),
                 Event::Started { instance, generation } => world.fleet.member(instance).is_starting(generation),
-                Event::TransferFinished | Event::IterationFinished { .. } | Event::HealthCheck => true,
+                Event::TransferFinished | Event::IterationFinished { .. } | Event::HealthCheck | Event::Look { .. } => true,
                 Event::Deadline { class } => timeouts::first_deadline(world, class) == Some(key.at()),
             };
             if live {
@@ -308,6 +309,8 @@ impl<O: Observer> Cluster<O> {
                 }
             }
             Event::Retry { slot, .. } => arrivals.route(world, slot),
+            Event::Refused { slot, .. } => leave::refuse(world, slot),
+            Event::Look { model } => world.agenda.post(Wake::Memory(model)),
             Event::Served { slot, .. } => {
                 if station::finish(world, slot) {
                     arrivals.route(world, slot);

@@ -1,6 +1,7 @@
 //! Identities of blocks of text, run-length coded.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Consecutive identities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,11 +15,12 @@ struct Run {
 /// Identities of the leading blocks of a text, in order. Each block names all text up to its own end: two texts have the same identity at
 /// one position if and only if they are equal up to there.
 ///
-/// Consecutive numbers take as much memory as one, so ids that are given in order of first sight cost a few bytes a request, whatever its
+/// A copy shares the memory. Consecutive numbers take as much of it as one, so ids that are given in order of first sight cost a few bytes a request, whatever its
 /// length.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Blocks {
-    runs: Box<[Run]>,
+    /// `None` without a block.
+    shared: Option<Arc<[Run]>>,
 }
 
 /// Part of a run: consecutive identities.
@@ -61,22 +63,26 @@ impl Blocks {
             joined.push(first, within);
             joined.push(0, count - within);
         }
-        Self { runs: joined.runs.into() }
+        Self { shared: (!joined.runs.is_empty()).then(|| joined.runs.into()) }
+    }
+
+    fn runs(&self) -> &[Run] {
+        self.shared.as_deref().unwrap_or_default()
     }
 
     /// Number of blocks.
     pub fn len(&self) -> u32 {
-        self.runs.last().map_or(0, |run| run.end)
+        self.runs().last().map_or(0, |run| run.end)
     }
 
     /// True without a block.
     pub fn is_empty(&self) -> bool {
-        self.runs.is_empty()
+        self.shared.is_none()
     }
 
     /// Heap memory, bytes.
     pub fn memory(&self) -> usize {
-        size_of_val(&*self.runs)
+        size_of_val(self.runs())
     }
 
     /// The identities.
@@ -86,12 +92,12 @@ impl Blocks {
 
     /// The blocks at some positions, as pieces of runs.
     pub fn pieces(&self, within: Range<u32>) -> impl DoubleEndedIterator<Item = Piece> {
-        let starts_before = |at: u32| self.runs.partition_point(|run| run.end <= at);
+        let starts_before = |at: u32| self.runs().partition_point(|run| run.end <= at);
         let runs =
-            if within.is_empty() { 0..0 } else { starts_before(within.start)..(starts_before(within.end - 1) + 1).min(self.runs.len()) };
+            if within.is_empty() { 0..0 } else { starts_before(within.start)..(starts_before(within.end - 1) + 1).min(self.runs().len()) };
         runs.map(move |index| {
-            let run = self.runs[index];
-            let start = index.checked_sub(1).map_or(0, |before| self.runs[before].end);
+            let run = self.runs()[index];
+            let start = index.checked_sub(1).map_or(0, |before| self.runs()[before].end);
             let (from, to) = (start.max(within.start), run.end.min(within.end));
             Piece { first: run.first.wrapping_add(u64::from(from - start)), count: to - from, continues: from > start }
         })
@@ -169,12 +175,12 @@ mod tests {
     #[test]
     fn consecutive_numbers_are_one_run() {
         let blocks: Blocks = [5, 6, 7, 9, 10, 3].into_iter().collect();
-        assert_eq!((blocks.runs.len(), blocks.len()), (3, 6));
+        assert_eq!((blocks.runs().len(), blocks.len()), (3, 6));
         assert_eq!(blocks, Blocks::of_runs([(5, 3), (9, 0), (9, 2), (3, 1)]));
         assert_eq!(Blocks::run(5, 0), Blocks::default());
         // No run passes the end of the numbers.
         assert_eq!(Blocks::run(u64::MAX - 1, 5), Blocks::of_runs([(u64::MAX - 1, 2), (0, 3)]));
-        assert_eq!(Blocks::run(u64::MAX - 1, 5).runs.len(), 2);
+        assert_eq!(Blocks::run(u64::MAX - 1, 5).runs().len(), 2);
         assert_eq!(Blocks::run(0, u32::MAX).len(), u32::MAX);
     }
 

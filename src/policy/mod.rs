@@ -6,10 +6,13 @@
 pub mod control;
 mod register;
 pub mod router;
+mod view;
 
+pub use crate::workload::{Outcome, Refusal};
 pub use control::{Controller, Fault, FaultSchedule, FleetView, Life, Order, Role};
 pub use register::{Configured, Entry, PolicyError, Register};
-pub use router::{Candidates, RequestView, Router, Signal, routers};
+pub use router::{Router, routers};
+pub use view::{Candidates, Pick, RequestView, Served, Signal};
 
 /// The policies that a scenario can name, by family.
 #[derive(Debug, Clone)]

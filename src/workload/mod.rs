@@ -28,7 +28,7 @@ pub use inspect::{DelayStatistics, LengthStatistics, SessionStatistics, TraceSta
 pub use lengths::{LengthDistribution, MAX_TOKENS};
 pub use limit::LimitedWorkload;
 pub use merge::MergedWorkload;
-pub use request::{ClassId, Ended, Outcome, RequestSpec, Turn, Workload};
+pub use request::{ClassId, Ended, Outcome, Refusal, RequestSpec, Turn, Workload};
 pub use session::{
     DelayDistribution, Pace, Script, SessionSource, SessionStart, SessionWorkload, Step, SyntheticSessionParameters, SyntheticSessions,
     ToolParameters,

@@ -52,6 +52,34 @@ impl RequestSpec {
     }
 }
 
+/// Why a policy refuses a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// More requests or tokens per time than are allowed.
+    RateLimit,
+    /// Too many are waiting.
+    QueueFull,
+    /// Its latency limits could not be held.
+    Slo,
+    /// Others are more important.
+    Shed,
+    /// For a reason of the policy's own.
+    Policy,
+}
+
+impl Refusal {
+    /// Name in the `reason` column of `requests.csv`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RateLimit => "rate_limit",
+            Self::QueueFull => "queue_full",
+            Self::Slo => "slo",
+            Self::Shed => "shed",
+            Self::Policy => "policy",
+        }
+    }
+}
+
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -61,6 +89,8 @@ pub enum Outcome {
     RejectedPromptTooLong,
     /// No pool serves its model.
     RejectedNoInstance,
+    /// A policy refused it.
+    Refused(Refusal),
     /// Client timeout.
     TimedOut,
     /// More failed attempts than the retry limit: instances failed, or none accepted it.
@@ -70,21 +100,11 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Number of outcomes.
-    pub const COUNT: usize = 6;
-    /// All of them, in the order of their index.
-    pub const ALL: [Self; Self::COUNT] =
-        [Self::Completed, Self::RejectedPromptTooLong, Self::RejectedNoInstance, Self::TimedOut, Self::Failed, Self::InFlight];
-
-    /// Position in tables of counts.
-    pub const fn index(self) -> usize {
-        self as usize
-    }
     /// Outcome column of `requests.csv`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Completed => "completed",
-            Self::RejectedPromptTooLong | Self::RejectedNoInstance => "rejected",
+            Self::RejectedPromptTooLong | Self::RejectedNoInstance | Self::Refused(_) => "rejected",
             Self::TimedOut => "timed_out",
             Self::Failed => "failed",
             Self::InFlight => "in_flight",
@@ -96,6 +116,7 @@ impl Outcome {
             Self::Completed => "",
             Self::RejectedPromptTooLong => "prompt_exceeds_context",
             Self::RejectedNoInstance => "no_instance_for_model",
+            Self::Refused(refusal) => refusal.name(),
             Self::TimedOut => "client_timeout",
             Self::Failed => "instance_failed",
             Self::InFlight => "run_ended",

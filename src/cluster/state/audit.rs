@@ -221,7 +221,8 @@ fn audit_waiting<O: Observer>(world: &mut World<O>) -> Result<(), Violation> {
         for slot in [next.flatten(), world.fleet.routes[model].handoffs.first()].into_iter().flatten() {
             let decode = world.fleet.routes[model].decode.clone();
             let has_room = decode.into_iter().any(|id| transit::could_receive(world, id, slot));
-            ensure(7, !has_room, || format!("request {} waits for decode memory that is there", world.requests[slot].ask.id))?;
+            let is_held = world.requests[slot].progress.held_by.is_some();
+            ensure(7, !has_room || is_held, || format!("request {} waits for decode memory that is there", world.requests[slot].ask.id))?;
         }
     }
     Ok(())

@@ -10,6 +10,7 @@ use super::{frontend, moves, transit};
 use crate::cluster::event::Wake;
 use crate::cluster::ids::{InstanceId, Slot};
 use crate::cluster::observe::{Observation, Observer};
+use crate::policy::Pick;
 use crate::workload::{Ended, Outcome};
 
 /// A request leaves the cluster with the given outcome.
@@ -51,6 +52,13 @@ pub(crate) fn leave<O: Observer>(world: &mut World<O>, slot: Slot, outcome: Outc
             forget(world, slot);
             world.wake(id);
         }
+    }
+}
+
+/// A request that a policy has refused leaves.
+pub(crate) fn refuse<O: Observer>(world: &mut World<O>, slot: Slot) {
+    if let Some(Pick::Refuse(refusal)) = world.requests[slot].progress.held_by {
+        leave(world, slot, Outcome::Refused(refusal));
     }
 }
 
@@ -192,8 +200,11 @@ fn report<O: Observer>(world: &mut World<O>, slot: Slot, outcome: Outcome) {
     }
     let record = request.record(outcome, ended, now);
     let end = Ended { tag: request.ask.tag, class: record.class, turn: record.turn, at: now, outcome, output_tokens: record.output_tokens };
-    world.requests.count(outcome);
+    world.requests.count_end();
     world.departed.push(end);
+    if world.hearing.listens() {
+        world.hearing.ended(&world.requests[slot], now, outcome);
+    }
     world.observer.on(now, &Observation::Ended(&record));
 }
 

@@ -1,6 +1,7 @@
 //! Load signals of an instance, as routers read them. Stored side by side, apart from the instances, because some routers scan all of them.
 
 use super::request::Request;
+use crate::policy::Signal;
 
 /// The load signals of one instance.
 #[derive(Debug, Clone, Copy, Default)]
@@ -10,14 +11,18 @@ pub(crate) struct Load {
 }
 
 impl Load {
+    /// A signal that the router itself counts; `None` for those of the instance.
+    pub(crate) const fn read(&self, signal: Signal) -> Option<u64> {
+        match signal {
+            Signal::InFlight => Some(self.in_flight),
+            Signal::PendingTokens => Some(self.pending_tokens),
+            _ => None,
+        }
+    }
+
     /// Requests assigned to the instance and not yet done there.
     pub(crate) const fn in_flight(&self) -> u64 {
         self.in_flight
-    }
-
-    /// Their tokens still to be computed.
-    pub(crate) const fn pending_tokens(&self) -> u64 {
-        self.pending_tokens
     }
 
     /// Assigns a request: its whole prompt and one more token are pending.

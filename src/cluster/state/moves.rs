@@ -118,7 +118,7 @@ pub(crate) fn preempt<O: Observer>(world: &mut World<O>, id: InstanceId, slot: S
 pub(crate) fn chunk_computed<O: Observer>(world: &mut World<O>, id: InstanceId, chunk: Chunk) -> bool {
     let now = world.now();
     let keeps_token = world.keeps_token(id);
-    let World { fleet, requests, observer, .. } = world;
+    let World { fleet, requests, observer, hearing, .. } = world;
     let (instance, request) = (&mut fleet.instances[id], &mut requests[chunk.slot]);
     let computed = request.progress.computed + chunk.tokens;
     request.usage.recomputed += u64::from(request.progress.lost.min(computed).saturating_sub(request.progress.computed));
@@ -129,7 +129,11 @@ pub(crate) fn chunk_computed<O: Observer>(world: &mut World<O>, id: InstanceId, 
     if done {
         request.timeline.prefill_end.get_or_insert(now);
         if !keeps_token {
+            let is_first = request.timeline.first_token.is_none();
             request.send_token(observer, now);
+            if is_first && hearing.listens() {
+                hearing.first_token(request);
+            }
         }
         instance.batch.prefilling.retain(|&other| other != chunk.slot);
     }

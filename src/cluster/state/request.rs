@@ -5,6 +5,7 @@ use crate::cluster::ids::{InstanceId, Slot, StationId};
 use crate::cluster::observe::{Observation, Observer};
 use crate::kv::{Blocks, KvStore, Lease, Residue};
 use crate::network::{RouteId, TransferId};
+use crate::policy::Pick;
 use crate::sim::{SimDuration, SimTime};
 use crate::workload::{ClassId, RequestSpec, Turn};
 
@@ -93,6 +94,8 @@ pub(crate) struct Progress {
     pub(super) lost: u32,
     /// Failed attempts: an instance failed, or none accepted it.
     pub(super) failures: u32,
+    /// The router of its handoff has it wait, or has refused it.
+    pub(super) held_by: Option<Pick>,
 }
 
 /// Handoff of its KV to the decode side.
@@ -201,6 +204,7 @@ impl Request {
                 returning: false,
                 lost: 0,
                 failures: 0,
+                held_by: None,
             },
             handoff: Handoff::default(),
             timeline: Timeline {
@@ -354,9 +358,6 @@ impl Request {
         matches!(self.progress.stage, Stage::Stalled | Stage::Reserving)
     }
 
-    pub(crate) const fn class(&self) -> ClassId {
-        self.ask.class
-    }
     pub(crate) const fn prompt(&self) -> u32 {
         self.ask.prompt
     }

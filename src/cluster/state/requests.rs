@@ -3,7 +3,6 @@
 use super::request::Request;
 use crate::cluster::ids::Slot;
 use crate::sim::{Arena, TooMany};
-use crate::workload::Outcome;
 
 /// A place for one request.
 #[derive(Debug, Default)]
@@ -18,9 +17,9 @@ struct Place {
 pub(crate) struct Requests {
     places: Arena<Slot, Place>,
     vacant: Vec<Slot>,
-    /// Counts of arrivals and outcomes, to check that no request is lost.
+    /// Counts of arrivals and of reported ends, to check that no request is lost.
     arrived: u64,
-    outcomes: [u64; Outcome::COUNT],
+    ended: u64,
 }
 
 impl Requests {
@@ -31,7 +30,7 @@ impl Requests {
 
     /// Requests whose end has not been reported.
     pub(crate) fn in_flight(&self) -> u64 {
-        self.arrived - self.outcomes.iter().sum::<u64>()
+        self.arrived - self.ended
     }
 
     /// True if there is no request, not even one that only holds memory.
@@ -39,9 +38,9 @@ impl Requests {
         self.vacant.len() == self.places.len()
     }
 
-    /// Counts an outcome.
-    pub(super) fn count(&mut self, outcome: Outcome) {
-        self.outcomes[outcome.index()] += 1;
+    /// Counts the reported end of a request.
+    pub(super) const fn count_end(&mut self) {
+        self.ended += 1;
     }
 
     pub(crate) fn insert(&mut self, mut request: Request) -> Result<Slot, TooMany> {

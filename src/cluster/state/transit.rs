@@ -162,7 +162,7 @@ pub(crate) fn activate<O: Observer>(world: &mut World<O>, slot: Slot) -> bool {
     if world.fleet.instances[receiver].engine.prefix_caching && !world.requests[slot].ask.blocks.is_empty() {
         world.settle(receiver);
     }
-    let World { fleet, requests, observer, first_token, .. } = world;
+    let World { fleet, requests, observer, hearing, first_token, .. } = world;
     let (instance, request) = (&mut fleet.instances[receiver], &mut requests[slot]);
     request.handoff.held_back = false;
     request.progress.held = std::mem::take(&mut request.handoff.reserved);
@@ -174,7 +174,11 @@ pub(crate) fn activate<O: Observer>(world: &mut World<O>, slot: Slot) -> bool {
     request.progress.computed = request.progress.target - u32::from(*first_token == FirstToken::Recomputed);
     if *first_token == FirstToken::Seeded {
         observer.on(now, &Observation::Token);
+        let is_first = request.timeline.first_token.is_none();
         request.send_token(observer, now);
+        if is_first && hearing.listens() {
+            hearing.first_token(request);
+        }
     }
     let finished = request.is_finished();
     let shared = instance.kv.publish(&request.ask.blocks, request.ask.prompt, &mut request.progress.held);

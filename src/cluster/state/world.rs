@@ -5,6 +5,7 @@ use super::calendar::Calendar;
 use super::deadlines::Deadlines;
 use super::fleet::Fleet;
 use super::flight::InFlight;
+use super::hearing::Hearing;
 use super::ledger::{Ledger, settle_gauges, settle_idle};
 use super::member::HealthCheck;
 use super::requests::Requests;
@@ -36,6 +37,8 @@ pub(crate) struct World<O> {
     events: u64,
     /// Requests that have left and are not yet reported to the workload.
     pub(super) departed: Vec<Ended>,
+    /// What routers that listen have not yet heard.
+    pub(super) hearing: Hearing,
     /// Message about the first request with timestamps out of order, if the run is audited.
     pub(super) disorder: Option<String>,
     layer_wise: bool,
@@ -70,6 +73,7 @@ impl<O: Observer> World<O> {
             observer,
             events: 0,
             departed: Vec::new(),
+            hearing: Hearing::default(),
             disorder: None,
             layer_wise: spec.network.overlap == Overlap::LayerWise,
             first_token: spec.network.first_token,
@@ -172,14 +176,6 @@ impl<O: Observer> World<O> {
         debug_assert!(grown, "a run ends before its blocks run out");
     }
 
-    /// Tokens of a request that the prefix cache of an instance has. A run evicts as it proceeds, so its iterations until now are completed
-    /// first, which changes nothing else.
-    pub(crate) fn prefix_hit(&mut self, id: InstanceId, slot: Slot) -> u32 {
-        self.catch_up(id);
-        let (kv, request) = (&self.fleet.instances[id].kv, &self.requests[slot]);
-        kv.group_tokens(kv.lookup(&request.ask.blocks, kv.whole_groups(request.target())))
-    }
-
     /// Completes all iterations of a plan at its scheduled end.
     pub(crate) fn complete_plan(&mut self, id: InstanceId) {
         let planned = self.fleet.instances[id].flight.planned;
@@ -205,6 +201,12 @@ impl<O: Observer> World<O> {
             Some(InFlight { cost: None, .. }) => ledger.book_run(instance, iterations),
             None => {}
         }
+        if self.hearing.listens() {
+            // Those that wait for their second token have just sent the first.
+            for slot in instance.batch.second.clone() {
+                self.hearing.first_token(&requests[slot]);
+            }
+        }
     }
 
     /// Begins a single iteration, with prefill.
@@ -218,9 +220,11 @@ impl<O: Observer> World<O> {
     /// Begins the next iteration of the current run, and plans as many iterations as run undisturbed.
     pub(crate) fn begin_decode(&mut self, id: InstanceId) {
         self.settle_idle(id);
-        let Self { fleet, requests, fast_forward, .. } = self;
+        let Self { fleet, requests, hearing, fast_forward, .. } = self;
         let instance = &mut fleet.instances[id];
-        let planned = if *fast_forward && !instance.batch.look_again {
+        // A router hears of a first token when it leaves, which is the end of an iteration.
+        let is_heard = hearing.listens() && instance.batch.fresh.iter().any(|&slot| requests[slot].timeline.first_token.is_none());
+        let planned = if *fast_forward && !instance.batch.look_again && !is_heard {
             let milestone = instance.batch.decode.iterations_to_milestone(|slot, epoch| requests.is_current(slot, epoch));
             let most = milestone.min(instance.flight.left());
             instance.batch.decode.iterations_within(instance.kv.free(), most).saturating_add(1).min(most)

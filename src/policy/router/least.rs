@@ -1,32 +1,16 @@
 //! The least loaded eligible instance: by a scan, or from an order that the view keeps.
 
-use super::Candidates;
-
-/// The load signal that candidates are compared by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signal {
-    /// [`Candidates::in_flight`].
-    InFlight,
-    /// [`Candidates::pending_tokens`].
-    PendingTokens,
-}
+use super::super::view::{Candidates, Signal};
 
 /// The eligible candidate with the smallest signal, by a scan of all; ties go to the first.
 pub fn scan<C: Candidates + ?Sized>(candidates: &C, signal: Signal) -> Option<usize> {
-    match signal {
-        Signal::InFlight => argmin(candidates, |i| candidates.in_flight(i)),
-        Signal::PendingTokens => argmin(candidates, |i| candidates.pending_tokens(i)),
-    }
-}
-
-fn argmin<C: Candidates + ?Sized>(candidates: &C, signal: impl Fn(usize) -> u64) -> Option<usize> {
-    let mut best: Option<(usize, u64)> = None;
+    let mut best: Option<(usize, f64)> = None;
     for i in 0..candidates.len() {
-        let load = signal(i);
+        let load = candidates.read(i, signal);
         // Eligibility may depend on memory and prefix cache, so it is checked only for candidates that would be chosen.
         if best.is_none_or(|(_, least)| load < least) && candidates.eligible(i) {
             best = Some((i, load));
-            if load == 0 {
+            if load <= 0.0 {
                 // No load is lower, and ties go to the first.
                 break;
             }
@@ -84,11 +68,11 @@ mod tests {
             self.eligible.set(self.eligible.get() + 1);
             self.plain.eligible(i)
         }
-        fn in_flight(&self, i: usize) -> u64 {
-            self.plain.in_flight(i)
+        fn instance(&self, i: usize) -> u32 {
+            self.plain.instance(i)
         }
-        fn pending_tokens(&self, i: usize) -> u64 {
-            self.plain.pending_tokens(i)
+        fn read(&self, i: usize, signal: Signal) -> f64 {
+            self.plain.read(i, signal)
         }
     }
 

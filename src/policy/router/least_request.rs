@@ -3,7 +3,8 @@
 //! Rule as in Vidur's `lor`, Splitwise's `JSQ` and `AIBrix`'s `least-request`; ties go to the first.
 
 use super::super::register::Entry;
-use super::{Candidates, RequestView, Router, Signal};
+use super::super::view::{Candidates, Pick, RequestView, Signal};
+use super::Router;
 
 /// Its line in the register.
 pub(super) fn entry() -> Entry<dyn Router> {
@@ -18,19 +19,19 @@ pub(super) fn entry() -> Entry<dyn Router> {
 pub(super) struct LeastRequest;
 
 impl Router for LeastRequest {
-    fn route(&mut self, _: &RequestView, candidates: &dyn Candidates) -> Option<usize> {
-        candidates.least(Signal::InFlight)
+    fn route(&mut self, _: &RequestView<'_>, candidates: &dyn Candidates) -> Pick {
+        candidates.least(Signal::InFlight).into()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Plain, REQUEST};
+    use super::super::testing::{Plain, chosen};
     use super::*;
 
     #[test]
     fn takes_the_least_loaded_and_ties_go_to_the_first() {
         let candidates = Plain(vec![(true, 3, 0), (true, 1, 9), (true, 1, 0), (false, 0, 0)]);
-        assert_eq!(LeastRequest.route(&REQUEST, &candidates), Some(1));
+        assert_eq!(chosen(&mut LeastRequest, &candidates), Some(1));
     }
 }

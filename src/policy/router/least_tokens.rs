@@ -3,7 +3,8 @@
 //! Ties go to the first.
 
 use super::super::register::Entry;
-use super::{Candidates, RequestView, Router, Signal};
+use super::super::view::{Candidates, Pick, RequestView, Signal};
+use super::Router;
 
 /// Its line in the register.
 pub(super) fn entry() -> Entry<dyn Router> {
@@ -19,19 +20,19 @@ pub(super) fn entry() -> Entry<dyn Router> {
 pub(super) struct LeastTokens;
 
 impl Router for LeastTokens {
-    fn route(&mut self, _: &RequestView, candidates: &dyn Candidates) -> Option<usize> {
-        candidates.least(Signal::PendingTokens)
+    fn route(&mut self, _: &RequestView<'_>, candidates: &dyn Candidates) -> Pick {
+        candidates.least(Signal::PendingTokens).into()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Plain, REQUEST};
+    use super::super::testing::{Plain, chosen};
     use super::*;
 
     #[test]
     fn one_long_prompt_outweighs_many_short_ones() {
         let candidates = Plain(vec![(true, 1, 8001), (true, 5, 505)]);
-        assert_eq!(LeastTokens.route(&REQUEST, &candidates), Some(1));
+        assert_eq!(chosen(&mut LeastTokens, &candidates), Some(1));
     }
 }

@@ -15,52 +15,36 @@ mod round_robin;
 use std::fmt::Debug;
 
 use super::register::Register;
+use super::view::{Candidates, Pick, RequestView, Served};
 use crate::sim::Stream;
-use crate::workload::ClassId;
+use crate::workload::Outcome;
 
-pub use least::{Signal, first_in_order, scan};
-
-/// The part of a request that a router may see. Not its output length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RequestView {
-    /// The workload of the request.
-    pub class: ClassId,
-    /// Prompt length, tokens.
-    pub prompt_tokens: u32,
-}
-
-/// The instances a router chooses from, by position `0..len`. Signals are computed when read, so that a router pays only for the ones it
-/// uses.
-pub trait Candidates {
-    /// Number of candidates, eligible or not.
-    fn len(&self) -> usize;
-    /// True if there are no candidates.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-    /// True if candidate `i` could take the request now.
-    fn eligible(&self, i: usize) -> bool;
-    /// Requests assigned to candidate `i` and not yet done there: waiting, running, arriving by handoff.
-    fn in_flight(&self, i: usize) -> u64;
-    /// Pending tokens of the requests assigned to candidate `i`: prompt tokens + 1 each, less the prompt tokens computed there so far. A
-    /// request that lost its KV counts prompt and output so far again until they are recomputed.
-    fn pending_tokens(&self, i: usize) -> u64;
-    /// Prompt tokens of the request that the prefix cache of candidate `i` has.
-    fn prefix_hit(&self, i: usize) -> u32 {
-        let _ = i;
-        0
-    }
-    /// The eligible candidate with the smallest signal; ties go to the first. A view that keeps candidates in order need not scan all of
-    /// them.
-    fn least(&self, signal: Signal) -> Option<usize> {
-        scan(self, signal)
-    }
-}
+pub use least::{first_in_order, scan};
 
 /// Chooses an instance for a request. Deterministic, except for draws from its own random stream.
 pub trait Router: Debug + Send {
-    /// The position of the chosen candidate, which is eligible; `None` if none is.
-    fn route(&mut self, request: &RequestView, candidates: &dyn Candidates) -> Option<usize>;
+    /// The decision for a request: a candidate that is eligible, a wait, a refusal.
+    fn route(&mut self, request: &RequestView<'_>, candidates: &dyn Candidates) -> Pick;
+
+    /// True if it wants to hear what becomes of requests. Others cost nothing.
+    fn listens(&self) -> bool {
+        false
+    }
+
+    /// A request was sent to the instance of this number, which took it.
+    fn assigned(&mut self, request: &RequestView<'_>, instance: u32) {
+        let _ = (request, instance);
+    }
+
+    /// The first token of a request has left. Heard before the next decision.
+    fn first_token(&mut self, request: &Served) {
+        let _ = request;
+    }
+
+    /// A request has left the system. Heard before the next decision.
+    fn ended(&mut self, request: &Served, outcome: Outcome) {
+        let _ = (request, outcome);
+    }
 }
 
 /// The routers that there are: one line each, in the order in which they are listed.
@@ -93,7 +77,11 @@ fn draw(candidates: &dyn Candidates, stream: &mut Stream) -> Option<usize> {
 
 #[cfg(test)]
 pub(super) mod testing {
+    use std::sync::LazyLock;
+
     use super::*;
+    use crate::kv::Blocks;
+    use crate::policy::Signal;
 
     /// Candidates as plain numbers: (eligible, in flight, pending tokens).
     pub(crate) struct Plain(pub(crate) Vec<(bool, u64, u64)>);
@@ -105,15 +93,32 @@ pub(super) mod testing {
         fn eligible(&self, i: usize) -> bool {
             self.0[i].0
         }
-        fn in_flight(&self, i: usize) -> u64 {
-            self.0[i].1
+        fn instance(&self, i: usize) -> u32 {
+            u32::try_from(i).unwrap()
         }
-        fn pending_tokens(&self, i: usize) -> u64 {
-            self.0[i].2
+        fn read(&self, i: usize, signal: Signal) -> f64 {
+            match signal {
+                Signal::InFlight => self.0[i].1 as f64,
+                Signal::PendingTokens => self.0[i].2 as f64,
+                _ => 0.0,
+            }
         }
     }
 
-    pub(crate) const REQUEST: RequestView = RequestView { class: ClassId(0), prompt_tokens: 100 };
+    pub(crate) static NO_BLOCKS: LazyLock<Blocks> = LazyLock::new(Blocks::default);
+
+    /// A request of 100 tokens.
+    pub(crate) fn request() -> RequestView<'static> {
+        RequestView::first(100, &NO_BLOCKS)
+    }
+
+    /// The position that a router chooses for such a request.
+    pub(crate) fn chosen(router: &mut dyn Router, candidates: &dyn Candidates) -> Option<usize> {
+        match router.route(&request(), candidates) {
+            Pick::To(i) => Some(i),
+            _ => None,
+        }
+    }
 
     pub(crate) fn stream() -> Stream {
         crate::sim::Streams::new(1).stream(crate::sim::Purpose::Routing, 0)
@@ -126,10 +131,10 @@ pub(super) mod testing {
         for entry in routers().entries() {
             let mut router = entry.configure(None).unwrap().build(stream());
             for _ in 0..50 {
-                assert!(matches!(router.route(&REQUEST, &candidates), Some(1 | 3)), "{}", entry.name);
+                assert!(matches!(chosen(&mut *router, &candidates), Some(1 | 3)), "{}", entry.name);
             }
-            assert_eq!(router.route(&REQUEST, &none), None);
-            assert_eq!(router.route(&REQUEST, &Plain(Vec::new())), None);
+            assert_eq!(router.route(&request(), &none), Pick::NoneEligible);
+            assert_eq!(router.route(&request(), &Plain(Vec::new())), Pick::NoneEligible);
         }
     }
 }

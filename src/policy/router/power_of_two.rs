@@ -3,7 +3,8 @@
 //! Rule as in `SGLang`'s and vLLM's routers; a tie goes to the first drawn.
 
 use super::super::register::Entry;
-use super::{Candidates, RequestView, Router, draw};
+use super::super::view::{Candidates, Pick, RequestView, Signal};
+use super::{Router, draw};
 use crate::sim::Stream;
 
 /// Its line in the register.
@@ -35,28 +36,26 @@ impl Candidates for Without<'_> {
     fn eligible(&self, i: usize) -> bool {
         i != self.1 && self.0.eligible(i)
     }
-    fn in_flight(&self, i: usize) -> u64 {
-        self.0.in_flight(i)
+    fn instance(&self, i: usize) -> u32 {
+        self.0.instance(i)
     }
-    fn pending_tokens(&self, i: usize) -> u64 {
-        self.0.pending_tokens(i)
-    }
-    fn prefix_hit(&self, i: usize) -> u32 {
-        self.0.prefix_hit(i)
+    fn read(&self, i: usize, signal: Signal) -> f64 {
+        self.0.read(i, signal)
     }
 }
 
 impl Router for PowerOfTwo {
-    fn route(&mut self, _: &RequestView, candidates: &dyn Candidates) -> Option<usize> {
-        let first = draw(candidates, &mut self.stream)?;
-        let Some(second) = draw(&Without(candidates, first), &mut self.stream) else { return Some(first) };
-        Some(if candidates.in_flight(second) < candidates.in_flight(first) { second } else { first })
+    fn route(&mut self, _: &RequestView<'_>, candidates: &dyn Candidates) -> Pick {
+        let Some(first) = draw(candidates, &mut self.stream) else { return Pick::NoneEligible };
+        let Some(second) = draw(&Without(candidates, first), &mut self.stream) else { return Pick::To(first) };
+        let load = |i| candidates.read(i, Signal::InFlight);
+        Pick::To(if load(second) < load(first) { second } else { first })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Plain, REQUEST, stream};
+    use super::super::testing::{Plain, chosen, stream};
     use super::*;
 
     #[test]
@@ -65,7 +64,7 @@ mod tests {
         let candidates = Plain(vec![(true, 5, 0), (true, 1, 0), (true, 2, 0)]);
         let mut counts = [0u32; 3];
         for _ in 0..3000 {
-            counts[router.route(&REQUEST, &candidates).unwrap()] += 1;
+            counts[chosen(&mut router, &candidates).unwrap()] += 1;
         }
         // Of the three pairs, instance 1 wins two and instance 2 one.
         assert_eq!(counts[0], 0);

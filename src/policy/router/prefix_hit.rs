@@ -13,7 +13,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::register::Entry;
-use super::{Candidates, RequestView, Router};
+use super::super::view::{Candidates, Pick, RequestView, Signal};
+use super::Router;
 
 /// Its line in the register.
 pub(super) fn entry() -> Entry<dyn Router> {
@@ -42,21 +43,21 @@ struct PrefixHit {
 }
 
 impl Router for PrefixHit {
-    fn route(&mut self, _: &RequestView, candidates: &dyn Candidates) -> Option<usize> {
-        let eligible: Vec<(usize, u64)> =
-            (0..candidates.len()).filter(|&i| candidates.eligible(i)).map(|i| (i, candidates.in_flight(i))).collect();
-        let total: u64 = eligible.iter().map(|(_, load)| load).sum();
-        let bound = self.load_factor * (total as f64 + 1.0) / eligible.len() as f64;
-        let loads = eligible.iter().filter(|(_, load)| *load as f64 <= bound);
-        let hits = loads.map(|&(i, load)| (i, load, candidates.prefix_hit(i)));
+    fn route(&mut self, _: &RequestView<'_>, candidates: &dyn Candidates) -> Pick {
+        let load = |i| candidates.read(i, Signal::InFlight);
+        let eligible: Vec<(usize, f64)> = (0..candidates.len()).filter(|&i| candidates.eligible(i)).map(|i| (i, load(i))).collect();
+        let total: f64 = eligible.iter().map(|(_, load)| load).sum();
+        let bound = self.load_factor * (total + 1.0) / eligible.len() as f64;
+        let loads = eligible.iter().filter(|(_, load)| *load <= bound);
+        let hits = loads.map(|&(i, load)| (i, load, candidates.read(i, Signal::PrefixHit)));
         // The first of those that are alike.
-        hits.reduce(|best, next| if (next.2, best.1) > (best.2, next.1) { next } else { best }).map(|(i, ..)| i)
+        hits.reduce(|best, next| if (next.2, best.1) > (best.2, next.1) { next } else { best }).map(|(i, ..)| i).into()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::REQUEST;
+    use super::super::testing;
     use super::*;
 
     /// Candidates as (requests in flight, cached tokens).
@@ -69,19 +70,16 @@ mod tests {
         fn eligible(&self, _: usize) -> bool {
             true
         }
-        fn in_flight(&self, i: usize) -> u64 {
-            self.0[i].0
+        fn instance(&self, i: usize) -> u32 {
+            u32::try_from(i).unwrap()
         }
-        fn pending_tokens(&self, i: usize) -> u64 {
-            self.0[i].0
-        }
-        fn prefix_hit(&self, i: usize) -> u32 {
-            self.0[i].1
+        fn read(&self, i: usize, signal: Signal) -> f64 {
+            if signal == Signal::PrefixHit { self.0[i].1.into() } else { self.0[i].0 as f64 }
         }
     }
 
     fn chosen(load_factor: f64, caches: &[(u64, u32)]) -> Option<usize> {
-        PrefixHit { load_factor }.route(&REQUEST, &Caches(caches.to_vec()))
+        testing::chosen(&mut PrefixHit { load_factor }, &Caches(caches.to_vec()))
     }
 
     #[test]

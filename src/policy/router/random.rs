@@ -1,7 +1,8 @@
 //! `random`: any instance that can take the request, uniformly.
 
 use super::super::register::Entry;
-use super::{Candidates, RequestView, Router, draw};
+use super::super::view::{Candidates, Pick, RequestView};
+use super::{Router, draw};
 use crate::sim::Stream;
 
 /// Its line in the register.
@@ -21,14 +22,14 @@ impl Random {
 }
 
 impl Router for Random {
-    fn route(&mut self, _: &RequestView, candidates: &dyn Candidates) -> Option<usize> {
-        draw(candidates, &mut self.stream)
+    fn route(&mut self, _: &RequestView<'_>, candidates: &dyn Candidates) -> Pick {
+        draw(candidates, &mut self.stream).into()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Plain, REQUEST, stream};
+    use super::super::testing::{Plain, chosen, stream};
     use super::*;
 
     #[test]
@@ -37,7 +38,7 @@ mod tests {
         let candidates = Plain(vec![(true, 0, 0); 4]);
         let mut counts = [0u32; 4];
         for _ in 0..4000 {
-            counts[router.route(&REQUEST, &candidates).unwrap()] += 1;
+            counts[chosen(&mut router, &candidates).unwrap()] += 1;
         }
         // Binomial(4000, 1/4): mean 1000, standard deviation 27.
         assert!(counts.iter().all(|n| (880..1120).contains(n)), "{counts:?}");
@@ -50,7 +51,7 @@ mod tests {
         let candidates = Plain((0..100).map(|i| (i % 40 == 7, 0, 0)).collect());
         let mut counts = [0u32; 100];
         for _ in 0..3000 {
-            counts[router.route(&REQUEST, &candidates).unwrap()] += 1;
+            counts[chosen(&mut router, &candidates).unwrap()] += 1;
         }
         assert_eq!(counts[7] + counts[47] + counts[87], 3000);
         // Binomial(3000, 1/3): mean 1000, standard deviation 26.

@@ -9,16 +9,17 @@ use std::cell::RefCell;
 use crate::cluster::event::Wake;
 use crate::cluster::ids::{InstanceId, ModelId, Slot};
 use crate::cluster::observe::Observer;
+use crate::cluster::routers::Routers;
 use crate::cluster::spec::ClusterSpec;
 use crate::cluster::state::{Side, World, transit};
-use crate::policy::router::first_in_order;
-use crate::policy::{Candidates, RequestView, Router, Signal};
-use crate::sim::{Arena, Purpose, Streams};
+use crate::policy::router::{first_in_order, scan};
+use crate::policy::{Candidates, Pick, RequestView, Signal};
+use crate::sim::{Purpose, Streams};
 
 /// The routers of handoffs.
 #[derive(Debug)]
 pub(crate) struct Handoffs {
-    routers: Arena<ModelId, Box<dyn Router>>,
+    routers: Routers,
 }
 
 /// Decode instances, as a router sees them. Only the ones that it queries are brought up to date.
@@ -37,30 +38,29 @@ impl<O: Observer> Candidates for Receivers<'_, O> {
         let id = world.fleet.route(self.model).decode()[i];
         transit::could_receive(*world, id, self.slot)
     }
-    fn in_flight(&self, i: usize) -> u64 {
-        let world = self.world.borrow();
-        world.fleet.loads()[world.fleet.route(self.model).decode()[i]].in_flight()
+    fn instance(&self, i: usize) -> u32 {
+        self.world.borrow().fleet.route(self.model).decode()[i].0
     }
-    fn pending_tokens(&self, i: usize) -> u64 {
-        let world = self.world.borrow();
-        world.fleet.loads()[world.fleet.route(self.model).decode()[i]].pending_tokens()
-    }
-    fn prefix_hit(&self, i: usize) -> u32 {
+    fn read(&self, i: usize, signal: Signal) -> f64 {
         let mut world = self.world.borrow_mut();
         let id = world.fleet.route(self.model).decode()[i];
-        world.prefix_hit(id, self.slot)
+        world.read(id, self.slot, signal)
     }
     fn least(&self, signal: Signal) -> Option<usize> {
-        first_in_order(self, signal, |refused| self.world.borrow_mut().fleet.least(self.model, Side::Decode, signal, refused))
+        match signal {
+            Signal::InFlight | Signal::PendingTokens => {
+                first_in_order(self, signal, |refused| self.world.borrow_mut().fleet.least(self.model, Side::Decode, signal, refused))
+            }
+            _ => scan(self, signal),
+        }
     }
 }
 
 impl Handoffs {
-    pub(crate) fn new<O: Observer>(spec: &ClusterSpec, world: &World<O>) -> Self {
+    pub(crate) fn new<O: Observer>(spec: &ClusterSpec, world: &mut World<O>) -> Self {
         let streams = Streams::new(spec.seed);
-        let build = |model: ModelId| spec.routers.decode.build(streams.stream(Purpose::Routing, 2 * u32::from(model.0) + 1));
-        let routers = Arena::mirror(world.fleet.routes(), |model, _| build(model));
-        Self { routers }
+        let make = |_: &World<O>, model: ModelId| spec.routers.decode.build(streams.stream(Purpose::Routing, 2 * u32::from(model.0) + 1));
+        Self { routers: Routers::new(Side::Decode, world, make) }
     }
 
     /// Decode memory of a model may have been freed: the waiting requests retry their reservations.
@@ -105,11 +105,17 @@ impl Handoffs {
 
     /// Reserves memory for a request on the decode instance that the router chooses.
     fn reserve<O: Observer>(&mut self, world: &mut World<O>, slot: Slot) -> bool {
-        let (request, model) = (&world.requests[slot], world.model_of(slot));
-        let view = RequestView { class: request.class(), prompt_tokens: request.prompt() };
-        let chosen = self.routers[model].route(&view, &Receivers { world: RefCell::new(world), model, slot });
-        let Some(chosen) = chosen else { return false };
+        let model = world.model_of(slot);
+        let router = self.routers.informed(world, model);
+        let blocks = world.blocks_of(slot);
+        let view = RequestView { prompt_tokens: world.requests[slot].prompt(), ..world.view(slot, &blocks) };
+        let pick = router.route(&view, &Receivers { world: RefCell::new(world), model, slot });
+        world.note_handoff(slot, pick);
+        let Pick::To(chosen) = pick else { return false };
         let id = world.fleet.route(model).decode()[chosen];
+        if router.listens() {
+            router.assigned(&view, id.0);
+        }
         let reserved = transit::reserve(world, id, slot);
         debug_assert!(reserved, "the router chose an eligible instance");
         reserved

@@ -1,0 +1,90 @@
+//! What policies may read of the state, which changes no result, and when they want to look again.
+
+use super::hearing::Heard;
+use super::loads::Side;
+use super::world::World;
+use crate::cluster::event::Event;
+use crate::cluster::ids::{InstanceId, ModelId, Slot};
+use crate::cluster::observe::Observer;
+use crate::kv::Blocks;
+use crate::policy::{Pick, RequestView, Signal};
+use crate::sim::{SimDuration, SimTime};
+use crate::workload::ClassId;
+
+impl<O: Observer> World<O> {
+    /// A signal of an instance, for a request. A run takes memory and evicts as it proceeds, so its iterations until now are completed first
+    /// where the instance itself is asked, which changes nothing else.
+    pub(crate) fn read(&mut self, id: InstanceId, slot: Slot, signal: Signal) -> f64 {
+        if let Some(count) = self.fleet.loads[id].read(signal) {
+            return count as f64;
+        }
+        self.catch_up(id);
+        let (instance, request) = (&self.fleet.instances[id], &self.requests[slot]);
+        let kv = &instance.kv;
+        match signal {
+            Signal::Running => instance.running() as f64,
+            Signal::Waiting => (instance.queue.waiting.len() + instance.queue.resident.len()) as f64,
+            Signal::FreeBlocks => kv.free() as f64,
+            Signal::PrefixHit => kv.group_tokens(kv.lookup(&request.ask.blocks, kv.whole_groups(request.target()))).into(),
+            _ => 0.0,
+        }
+    }
+
+    /// What a router may know of a request, whose prompt it is asked for; `blocks` are those of the request.
+    pub(crate) fn view<'a>(&self, slot: Slot, blocks: &'a Blocks) -> RequestView<'a> {
+        let request = &self.requests[slot];
+        RequestView {
+            now: self.now(),
+            request: request.ask.id,
+            class: request.ask.class,
+            turn: request.ask.turn,
+            arrived: request.timeline.arrived,
+            prompt_tokens: request.progress.target,
+            blocks,
+            block_tokens: self.classes[request.ask.class].prefix_tokens,
+        }
+    }
+
+    /// Identities of the blocks of a request.
+    pub(crate) fn blocks_of(&self, slot: Slot) -> Blocks {
+        self.requests[slot].ask.blocks.clone()
+    }
+
+    /// A router wants to wait: an arriving request is routed again at this time, or at the next instant if it has passed.
+    pub(crate) fn route_again(&mut self, slot: Slot, at: SimTime) {
+        let epoch = self.requests[slot].progress.epoch;
+        let at = at.max(self.now() + SimDuration::from_ns(1));
+        self.calendar.schedule_at(at, Event::Retry { slot, epoch });
+    }
+
+    /// The router of a handoff has decided. A request that it wants to wait is looked at again then, or at the next instant if that time has
+    /// passed; one that it refuses leaves at the next instant, for it may be in the middle of batch formation.
+    pub(crate) fn note_handoff(&mut self, slot: Slot, pick: Pick) {
+        let (model, next) = (self.model_of(slot), self.now() + SimDuration::from_ns(1));
+        let progress = &mut self.requests[slot].progress;
+        progress.held_by = matches!(pick, Pick::Wait { .. } | Pick::Refuse(_)).then_some(pick);
+        match pick {
+            Pick::Wait { until } => self.calendar.schedule_at(until.max(next), Event::Look { model }),
+            Pick::Refuse(_) => {
+                let epoch = progress.epoch;
+                self.calendar.schedule_at(next, Event::Refused { slot, epoch });
+            }
+            Pick::To(_) | Pick::NoneEligible => {}
+        }
+    }
+
+    /// Routers of a side listen from now on.
+    pub(crate) fn listen(&mut self, side: Side) {
+        self.hearing.listen(side);
+    }
+
+    /// Takes what routers of a side have not yet heard.
+    pub(crate) fn take_heard(&mut self, side: Side) -> Vec<Heard> {
+        self.hearing.take(side)
+    }
+
+    /// The model that requests of a workload ask for.
+    pub(crate) fn model_of_class(&self, class: ClassId) -> ModelId {
+        self.classes[class].model
+    }
+}
