@@ -1,14 +1,58 @@
 //! Tokenmill simulates *token factories*: clusters that serve large language models with prefill and decode split apart.
 //!
+//! A [`Simulation`] loads a scenario, changes what is to be changed, puts in code of your own, and runs; what comes back is every number of
+//! `summary.json`, typed. Here a router of your own is set beside one that there is:
+//!
+//! ```
+//! use tokenmill::Simulation;
+//! use tokenmill::policy::{Candidates, Entry, Pick, RequestView, Router, Signal};
+//!
+//! /// Short prompts go to the first instance, so that none waits behind a long one.
+//! #[derive(Debug)]
+//! struct ShortFirst;
+//!
+//! impl Router for ShortFirst {
+//!     fn route(&mut self, request: &RequestView<'_>, candidates: &dyn Candidates) -> Pick {
+//!         let short = request.prompt_tokens < 256 && candidates.eligible(0);
+//!         if short { Pick::To(0) } else { candidates.least(Signal::PendingTokens).into() }
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), tokenmill::SimulationError> {
+//! let simulation = |router: &str| {
+//!     Simulation::shipped("quickstart-colocated")
+//!         .set("run={requests: 500, warmup: 0 s}")
+//!         .set(format!("policies={{router: {router}}}"))
+//!         .router(Entry::<dyn Router>::plain("short-first", "Short prompts to the first instance.", |_| Box::new(ShortFirst)))
+//! };
+//! for router in ["least-tokens", "short-first"] {
+//!     let summary = simulation(router).run()?.summary;
+//!     let ttft = summary.latency.ttft_ms.expect("500 requests have a first token");
+//!     println!("{router}: p50 TTFT {:.0} ms, p99 {:.0} ms", ttft.p50, ttft.p99);
+//! #   assert_eq!(summary.requests.completed, 500);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `examples/` has a crate's own router behind the whole command line ([`cli::main_with`]), workload, controller, performance model and
+//! observer. What is stable: [`Simulation`], the traits it takes ([`policy::Router`], [`policy::Controller`], [`workload::Workload`],
+//! [`perf::PerfModel`], [`cluster::Observer`], [`metrics::RequestSink`]) and the [`metrics::Summary`] that comes back. Everything else may
+//! change with any release.
+//!
+//! Without the features `cli` and `report` (both on by default) there is neither the command line nor charts and pages, and no dependency of
+//! theirs.
+//!
 //! The modules form layers; a module uses only those below it, and a test fails on an arrow that points back:
 //!
 //! ```text
 //! cli → report → study → config → {cost, metrics} → cluster → policy
-//!     → {kv, network, power, workload} → perf → {hardware, model} → sim → units
+//!     → {network, power, workload} → {kv, perf} → {hardware, model} → sim → units
 //! ```
 //!
 //! `ARCHITECTURE.md` has the code map, the invariants and the recipes for extending each layer.
 
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod cluster;
 pub mod config;
@@ -26,3 +70,5 @@ pub mod sim;
 pub mod study;
 pub mod units;
 pub mod workload;
+
+pub use study::{Simulation, SimulationError};

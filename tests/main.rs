@@ -17,6 +17,7 @@ mod engine;
 mod failures;
 mod first_token;
 mod layering;
+mod library;
 mod metamorphic;
 mod page;
 mod pitfalls;

@@ -236,7 +236,11 @@ impl<O: Observer> Cluster<O> {
     }
 
     /// A request arrives, at a frontend or directly at the router.
-    fn arrive(&mut self, request: RequestSpec) -> Result<(), TooMany> {
+    fn arrive(&mut self, request: RequestSpec) -> Result<(), RunError> {
+        let classes = self.world.class_count();
+        if usize::from(request.class.0) >= classes {
+            return Err(WorkloadError::NoClass { class: request.class.0, classes }.into());
+        }
         self.world.count_event();
         let slot = moves::arrive(&mut self.world, request)?;
         if !self.turns.take(&mut self.world, slot) {

@@ -14,6 +14,7 @@ pub(super) struct Shown {
     /// Its name if there are several.
     pub(super) class: Option<String>,
     /// Its gaps.
+    #[cfg_attr(not(feature = "report"), expect(dead_code, reason = "drawn on the page"))]
     pub(super) itl_ms: Option<Distribution>,
     /// Its jitter.
     pub(super) jitter: Jitter,

@@ -12,7 +12,9 @@ mod jitter;
 mod json;
 mod line;
 pub mod number;
+#[cfg(feature = "report")]
 mod page;
+#[cfg(feature = "report")]
 mod plot;
 mod requests;
 mod terminal;
@@ -25,10 +27,14 @@ use crate::{cluster, metrics, units};
 
 pub use answer::{Answer, answer};
 pub use assertion::{doubt, outcome};
-pub use comparison::{ComparisonInput, ComparisonPage, comparison_json, comparison_page, comparison_terminal, seeds_terminal};
+pub use comparison::{ComparisonInput, comparison_json, comparison_terminal, seeds_terminal};
+#[cfg(feature = "report")]
+pub use comparison::{ComparisonPage, comparison_page};
 pub use csv::timeline_csv;
 pub use json::summary_json;
+#[cfg(feature = "report")]
 pub use page::{PageError, ReportInput, page};
+#[cfg(feature = "report")]
 pub use plot::{Chart, PlotError, Section, chart_style, charts};
 pub use requests::{ExtraColumns, InstancePrice, RequestsCsv, requests_file};
 pub use terminal::{Style, TerminalInput, terminal};

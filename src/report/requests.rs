@@ -3,9 +3,12 @@
 use std::io::{self, Write};
 
 use super::line::Line;
+#[cfg(feature = "report")]
 use super::number::percent;
 use crate::cluster::{InstanceId, Outcome};
-use crate::metrics::{RequestRow, RequestSink, RowChoice, gap_std_ns, tpot_ns};
+#[cfg(feature = "report")]
+use crate::metrics::RowChoice;
+use crate::metrics::{RequestRow, RequestSink, gap_std_ns, tpot_ns};
 use crate::sim::{SimDuration, SimTime};
 
 /// The name of the file of rows.
@@ -14,6 +17,7 @@ pub const fn requests_file(gzip: bool) -> &'static str {
 }
 
 /// Which rows are in the file, if they are not those of all requests in the usual one.
+#[cfg(feature = "report")]
 pub(super) fn rows_note(choice: RowChoice, gzip: bool) -> Option<String> {
     let file = requests_file(gzip);
     match choice {

@@ -39,6 +39,7 @@ pub(crate) fn shortened(name: &str, width: usize) -> String {
 }
 
 /// Text as it stands in markup, also between quotes.
+#[cfg(feature = "report")]
 pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }

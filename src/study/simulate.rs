@@ -8,6 +8,7 @@ use super::{money, warnings};
 use crate::cluster::{Both, Cluster, Observation, Observer, RunError, SpecError};
 use crate::config::Scenario;
 use crate::metrics::{Recorder, Relay, RequestSink, RunFacts, RunResult};
+use crate::policy::Controller;
 use crate::sim::{SimTime, TooMany};
 use crate::workload::{ClassId, Workload, WorkloadError};
 
@@ -126,6 +127,15 @@ impl<'scope, S: RequestSink + Send + 'scope> Recording<'scope, S> {
     }
 }
 
+/// What runs may have beside their scenario.
+#[derive(Debug)]
+pub(super) struct Parts {
+    /// The requests.
+    pub(super) workload: Box<dyn Workload>,
+    /// Controllers beside those of the scenario.
+    pub(super) controllers: Vec<Box<dyn Controller>>,
+}
+
 /// Runs a scenario. Each finished request goes to `sink` as it leaves, every observation to `listener`, on this thread; `progress` is asked
 /// now and then whether to go on. A sink or listener that fails ends the run; to ask it why, pass it as a reference.
 ///
@@ -138,10 +148,22 @@ pub fn simulate<S: RequestSink + Send, L: Observer>(
     listener: L,
     progress: impl FnMut(Progress) -> bool,
 ) -> Result<(RunResult, S, L), StudyError> {
-    let mut workload = scenario.workload()?;
+    let parts = Parts { workload: Box::new(scenario.workload()?), controllers: Vec::new() };
+    simulate_parts(scenario, parts, options, sink, listener, progress)
+}
+
+/// The same with other requests, and with controllers.
+pub(super) fn simulate_parts<S: RequestSink + Send, L: Observer>(
+    scenario: &Scenario,
+    Parts { mut workload, controllers }: Parts,
+    options: Options,
+    sink: S,
+    listener: L,
+    progress: impl FnMut(Progress) -> bool,
+) -> Result<(RunResult, S, L), StudyError> {
     let (facts, mut recorder, listener) = std::thread::scope(|scope| {
         let recording = Recording::start(scope, Recorder::new(scenario.recorder.clone(), sink), options.aside)?;
-        let (facts, observers) = run(scenario, options, &mut workload, Both(recording, listener), progress)?;
+        let (facts, observers) = run(scenario, options, (&mut *workload, controllers), Both(recording, listener), progress)?;
         let Both(recording, listener) = observers;
         Ok::<_, StudyError>((facts, recording.finish()?, listener))
     })?;
@@ -163,7 +185,7 @@ pub fn simulate<S: RequestSink + Send, L: Observer>(
 fn run<O: Observer>(
     scenario: &Scenario,
     options: Options,
-    workload: &mut dyn Workload,
+    (workload, controllers): (&mut dyn Workload, Vec<Box<dyn Controller>>),
     observer: O,
     mut progress: impl FnMut(Progress) -> bool,
 ) -> Result<(RunFacts, O), StudyError> {
@@ -171,6 +193,9 @@ fn run<O: Observer>(
     spec.fast_forward = options.fast_forward;
     spec.audit = options.audit;
     let mut cluster = Cluster::new(&spec, observer)?;
+    for controller in controllers {
+        cluster.add_controller(controller)?;
+    }
     let mut interrupted = false;
     let ran = cluster.run(workload, |cluster, workload| {
         interrupted = !progress(Progress::of(cluster, workload.handed_out()));

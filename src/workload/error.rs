@@ -108,6 +108,14 @@ pub enum WorkloadError {
         /// The session, what was found and what was expected.
         problem: String,
     },
+    /// A request of a class that the cluster does not have.
+    #[error("found a request of workload {class}, expected one of the {classes} that the cluster serves")]
+    NoClass {
+        /// The class.
+        class: u16,
+        /// Workloads of the cluster.
+        classes: usize,
+    },
     /// Sessions cannot be written as requests with times.
     #[error("calls of sessions arrive when answers are there, which only a run can say: a plain trace cannot hold them")]
     Sessions,

@@ -99,6 +99,9 @@ impl<O: Observer> World<O> {
     pub(crate) const fn layer_wise(&self) -> bool {
         self.layer_wise
     }
+    pub(crate) fn class_count(&self) -> usize {
+        self.classes.len()
+    }
     pub(crate) fn class(&self, class: ClassId) -> &ClassSpec {
         &self.classes[class]
     }

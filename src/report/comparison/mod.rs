@@ -5,12 +5,14 @@
 mod json;
 mod lines;
 mod matrix;
+#[cfg(feature = "report")]
 mod page;
 mod sentence;
 mod terminal;
 mod write;
 
 pub use json::comparison_json;
+#[cfg(feature = "report")]
 pub use page::{ComparisonPage, comparison_page};
 pub use terminal::{ComparisonInput, comparison_terminal, seeds_terminal};
 

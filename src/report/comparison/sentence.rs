@@ -7,6 +7,7 @@ use super::{shown, title};
 use crate::study::compare::{Certainty, Comparison, Difference, Method, MetricComparison, Side};
 
 /// The first thing to read: what is compared with what, or, of two, what comes of it.
+#[cfg(feature = "report")]
 pub(super) fn headline(comparison: &Comparison) -> String {
     match &comparison.variants[..] {
         [] => String::new(),

@@ -1,0 +1,217 @@
+//! One run from a program: a scenario, what is changed of it, and code of the program's own.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::simulate::{Options, Parts, StudyError, simulate_parts};
+use crate::cluster::{Observer, Silent};
+use crate::config::{ConfigErrors, Input, Library, LibraryError, Scenario, shipped_scenario};
+use crate::metrics::{RequestRow, RequestSink, RunResult};
+use crate::perf::PerfModel;
+use crate::policy::{Controller, Entry, Policies, Router};
+use crate::workload::{ClassId, LimitedWorkload, Workload};
+
+/// Where a scenario stands.
+#[derive(Debug, Clone)]
+enum Source {
+    File(PathBuf),
+    Text {
+        name: String,
+        text: String,
+    },
+    /// A shipped scenario.
+    Shipped(String),
+}
+
+/// One run, put together step by step: a scenario, settings like those of `--set`, and policies, workloads, performance models, controllers
+/// and observers of the program's own.
+///
+/// ```
+/// use tokenmill::Simulation;
+///
+/// let result = Simulation::shipped("quickstart").set("run.requests=200").set("run.warmup=0 s").seed(3).run()?;
+/// assert_eq!(result.summary.requests.completed, 200);
+/// # Ok::<(), tokenmill::SimulationError>(())
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct Simulation {
+    source: Source,
+    sets: Vec<String>,
+    folders: Vec<PathBuf>,
+    policies: Policies,
+    perf: Vec<(String, Arc<dyn PerfModel>)>,
+    workload: Option<Box<dyn Workload>>,
+    controllers: Vec<Box<dyn Controller>>,
+    options: Options,
+}
+
+/// Why there is no result.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SimulationError {
+    /// The scenario cannot be used: user error, with place and remedy.
+    #[error(transparent)]
+    Scenario(#[from] ConfigErrors),
+    /// A folder of profiles cannot be used.
+    #[error(transparent)]
+    Library(#[from] LibraryError),
+    /// There is no such scenario among the shipped ones.
+    #[error("there is no shipped scenario `{0}`")]
+    NotShipped(String),
+    /// A performance model for a pool that the scenario does not have.
+    #[error("there is no pool `{name}`, expected one of {}", known.join(", "))]
+    NoPool {
+        /// The name.
+        name: String,
+        /// Pools of the scenario.
+        known: Vec<String>,
+    },
+    /// The run cannot start or go on.
+    #[error(transparent)]
+    Run(#[from] StudyError),
+}
+
+impl Simulation {
+    fn of(source: Source) -> Self {
+        Self {
+            source,
+            sets: Vec::new(),
+            folders: Vec::new(),
+            policies: Policies::default(),
+            perf: Vec::new(),
+            workload: None,
+            controllers: Vec::new(),
+            options: Options::default(),
+        }
+    }
+
+    /// The scenario in a file.
+    pub fn file(path: impl AsRef<Path>) -> Self {
+        Self::of(Source::File(path.as_ref().to_owned()))
+    }
+
+    /// A scenario as text; `name` is for messages. Its relative paths are relative to the current folder.
+    pub fn text(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self::of(Source::Text { name: name.into(), text: text.into() })
+    }
+
+    /// A scenario that comes with the crate, such as `quickstart`.
+    pub fn shipped(name: impl Into<String>) -> Self {
+        Self::of(Source::Shipped(name.into()))
+    }
+
+    /// Changes one value, as `--set` on the command line: `PATH=VALUE`, with units.
+    pub fn set(mut self, assignment: impl Into<String>) -> Self {
+        self.sets.push(assignment.into());
+        self
+    }
+
+    /// Draws from this seed.
+    pub fn seed(self, seed: u64) -> Self {
+        self.set(format!("seed={seed}"))
+    }
+
+    /// Finds profiles in a folder, too, as `--profiles` on the command line.
+    pub fn profiles(mut self, folder: impl AsRef<Path>) -> Self {
+        self.folders.push(folder.as_ref().to_owned());
+        self
+    }
+
+    /// Adds a router that the scenario can name. It decides once a setting or the scenario names it.
+    pub fn router(mut self, entry: Entry<dyn Router>) -> Self {
+        self.policies.routers = self.policies.routers.with(entry);
+        self
+    }
+
+    /// Replaces the requests of the scenario. The workload's classes are those of the scenario: limits and time-outs are theirs, and
+    /// `run.requests` and `run.duration` hold.
+    pub fn workload(mut self, workload: impl Workload + 'static) -> Self {
+        self.workload = Some(Box::new(workload));
+        self
+    }
+
+    /// Replaces the performance model of a pool.
+    pub fn perf(mut self, pool: impl Into<String>, model: impl PerfModel + 'static) -> Self {
+        self.perf.push((pool.into(), Arc::new(model)));
+        self
+    }
+
+    /// Adds a controller, which sees the fleet and gives it orders.
+    pub fn controller(mut self, controller: impl Controller + 'static) -> Self {
+        self.controllers.push(Box::new(controller));
+        self
+    }
+
+    /// Checks the invariants of the cluster after every event: slow, and changes no result.
+    pub const fn audit(mut self, audit: bool) -> Self {
+        self.options.audit = audit;
+        self
+    }
+
+    /// The scenario as it would run.
+    ///
+    /// # Errors
+    /// All that is wrong with it, at once.
+    pub fn scenario(&self) -> Result<Scenario, SimulationError> {
+        let mut library = Library::default().with_policies(self.policies.clone());
+        for folder in &self.folders {
+            library.add_folder(folder)?;
+        }
+        let shipped;
+        let input = match &self.source {
+            Source::File(path) => Input::File(path),
+            Source::Text { name, text } => Input::Text { name, text },
+            Source::Shipped(name) => {
+                shipped = shipped_scenario(Path::new(name)).ok_or_else(|| SimulationError::NotShipped(name.clone()))?;
+                Input::Text { name: &shipped.0, text: shipped.1 }
+            }
+        };
+        let mut scenario = Scenario::load(input, &self.sets, &library)?;
+        for (name, model) in &self.perf {
+            let pools = &mut scenario.cluster.pools;
+            let known = || pools.iter().map(|pool| pool.name.clone()).collect();
+            match pools.iter().position(|pool| pool.name == *name) {
+                Some(index) => pools[index].perf = Arc::clone(model),
+                None => return Err(SimulationError::NoPool { name: name.clone(), known: known() }),
+            }
+        }
+        if let Some(workload) = &self.workload {
+            for (index, class) in (0..).zip(&mut scenario.cluster.classes) {
+                class.prefix_tokens = workload.block_tokens(ClassId(index)).unwrap_or_default();
+                class.sessions = workload.has_sessions(ClassId(index));
+            }
+        }
+        Ok(scenario)
+    }
+
+    /// Runs it.
+    ///
+    /// # Errors
+    /// See [`SimulationError`].
+    pub fn run(self) -> Result<RunResult, SimulationError> {
+        self.run_with(Vec::new(), Silent).map(|(result, _, _)| result)
+    }
+
+    /// Runs it; every finished request goes to `sink` as it leaves, such as a `Vec`, and every observation to `observer`.
+    ///
+    /// # Errors
+    /// See [`SimulationError`].
+    pub fn run_with<S: RequestSink + Send, L: Observer>(self, sink: S, observer: L) -> Result<(RunResult, S, L), SimulationError> {
+        let scenario = self.scenario()?;
+        let workload: Box<dyn Workload> = match self.workload {
+            Some(workload) => Box::new(LimitedWorkload::new(workload, scenario.requests, scenario.duration)),
+            None => Box::new(scenario.workload().map_err(StudyError::from)?),
+        };
+        let parts = Parts { workload, controllers: self.controllers };
+        Ok(simulate_parts(&scenario, parts, self.options, sink, observer, |_| true)?)
+    }
+}
+
+impl RequestSink for Vec<RequestRow> {
+    fn request(&mut self, row: &RequestRow) {
+        self.push(*row);
+    }
+}
