@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokenmill::cluster::Silent;
 use tokenmill::config::{Input, Library, Scenario};
-use tokenmill::policy::{Candidates, Entry, Outcome, Pick, Policies, Refusal, RequestView, Router, Served, Signal};
-use tokenmill::sim::SimTime;
+use tokenmill::policy::{Admission, Admit, Candidates, Entry, Outcome, Pick, Policies, Refusal, RequestView, Router, Served, Signal};
+use tokenmill::sim::{SimDuration, SimTime};
 use tokenmill::study::Options;
 
 use crate::cli::TINY;
@@ -331,4 +331,60 @@ fn every_signal_says_the_same_stepped_and_passed_over() {
             every_way(&with_router(mixed, &[prefix], move || Box::new(Least(signal))));
         }
     }
+}
+
+/// An overloaded pool that lets no more in than it can hold, and one whose policy has each request wait.
+#[test]
+fn admission_bounds_the_queue_or_has_requests_wait() {
+    let outcomes = |rows: &[tokenmill::metrics::RequestRow]| {
+        let refused = rows.iter().filter(|row| row.record.outcome == Outcome::Refused(Refusal::QueueFull)).count();
+        let longest = rows.iter().filter_map(|row| Some(row.record.prefill_start?.since(row.record.arrived).as_secs_f64()));
+        (refused, longest.fold(0.0, f64::max))
+    };
+    let load = "workload.chat.synthetic.arrivals={constant: {rate: 400 /s}}";
+    let run = |admission: &str| {
+        let sets =
+            [load, "cluster.pools.m.engine.max_num_seqs=4", &format!("policies.admission={admission}"), "policies.router=least-request"];
+        outcomes(&every_way(&with_router(true, &sets, || Box::<Bookkeeper>::default())))
+    };
+    let (open, bounded, tight) = (run("always"), run("{queue-depth: {limit: 20}}"), run("{queue_depth: {limit: 1}}"));
+    assert_eq!(open.0, 0);
+    assert!(bounded.0 > 0 && tight.0 > bounded.0, "{open:?} {bounded:?} {tight:?}");
+    assert!(bounded.1 < open.1 && tight.1 < bounded.1, "{open:?} {bounded:?} {tight:?}");
+}
+
+/// One request a second is let in: a token bucket of one, whose policy is asked until it says so and not again at a router that waits.
+#[derive(Debug, Default)]
+struct OnePerSecond {
+    next: SimTime,
+    asked: u64,
+}
+
+impl Admission for OnePerSecond {
+    fn admit(&mut self, request: &RequestView<'_>, _: &dyn Candidates) -> Admit {
+        self.asked += 1;
+        if request.now < self.next {
+            return Admit::NotBefore(self.next);
+        }
+        self.next = request.now + SimDuration::from_ns(1_000_000_000);
+        Admit::Now
+    }
+}
+
+#[test]
+fn an_admission_policy_of_another_crate_paces_requests() {
+    let mut policies = Policies::default();
+    policies.admissions =
+        policies.admissions.with(Entry::<dyn Admission>::plain("one-per-second", "One a second.", |_| Box::<OnePerSecond>::default()));
+    policies.routers = policies.routers.with(Entry::<dyn Router>::plain("hesitant", "Waits.", |_| Box::new(Hesitant { refuses: false })));
+    let library = Library::default().with_policies(policies);
+    let sets =
+        ["policies={admission: one-per-second, router: {prefill: hesitant, decode: round-robin}}", "run={requests: 20, warmup: 0 s}"];
+    let scenario = Scenario::load(Input::Text { name: "tiny.yaml", text: TINY }, &sets.map(str::to_owned), &library).unwrap();
+    let rows = every_way(&scenario);
+    let mut starts: Vec<u64> = rows.iter().map(|row| row.record.prefill_start.unwrap().ns()).collect();
+    starts.sort_unstable();
+    // Whole seconds, by the router, and no two in one, by admission.
+    assert!(starts.windows(2).all(|pair| pair[1] - pair[0] >= 900_000_000), "{starts:?}");
+    assert!(scenario.resolved_yaml.contains("admission: one-per-second"));
 }

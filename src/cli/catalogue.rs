@@ -16,7 +16,7 @@ use crate::config::{Library, schema, shipped_scenario, shipped_scenarios};
 use crate::hardware::{self, Kind};
 use crate::metrics::{Definition, definitions, explain as explain_metric, metric};
 use crate::model::ModelProfile;
-use crate::policy::{Entry, Policies, Router};
+use crate::policy::{Described, Policies};
 use crate::report::number::count;
 use crate::units::nearest_word;
 
@@ -45,8 +45,9 @@ pub(super) fn list(options: &ListOptions, policies: &Policies) -> Result<ExitCod
         Listed::Sites => hardware_rows(&library, Kind::Site)?,
         Listed::Models => model_rows(&library)?,
         Listed::Policies => {
-            let row = |entry: &Entry<dyn Router>| Row { name: format!("router {}", entry.name), about: entry.about.to_owned() };
-            library.policies().routers.entries().map(row).collect()
+            let row =
+                |(family, policy): (&str, Described)| Row { name: format!("{family} {}", policy.name), about: policy.about.to_owned() };
+            library.policies().described().into_iter().map(row).collect()
         }
         Listed::Scenarios => scenario_rows(),
     };
@@ -105,19 +106,20 @@ pub(super) fn show(options: &ShowOptions, policies: &Policies) -> Result<ExitCod
 
 /// A policy with its other names and its parameters, or its schema.
 fn show_policy(library: &Library, options: &ShowOptions) -> Result<String, Failure> {
-    let routers = &library.policies().routers;
-    let Some(entry) = routers.find(&options.name.replace('_', "-")) else {
-        return Err(Failure::unknown("policy", &options.name, &routers.entries().map(|entry| entry.name).collect::<Vec<_>>()));
+    let (known, name) = (library.policies().described(), options.name.replace('_', "-"));
+    let by_name = known.iter().find(|(_, policy)| policy.name == name);
+    let Some((family, policy)) = by_name.or_else(|| known.iter().find(|(_, policy)| policy.aliases.contains(&name.as_str()))) else {
+        return Err(Failure::unknown("policy", &options.name, &known.iter().map(|(_, policy)| policy.name).collect::<Vec<_>>()));
     };
     if options.yaml {
-        return Ok(format!("policies: {{router: {}}}\n", entry.name));
+        return Ok(format!("policies: {{{family}: {}}}\n", policy.name));
     }
-    let mut lines = vec![format!("router {}: {}\n", entry.name, entry.about)];
-    if !entry.aliases.is_empty() {
-        lines.push(format!("\nalso          {}\n", entry.aliases.join(", ")));
+    let mut lines = vec![format!("{family} {}: {}\n", policy.name, policy.about)];
+    if !policy.aliases.is_empty() {
+        lines.push(format!("\nalso          {}\n", policy.aliases.join(", ")));
     }
-    let defaults = entry.configure(None).map_err(|error| Failure::Internal(error.to_string()))?.parameters;
-    let properties = entry.parameters.as_ref().and_then(|schema| schema.get("properties")?.as_object());
+    let defaults = &policy.defaults;
+    let properties = policy.parameters.as_ref().and_then(|schema| schema.get("properties")?.as_object());
     for (name, schema) in properties.into_iter().flatten() {
         let default = defaults.as_ref().and_then(|defaults| defaults.get(name)).map(Value::to_string).unwrap_or_default();
         let about = schema.get("description").and_then(Value::as_str).unwrap_or_default();

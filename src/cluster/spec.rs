@@ -8,7 +8,7 @@ use super::ids::ModelId;
 use crate::kv::KvError;
 use crate::network::NetworkError;
 use crate::perf::PerfModel;
-use crate::policy::{Configured, Fault, PolicyError, Role, Router, routers};
+use crate::policy::{Admission, Configured, Fault, PolicyError, Role, Router, routers};
 use crate::power::InstancePower;
 use crate::sim::{SimDuration, TooMany};
 use crate::units::nearest;
@@ -253,6 +253,8 @@ pub struct ClusterSpec {
     pub classes: Vec<ClassSpec>,
     /// Routers.
     pub routers: RouterSpec,
+    /// Whether an arriving request is let in.
+    pub admission: Configured<dyn Admission>,
     /// Scheduled failures and recoveries of instances.
     pub faults: Vec<Fault>,
     /// Retries after failed attempts.

@@ -6,7 +6,7 @@
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::scenario::{Router, ScenarioFile};
+use super::scenario::{Admission, Router, ScenarioFile};
 use crate::hardware::{Chip, Link, Node, Site};
 use crate::model::ModelProfile;
 use crate::policy::Policies;
@@ -41,8 +41,10 @@ pub fn published_with(kind: &str, policies: &Policies) -> Option<Value> {
 /// The schema of a scenario that may name these policies.
 pub fn scenario(policies: &Policies) -> Value {
     let mut schema = of::<ScenarioFile>();
-    if let Some(router) = schema.pointer_mut("/$defs/Router") {
-        *router = Router::schema(&policies.routers);
+    for (name, choice) in [Router::schema(policies), Admission::schema(policies)] {
+        if let Some(definition) = schema.pointer_mut(&format!("/$defs/{name}")) {
+            *definition = choice;
+        }
     }
     schema
 }

@@ -131,7 +131,8 @@ impl<S: RequestSink> Recorder<S> {
         let counts = &mut self.classes[usize::from(record.class.0)].counts;
         match record.outcome {
             Outcome::Completed => counts.completed += 1,
-            Outcome::RejectedPromptTooLong | Outcome::RejectedNoInstance | Outcome::Refused(_) => counts.rejected += 1,
+            Outcome::RejectedPromptTooLong | Outcome::RejectedNoInstance => counts.rejected += 1,
+            Outcome::Refused(_) => (counts.rejected, counts.refused) = (counts.rejected + 1, counts.refused + 1),
             Outcome::TimedOut => counts.timed_out += 1,
             Outcome::Failed => counts.failed += 1,
             Outcome::InFlight => counts.in_flight += 1,

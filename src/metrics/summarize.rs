@@ -138,6 +138,7 @@ impl<S: RequestSink> Recorder<S> {
             arrived: a.arrived + b.arrived,
             completed: a.completed + b.completed,
             rejected: a.rejected + b.rejected,
+            refused: a.refused + b.refused,
             timed_out: a.timed_out + b.timed_out,
             failed: a.failed + b.failed,
             in_flight: a.in_flight + b.in_flight,

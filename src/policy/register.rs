@@ -67,6 +67,13 @@ impl<P: ?Sized + 'static> Entry<P> {
         self
     }
 
+    /// What there is to say of it.
+    pub fn described(&self) -> Described {
+        let defaults = (self.configure)(None).ok().and_then(|(parameters, _)| parameters);
+        let Self { name, aliases, about, parameters, .. } = self;
+        Described { name, aliases, about, parameters: parameters.clone(), defaults }
+    }
+
     /// The policy with parameters, those left out at their defaults.
     ///
     /// # Errors
@@ -76,6 +83,21 @@ impl<P: ?Sized + 'static> Entry<P> {
         let (parameters, make) = (self.configure)(parameters).map_err(failed)?;
         Ok(Configured { name: self.name, parameters, make })
     }
+}
+
+/// What there is to say of a policy, whatever its family.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Described {
+    /// Its name in YAML.
+    pub name: &'static str,
+    /// Names that other stacks have for it.
+    pub aliases: &'static [&'static str],
+    /// One line.
+    pub about: &'static str,
+    /// The JSON Schema of its parameters; `None` if it has none.
+    pub parameters: Option<Value>,
+    /// Its parameters where none is given.
+    pub defaults: Option<Value>,
 }
 
 impl<P: ?Sized> Debug for Entry<P> {

@@ -29,6 +29,8 @@ pub enum Purpose {
     Sessions = 7,
     /// Think and tool times of one workload.
     Delays = 8,
+    /// Choices of one model's admission policy.
+    Admission = 9,
 }
 
 /// The root of all randomness of a run.

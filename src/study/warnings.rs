@@ -34,6 +34,7 @@ pub(super) fn find(result: &RunResult, scenario: &Scenario, reading: &Reading) -
     let mut warn = |code: WarningCode, message: Option<String>| warnings.extend(message.map(|message| Warning { code, message }));
     warn(WarningCode::Overload, overload(result));
     warn(WarningCode::NeverServed, never_served(summary));
+    warn(WarningCode::Refused, refused(summary));
     warn(WarningCode::TimedOut, timed_out(summary));
     warn(WarningCode::Outages, outages(summary));
     warn(WarningCode::Unfinished, unfinished(summary));
@@ -147,12 +148,18 @@ fn requests(n: u64) -> String {
 }
 
 fn never_served(summary: &Summary) -> Option<String> {
-    let rejected = summary.requests.rejected;
+    let rejected = summary.requests.rejected - summary.requests.refused;
     (rejected > 0).then(|| {
         let who = requests_of(rejected, summary);
         let others = if rejected < summary.requests.arrived { "; latencies are of the others" } else { "" };
         format!("{who} could never be served: the prompt is too long for the context or KV memory of every instance{others}")
     })
+}
+
+fn refused(summary: &Summary) -> Option<String> {
+    let refused = summary.requests.refused;
+    let others = if refused < summary.requests.arrived { "; latencies are of the others" } else { "" };
+    (refused > 0).then(|| format!("{} refused by a policy{others}", requests_of(refused, summary)))
 }
 
 fn timed_out(summary: &Summary) -> Option<String> {

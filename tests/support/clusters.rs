@@ -7,7 +7,7 @@ use tokenmill::cluster::{
 };
 use tokenmill::metrics::{ClassParameters, FrontendParameters, PoolParameters, RecorderParameters, SloLimits};
 use tokenmill::perf::{Activity, Affine, AffineParameters};
-use tokenmill::policy::{Configured, Router, routers};
+use tokenmill::policy::{Configured, Router, admissions, routers};
 use tokenmill::power::{ChipPowerModel, InstancePower, NodePower};
 use tokenmill::sim::SimDuration;
 use tokenmill::units::Duration;
@@ -90,6 +90,7 @@ pub(crate) fn cluster(pools: Vec<PoolSpec>) -> ClusterSpec {
         frontends: Vec::new(),
         classes: vec![ClassSpec { model: ModelId(0), timeout: None, prefix_tokens: 64, sessions: false }],
         routers: RouterSpec::named("round-robin").unwrap(),
+        admission: admissions().configure("always", None).unwrap(),
         faults: Vec::new(),
         retry: Retry {
             attempts: 3,

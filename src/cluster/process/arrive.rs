@@ -6,16 +6,17 @@ use crate::cluster::ids::{ModelId, Slot};
 use crate::cluster::observe::Observer;
 use crate::cluster::routers::Routers;
 use crate::cluster::spec::{ClusterSpec, RouterSpec};
-use crate::cluster::state::{Entry, Side, World, failure, leave, moves, transit};
+use crate::cluster::state::{Entry, Side, World, failure, leave, moves, transit, views};
 use crate::policy::router::{first_in_order, scan};
-use crate::policy::{Candidates, Pick, Signal};
-use crate::sim::{Purpose, Streams};
+use crate::policy::{Admission, Admit, Candidates, Pick, Signal};
+use crate::sim::{Arena, Purpose, Streams};
 use crate::workload::Outcome;
 
-/// The routers of arriving requests.
+/// Who decides about arriving requests.
 #[derive(Debug)]
 pub(crate) struct Arrivals {
     routers: Routers,
+    admission: Arena<ModelId, Box<dyn Admission>>,
 }
 
 /// Entry instances, as a router sees them.
@@ -63,7 +64,23 @@ impl Arrivals {
             let kind = if world.fleet.route(model).is_split() { prefill } else { mixed };
             kind.build(streams.stream(Purpose::Routing, 2 * u32::from(model.0)))
         });
-        Self { routers }
+        let admission =
+            Arena::mirror(world.fleet.routes(), |model, _| spec.admission.build(streams.stream(Purpose::Admission, model.0.into())));
+        Self { routers, admission }
+    }
+
+    /// Asks about a request that has not been let in; false if it waits or has been refused.
+    fn let_in<O: Observer>(&mut self, world: &mut World<O>, slot: Slot, model: ModelId) -> bool {
+        let blocks = views::blocks_of(world, slot);
+        let view = world.view(slot, &blocks);
+        let has_receiver = world.fleet.is_whole() || world.fleet.lists_receiver(model);
+        let candidates = Entries { world: RefCell::new(world), model, slot, tokens: view.prompt_tokens, has_receiver };
+        match self.admission[model].admit(&view, &candidates) {
+            Admit::Now => return views::let_in(world, slot),
+            Admit::NotBefore(at) => views::route_again(world, slot, at),
+            Admit::Refuse(refusal) => leave::leave(world, slot, Outcome::Refused(refusal)),
+        }
+        false
     }
 
     /// Routes a request to the queue of an instance, or as the router decides otherwise. The request is rejected if no instance could ever
@@ -74,8 +91,11 @@ impl Arrivals {
         if world.fleet.route(model).entry().is_empty() {
             return leave::leave(world, slot, Outcome::RejectedNoInstance);
         }
+        if !views::is_let_in(world, slot) && !self.let_in(world, slot, model) {
+            return;
+        }
         let router = self.routers.informed(world, model);
-        let blocks = world.blocks_of(slot);
+        let blocks = views::blocks_of(world, slot);
         let view = world.view(slot, &blocks);
         let has_receiver = world.fleet.is_whole() || world.fleet.lists_receiver(model);
         let candidates = Entries { world: RefCell::new(world), model, slot, tokens: view.prompt_tokens, has_receiver };
@@ -94,7 +114,7 @@ impl Arrivals {
                     failure::fail_attempt(world, slot);
                 }
             }
-            Pick::Wait { until } => world.route_again(slot, until),
+            Pick::Wait { until } => views::route_again(world, slot, until),
             Pick::Refuse(refusal) => leave::leave(world, slot, Outcome::Refused(refusal)),
             Pick::NoneEligible if entries.iter().any(|entry| entry.fits(view.prompt_tokens)) => failure::fail_attempt(world, slot),
             Pick::NoneEligible => leave::leave(world, slot, Outcome::RejectedPromptTooLong),

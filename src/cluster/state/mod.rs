@@ -29,7 +29,7 @@ mod snapshot;
 mod station;
 pub(crate) mod timeouts;
 pub(crate) mod transit;
-mod views;
+pub(crate) mod views;
 mod wire;
 mod world;
 

@@ -94,6 +94,7 @@ pub(crate) struct Progress {
     pub(super) lost: u32,
     /// Failed attempts: an instance failed, or none accepted it.
     pub(super) failures: u32,
+    pub(super) let_in: bool,
     /// The router of its handoff has it wait, or has refused it.
     pub(super) held_by: Option<Pick>,
 }
@@ -204,6 +205,7 @@ impl Request {
                 returning: false,
                 lost: 0,
                 failures: 0,
+                let_in: false,
                 held_by: None,
             },
             handoff: Handoff::default(),

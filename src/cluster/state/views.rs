@@ -45,34 +45,6 @@ impl<O: Observer> World<O> {
         }
     }
 
-    /// Identities of the blocks of a request.
-    pub(crate) fn blocks_of(&self, slot: Slot) -> Blocks {
-        self.requests[slot].ask.blocks.clone()
-    }
-
-    /// A router wants to wait: an arriving request is routed again at this time, or at the next instant if it has passed.
-    pub(crate) fn route_again(&mut self, slot: Slot, at: SimTime) {
-        let epoch = self.requests[slot].progress.epoch;
-        let at = at.max(self.now() + SimDuration::from_ns(1));
-        self.calendar.schedule_at(at, Event::Retry { slot, epoch });
-    }
-
-    /// The router of a handoff has decided. A request that it wants to wait is looked at again then, or at the next instant if that time has
-    /// passed; one that it refuses leaves at the next instant, for it may be in the middle of batch formation.
-    pub(crate) fn note_handoff(&mut self, slot: Slot, pick: Pick) {
-        let (model, next) = (self.model_of(slot), self.now() + SimDuration::from_ns(1));
-        let progress = &mut self.requests[slot].progress;
-        progress.held_by = matches!(pick, Pick::Wait { .. } | Pick::Refuse(_)).then_some(pick);
-        match pick {
-            Pick::Wait { until } => self.calendar.schedule_at(until.max(next), Event::Look { model }),
-            Pick::Refuse(_) => {
-                let epoch = progress.epoch;
-                self.calendar.schedule_at(next, Event::Refused { slot, epoch });
-            }
-            Pick::To(_) | Pick::NoneEligible => {}
-        }
-    }
-
     /// Routers of a side listen from now on.
     pub(crate) fn listen(&mut self, side: Side) {
         self.hearing.listen(side);
@@ -87,4 +59,42 @@ impl<O: Observer> World<O> {
     pub(crate) fn model_of_class(&self, class: ClassId) -> ModelId {
         self.classes[class].model
     }
+}
+
+/// Identities of the blocks of a request.
+pub(crate) fn blocks_of<O: Observer>(world: &World<O>, slot: Slot) -> Blocks {
+    world.requests[slot].ask.blocks.clone()
+}
+
+/// A router wants to wait: an arriving request is routed again at this time, or at the next instant if it has passed.
+pub(crate) fn route_again<O: Observer>(world: &mut World<O>, slot: Slot, at: SimTime) {
+    let epoch = world.requests[slot].progress.epoch;
+    let at = at.max(world.now() + SimDuration::from_ns(1));
+    world.calendar.schedule_at(at, Event::Retry { slot, epoch });
+}
+
+/// The router of a handoff has decided. A request that it wants to wait is looked at again then, or at the next instant if that time has
+/// passed; one that it refuses leaves at the next instant, for it may be in the middle of batch formation.
+pub(crate) fn note_handoff<O: Observer>(world: &mut World<O>, slot: Slot, pick: Pick) {
+    let (model, next) = (world.model_of(slot), world.now() + SimDuration::from_ns(1));
+    let progress = &mut world.requests[slot].progress;
+    progress.held_by = matches!(pick, Pick::Wait { .. } | Pick::Refuse(_)).then_some(pick);
+    match pick {
+        Pick::Wait { until } => world.calendar.schedule_at(until.max(next), Event::Look { model }),
+        Pick::Refuse(_) => {
+            let epoch = progress.epoch;
+            world.calendar.schedule_at(next, Event::Refused { slot, epoch });
+        }
+        Pick::To(_) | Pick::NoneEligible => {}
+    }
+}
+
+/// Lets a request in; true if it was not before.
+pub(crate) fn let_in<O: Observer>(world: &mut World<O>, slot: Slot) -> bool {
+    !std::mem::replace(&mut world.requests[slot].progress.let_in, true)
+}
+
+/// True if a request has been let in.
+pub(crate) fn is_let_in<O: Observer>(world: &World<O>, slot: Slot) -> bool {
+    world.requests[slot].progress.let_in
 }

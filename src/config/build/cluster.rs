@@ -13,6 +13,7 @@ use crate::cluster::{ClassSpec, ClusterSpec, FirstToken, FrontendSpec, ModelId, 
 use crate::cost::NodeCost;
 use crate::hardware::{Link, Node, Site};
 use crate::metrics::{ClassParameters, FrontendParameters, PoolParameters, ProvenanceEntry, RecorderParameters};
+use crate::policy::{Admission, Configured};
 use crate::sim::{SimDuration, Streams};
 
 /// Everything that comes out of the `cluster` section.
@@ -84,6 +85,7 @@ pub(super) fn build(
         },
         frontends: frontends(file),
         classes,
+        admission: admission(file, library, problems)?,
         routers: routers?,
         faults,
         retry: faults::retry(&file.policies.retry),
@@ -170,10 +172,16 @@ fn frontends(file: &ScenarioFile) -> Vec<FrontendSpec> {
     built
 }
 
+/// The admission policy; one that there is not, or whose parameters do not fit, is noted.
+fn admission(file: &ScenarioFile, library: &Library, problems: &mut Problems<'_>) -> Option<Configured<dyn Admission>> {
+    let found = file.policies.admission.configure(library.policies());
+    found.map_err(|error| problems.note("policies.admission", &error.to_string(), None)).ok()
+}
+
 /// The routers; one that there is not, or whose parameters do not fit, is noted.
 fn routers(file: &ScenarioFile, library: &Library, problems: &mut Problems<'_>) -> Option<RouterSpec> {
     let mut configured = |path: &str, router: &Router| {
-        let found = library.policies().routers.configure(&router.name, router.parameters.as_ref());
+        let found = router.configure(library.policies());
         found.map_err(|error| problems.note(path, &error.to_string(), None)).ok()
     };
     match &file.policies.router {

@@ -1,6 +1,7 @@
 //! A policy as a scenario names it: a word, or a word with parameters under it. Which words there are says the register of its family.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{self, MapAccess, Visitor};
@@ -8,41 +9,99 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-use crate::policy::{self, Register, routers};
+use crate::policy::{self, Configured, Policies, PolicyError, Register};
 
-/// What stands in the place of a name where each role has a router of its own.
-const ROLES: [&str; 3] = ["prefill", "decode", "mixed"];
+/// A family of policies, as scenarios name them.
+pub trait Family {
+    /// Its policies.
+    type Policy: ?Sized + 'static;
+    /// Name of its type in the schema.
+    const SCHEMA: &'static str;
+    /// What it decides.
+    const ABOUT: &'static str;
+    /// The policy where none is named.
+    const DEFAULT: &'static str;
+    /// Words that stand in the place of a name, and mean something else.
+    const RESERVED: &'static [&'static str];
 
-/// Which instance of those that may serve a request gets it.
+    /// Its register.
+    fn register(policies: &Policies) -> &Register<Self::Policy>;
+}
+
+/// Routers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Routers {}
+
+impl Family for Routers {
+    type Policy = dyn policy::Router;
+    const SCHEMA: &'static str = "Router";
+    const ABOUT: &'static str = "Which instance of those that may serve a request gets it.";
+    const DEFAULT: &'static str = "least-request";
+    const RESERVED: &'static [&'static str] = &["prefill", "decode", "mixed"];
+
+    fn register(policies: &Policies) -> &Register<Self::Policy> {
+        &policies.routers
+    }
+}
+
+/// Admission policies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admissions {}
+
+impl Family for Admissions {
+    type Policy = dyn policy::Admission;
+    const SCHEMA: &'static str = "Admission";
+    const ABOUT: &'static str = "Whether a request is let in.";
+    const DEFAULT: &'static str = "always";
+    const RESERVED: &'static [&'static str] = &[];
+
+    fn register(policies: &Policies) -> &Register<Self::Policy> {
+        &policies.admissions
+    }
+}
+
+/// A router.
+pub type Router = Choice<Routers>;
+/// An admission policy.
+pub type Admission = Choice<Admissions>;
+
+/// A policy of a family.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Router {
+pub struct Choice<F> {
     /// Its name.
     pub name: String,
     /// Its parameters; `None` where none are given.
     pub parameters: Option<Value>,
+    family: PhantomData<F>,
 }
 
-impl Router {
+impl<F: Family> Choice<F> {
     /// By its name, without parameters.
     pub fn named(name: &str) -> Self {
-        Self { name: name.to_owned(), parameters: None }
+        Self { name: name.to_owned(), parameters: None, family: PhantomData }
+    }
+
+    /// The policy, ready to be made.
+    ///
+    /// # Errors
+    /// An unknown name, or parameters that the policy does not have.
+    pub fn configure(&self, policies: &Policies) -> Result<Configured<F::Policy>, PolicyError> {
+        F::register(policies).configure(&self.name, self.parameters.as_ref())
+    }
+
+    /// The schema of a choice among the policies of its family, with the name of its type.
+    pub fn schema(policies: &Policies) -> (&'static str, Value) {
+        (F::SCHEMA, schema_of(F::ABOUT, F::register(policies)))
     }
 }
 
-impl Router {
-    /// The schema of a choice among these routers.
-    pub fn schema(routers: &Register<dyn policy::Router>) -> Value {
-        schema_of("Which instance of those that may serve a request gets it.", routers)
-    }
-}
-
-impl Default for Router {
+impl<F: Family> Default for Choice<F> {
     fn default() -> Self {
-        Self::named("least-request")
+        Self::named(F::DEFAULT)
     }
 }
 
-impl Serialize for Router {
+impl<F> Serialize for Choice<F> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.parameters {
             None => serializer.serialize_str(&self.name),
@@ -55,44 +114,44 @@ impl Serialize for Router {
     }
 }
 
-impl<'de> Deserialize<'de> for Router {
+impl<'de, F: Family> Deserialize<'de> for Choice<F> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Choice;
+        struct Named<F>(PhantomData<F>);
 
-        impl<'de> Visitor<'de> for Choice {
-            type Value = Router;
+        impl<'de, F: Family> Visitor<'de> for Named<F> {
+            type Value = Choice<F>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the name of a router, or one name with parameters under it")
+                f.write_str("the name of a policy, or one name with parameters under it")
             }
 
-            fn visit_str<E: de::Error>(self, name: &str) -> Result<Router, E> {
-                Ok(Router::named(name))
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<Choice<F>, E> {
+                Ok(Choice::named(name))
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Router, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Choice<F>, A::Error> {
                 let (name, parameters) = map.next_entry::<String, Value>()?.ok_or_else(|| de::Error::invalid_length(0, &self))?;
-                if ROLES.contains(&name.as_str()) {
+                if F::RESERVED.contains(&name.as_str()) {
                     return Err(de::Error::unknown_field(&name, &[]));
                 }
                 match map.next_key::<String>()? {
-                    None => Ok(Router { name, parameters: Some(parameters) }),
+                    None => Ok(Choice { name, parameters: Some(parameters), family: PhantomData }),
                     Some(_) => Err(de::Error::invalid_length(2, &self)),
                 }
             }
         }
 
-        deserializer.deserialize_any(Choice)
+        deserializer.deserialize_any(Named(PhantomData))
     }
 }
 
-impl JsonSchema for Router {
+impl<F: Family> JsonSchema for Choice<F> {
     fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Router".into()
+        F::SCHEMA.into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        Schema::try_from(Self::schema(&routers())).unwrap_or_default()
+        Schema::try_from(Self::schema(&Policies::default()).1).unwrap_or_default()
     }
 }
 

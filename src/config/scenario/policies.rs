@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Retry;
-use super::choice::Router;
+use super::choice::{Admission, Router};
 use crate::units::Duration;
 
 /// The policies of the cluster. Names in snake case, as other stacks write them, are accepted too.
@@ -65,15 +65,6 @@ pub struct RouterByRole {
     /// Between mixed instances of models that have no prefill pool. Absent: as `prefill`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mixed: Option<Router>,
-}
-
-/// Whether a request is let in.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Admission {
-    /// Every request that could ever be served.
-    #[default]
-    Always,
 }
 
 /// In which order an instance takes waiting requests.

@@ -17,6 +17,9 @@ macro_rules! requests {
             Metric::<$of>::count("requests.rejected", "requests", Less, "requests", "Refused, or too large for any instance.", |s| {
                 Some(s.requests.rejected)
             }),
+            Metric::<$of>::count("requests.refused", "requests", Less, "requests", "Those of the rejected that a policy refused.", |s| {
+                Some(s.requests.refused)
+            }),
             Metric::<$of>::count("requests.timed_out", "requests", Less, "requests", "Gave up.", |s| Some(s.requests.timed_out)),
             Metric::<$of>::count("requests.failed", "requests", Less, "requests", "Lost to failures.", |s| Some(s.requests.failed)),
             Metric::<$of>::count("requests.in_flight", "requests", Less, "requests", "Inside when the run ended.", |s| {

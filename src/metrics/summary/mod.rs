@@ -105,6 +105,8 @@ pub struct RequestCounts {
     pub completed: u64,
     /// Could never be served or were refused.
     pub rejected: u64,
+    /// Of these, those that a policy refused.
+    pub refused: u64,
     /// Gave up.
     pub timed_out: u64,
     /// Lost.

@@ -19,6 +19,8 @@ pub enum WarningCode {
     Overload,
     /// Requests that no instance could ever serve.
     NeverServed,
+    /// Requests that a policy refused.
+    Refused,
     /// Clients that gave up although nothing held their requests up.
     TimedOut,
     /// Instances that did not serve all the time.
@@ -51,6 +53,7 @@ impl WarningCode {
         match self {
             Self::Overload => "overload",
             Self::NeverServed => "never-served",
+            Self::Refused => "refused",
             Self::TimedOut => "timed-out",
             Self::Outages => "outages",
             Self::Unfinished => "unfinished",

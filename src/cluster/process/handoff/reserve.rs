@@ -11,7 +11,7 @@ use crate::cluster::ids::{InstanceId, ModelId, Slot};
 use crate::cluster::observe::Observer;
 use crate::cluster::routers::Routers;
 use crate::cluster::spec::ClusterSpec;
-use crate::cluster::state::{Side, World, transit};
+use crate::cluster::state::{Side, World, transit, views};
 use crate::policy::router::{first_in_order, scan};
 use crate::policy::{Candidates, Pick, RequestView, Signal};
 use crate::sim::{Purpose, Streams};
@@ -107,10 +107,10 @@ impl Handoffs {
     fn reserve<O: Observer>(&mut self, world: &mut World<O>, slot: Slot) -> bool {
         let model = world.model_of(slot);
         let router = self.routers.informed(world, model);
-        let blocks = world.blocks_of(slot);
+        let blocks = views::blocks_of(world, slot);
         let view = RequestView { prompt_tokens: world.requests[slot].prompt(), ..world.view(slot, &blocks) };
         let pick = router.route(&view, &Receivers { world: RefCell::new(world), model, slot });
-        world.note_handoff(slot, pick);
+        views::note_handoff(world, slot, pick);
         let Pick::To(chosen) = pick else { return false };
         let id = world.fleet.route(model).decode()[chosen];
         if router.listens() {
