@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokenmill::Simulation;
 use tokenmill::cluster::Silent;
 use tokenmill::config::{Input, Library, Scenario};
 use tokenmill::policy::{Admission, Admit, Candidates, Entry, Outcome, Pick, Policies, Refusal, RequestView, Router, Served, Signal};
@@ -387,4 +388,79 @@ fn an_admission_policy_of_another_crate_paces_requests() {
     // Whole seconds, by the router, and no two in one, by admission.
     assert!(starts.windows(2).all(|pair| pair[1] - pair[0] >= 900_000_000), "{starts:?}");
     assert!(scenario.resolved_yaml.contains("admission: one-per-second"));
+}
+
+/// `prefix-hit`, written again by somebody else: the most cached tokens within twice the mean load, then the fewest requests, then the first.
+#[derive(Debug)]
+struct PrefixTwin;
+
+impl Router for PrefixTwin {
+    fn route(&mut self, _: &RequestView<'_>, candidates: &dyn Candidates) -> Pick {
+        let eligible: Vec<usize> = (0..candidates.len()).filter(|&i| candidates.eligible(i)).collect();
+        let load = |i: usize| candidates.read(i, Signal::InFlight);
+        let bound = 2.0 * (eligible.iter().map(|&i| load(i)).sum::<f64>() + 1.0) / eligible.len() as f64;
+        let mut best: Option<(f64, f64, usize)> = None;
+        for i in eligible.into_iter().filter(|&i| load(i) <= bound) {
+            let (hit, load) = (candidates.read(i, Signal::PrefixHit), load(i));
+            if best.is_none_or(|(most, least, _)| hit > most || (hit >= most && load < least)) {
+                best = Some((hit, load, i));
+            }
+        }
+        best.map(|(_, _, i)| i).into()
+    }
+}
+
+/// Everything that `requests.csv` and `timeline.csv` are made of, of a crate outside and of the library.
+#[test]
+fn prefix_hit_of_another_crate_is_that_of_the_library() {
+    let trace = crate::support::data("traces/mooncake/conversation_trace_first_half.jsonl.gz");
+    let trace = trace.map(|path| format!("workload.mooncake-conversation.trace.path={}", path.canonicalize().unwrap().display()));
+    let chats = ("chat-sessions", vec!["run={duration: 5 min, warmup: 0 s}".to_owned()]);
+    for (scenario, sets) in [Some(chats), trace.map(|set| ("trace-mooncake", vec![set]))].into_iter().flatten() {
+        let run = |router: &str| {
+            let twin = Entry::<dyn Router>::plain("twin", "A twin.", |_| Box::new(PrefixTwin));
+            let simulation = Simulation::shipped(scenario).router(twin).audit(false).set(format!("policies.router={router}"));
+            let simulation = sets.iter().fold(simulation, |simulation, set| simulation.set(set.as_str()));
+            let (result, rows, Silent) = simulation.run_with(Vec::new(), Silent).unwrap();
+            format!("{rows:?}\n{:?}", result.timeline)
+        };
+        let library = run("prefix-hit");
+        assert!(library == run("twin"), "{scenario}");
+        assert!(library != run("least-request"), "{scenario}");
+    }
+}
+
+/// Reads what instances report, and asserts that it changes only when a report is seen.
+#[derive(Debug, Default)]
+struct Reader {
+    seen: BTreeMap<(u64, u32), Vec<u64>>,
+}
+
+const REPORTED: [Signal; 3] = [Signal::Running, Signal::Waiting, Signal::FreeBlocks];
+
+impl Router for Reader {
+    fn route(&mut self, request: &RequestView<'_>, candidates: &dyn Candidates) -> Pick {
+        // Reports every 100 ms are seen 30 ms later; before the first of them, what was there at the start.
+        let report = (request.now.ns() + 70_000_000) / 100_000_000;
+        for i in 0..candidates.len() {
+            let read: Vec<u64> = REPORTED.map(|signal| candidates.read(i, signal) as u64).to_vec();
+            assert_eq!(self.seen.entry((report, candidates.instance(i))).or_insert_with(|| read.clone()), &read);
+        }
+        candidates.least(Signal::Waiting).into()
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let different: std::collections::BTreeSet<&Vec<u64>> = self.seen.values().collect();
+        assert!(different.len() > 5 || self.seen.is_empty() || std::thread::panicking(), "{different:?}");
+    }
+}
+
+#[test]
+fn reports_are_seen_late_and_change_only_then() {
+    let load = ["workload.chat.synthetic.arrivals={constant: {rate: 200 /s}}", "policies.reports={period: 100 ms, delay: 30 ms}"];
+    let late = every_way(&with_router(true, &load, || Box::<Reader>::default()));
+    let live = every_way(&with_router(true, &load[..1], || Box::new(Least(Signal::Waiting))));
+    assert_ne!(format!("{late:?}"), format!("{live:?}"), "a late view decides otherwise");
 }

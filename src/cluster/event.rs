@@ -27,6 +27,8 @@ pub(crate) enum Event {
     Started { instance: InstanceId, generation: Generation },
     /// Health check: routers update their list of serving instances.
     HealthCheck,
+    /// Instances report what routers see of them later.
+    Report,
     /// A request that a policy has refused leaves.
     Refused { slot: Slot, epoch: u32 },
     /// A router that wanted to wait looks again at the requests of a model that wait for decode memory.
@@ -59,7 +61,7 @@ pub(crate) enum Wake {
 /// | transfer finished, layer ready, delivered, sender timeout | KV that lands at a boundary takes part in the batch formed there |
 /// | iteration finished | its tokens leave and free memory before any batch is formed |
 /// | deadline, look | a token at the deadline is in time |
-/// | tick, started, health check | work that ends as an instance fails counts as done; routers see the state before the instant |
+/// | tick, started, health check, report | work that ends as an instance fails counts as done; routers see the state before the instant |
 /// | memory, formation | batches see every event of the instant: an engine drains its input queue before it starts |
 /// | network | bandwidth is shared once for all transfers that begin or end at the instant |
 /// | again | further rounds of the agenda, for what batch formation has caused |
@@ -98,6 +100,7 @@ impl Event {
             Self::Tick { controller } => EventKey::new(at, class::TICK, u32::from(controller.0)),
             Self::Started { instance, .. } => EventKey::new(at, class::STARTED, instance.0),
             Self::HealthCheck => EventKey::new(at, class::HEALTH_CHECK, 0),
+            Self::Report => EventKey::new(at, class::HEALTH_CHECK, 1),
             Self::Deadline { class } => EventKey::new(at, class::DEADLINE, u32::from(class.0)),
         }
     }
@@ -159,6 +162,7 @@ mod tests {
             Event::Tick { controller: ControllerId(0) }.key(at),
             Event::Started { instance, generation }.key(at),
             Event::HealthCheck.key(at),
+            Event::Report.key(at),
             Wake::Memory(ModelId(7)).key(at),
             Wake::Instance(InstanceId(2)).key(at),
             Wake::Instance(instance).key(at),

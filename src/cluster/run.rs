@@ -9,7 +9,7 @@ use super::process::engine::station::{self, Turns};
 use super::process::handoff::Handoffs;
 use super::process::{engine, timeout};
 use super::spec::{ClusterSpec, SpecError};
-use super::state::{Audit, Violation, World, failure, leave, life, moves, timeouts, transit};
+use super::state::{Audit, Violation, World, failure, leave, life, moves, timeouts, transit, views};
 use crate::cluster::observe::Observer;
 use crate::network::NetworkError;
 use crate::policy::Controller;
@@ -162,6 +162,7 @@ impl<O: Observer> Cluster<O> {
         // The first event reports at once.
         let mut until_progress = 1;
         self.controllers.schedule(&mut self.world);
+        views::schedule_reports(&mut self.world);
         // Time of the workload's next request, once known.
         let mut coming = None;
         loop {
@@ -285,7 +286,7 @@ impl<O: Observer> Cluster<O> {
                 Event::SenderTimeout { slot, epoch } => world.requests.is_current(slot, epoch) && world.requests[slot].is_on_offer(),
                 Event::Tick { controller } => self.controllers.is_scheduled(controller, key.at()),
                 Event::Started { instance, generation } => world.fleet.member(instance).is_starting(generation),
-                Event::TransferFinished | Event::IterationFinished { .. } | Event::HealthCheck | Event::Look { .. } => true,
+                Event::TransferFinished | Event::IterationFinished { .. } | Event::HealthCheck | Event::Report | Event::Look { .. } => true,
                 Event::Deadline { class } => timeouts::first_deadline(world, class) == Some(key.at()),
             };
             if live {
@@ -324,6 +325,7 @@ impl<O: Observer> Cluster<O> {
             Event::Tick { controller } => controllers.tick(world, controller),
             Event::Started { instance, .. } => controllers.started(world, instance),
             Event::HealthCheck => life::check_health(world),
+            Event::Report => views::take_reports(world),
             Event::Deadline { class } => timeout::expire(world, class),
         }
         world.count_event();

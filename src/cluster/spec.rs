@@ -183,6 +183,15 @@ pub struct ClassSpec {
     pub sessions: bool,
 }
 
+/// When routers see what instances report of themselves: running and waiting requests, and free blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReportSpec {
+    /// Time from one report to the next, above 0.
+    pub period: SimDuration,
+    /// Time until a report is seen.
+    pub delay: SimDuration,
+}
+
 /// Routers by role.
 #[derive(Debug, Clone)]
 pub struct RouterSpec {
@@ -255,6 +264,8 @@ pub struct ClusterSpec {
     pub routers: RouterSpec,
     /// Whether an arriving request is let in.
     pub admission: Configured<dyn Admission>,
+    /// When instances report; `None`: routers see them as they are.
+    pub reports: Option<ReportSpec>,
     /// Scheduled failures and recoveries of instances.
     pub faults: Vec<Fault>,
     /// Retries after failed attempts.

@@ -90,6 +90,7 @@ pub(crate) fn cluster(pools: Vec<PoolSpec>) -> ClusterSpec {
         frontends: Vec::new(),
         classes: vec![ClassSpec { model: ModelId(0), timeout: None, prefix_tokens: 64, sessions: false }],
         routers: RouterSpec::named("round-robin").unwrap(),
+        reports: None,
         admission: admissions().configure("always", None).unwrap(),
         faults: Vec::new(),
         retry: Retry {

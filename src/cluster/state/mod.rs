@@ -23,6 +23,7 @@ mod loads;
 mod member;
 pub(crate) mod moves;
 mod record;
+mod reports;
 mod request;
 mod requests;
 mod snapshot;

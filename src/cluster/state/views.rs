@@ -2,10 +2,12 @@
 
 use super::hearing::Heard;
 use super::loads::Side;
+use super::reports::Report;
 use super::world::World;
 use crate::cluster::event::Event;
 use crate::cluster::ids::{InstanceId, ModelId, Slot};
 use crate::cluster::observe::Observer;
+use crate::cluster::spec::ReportSpec;
 use crate::kv::Blocks;
 use crate::policy::{Pick, RequestView, Signal};
 use crate::sim::{SimDuration, SimTime};
@@ -18,13 +20,11 @@ impl<O: Observer> World<O> {
         if let Some(count) = self.fleet.loads[id].read(signal) {
             return count as f64;
         }
-        self.catch_up(id);
-        let (instance, request) = (&self.fleet.instances[id], &self.requests[slot]);
-        let kv = &instance.kv;
+        if let Some(reported) = read_reported(self, id, signal) {
+            return reported as f64;
+        }
+        let (kv, request) = (&self.fleet.instances[id].kv, &self.requests[slot]);
         match signal {
-            Signal::Running => instance.running() as f64,
-            Signal::Waiting => (instance.queue.waiting.len() + instance.queue.resident.len()) as f64,
-            Signal::FreeBlocks => kv.free() as f64,
             Signal::PrefixHit => kv.group_tokens(kv.lookup(&request.ask.blocks, kv.whole_groups(request.target()))).into(),
             _ => 0.0,
         }
@@ -97,4 +97,32 @@ pub(crate) fn let_in<O: Observer>(world: &mut World<O>, slot: Slot) -> bool {
 /// True if a request has been let in.
 pub(crate) fn is_let_in<O: Observer>(world: &World<O>, slot: Slot) -> bool {
     world.requests[slot].progress.let_in
+}
+
+/// A signal that an instance reports; `None` for others. Its iterations until now are completed first, which changes nothing else.
+fn read_reported<O: Observer>(world: &mut World<O>, id: InstanceId, signal: Signal) -> Option<u64> {
+    let now = world.now();
+    if let Some(seen) = world.reports.read(now, id, signal) {
+        return Some(seen);
+    }
+    world.catch_up(id);
+    Report::of(&world.fleet.instances[id]).read(signal)
+}
+
+/// The first report is scheduled, if instances report at times.
+pub(crate) fn schedule_reports<O: Observer>(world: &mut World<O>) {
+    if world.reports.spec.is_some() {
+        world.calendar.schedule_at(SimTime::ZERO, Event::Report);
+    }
+}
+
+/// All instances report.
+pub(crate) fn take_reports<O: Observer>(world: &mut World<O>) {
+    let Some(ReportSpec { period, delay }) = world.reports.spec else { return };
+    for id in world.fleet.instances.ids() {
+        world.catch_up(id);
+    }
+    let seen = world.now() + delay;
+    world.reports.push(seen, &world.fleet.instances);
+    world.calendar.schedule(period, Event::Report);
 }

@@ -8,6 +8,7 @@ use super::flight::InFlight;
 use super::hearing::Hearing;
 use super::ledger::{Ledger, settle_gauges, settle_idle};
 use super::member::HealthCheck;
+use super::reports::Reports;
 use super::requests::Requests;
 use super::snapshot::Snapshot;
 use super::station::Frontends;
@@ -48,6 +49,7 @@ pub(crate) struct World<O> {
     pub(super) failure_timeout: SimDuration,
     pub(super) retry: Retry,
     pub(super) health_check: HealthCheck,
+    pub(super) reports: Reports,
     /// Lifecycle changes not yet reported to the controllers.
     pub(super) life_changes: Vec<(InstanceId, Life)>,
 }
@@ -65,6 +67,7 @@ impl<O: Observer> World<O> {
             agenda: Agenda::new(Arena::mirror(fleet.routes(), |_, _| false), Arena::mirror(fleet.instances(), |_, _| false)),
             calendar: Calendar::new(fleet.instances.len()),
             frontends: Frontends::new(&spec.frontends)?,
+            reports: Reports::new(spec.reports, &fleet.instances),
             fleet,
             requests: Requests::default(),
             wire,

@@ -2,14 +2,16 @@
 
 use super::super::load::{Document, Problems};
 use super::super::meaning::model_of;
-use super::super::scenario::{self, KvOverlap, Profiles, Router, RouterChoice, ScenarioFile};
+use super::super::scenario::{self, KvOverlap, Profiles, Reports, Router, RouterChoice, ScenarioFile};
 use super::library::Library;
 use super::names::{NamedModel, PoolHardware, find, models, site};
 use super::pool::PoolBuilder;
 use super::provenance::Basis;
 use super::workload::{WorkloadSource, limits};
 use super::{ClassId, MOST_NUMBERED, faults, span};
-use crate::cluster::{ClassSpec, ClusterSpec, FirstToken, FrontendSpec, ModelId, NetworkSpec, Overlap, PoolSpec, Role, RouterSpec};
+use crate::cluster::{
+    ClassSpec, ClusterSpec, FirstToken, FrontendSpec, ModelId, NetworkSpec, Overlap, PoolSpec, ReportSpec, Role, RouterSpec,
+};
 use crate::cost::NodeCost;
 use crate::hardware::{Link, Node, Site};
 use crate::metrics::{ClassParameters, FrontendParameters, PoolParameters, ProvenanceEntry, RecorderParameters};
@@ -70,22 +72,11 @@ pub(super) fn build(
     let spec = ClusterSpec {
         seed: file.seed,
         pools,
-        network: NetworkSpec {
-            overlap: match file.cluster.network.kv.overlap {
-                KvOverlap::AfterPrefill => Overlap::AfterPrefill,
-                KvOverlap::LayerWise => Overlap::LayerWise,
-            },
-            first_token: match file.cluster.handoff.first_token {
-                scenario::FirstToken::Immediate => FirstToken::Immediate,
-                scenario::FirstToken::Seeded => FirstToken::Seeded,
-                scenario::FirstToken::Recomputed => FirstToken::Recomputed,
-            },
-            failure_timeout: span(file.cluster.network.kv.failure_timeout).unwrap_or(SimDuration::ZERO),
-            fabric_bytes_per_s: file.cluster.network.kv.fabric_bandwidth.map(crate::units::BytesPerSecond::get),
-        },
+        network: network(file),
         frontends: frontends(file),
         classes,
         admission: admission(file, library, problems)?,
+        reports: reports(file),
         routers: routers?,
         faults,
         retry: faults::retry(&file.policies.retry),
@@ -170,6 +161,29 @@ fn frontends(file: &ScenarioFile) -> Vec<FrontendSpec> {
         });
     }
     built
+}
+
+/// The network between pools.
+fn network(file: &ScenarioFile) -> NetworkSpec {
+    NetworkSpec {
+        overlap: match file.cluster.network.kv.overlap {
+            KvOverlap::AfterPrefill => Overlap::AfterPrefill,
+            KvOverlap::LayerWise => Overlap::LayerWise,
+        },
+        first_token: match file.cluster.handoff.first_token {
+            scenario::FirstToken::Immediate => FirstToken::Immediate,
+            scenario::FirstToken::Seeded => FirstToken::Seeded,
+            scenario::FirstToken::Recomputed => FirstToken::Recomputed,
+        },
+        failure_timeout: span(file.cluster.network.kv.failure_timeout).unwrap_or(SimDuration::ZERO),
+        fabric_bytes_per_s: file.cluster.network.kv.fabric_bandwidth.map(crate::units::BytesPerSecond::get),
+    }
+}
+
+/// When instances report, if they do.
+fn reports(file: &ScenarioFile) -> Option<ReportSpec> {
+    let Reports { period, delay } = file.policies.reports?;
+    Some(ReportSpec { period: span(period)?, delay: span(delay)? })
 }
 
 /// The admission policy; one that there is not, or whose parameters do not fit, is noted.

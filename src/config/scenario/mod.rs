@@ -20,7 +20,7 @@ pub use choice::{Admission, Choice, Family, Router};
 pub use cluster::{Affine, Cluster, Engine, Parallelism, PerfChoice, Pool, Pricing, Role, Roofline, SiteChoice, Station};
 pub use faults::{Fault, Retry};
 pub use network::{FirstToken, Handoff, KvNetwork, KvOverlap, Network, NetworkOverrides};
-pub use policies::{Autoscaler, Policies, PowerPolicy, QueueOrder, RouterByRole, RouterChoice};
+pub use policies::{Autoscaler, Policies, PowerPolicy, QueueOrder, Reports, RouterByRole, RouterChoice};
 pub use sessions::{Delays, Sessions, Tools, TraceSessions, Turns};
 pub use workload::{Arrivals, ClosedLoop, Diurnal, Lengths, SharedPrefix, Slo, Synthetic, Trace, TraceWindow, WorkloadEntry};
 

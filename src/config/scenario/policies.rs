@@ -34,6 +34,26 @@ pub struct Policies {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0))]
     pub health_check: Option<Duration>,
+    /// When policies see what instances report of themselves: running and waiting requests, and free blocks. What a router itself counts, and
+    /// what a prefix cache has, is seen as it is. Absent: all is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reports: Option<Reports>,
+}
+
+/// Reports of the instances.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reports {
+    /// Time from one report to the next.
+    #[schemars(extend("x-above" = 0))]
+    pub period: Duration,
+    /// Time until a report is seen.
+    #[serde(default = "zero_time")]
+    pub delay: Duration,
+}
+
+fn zero_time() -> Duration {
+    super::constant(Duration::new(0.0))
 }
 
 /// One router for all pools, or one for each role.
