@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::assertion::Assertion;
 use super::load::Problems;
-use super::scenario::{Lengths, Pool, Role, RouterByRole, RouterChoice, Rows, Run, ScenarioFile, Slo, WorkloadEntry};
+use super::scenario::{Lengths, Pool, Role, RouterByRole, RouterChoice, Rows, Run, ScenarioFile, Slo, TraceSessions, WorkloadEntry};
 use crate::units::Count;
 
 /// Notes every contradiction within `file`.
@@ -108,6 +108,15 @@ fn check_workload(file: &ScenarioFile, workload: &WorkloadEntry, path: &str, pro
     if endless && file.run.requests.is_none() && file.run.duration.is_none() {
         let hint = "add `run: {requests: 10k}` or `run: {duration: 10 min}`, or `requests` here";
         problems.note(path, "this workload never ends", Some(hint.into()));
+    }
+    if let Some(TraceSessions { at_once: Some(count), arrivals: Some(_), .. }) = workload.trace.as_ref().and_then(|trace| trace.sessions) {
+        let hint = "sessions start so many at a time, or at random";
+        problems.at(
+            &format!("{path}.trace.sessions.at_once"),
+            format!("`{count}`"),
+            "`arrivals` or `at_once`, not both",
+            Some(hint.into()),
+        );
     }
     if let Some(window) = workload.trace.as_ref().and_then(|t| t.window)
         && let Some(to) = window.to

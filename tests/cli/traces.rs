@@ -235,6 +235,8 @@ fn sessions_are_inspected_and_not_taken_for_requests_with_times() {
     let said = place.refused(&["run", "trace-plain", "--set", path, "--set", "workload.own.trace.sessions={at_once: 2}"]);
     assert!(said.contains("the trace has no sessions"), "{said}");
     let path = "workload.agents.trace.path=agents.jsonl";
+    let both = "workload.agents.trace.sessions={at_once: 2, arrivals: {poisson: {rate: 1 /s}}}";
+    assert!(place.refused(&["validate", "trace-agents", "--set", path, "--set", both]).contains("`arrivals` or `at_once`, not both"));
     let said = place.refused(&["run", "trace-agents", "--set", path, "--set", "workload.agents.trace.window={to: 5 s}"]);
     assert!(said.contains("a trace of sessions has no window"), "{said}");
     place.good(&["run", "trace-agents", "--quiet", "--set", path, "--set", "run.warmup=0 s", "--out", "out"]);

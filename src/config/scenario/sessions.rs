@@ -64,20 +64,20 @@ pub struct Tools {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Delays {
     /// Always the same.
-    Fixed(#[schemars(extend("x-most" = 31_622_400))] Duration),
+    Fixed(#[schemars(extend("x-most" = 31_557_600))] Duration),
     /// Exponential.
     Exponential {
         /// Mean.
-        #[schemars(extend("x-above" = 0, "x-most" = 31_622_400))]
+        #[schemars(extend("x-above" = 0, "x-most" = 31_557_600))]
         mean: Duration,
     },
     /// Lognormal: most times are short, a few very long.
     Lognormal {
         /// Half of the draws are below it.
-        #[schemars(extend("x-above" = 0, "x-most" = 31_622_400))]
+        #[schemars(extend("x-above" = 0, "x-most" = 31_557_600))]
         median: Duration,
         /// Mean; at least `median`.
-        #[schemars(extend("x-above" = 0, "x-most" = 31_622_400))]
+        #[schemars(extend("x-above" = 0, "x-most" = 31_557_600))]
         mean: Duration,
     },
 }

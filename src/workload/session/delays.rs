@@ -5,7 +5,7 @@ use crate::workload::ParameterProblem;
 use crate::workload::error::Problems;
 
 /// The longest mean or median, seconds: a year.
-const LONGEST_S: f64 = 366.0 * 86_400.0;
+const LONGEST_S: f64 = 365.25 * 86_400.0;
 
 /// A distribution of times. No draw is longer than ten years.
 #[derive(Debug, Clone, Copy, PartialEq)]
