@@ -17,7 +17,9 @@ impl Routers {
     /// Routers of a side, made for each model of a cluster. If one of them listens, the cluster keeps what it is to hear.
     pub(super) fn new<O: Observer>(side: Side, world: &mut World<O>, mut make: impl FnMut(&World<O>, ModelId) -> Box<dyn Router>) -> Self {
         let of = Arena::mirror(world.fleet.routes(), |model, _| make(world, model));
-        if of.iter().any(|(_, router)| router.listens()) {
+        // Where nothing is handed off, a decode router never decides: what it is to hear would only pile up.
+        let decides = |model| side == Side::Entry || world.fleet.route(model).is_split();
+        if of.iter().any(|(model, router)| router.listens() && decides(model)) {
             world.listen(side);
         }
         Self { side, of }

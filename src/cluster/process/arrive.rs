@@ -16,7 +16,8 @@ use crate::workload::Outcome;
 #[derive(Debug)]
 pub(crate) struct Arrivals {
     routers: Routers,
-    admission: Arena<ModelId, Box<dyn Admission>>,
+    /// `None`: every request is let in.
+    admission: Arena<ModelId, Option<Box<dyn Admission>>>,
 }
 
 /// Entry instances, as a router sees them.
@@ -64,18 +65,20 @@ impl Arrivals {
             let kind = if world.fleet.route(model).is_split() { prefill } else { mixed };
             kind.build(streams.stream(Purpose::Routing, 2 * u32::from(model.0)))
         });
-        let admission =
-            Arena::mirror(world.fleet.routes(), |model, _| spec.admission.build(streams.stream(Purpose::Admission, model.0.into())));
+        let admission = Arena::mirror(world.fleet.routes(), |model, _| {
+            Some(spec.admission.build(streams.stream(Purpose::Admission, model.0.into()))).filter(|policy| !policy.admits_all())
+        });
         Self { routers, admission }
     }
 
-    /// Asks about a request that has not been let in; false if it waits or has been refused.
+    /// Asks about a request that has not been let in, if there is anything to ask; false if it waits or has been refused.
     fn let_in<O: Observer>(&mut self, world: &mut World<O>, slot: Slot, model: ModelId) -> bool {
+        let Some(admission) = self.admission[model].as_mut().filter(|_| !views::is_let_in(world, slot)) else { return true };
         let blocks = views::blocks_of(world, slot);
         let view = world.view(slot, &blocks);
         let has_receiver = world.fleet.is_whole() || world.fleet.lists_receiver(model);
         let candidates = Entries { world: RefCell::new(world), model, slot, tokens: view.prompt_tokens, has_receiver };
-        match self.admission[model].admit(&view, &candidates) {
+        match admission.admit(&view, &candidates) {
             Admit::Now => return views::let_in(world, slot),
             Admit::NotBefore(at) => views::route_again(world, slot, at),
             Admit::Refuse(refusal) => leave::leave(world, slot, Outcome::Refused(refusal)),
@@ -91,7 +94,7 @@ impl Arrivals {
         if world.fleet.route(model).entry().is_empty() {
             return leave::leave(world, slot, Outcome::RejectedNoInstance);
         }
-        if !views::is_let_in(world, slot) && !self.let_in(world, slot, model) {
+        if !self.let_in(world, slot, model) {
             return;
         }
         let router = self.routers.informed(world, model);

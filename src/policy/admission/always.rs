@@ -16,4 +16,7 @@ impl Admission for Always {
     fn admit(&mut self, _: &RequestView<'_>, _: &dyn Candidates) -> Admit {
         Admit::Now
     }
+    fn admits_all(&self) -> bool {
+        true
+    }
 }

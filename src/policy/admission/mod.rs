@@ -30,6 +30,11 @@ pub enum Admit {
 pub trait Admission: Debug + Send {
     /// The decision about a request that may go to any of these instances.
     fn admit(&mut self, request: &RequestView<'_>, candidates: &dyn Candidates) -> Admit;
+
+    /// True if it lets every request in: it is then not asked, and costs nothing.
+    fn admits_all(&self) -> bool {
+        false
+    }
 }
 
 /// The policies that there are: one line each, in the order in which they are listed.
