@@ -46,8 +46,8 @@
 //! The modules form layers; a module uses only those below it, and a test fails on an arrow that points back:
 //!
 //! ```text
-//! cli → report → study → config → {cost, metrics} → cluster → policy
-//!     → {network, power, workload} → {kv, perf} → {hardware, model} → sim → units
+//! cli → report → study → scenario → {cost, metrics} → cluster → policy
+//!     → {network, power, workload} → {kv, perf} → {hardware, model} → {document, sim} → units
 //! ```
 //!
 //! `ARCHITECTURE.md` has the code map, the invariants and the recipes for extending each layer.
@@ -55,8 +55,8 @@
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod cluster;
-pub mod config;
 pub mod cost;
+pub mod document;
 pub mod hardware;
 pub mod kv;
 pub mod metrics;
@@ -66,6 +66,7 @@ pub mod perf;
 pub mod policy;
 pub mod power;
 pub mod report;
+pub mod scenario;
 pub mod sim;
 pub mod study;
 pub mod units;

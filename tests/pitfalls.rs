@@ -1,11 +1,12 @@
 //! What other simulators get wrong, or let go by in silence. Whole runs, on the roofline and the shipped profiles.
 
 use tokenmill::cluster::{Outcome, RequestRecord, Role, Silent};
-use tokenmill::config::{Input, Library, Scenario};
+use tokenmill::document::Input;
 use tokenmill::metrics::Verdict;
 use tokenmill::metrics::{RunResult, WarningCode};
 use tokenmill::perf::{BatchShape, PerfModel};
 use tokenmill::report::answer;
+use tokenmill::scenario::{Library, Scenario};
 use tokenmill::sim::SimTime;
 use tokenmill::study::{Options, StudyError, simulate};
 

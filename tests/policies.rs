@@ -7,8 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokenmill::Simulation;
 use tokenmill::cluster::Silent;
-use tokenmill::config::{Input, Library, Scenario};
+use tokenmill::document::Input;
 use tokenmill::policy::{Admission, Admit, Candidates, Entry, Outcome, Pick, Policies, Refusal, RequestView, Router, Served, Signal};
+use tokenmill::scenario::{Library, Scenario};
 use tokenmill::sim::{SimDuration, SimTime};
 use tokenmill::study::Options;
 

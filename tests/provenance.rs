@@ -1,7 +1,7 @@
 //! A result lists the figures that it rests on, all of them and no others.
 
 use super::support::{inline, sets, shipped};
-use tokenmill::config::Scenario;
+use tokenmill::scenario::Scenario;
 
 fn listed(scenario: &Scenario) -> Vec<(String, String)> {
     scenario.provenance.iter().map(|entry| (format!("{} {}", entry.profile, entry.figure), entry.confidence.name().to_owned())).collect()

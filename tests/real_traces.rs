@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use tokenmill::cluster::{Outcome, RequestRecord, Silent};
-use tokenmill::config::Scenario;
 use tokenmill::report::summary_json;
+use tokenmill::scenario::Scenario;
 use tokenmill::study::Options;
 use tokenmill::workload::{ReadOptions, TraceSource, TraceStatistics, Workload, inspect};
 

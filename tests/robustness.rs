@@ -5,8 +5,9 @@ use std::fs;
 
 use proptest::prelude::*;
 use tokenmill::cluster::Silent;
-use tokenmill::config::{Input, Library, Scenario};
+use tokenmill::document::Input;
 use tokenmill::metrics::NoRows;
+use tokenmill::scenario::{Library, Scenario};
 use tokenmill::study::{Options, Progress, StudyError, simulate};
 
 use crate::cli::TINY;

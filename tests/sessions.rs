@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use tokenmill::cluster::{Outcome, Role, Silent};
-use tokenmill::config::Scenario;
 use tokenmill::kv::Blocks;
 use tokenmill::metrics::{RequestRow, RunResult};
+use tokenmill::scenario::Scenario;
 use tokenmill::sim::Streams;
 use tokenmill::study::Options;
 use tokenmill::workload::{
@@ -52,7 +52,7 @@ fn on_one_instance(file: &std::path::Path, format: &str, sessions: &str, sets: &
     let text = SCENARIO.replace("FORMAT", format).replace("PATH", &file.display().to_string()).replace("SESSIONS", sessions);
     let path = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
     std::fs::write(path.path(), text).unwrap();
-    Scenario::load(tokenmill::config::Input::File(path.path()), sets, &tokenmill::config::Library::default())
+    Scenario::load(tokenmill::document::Input::File(path.path()), sets, &tokenmill::scenario::Library::default())
         .unwrap_or_else(|errors| panic!("{errors}"))
 }
 

@@ -12,9 +12,10 @@ use std::sync::Arc;
 use clusters::parameters;
 pub(crate) use clusters::{Linear, cluster, engine, pool};
 use tokenmill::cluster::{ClassSpec, Cluster, ClusterSpec, EngineSpec, ModelId, Observer, Role};
-use tokenmill::config::{Input, Library, Scenario};
+use tokenmill::document::Input;
 use tokenmill::metrics::{NoRows, Recorder, SloLimits};
 use tokenmill::perf::PerfModel;
+use tokenmill::scenario::{Library, Scenario};
 use tokenmill::sim::{SimDuration, Streams};
 use tokenmill::workload::{ArrivalProcess, ClassId, LengthDistribution, RequestShape, SyntheticParameters, SyntheticWorkload};
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::schema;
+use crate::scenario::schema;
 use crate::units::Count;
 use crate::workload::TraceFormat;
 

@@ -12,12 +12,12 @@ use super::arguments::{
 use super::exit::Failure;
 use super::run::library;
 use super::terminal::print;
-use crate::config::{Library, schema, shipped_scenario, shipped_scenarios};
 use crate::hardware::{self, Kind};
 use crate::metrics::{Definition, definitions, explain as explain_metric, metric};
 use crate::model::ModelProfile;
 use crate::policy::{Described, Policies};
 use crate::report::number::count;
+use crate::scenario::{Library, schema, shipped_scenario, shipped_scenarios};
 use crate::units::nearest_word;
 
 /// Names of the shipped scenarios.

@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use super::terminal::Terminal;
-use crate::config::{ConfigErrors, LibraryError, Scenario};
+use crate::document::ConfigErrors;
 use crate::report::number::duration_s;
+use crate::scenario::{LibraryError, Scenario};
 use crate::study::StudyError;
 use crate::units::nearest_word;
 use crate::workload::{TraceFormat, WorkloadError};

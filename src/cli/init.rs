@@ -9,7 +9,7 @@ use super::arguments::InitOptions;
 use super::catalogue::scenario_names;
 use super::exit::Failure;
 use super::terminal;
-use crate::config::shipped_scenario;
+use crate::scenario::shipped_scenario;
 
 pub(super) fn init(options: &InitOptions) -> Result<ExitCode, Failure> {
     let Some((_, text)) = shipped_scenario(Path::new(&options.from)) else {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal;
-use crate::config::Scenario;
 use crate::report::number;
+use crate::scenario::Scenario;
 use crate::study::{Progress, Step};
 
 const PATIENCE: Duration = Duration::from_secs(1);

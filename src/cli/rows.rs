@@ -9,9 +9,9 @@ use flate2::write::GzEncoder;
 
 use super::exit::Failure;
 use super::output::{BUFFER, Folder};
-use crate::config::Scenario;
 use crate::metrics::{RequestRow, RequestSink, RowChoice, Sampled, Threaded};
 use crate::report::{ExtraColumns, InstancePrice, RequestsCsv, requests_file};
+use crate::scenario::Scenario;
 use crate::sim::Streams;
 
 /// Where the rows of a run go.

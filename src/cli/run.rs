@@ -17,10 +17,11 @@ use super::rows::RowFile;
 use super::study::run_seeds;
 use super::terminal::{self, Terminal, print};
 use crate::cluster::Silent;
-use crate::config::{Input, Library, Scenario, shipped_scenario};
+use crate::document::Input;
 use crate::metrics::{RunResult, Summary};
 use crate::policy::Policies;
 use crate::report::{self, ReportInput, Style, TerminalInput, TraceEvents};
+use crate::scenario::{Library, Scenario, shipped_scenario};
 use crate::study::{Options, StudyError, Threads, simulate};
 
 /// Characters of the input hash in a folder's name.

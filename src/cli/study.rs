@@ -16,11 +16,11 @@ use super::run::{HASH_LENGTH, cores, library, load, with_seed};
 use super::store::{RunStore, program};
 use super::terminal::{self, Terminal, print};
 use super::variants::variants;
-use crate::config::Scenario;
 use crate::metrics::AssertionResult;
 use crate::metrics::metric::Shape;
 use crate::policy::Policies;
 use crate::report::{self, ComparisonInput, ComparisonPage, Style};
+use crate::scenario::Scenario;
 use crate::study::compare::{Comparison, Variant};
 use crate::study::{Forgetful, Options, Outcome, RunnerOptions, Step, Store, StudyError, run_cells};
 

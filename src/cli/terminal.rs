@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::arguments::Colour;
 use super::exit::Failure;
-use crate::config::{self, ConfigErrors, printable};
+use crate::document::{self, ConfigErrors, printable};
 
 /// The two streams.
 #[derive(Debug, Clone, Copy)]
@@ -47,12 +47,12 @@ impl Terminal {
         let mut text = String::new();
         for segment in errors.segments() {
             let style = self.style(match segment.style {
-                config::Style::Error => AnsiColor::Red.on_default().bold(),
-                config::Style::Message => Style::new().bold(),
-                config::Style::Frame => AnsiColor::Blue.on_default(),
-                config::Style::Caret => AnsiColor::Red.on_default(),
-                config::Style::Hint => AnsiColor::Cyan.on_default(),
-                config::Style::Source | config::Style::Plain => Style::new(),
+                document::Style::Error => AnsiColor::Red.on_default().bold(),
+                document::Style::Message => Style::new().bold(),
+                document::Style::Frame => AnsiColor::Blue.on_default(),
+                document::Style::Caret => AnsiColor::Red.on_default(),
+                document::Style::Hint => AnsiColor::Cyan.on_default(),
+                document::Style::Source | document::Style::Plain => Style::new(),
             });
             text.extend([style.render().to_string(), segment.text, style.render_reset().to_string()]);
         }

@@ -10,10 +10,11 @@ use super::catalogue::print_json;
 use super::exit::{BAD_INPUT, Failure};
 use super::run::{library, load};
 use super::terminal::{Terminal, print};
-use crate::config::{self, Input, Library};
+use crate::document::{self, Input};
 use crate::hardware::Kind;
 use crate::model::ModelProfile;
 use crate::policy::Policies;
+use crate::scenario::Library;
 
 pub(super) fn validate(options: &ValidateOptions, terminal: Terminal, policies: &Policies) -> Result<ExitCode, Failure> {
     let library = library(&options.input.library, policies)?;
@@ -93,7 +94,7 @@ fn check(file: &Path, kind: &str, options: &ValidateOptions, library: &Library) 
         "link" => Ok(library.check_profile(Kind::Link, file)?),
         "site" => Ok(library.check_profile(Kind::Site, file)?),
         "model" => {
-            let loaded = config::load::<ModelProfile>(Input::File(file), &[])?;
+            let loaded = document::load::<ModelProfile>(Input::File(file), &[])?;
             loaded.value.validate().map_err(|error| Failure::input(format!("{}: {error}", file.display())))
         }
         _ => load(file, &options.input.sets, library).map(|_| ()),

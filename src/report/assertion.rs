@@ -4,8 +4,8 @@
 
 use super::answer::{ENOUGH, judged};
 use super::number::{number, percent, telling_number};
-use crate::config::{Assertion, Op};
 use crate::metrics::{AssertionResult, ClassSummary, ShareInterval, Summary};
+use crate::scenario::{Assertion, Op};
 
 /// One line that says whether a condition holds and why: `latency.ttft_ms.p99 < 2000 fails: it is 2,310`.
 pub fn outcome(result: &AssertionResult) -> String {

@@ -1,8 +1,8 @@
 //! What the run cost.
 
-use crate::config::Scenario;
 use crate::cost::{Spent, per_million, split_by_share};
 use crate::metrics::{Cost, CostBreakdown, PoolUse, Summary};
+use crate::scenario::Scenario;
 
 /// Fills in the cost of the run and of its pools.
 pub(super) fn add(summary: &mut Summary, scenario: &Scenario, uses: &[PoolUse]) {

@@ -13,7 +13,7 @@ use thiserror::Error;
 use super::outcome::{Noted, Outcome};
 use super::{Options, StudyError, simulate};
 use crate::cluster::Silent;
-use crate::config::Scenario;
+use crate::scenario::Scenario;
 use crate::sim::SimTime;
 
 /// Where results are kept between studies. A result that cannot be read is none.

@@ -6,9 +6,9 @@ use thiserror::Error;
 
 use super::{money, warnings};
 use crate::cluster::{Both, Cluster, Observation, Observer, RunError, SpecError};
-use crate::config::Scenario;
 use crate::metrics::{Recorder, Relay, RequestSink, RunFacts, RunResult};
 use crate::policy::Controller;
+use crate::scenario::Scenario;
 use crate::sim::{SimTime, TooMany};
 use crate::workload::{ClassId, Workload, WorkloadError};
 

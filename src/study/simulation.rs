@@ -7,10 +7,11 @@ use thiserror::Error;
 
 use super::simulate::{Options, Parts, StudyError, simulate_parts};
 use crate::cluster::{Observer, Silent};
-use crate::config::{ConfigErrors, Input, Library, LibraryError, Scenario, shipped_scenario};
+use crate::document::{ConfigErrors, Input};
 use crate::metrics::{RequestRow, RequestSink, RunResult};
 use crate::perf::PerfModel;
 use crate::policy::{Controller, Entry, Policies, Router};
+use crate::scenario::{Library, LibraryError, Scenario, shipped_scenario};
 use crate::workload::{ClassId, LimitedWorkload, Workload};
 
 /// Where a scenario stands.

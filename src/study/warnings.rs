@@ -1,8 +1,8 @@
 //! What a reader must know before trusting the numbers: each warning says what, how much, and what follows from it.
 
 use crate::cluster::Role;
-use crate::config::Scenario;
 use crate::metrics::{Headline, RunResult, Summary, Timeline, Warning, WarningCode};
+use crate::scenario::Scenario;
 use crate::units::{grouped, percent};
 
 /// Requests inside must grow by this factor over the second half of the arrivals to count as overload …

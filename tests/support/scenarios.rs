@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use tokenmill::cluster::Observer;
-use tokenmill::config::{Input, Library, Scenario};
+use tokenmill::document::Input;
 use tokenmill::metrics::{RequestRow, RequestSink, RunResult};
+use tokenmill::scenario::{Library, Scenario};
 use tokenmill::study::{Options, simulate};
 
 fn root() -> &'static Path {

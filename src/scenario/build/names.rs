@@ -1,12 +1,12 @@
 //! What a scenario names: models, sites, nodes with their chips and links.
 
-use super::super::check::list_words;
-use super::super::load::{Document, Problems};
-use super::super::scenario::{self, Pool, Profiles, ScenarioFile};
-use super::super::source::read;
-use super::MOST_NUMBERED;
-use super::library::Library;
+use super::super::MOST_NUMBERED;
+use super::super::file::{self, Pool, Profiles, ScenarioFile};
+use super::super::library::Library;
 use crate::cluster::ModelId;
+use crate::document::list_words;
+use crate::document::read;
+use crate::document::{Document, Problems};
 use crate::hardware::{Catalogue, Chip, Kind, Link, Node, Profile, Site};
 use crate::model::{Model, ModelProfile, Precision, hugging_face};
 
@@ -61,7 +61,7 @@ pub(super) fn models(
 
 fn model_profile(
     name: &str,
-    choice: &scenario::ModelChoice,
+    choice: &file::ModelChoice,
     path: &str,
     document: &Document,
     library: &Library,

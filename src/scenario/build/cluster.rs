@@ -1,22 +1,24 @@
 //! The `cluster` section: pools, network, routers, and the workloads as the cluster sees them.
 
-use super::super::load::{Document, Problems};
+use super::super::file::{self, KvOverlap, Profiles, Reports, Router, RouterChoice, ScenarioFile};
+use super::super::library::Library;
 use super::super::meaning::model_of;
-use super::super::scenario::{self, KvOverlap, Profiles, Reports, Router, RouterChoice, ScenarioFile};
-use super::library::Library;
+use super::super::{MOST_NUMBERED, span};
+use super::faults;
 use super::names::{NamedModel, PoolHardware, find, models, site};
 use super::pool::PoolBuilder;
 use super::provenance::Basis;
 use super::workload::{WorkloadSource, limits};
-use super::{ClassId, MOST_NUMBERED, faults, span};
 use crate::cluster::{
     ClassSpec, ClusterSpec, FirstToken, FrontendSpec, ModelId, NetworkSpec, Overlap, PoolSpec, ReportSpec, Role, RouterSpec,
 };
 use crate::cost::NodeCost;
+use crate::document::{Document, Problems};
 use crate::hardware::{Link, Node, Site};
 use crate::metrics::{ClassParameters, FrontendParameters, PoolParameters, ProvenanceEntry, RecorderParameters};
 use crate::policy::{Admission, Configured};
 use crate::sim::{SimDuration, Streams};
+use crate::workload::ClassId;
 
 /// Everything that comes out of the `cluster` section.
 #[derive(Debug)]
@@ -59,7 +61,7 @@ pub(super) fn build(
     let faults = faults::faults(file, problems);
     let routers = routers(file, library, problems);
     let site = site?;
-    let owned = engines(file).any(|(_, pool)| matches!(pool.pricing, scenario::Pricing::Own));
+    let owned = engines(file).any(|(_, pool)| matches!(pool.pricing, file::Pricing::Own));
     basis.site(&site, &file.cluster.site, owned);
     let workloads = workloads?;
     if built.len() != engines(file).count() || models.len() != file.models.len() {
@@ -124,8 +126,8 @@ impl PoolParts<'_> {
             let builder = PoolBuilder { pool, path: &path, hardware: &hardware, model, site, link: link.as_ref(), file };
             if let Some((spec, cost)) = builder.build(problems) {
                 basis.pool(pool, &hardware, &spec);
-                if let (true, Some(link)) = (pool.role != scenario::Role::Mixed, &link) {
-                    basis.handoffs(link, overrides, &hardware, pool.role == scenario::Role::Prefill);
+                if let (true, Some(link)) = (pool.role != file::Role::Mixed, &link) {
+                    basis.handoffs(link, overrides, &hardware, pool.role == file::Role::Prefill);
                 }
                 built.push((spec, cost, hardware.node.clone()));
             }
@@ -139,15 +141,15 @@ impl PoolParts<'_> {
 }
 
 /// The pools that are engines, with their place among all.
-pub(super) fn engines(file: &ScenarioFile) -> impl Iterator<Item = (usize, &scenario::Pool)> {
-    file.cluster.pools.iter().enumerate().filter(|(_, pool)| pool.role != scenario::Role::Frontend)
+pub(super) fn engines(file: &ScenarioFile) -> impl Iterator<Item = (usize, &file::Pool)> {
+    file.cluster.pools.iter().enumerate().filter(|(_, pool)| pool.role != file::Role::Frontend)
 }
 
 /// The pools that are not.
 fn frontends(file: &ScenarioFile) -> Vec<FrontendSpec> {
     let ns = |duration: crate::units::Duration| duration.get() * 1e9;
     let mut built = Vec::new();
-    for pool in file.cluster.pools.iter().filter(|pool| pool.role == scenario::Role::Frontend) {
+    for pool in file.cluster.pools.iter().filter(|pool| pool.role == file::Role::Frontend) {
         let model = model_of(file, pool.model.as_deref()).and_then(|name| (0..).zip(file.models.keys()).find(|(_, known)| *known == name));
         let (Some(station), Some((model, _))) = (pool.station, model) else { continue };
         built.push(FrontendSpec {
@@ -171,9 +173,9 @@ fn network(file: &ScenarioFile) -> NetworkSpec {
             KvOverlap::LayerWise => Overlap::LayerWise,
         },
         first_token: match file.cluster.handoff.first_token {
-            scenario::FirstToken::Immediate => FirstToken::Immediate,
-            scenario::FirstToken::Seeded => FirstToken::Seeded,
-            scenario::FirstToken::Recomputed => FirstToken::Recomputed,
+            file::FirstToken::Immediate => FirstToken::Immediate,
+            file::FirstToken::Seeded => FirstToken::Seeded,
+            file::FirstToken::Recomputed => FirstToken::Recomputed,
         },
         failure_timeout: span(file.cluster.network.kv.failure_timeout).unwrap_or(SimDuration::ZERO),
         fabric_bytes_per_s: file.cluster.network.kv.fabric_bandwidth.map(crate::units::BytesPerSecond::get),

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::scenario::{Affine, NetworkOverrides, PerfChoice, Pool, Pricing, Profiles, Roofline, SiteChoice};
+use super::super::file::{Affine, NetworkOverrides, PerfChoice, Pool, Pricing, Profiles, Roofline, SiteChoice};
 use super::names::PoolHardware;
 use crate::cluster::PoolSpec;
 use crate::hardware::{Chip, Kind, Link, Profile, Site, figures};

@@ -5,14 +5,15 @@ use std::fs;
 use proptest::prelude::*;
 
 use super::*;
+use crate::document;
 
 #[test]
 fn other_spellings_mean_the_same() {
     let scenario = good(&["cluster.pools.decode.perf=roofline", "run.requests=1k", "run.warmup=~"]);
-    let scenario::RouterChoice::ByRole(by_role) = scenario.policies.router else { panic!("one router for each role") };
-    assert_eq!(by_role.prefill, scenario::Router::named("round-robin"));
-    assert_eq!(by_role.decode, scenario::Router::named("least-request"));
-    assert_eq!(scenario.cluster.pools[1].perf, scenario::PerfChoice::default());
+    let file::RouterChoice::ByRole(by_role) = scenario.policies.router else { panic!("one router for each role") };
+    assert_eq!(by_role.prefill, file::Router::named("round-robin"));
+    assert_eq!(by_role.decode, file::Router::named("least-request"));
+    assert_eq!(scenario.cluster.pools[1].perf, file::PerfChoice::default());
     assert_eq!(scenario.run.requests.and_then(crate::units::Count::whole), Some(1000));
     assert_eq!(scenario.run.warmup, None);
 }
@@ -21,13 +22,13 @@ fn other_spellings_mean_the_same() {
 fn an_override_replaces_a_choice_as_a_whole() {
     let scenario = good(&["workload.chat.synthetic.arrivals={gamma: {rate: 3 /s, cv: 2}}", "policies.router=random"]);
     let arrivals = scenario.workload[0].synthetic.as_ref().map(|s| s.arrivals);
-    assert!(matches!(arrivals, Some(scenario::Arrivals::Gamma { .. })));
-    assert_eq!(scenario.policies.router, scenario::RouterChoice::All(scenario::Router::named("random")));
+    assert!(matches!(arrivals, Some(file::Arrivals::Gamma { .. })));
+    assert_eq!(scenario.policies.router, file::RouterChoice::All(file::Router::named("random")));
     // A variant of the same choice, key by key.
     let scenario = good(&["workload.chat.synthetic.arrivals.constant.rate=3 /s", "workload[0].synthetic.isl={fixed: 8k}"]);
     let synthetic = scenario.workload[0].synthetic.as_ref().unwrap();
-    assert!(matches!(synthetic.arrivals, scenario::Arrivals::Constant { .. }));
-    assert!(matches!(synthetic.prompt_tokens, scenario::Lengths::Fixed(n) if n.whole() == Some(8000)));
+    assert!(matches!(synthetic.arrivals, file::Arrivals::Constant { .. }));
+    assert!(matches!(synthetic.prompt_tokens, file::Lengths::Fixed(n) if n.whole() == Some(8000)));
 }
 
 /// Writing a scenario with every default and reading it again gives the same scenario: what `resolved.yaml` rests on.
@@ -60,10 +61,10 @@ fn includes_lie_under_the_file_that_names_them() {
     let main = folder.path().join("main.yaml");
     let text = "include: base/all.yaml\nname: mine\npolicies: {router: random}\nrun: {requests: 5}\n";
     fs::write(&main, text).unwrap();
-    let loaded = load_scenario(Input::File(&main), &[]).unwrap_or_else(|e| panic!("{e}"));
+    let loaded = load_file(Input::File(&main), &[]).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(loaded.value.name, "mine");
     assert_eq!(loaded.value.seed, 7);
-    assert_eq!(loaded.value.policies.router, scenario::RouterChoice::All(scenario::Router::named("random")));
+    assert_eq!(loaded.value.policies.router, file::RouterChoice::All(file::Router::named("random")));
     assert!(loaded.value.run.warmup.is_some());
     // A relative path is relative to the file that names it.
     let trace = loaded.document.resolve("workload[1].trace.path", "conv.csv");
@@ -77,7 +78,7 @@ fn an_included_model_can_be_taken_away() {
     let main = folder.path().join("main.yaml");
     let names = |models: &str| {
         fs::write(&main, format!("include: all.yaml\nmodels: {models}\n")).unwrap();
-        load_scenario(Input::File(&main), &[]).map(|loaded| loaded.value.models.into_keys().collect::<Vec<_>>())
+        load_file(Input::File(&main), &[]).map(|loaded| loaded.value.models.into_keys().collect::<Vec<_>>())
     };
     let all = names("{}").unwrap();
     let first = all.first().unwrap();
@@ -96,7 +97,7 @@ fn a_circle_of_includes_is_shown() {
     for (name, next) in [("a", "b"), ("b", "c"), ("c", "./b")] {
         fs::write(folder.path().join(format!("{name}.yaml")), format!("include: [{next}.yaml]\n")).unwrap();
     }
-    let errors = load_scenario(Input::File(&folder.path().join("a.yaml")), &[]).unwrap_err();
+    let errors = load_file(Input::File(&folder.path().join("a.yaml")), &[]).unwrap_err();
     let base = folder.path().display();
     assert_eq!(messages(&errors), [format!("include: includes go round in a circle: {base}/b.yaml → {base}/c.yaml → {base}/./b.yaml")]);
     assert_eq!(errors.diagnostics()[0].file, format!("{base}/c.yaml"));
@@ -108,7 +109,7 @@ fn an_include_that_is_not_there_is_told_with_what_else_is_wrong() {
     fs::write(folder.path().join("base.yaml"), GOOD).unwrap();
     let main = folder.path().join("main.yaml");
     fs::write(&main, "include: [bass.yaml, 3]\nsed: 1\n").unwrap();
-    let errors = load_scenario(Input::File(&main), &[]).unwrap_err();
+    let errors = load_file(Input::File(&main), &[]).unwrap_err();
     let base = folder.path().display();
     let expected = [
         format!("include: no such file: `{base}/bass.yaml`"),
@@ -122,7 +123,7 @@ fn an_include_that_is_not_there_is_told_with_what_else_is_wrong() {
 #[test]
 fn files_that_are_no_text_are_told_by_name() {
     let folder = tempfile::tempdir().unwrap();
-    let errors = load_scenario(Input::File(folder.path()), &[]).unwrap_err();
+    let errors = load_file(Input::File(folder.path()), &[]).unwrap_err();
     assert_eq!(errors.render(), format!("error: is a directory, expected a YAML file\n --> {}\n", folder.path().display()));
 }
 
@@ -167,7 +168,7 @@ fn every_shipped_scenario_is_right() {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|e| e == "yaml") {
-            let loaded = load_scenario(Input::File(&path), &[]).unwrap_or_else(|e| panic!("{e}"));
+            let loaded = load_file(Input::File(&path), &[]).unwrap_or_else(|e| panic!("{e}"));
             let mut problems = loaded.document.problems();
             check_meaning(&loaded.value, &mut problems);
             problems.finish().unwrap_or_else(|e| panic!("{e}"));
@@ -216,33 +217,14 @@ sources: {{s: {{title: t, date: 2026-01}}}}",
     assert_eq!(errors.diagnostics()[0].path, "profiles.chips.tiny.compute.bf17");
     assert_eq!((errors.diagnostics()[0].line, errors.diagnostics()[0].column), (36, 17));
     // The same file as a profile of its own.
-    let chip = load::<crate::hardware::Chip>(Input::Text { name: "tiny.yaml", text: &chip }, &[]).unwrap_or_else(|e| panic!("{e}"));
+    let chip =
+        document::load::<crate::hardware::Chip>(Input::Text { name: "tiny.yaml", text: &chip }, &[]).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(Some(&chip.value), scenario.profiles.chips.get("tiny"));
 }
 
 #[test]
-fn keys_of_a_fixed_set_are_checked_if_the_schema_names_them() {
-    let schema = serde_json::json!({
-        "type": "object", "additionalProperties": {"type": "boolean"}, "propertyNames": {"enum": ["fp8", "bf16"]}
-    });
-    let root = parse::parse("{fp8: true, bf17: true, int9: 3}", FileId(0)).0.unwrap();
-    let faults = check::check(&root, &schema, &Sources::default());
-    let problems: Vec<&str> = faults.iter().map(|f| f.problem.as_str()).collect();
-    assert_eq!(problems, ["unknown choice `bf17`", "unknown choice `int9`", "found `3`"]);
-    assert_eq!(faults[0].hint.as_deref(), Some("did you mean `bf16`?"));
-}
-
-#[test]
-fn more_than_can_be_numbered_is_refused() {
-    let schema = serde_json::json!({
-        "type": "object",
-        "properties": {"list": {"type": "array", "maxItems": 2}, "map": {"type": "object", "additionalProperties": true, "maxProperties": 1}}
-    });
-    let root = parse::parse("{list: [1, 2, 3], map: {a: 1, b: 2}}", FileId(0)).0.unwrap();
-    let faults = check::check(&root, &schema, &Sources::default());
-    let told: Vec<_> = faults.iter().map(|f| (f.path.as_str(), f.problem.as_str(), f.expected.as_deref())).collect();
-    assert_eq!(told, [("list", "found 3 items", Some("at most 2")), ("map", "found 2 entries", Some("at most 1"))]);
-    let schema = schema::of::<scenario::ScenarioFile>();
+fn what_is_numbered_in_16_bits_is_limited_by_the_schema() {
+    let schema = schema::scenario(&crate::policy::Policies::default());
     assert_eq!(schema["properties"]["workload"]["maxItems"], 65_535);
     assert_eq!(schema["properties"]["models"]["maxProperties"], 65_535);
     assert_eq!(schema["$defs"]["Cluster"]["properties"]["pools"]["maxItems"], 65_535);

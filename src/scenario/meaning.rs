@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use super::assertion::Assertion;
-use super::load::Problems;
-use super::scenario::{Lengths, Pool, Role, RouterByRole, RouterChoice, Rows, Run, ScenarioFile, Slo, TraceSessions, WorkloadEntry};
+use super::file::{Lengths, Pool, Role, RouterByRole, RouterChoice, Rows, Run, ScenarioFile, Slo, TraceSessions, WorkloadEntry};
+use crate::document::Problems;
 use crate::units::Count;
 
 /// Notes every contradiction within `file`.
@@ -64,7 +64,7 @@ fn check_model(file: &ScenarioFile, named: Option<&str>, path: &str, problems: &
     match named {
         Some(name) if !file.models.contains_key(name) => problems.unknown(&format!("{path}.model"), "model", name, &known),
         None if known.len() > 1 => {
-            let hint = format!("add `model: …`, one of {}", super::check::list_words(&known));
+            let hint = format!("add `model: …`, one of {}", crate::document::list_words(&known));
             problems.note(&format!("{path}.model"), &format!("which of the {} models?", known.len()), Some(hint));
         }
         _ => {}

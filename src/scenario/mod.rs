@@ -1,36 +1,36 @@
-//! From the scenario as it is written to the typed parameters that a run is built from.
+//! Scenarios: from the file that a user writes to the typed parameters that a run is built from.
 //!
-//! Owns: resolving profiles, filling in defaults, checks that need hardware and models, provenance, the resolved scenario and its
-//! hash. Must not know: how anything is simulated, or where results go.
+//! Owns: which keys exist (`file/`), what must fit together (`meaning.rs`), profiles by name (`library.rs`), and the composition (`build/`):
+//! defaults, checks that need hardware and models, provenance, the resolved scenario and its hash. Must not know: how anything is
+//! simulated, how documents are read, or where results go.
 
-mod cluster;
-mod conditions;
-mod faults;
+mod assertion;
+mod build;
+pub mod file;
 mod library;
-mod names;
-mod pool;
-mod provenance;
-mod reach;
-mod resolved;
-mod sessions;
-mod workload;
+mod load;
+mod meaning;
+pub mod schema;
+mod shipped;
+#[cfg(test)]
+mod tests;
 
+pub use assertion::{Assertion, AssertionError, Op};
+pub use build::{InputFile, WorkloadSource};
 pub use library::{Library, LibraryError};
-pub use resolved::InputFile;
-pub use workload::WorkloadSource;
+pub use load::load_file;
+pub use meaning::{assertions, check_meaning, model_of};
+pub use shipped::{shipped_scenario, shipped_scenarios};
+
+use load::try_load_file;
 
 use crate::cluster::ClusterSpec;
 use crate::cost::NodeCost;
+use crate::document::{ConfigErrors, Input};
 use crate::metrics::{ProvenanceEntry, RecorderParameters, RowChoice};
 use crate::sim::{SimDuration, Streams};
 use crate::units::Duration;
 use crate::workload::{ClassId, LimitedWorkload, MergedWorkload, SessionReplay, SessionStart, Workload, WorkloadError};
-
-use super::assertion::Assertion;
-use super::diagnostic::ConfigErrors;
-use super::load::{Input, Loaded, try_load_scenario};
-use super::meaning::{assertions, check_meaning};
-use super::scenario::{Rows, ScenarioFile};
 
 /// Most pools, models and workloads: they are numbered in 16 bits. The schema refuses more.
 const MOST_NUMBERED: u16 = u16::MAX;
@@ -86,52 +86,8 @@ impl Scenario {
     /// # Errors
     /// All problems at once, each with its place.
     pub fn load(input: Input<'_>, sets: &[String], library: &Library) -> Result<Self, ConfigErrors> {
-        let built = |loaded| Self::build(loaded, library);
-        try_load_scenario(input, sets, library.policies()).map_err(|refused| refused.with_meaning(|rest| built(rest).err())).and_then(built)
-    }
-
-    fn build(loaded: Loaded<ScenarioFile>, library: &Library) -> Result<Self, ConfigErrors> {
-        let (file, document) = (loaded.value, loaded.document);
-        let mut problems = document.problems();
-        check_meaning(&file, &mut problems);
-        let assertions = assertions(&file, &mut problems);
-        let library = library.with_inline(&file.profiles, &mut problems);
-        let workloads = workload::build(&file, &document, &mut problems);
-        let parts = cluster::build(&file, &document, &library, workloads.as_deref(), &mut problems);
-        let (Some(workloads), Some(parts)) = (workloads, parts) else {
-            problems.finish()?;
-            return Err(ConfigErrors::file(&file.name, "the scenario cannot be resolved", None));
-        };
-        let recorder = cluster::recorder(&file, &parts, &workloads);
-        conditions::check(&assertions, &file, &recorder, &mut problems);
-        problems.finish()?;
-        let resolved = resolved::resolve(&file, &document, &parts)?;
-        Ok(Self {
-            name: file.name.clone(),
-            description: file.description.clone(),
-            seed: file.seed,
-            requests: file.run.requests.and_then(crate::units::Count::whole),
-            duration: file.run.duration.and_then(span),
-            recorder,
-            rows: match file.run.rows {
-                Rows::All => RowChoice::All,
-                Rows::None => RowChoice::None,
-                Rows::Sample(share) => RowChoice::Sample(share.get()),
-            },
-            rows_gzip: file.run.rows_gzip,
-            cluster: parts.spec,
-            workloads,
-            pue: parts.pue,
-            carbon_g_per_kwh: parts.carbon_g_per_kwh,
-            node_costs: parts.node_costs,
-            caution: parts.caution,
-            assertions,
-            provenance: parts.provenance,
-            resolved_yaml: resolved.yaml,
-            portable_yaml: resolved.portable,
-            input_hash: resolved.hash,
-            files: resolved.files,
-        })
+        let built = |loaded| build::scenario(loaded, library);
+        try_load_file(input, sets, library.policies()).map_err(|refused| refused.with_meaning(|rest| built(rest).err())).and_then(built)
     }
 
     /// Whether requests are drawn, so that another seed gives others.

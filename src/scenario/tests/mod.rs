@@ -4,6 +4,7 @@ mod documents;
 mod messages;
 
 use super::*;
+use crate::document::{Diagnostic, Loaded};
 
 /// A scenario that uses most of the language.
 const GOOD: &str = "\
@@ -35,12 +36,12 @@ policies: {router: {prefill: round_robin, decode: jsq}, queue: fcfs}
 assert: [\"latency.ttft_ms.p99 < 2000\"]
 ";
 
-fn read(text: &str, sets: &[&str]) -> Result<Loaded<scenario::ScenarioFile>, ConfigErrors> {
+fn read(text: &str, sets: &[&str]) -> Result<Loaded<file::ScenarioFile>, ConfigErrors> {
     let sets: Vec<String> = sets.iter().map(|s| (*s).to_owned()).collect();
-    load_scenario(Input::Text { name: "pd.yaml", text }, &sets)
+    load_file(Input::Text { name: "pd.yaml", text }, &sets)
 }
 
-fn good(sets: &[&str]) -> scenario::ScenarioFile {
+fn good(sets: &[&str]) -> file::ScenarioFile {
     read(GOOD, sets).unwrap_or_else(|e| panic!("{e}")).value
 }
 

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::super::load::Problems;
-use super::super::scenario::{self, PerfChoice, Pool, Pricing, ScenarioFile};
+use super::super::file::{self, PerfChoice, Pool, Pricing, ScenarioFile};
 use super::names::{NamedModel, PoolHardware};
 use crate::cluster::{EngineSpec, PoolSpec, Role};
 use crate::cost::{NodeCost, Ownership, Tariff};
+use crate::document::Problems;
 use crate::hardware::{Link, Site};
 use crate::perf::{
     Activity, Affine, AffineParameters, KvCapacity, MemoryParameters, Parallelism, PerfError, PerfModel, Roofline, RooflineOptions,
@@ -66,10 +66,10 @@ impl PoolBuilder<'_> {
         let spec = PoolSpec {
             name: self.pool.name.clone(),
             role: match self.pool.role {
-                scenario::Role::Prefill => Role::Prefill,
-                scenario::Role::Decode => Role::Decode,
-                scenario::Role::Mixed => Role::Mixed,
-                scenario::Role::Frontend => return None,
+                file::Role::Prefill => Role::Prefill,
+                file::Role::Decode => Role::Decode,
+                file::Role::Mixed => Role::Mixed,
+                file::Role::Frontend => return None,
             },
             model: self.model.id,
             instances: self.pool.instances,
@@ -107,7 +107,7 @@ impl PoolBuilder<'_> {
     /// KV bytes of a token on the wire and, of these, in layers with a window. Bytes that are given are all there is, the same for every token;
     /// otherwise every copy that the chips of a group keep is sent.
     fn kv_bytes_per_token(&self, parallelism: Parallelism) -> (f64, f64) {
-        if let PerfChoice::Affine(scenario::Affine { kv_bytes_per_token: Some(bytes), .. }) = self.pool.perf {
+        if let PerfChoice::Affine(file::Affine { kv_bytes_per_token: Some(bytes), .. }) = self.pool.perf {
             return (bytes.get(), 0.0);
         }
         let model = &self.model.model;
@@ -152,7 +152,7 @@ impl PoolBuilder<'_> {
         let engine = &self.pool.engine;
         let path = format!("{}.engine", self.path);
         let chip = &self.hardware.chip;
-        let (default_tokens, default_seqs) = scenario::Engine::vllm_defaults(chip.memory.capacity.value, &chip.name);
+        let (default_tokens, default_seqs) = file::Engine::vllm_defaults(chip.memory.capacity.value, &chip.name);
         let max_num_batched_tokens = match engine.max_num_batched_tokens {
             Some(count) => whole(count, &format!("{path}.max_num_batched_tokens"), problems)?,
             None => default_tokens,
@@ -226,7 +226,7 @@ impl PoolBuilder<'_> {
         match kv_capacity(&parameters) {
             Ok(KvCapacity { blocks, kv_bytes, .. }) => match self.pool.perf {
                 // Whole blocks of the given size in the memory that the model's own blocks would take.
-                PerfChoice::Affine(scenario::Affine { kv_bytes_per_token: Some(bytes), .. }) => {
+                PerfChoice::Affine(file::Affine { kv_bytes_per_token: Some(bytes), .. }) => {
                     let block = bytes.whole().saturating_mul(self.pool.engine.block_size.into());
                     let fitting = kv_bytes.checked_div(block).filter(|&blocks| blocks > 0);
                     if fitting.is_none() {
@@ -250,7 +250,7 @@ impl PoolBuilder<'_> {
     /// A model that does not fit may do so in all of the memory.
     fn little_memory_hint(&self, error: &PerfError) -> Option<String> {
         let share = self.pool.engine.gpu_memory_utilization;
-        let less = share.get() < scenario::Engine::default().gpu_memory_utilization.get();
+        let less = share.get() < file::Engine::default().gpu_memory_utilization.get();
         (less && matches!(error, PerfError::DoesNotFit { .. }))
             .then(|| format!("or raise `gpu_memory_utilization` (now {share}), the share of the memory that may be used"))
     }

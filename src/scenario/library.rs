@@ -8,9 +8,8 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use super::super::diagnostic::ConfigErrors;
-use super::super::load::{Input, Problems, load};
-use super::super::scenario::Profiles;
+use super::file::Profiles;
+use crate::document::{ConfigErrors, Input, Problems, load};
 use crate::hardware::{self, Catalogue, CatalogueError, Chip, Kind, Link, Node, Profile, Site};
 use crate::model::{self, ModelError, ModelProfile};
 use crate::policy::Policies;

@@ -356,7 +356,7 @@ pub(super) fn cut(text: &str, most: usize) -> String {
 }
 
 /// "`a`, `b` or `c`", at most twelve of them.
-pub(super) fn list_words(words: &[&str]) -> String {
+pub(crate) fn list_words(words: &[&str]) -> String {
     let quoted: Vec<String> = words.iter().take(12).map(|w| format!("`{}`", cut(w, 40))).collect();
     if words.len() > 12 {
         return format!("{}, …", quoted.join(", "));
@@ -367,3 +367,6 @@ pub(super) fn list_words(words: &[&str]) -> String {
         [most @ .., last] => format!("{} or {last}", most.join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,10 @@
 //! The `faults` section: instances by their place among all.
 
-use super::super::load::Problems;
-use super::super::scenario::{self, ScenarioFile};
+use super::super::file::{self, ScenarioFile};
+use super::super::span;
 use super::cluster::engines;
-use super::span;
 use crate::cluster::Retry;
+use crate::document::Problems;
 use crate::policy::Fault;
 use crate::sim::SimDuration;
 
@@ -27,7 +27,7 @@ fn instance(file: &ScenarioFile, name: &str, path: &str, problems: &mut Problems
         problems.at(path, format!("`{name}`"), expected, None);
         return None;
     };
-    let pools: Vec<&scenario::Pool> = engines(file).map(|(_, pool)| pool).collect();
+    let pools: Vec<&file::Pool> = engines(file).map(|(_, pool)| pool).collect();
     let Some(place) = pools.iter().position(|other| other.name == pool) else {
         let known: Vec<&str> = pools.iter().map(|pool| pool.name.as_str()).collect();
         problems.unknown(path, "pool", pool, &known);
@@ -53,7 +53,7 @@ fn instance(file: &ScenarioFile, name: &str, path: &str, problems: &mut Problems
 }
 
 /// What becomes of requests whose instance fails.
-pub(super) fn retry(retry: &scenario::Retry) -> Retry {
+pub(super) fn retry(retry: &file::Retry) -> Retry {
     Retry {
         attempts: retry.attempts,
         back_off: span(retry.back_off).unwrap_or(SimDuration::ZERO),

@@ -171,7 +171,7 @@ impl ConfigErrors {
     }
 
     /// A single problem with a file as a whole.
-    pub(super) fn file(name: &str, problem: &str, hint: Option<String>) -> Self {
+    pub(crate) fn file(name: &str, problem: &str, hint: Option<String>) -> Self {
         let mut sources = Sources::default();
         let file = sources.add(name, None, "");
         let span = super::tree::Span { file, ..Default::default() };
@@ -180,7 +180,7 @@ impl ConfigErrors {
 
     /// The same with a hint where there is none.
     #[must_use]
-    pub(super) fn hinted(mut self, hint: &str) -> Self {
+    pub(crate) fn hinted(mut self, hint: &str) -> Self {
         for diagnostic in &mut self.diagnostics {
             diagnostic.hint.get_or_insert_with(|| hint.to_owned());
         }

@@ -25,7 +25,7 @@ pub struct Source {
 
 impl Source {
     /// True if it was typed on the command line.
-    pub(super) fn is_option(&self) -> bool {
+    pub(crate) fn is_option(&self) -> bool {
         self.path.is_none() && self.name.starts_with("--set ")
     }
 }
@@ -68,16 +68,16 @@ impl Sources {
 
 /// Why a file cannot be used: the problem and what might help. User error.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ReadProblem {
+pub(crate) struct ReadProblem {
     /// What is wrong, without the file's name.
-    pub(super) problem: String,
+    pub(crate) problem: String,
     /// What to do.
-    pub(super) hint: Option<String>,
+    pub(crate) hint: Option<String>,
 }
 
 impl ReadProblem {
     /// As a sentence about `path`: "no such file: `a.yaml`", "`a.yaml` is a directory, expected …".
-    pub(super) fn sentence(&self, path: &Path) -> String {
+    pub(crate) fn sentence(&self, path: &Path) -> String {
         match self.problem.strip_prefix("no such") {
             Some(_) => format!("{}: `{}`", self.problem, path.display()),
             None => format!("`{}` {}", path.display(), self.problem),
@@ -95,7 +95,7 @@ impl ReadProblem {
 pub(super) const DOCUMENT: &str = "a YAML file";
 
 /// Reads a text file of at most [`MAX_BYTES`]; `what` it should be is for messages.
-pub(super) fn read(path: &Path, what: &str) -> Result<String, ReadProblem> {
+pub(crate) fn read(path: &Path, what: &str) -> Result<String, ReadProblem> {
     if fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
         return Err(ReadProblem::new(format!("is not a regular file, expected {what}"), None));
     }
@@ -129,7 +129,7 @@ pub(super) fn check_file(path: &Path, what: &str) -> Result<(), ReadProblem> {
 }
 
 /// The same of a file that is read more than once, which a pipe cannot be.
-pub(super) fn check_lasting(path: &Path, what: &str) -> Result<(), ReadProblem> {
+pub(crate) fn check_lasting(path: &Path, what: &str) -> Result<(), ReadProblem> {
     check_file(path, what)?;
     match fs::metadata(path) {
         Ok(meta) if !meta.is_file() => {
@@ -176,7 +176,7 @@ pub fn check_input(path: &Path, what: &str) -> Result<(), (String, Option<String
 }
 
 /// The outermost folder of `path` that is not there, in a sentence; `None` if the file could be there.
-pub(super) fn missing_folder(path: &Path) -> Option<String> {
+pub(crate) fn missing_folder(path: &Path) -> Option<String> {
     let above = path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
     let missing = above.take_while(|folder| !folder.exists()).last()?;
     let near = nearby(missing).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();

@@ -13,19 +13,20 @@ use super::check::{check, found};
 use super::diagnostic::ConfigErrors;
 use super::mend::{mended, part};
 use super::merge::{canonical, drop_nulls, overlay};
+use super::overrides;
 use super::parse::parse;
 use super::path::follow;
-use super::schema::{self, At};
-use super::shipped::shipped_scenario;
+use super::schema::{At, schema_of};
 use super::source::{DOCUMENT, Source, Sources, read};
 use super::tree::{Fault, FileId, Kind, Node, Span};
-use super::{overrides, scenario::ScenarioFile};
-use crate::policy::Policies;
 
 /// Includes nest at most so deep.
 const MAX_DEPTH: usize = 16;
 /// And are at most so many.
 const MAX_FILES: usize = 256;
+
+/// Finds a text that is compiled in by the path under which a document includes it: its name for messages, and the text.
+pub(crate) type BuiltIn = fn(&Path) -> Option<(String, &'static str)>;
 
 /// Where a document comes from.
 #[derive(Debug, Clone, Copy)]
@@ -66,50 +67,36 @@ pub struct Problems<'d> {
 
 /// What is wrong with the form of a document.
 #[derive(Debug)]
-pub(super) struct Refused<T> {
-    errors: ConfigErrors,
+pub(crate) struct Refused<T> {
+    /// The problems.
+    pub(crate) errors: ConfigErrors,
     /// Where numbers alone are wrong: the document with others in their places, and their paths.
-    rest: Option<(Loaded<T>, Vec<String>)>,
+    pub(crate) rest: Option<(Loaded<T>, Vec<String>)>,
 }
 
 impl<T> Refused<T> {
     /// These problems, and those that `meaning` finds in the rest, but for what may follow from the numbers that stand in.
-    pub(super) fn with_meaning(self, meaning: impl FnOnce(Loaded<T>) -> Option<ConfigErrors>) -> ConfigErrors {
+    pub(crate) fn with_meaning(self, meaning: impl FnOnce(Loaded<T>) -> Option<ConfigErrors>) -> ConfigErrors {
         let Some((rest, paths)) = self.rest else { return self.errors };
         let independent = |path: &str| !path.is_empty() && paths.iter().all(|wrong| part(wrong) != part(path));
         meaning(rest).into_iter().fold(self.errors, |all, more| all.and(more, independent))
     }
 }
 
-/// Reads a scenario, whose policies are those that come with the library, and applies `--set` options.
-pub fn load_scenario(input: Input<'_>, sets: &[String]) -> Result<Loaded<ScenarioFile>, ConfigErrors> {
-    try_load_scenario(input, sets, &Policies::default()).map_err(|refused| refused.errors)
-}
-
-/// The same, with what the problems leave of it.
-pub(super) fn try_load_scenario(
-    input: Input<'_>,
-    sets: &[String],
-    policies: &Policies,
-) -> Result<Loaded<ScenarioFile>, Box<Refused<ScenarioFile>>> {
-    let loaded = try_load(input, sets, &schema::scenario(policies));
-    match input {
-        // A word alone is the name of a scenario that is not shipped.
-        Input::File(path) if !path.exists() && path.extension().is_none() && path.components().count() == 1 => loaded.map_err(|refused| {
-            Box::new(Refused { errors: refused.errors.hinted("`tokenmill list scenarios` shows those that are shipped"), rest: None })
-        }),
-        _ => loaded,
-    }
-}
-
 /// Reads a document of any type that has a schema.
 pub fn load<T: DeserializeOwned + JsonSchema>(input: Input<'_>, sets: &[String]) -> Result<Loaded<T>, ConfigErrors> {
-    try_load(input, sets, &schema::of::<T>()).map_err(|refused| refused.errors)
+    try_load(input, sets, &schema_of::<T>(), |_| None).map_err(|refused| refused.errors)
 }
 
-fn try_load<T: DeserializeOwned>(input: Input<'_>, sets: &[String], schema: &Value) -> Result<Loaded<T>, Box<Refused<T>>> {
+/// The same against a schema of the caller's, with the texts that documents may include by name. Refused, it has what the problems leave.
+pub(crate) fn try_load<T: DeserializeOwned>(
+    input: Input<'_>,
+    sets: &[String],
+    schema: &Value,
+    built_in: BuiltIn,
+) -> Result<Loaded<T>, Box<Refused<T>>> {
     let refuse = |errors| Box::new(Refused { errors, rest: None });
-    let mut loader = Loader { sources: Sources::default(), faults: Vec::new(), schema };
+    let mut loader = Loader { sources: Sources::default(), faults: Vec::new(), schema, built_in };
     let root = match input {
         Input::File(path) => {
             let name = path.display().to_string();
@@ -156,6 +143,7 @@ struct Loader<'s> {
     sources: Sources,
     faults: Vec<Fault>,
     schema: &'s Value,
+    built_in: BuiltIn,
 }
 
 impl Loader<'_> {
@@ -217,7 +205,7 @@ impl Loader<'_> {
         let path = self.sources.folder(&item.span).join(text);
         let from_file = self.sources.get(item.span.file).is_some_and(|source| source.path.is_some());
         // What is compiled in includes its like; a file finds such a one where there is none on disk.
-        let shipped = shipped_scenario(Path::new(text)).filter(|_| !from_file || !path.exists());
+        let shipped = (self.built_in)(Path::new(text)).filter(|_| !from_file || !path.exists());
         let fail = |problem: String, hint: Option<String>| Fault::new(item.span, problem).at("include").hint(hint);
         if self.sources.iter().count() >= MAX_FILES {
             self.faults.push(fail(format!("more than {MAX_FILES} files are included"), None));

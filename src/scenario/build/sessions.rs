@@ -1,9 +1,9 @@
 //! Sessions of a workload as parameters of the workload layer.
 
-use super::super::load::{Document, Problems};
-use super::super::scenario::{Arrivals, Delays, Diurnal, Sessions, TraceSessions, Turns as TurnsEntry};
-use super::span;
+use super::super::file::{Arrivals, Delays, Diurnal, Sessions, TraceSessions, Turns as TurnsEntry};
+use super::super::span;
 use super::workload::{PREFIX_BLOCK_TOKENS, arrival_process, envelope, lengths, shared_prefix, tokens};
+use crate::document::{Document, Problems};
 use crate::units::Count;
 use crate::workload::{DelayDistribution, SessionOptions, SessionReplay, SessionStart, SyntheticSessionParameters, ToolParameters, Turns};
 

@@ -1,11 +1,12 @@
 //! The `workload` section as parameters of the workload layer.
 
-use super::super::load::{Document, Problems};
-use super::super::scenario::{
+use super::super::file::{
     Arrivals, ClosedLoop, Diurnal, Lengths, ScenarioFile, SharedPrefix, Slo as SloEntry, Synthetic, Trace, WorkloadEntry,
 };
-use super::super::source::{check_lasting, missing_folder, read};
-use super::{sessions, span};
+use super::super::span;
+use super::sessions;
+use crate::document::{Document, Problems};
+use crate::document::{check_lasting, missing_folder, read};
 use crate::metrics::SloLimits;
 use crate::sim::{SimDuration, Streams};
 use crate::units::{Count, Duration, Ratio, grouped};

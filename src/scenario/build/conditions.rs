@@ -1,8 +1,8 @@
 //! The conditions of a scenario against the numbers that its run will have.
 
 use super::super::assertion::Assertion;
-use super::super::load::Problems;
-use super::super::scenario::ScenarioFile;
+use super::super::file::ScenarioFile;
+use crate::document::Problems;
 use crate::metrics::RecorderParameters;
 use crate::metrics::metric::{NoMetric, Shape};
 

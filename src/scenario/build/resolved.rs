@@ -7,10 +7,10 @@ use std::fmt::Display;
 use std::fs::File;
 use std::path::Path;
 
-use super::super::diagnostic::ConfigErrors;
-use super::super::load::Document;
-use super::super::scenario::{Lengths, Role, RouterChoice, ScenarioFile, WorkloadEntry};
+use super::super::file::{Lengths, Role, RouterChoice, ScenarioFile, WorkloadEntry};
 use super::cluster::Parts;
+use crate::document::ConfigErrors;
+use crate::document::Document;
 use crate::units::Count;
 
 /// A file that a scenario is made of.

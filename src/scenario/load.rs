@@ -1,0 +1,31 @@
+//! From a path to a scenario file that has been checked for its form.
+
+use super::file::ScenarioFile;
+use super::schema;
+use super::shipped::shipped_scenario;
+use crate::document::{ConfigErrors, Input, Loaded, Refused, try_load};
+use crate::policy::Policies;
+
+/// Reads a scenario, whose policies are those that come with the library, and applies `--set` options.
+///
+/// # Errors
+/// All problems of form at once, each with its place.
+pub fn load_file(input: Input<'_>, sets: &[String]) -> Result<Loaded<ScenarioFile>, ConfigErrors> {
+    try_load_file(input, sets, &Policies::default()).map_err(|refused| refused.errors)
+}
+
+/// The same with policies of the caller's. Refused, it has what the problems leave.
+pub(super) fn try_load_file(
+    input: Input<'_>,
+    sets: &[String],
+    policies: &Policies,
+) -> Result<Loaded<ScenarioFile>, Box<Refused<ScenarioFile>>> {
+    let loaded = try_load(input, sets, &schema::scenario(policies), shipped_scenario);
+    match input {
+        // A word alone is the name of a scenario that is not shipped.
+        Input::File(path) if !path.exists() && path.extension().is_none() && path.components().count() == 1 => loaded.map_err(|refused| {
+            Box::new(Refused { errors: refused.errors.hinted("`tokenmill list scenarios` shows those that are shipped"), rest: None })
+        }),
+        _ => loaded,
+    }
+}
