@@ -31,6 +31,6 @@ pub use run::{Cluster, RunError, Work};
 pub(crate) use segment::KvBlocks;
 pub use segment::{Members, RunSegment};
 pub use spec::{
-    ClassSpec, ClusterSpec, EngineSpec, FirstToken, FrontendSpec, NetworkSpec, Overlap, PoolSpec, ReportSpec, Retry, RouterSpec, SpecError,
+    ClassSpec, ClusterSpec, EngineSpec, FirstToken, FrontendSpec, NetworkSpec, Overlap, PoolSpec, Reporting, Retry, RouterSpec, SpecError,
 };
 pub use state::Violation;

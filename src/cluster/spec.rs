@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::ids::ModelId;
@@ -11,7 +13,7 @@ use crate::perf::PerfModel;
 use crate::policy::{Admission, Configured, Fault, PolicyError, Role, Router, routers};
 use crate::power::InstancePower;
 use crate::sim::{SimDuration, TooMany};
-use crate::units::nearest;
+use crate::units::{Plain, Ratio, nearest};
 
 /// A cluster that cannot be built: user error.
 #[derive(Debug, Clone, Copy, PartialEq, Error)]
@@ -134,25 +136,28 @@ impl FrontendSpec {
     }
 }
 
-/// When KV moves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// When the KV of a request moves from prefill to decode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Overlap {
-    /// All at once, when the prompt is done.
+    /// All at once, when its prefill is done.
     #[default]
     AfterPrefill,
-    /// Layer by layer, while later layers are computed.
+    /// Layer by layer while later layers are computed; only the rest delays the request.
     LayerWise,
 }
 
 /// Source of the first token of a prompt that is handed off, and when it leaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum FirstToken {
     /// From the prefill side, as soon as the prompt is computed.
     #[default]
     Immediate,
-    /// From the prefill side; it travels with the KV and leaves when the KV has arrived.
+    /// From the prefill side; it travels with the KV and leaves when the KV has arrived, as in `SGLang` and TensorRT-LLM.
     Seeded,
-    /// From the decode side, which recomputes the prompt's last token in its first iteration. The token that prefill generated is dropped.
+    /// From the decode side, which recomputes the prompt's last token in its first iteration. The token that prefill generated is dropped, as in
+    /// vLLM with NIXL.
     Recomputed,
 }
 
@@ -183,12 +188,15 @@ pub struct ClassSpec {
     pub sessions: bool,
 }
 
-/// When routers see what instances report of themselves: running and waiting requests, and free blocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReportSpec {
-    /// Time from one report to the next, above 0.
+/// Reports of the instances to the policies: running and waiting requests, and free blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reporting {
+    /// Time from one report to the next.
+    #[schemars(extend("x-above" = 0))]
     pub period: SimDuration,
     /// Time until a report is seen.
+    #[serde(default)]
     pub delay: SimDuration,
 }
 
@@ -219,16 +227,32 @@ impl RouterSpec {
 }
 
 /// Retries of a request whose instance fails, or that no instance accepts.
-#[derive(Debug, Clone, Copy, PartialEq)]
+///
+/// Defaults: three attempts, as the documentation of NVIDIA Dynamo advises for `--migration-limit`; times of the model gateway `smg`
+/// (50 ms, times 1.5, at most 30 s), 2026.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct Retry {
     /// Maximum number of retries; after that the request has failed.
+    #[schemars(range(max = 1000))]
     pub attempts: u32,
     /// Back-off before the first retry.
+    #[schemars(extend("x-above" = 0))]
     pub back_off: SimDuration,
-    /// Growth of the back-off from one retry to the next, at least 1.
+    /// Growth of the back-off from one retry to the next.
+    #[serde(with = "Plain::<Ratio>")]
+    #[schemars(with = "Ratio", extend("x-least" = 1, "x-most" = 100))]
     pub multiplier: f64,
     /// Upper limit of the back-off.
+    #[schemars(extend("x-above" = 0))]
     pub max_back_off: SimDuration,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        let (back_off, max_back_off) = (SimDuration::from_ns(50_000_000), SimDuration::from_ns(30_000_000_000));
+        Self { attempts: 3, back_off, multiplier: 1.5, max_back_off }
+    }
 }
 
 impl Retry {
@@ -265,7 +289,7 @@ pub struct ClusterSpec {
     /// Whether an arriving request is let in.
     pub admission: Configured<dyn Admission>,
     /// When instances report; `None`: routers see them as they are.
-    pub reports: Option<ReportSpec>,
+    pub reports: Option<Reporting>,
     /// Scheduled failures and recoveries of instances.
     pub faults: Vec<Fault>,
     /// Retries after failed attempts.

@@ -2,20 +2,37 @@
 //!
 //! Owns: the choice, which depends on the seed and the request's number alone. Must not know: where rows go.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::recorder::RequestSink;
 use super::row::RequestRow;
 use crate::sim::{Purpose, Streams};
+use crate::units::{Plain, Ratio};
 
-/// Which requests get a row.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+/// Which requests get a row in `requests.csv`.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum RowChoice {
     /// Every request.
     #[default]
     All,
-    /// No request.
+    /// No request: the file is not written.
     None,
-    /// This share of all requests, above 0 and at most 1.
-    Sample(f64),
+    /// A uniform sample of this share of all requests, whatever their outcome, drawn by seed and number of the request: the same requests
+    /// under every policy.
+    Sample(
+        #[serde(with = "Plain::<Ratio>")]
+        #[schemars(with = "Ratio", extend("x-above" = 0, "x-most" = 1))]
+        f64,
+    ),
+}
+
+impl RowChoice {
+    /// True if every request gets a row.
+    pub const fn is_all(&self) -> bool {
+        matches!(self, Self::All)
+    }
 }
 
 /// Passes on the rows of a uniform sample: requests are drawn by their numbers, whatever became of them, so that the sample is the same

@@ -240,7 +240,7 @@ mod tests {
         let latent = capacity(&model("deepseek-r1"), Parallelism { ep: 16, ..Parallelism::tensor(16) }, 256).unwrap();
         assert_eq!(latent.block_bytes, 16 * 16 * 70_272);
         // Attention in data-parallel groups holds each sequence once.
-        let spread = capacity(&model("deepseek-r1"), Parallelism { tp: 1, ep: 32, dp: 32, pp: 1 }, 256).unwrap();
+        let spread = capacity(&model("deepseek-r1"), Parallelism { tp: 1, ep: 32, dp: 32 }, 256).unwrap();
         assert_eq!(spread.block_bytes, 16 * 70_272);
     }
 

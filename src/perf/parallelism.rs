@@ -6,31 +6,27 @@ use serde::{Deserialize, Serialize};
 use super::PerfError;
 use crate::model::{Attention, Model};
 
-const fn one() -> u32 {
-    1
-}
-
-/// How one instance spreads a model over its chips. It has `tp · dp · pp` chips.
+/// How one instance spreads a model over its chips. It has `tp · dp` chips.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("x-aliases" = {"tensor_parallel_size": "tp", "tensor_parallel": "tp", "expert_parallel": "ep"}))]
 pub struct Parallelism {
-    /// Tensor parallelism: every operator is split over so many chips. Divides the attention heads.
-    #[serde(default = "one")]
+    /// Tensor parallelism: chips that share every layer. Divides the attention heads; at most one scale-up domain.
+    #[schemars(range(min = 1, max = 1024))]
     pub tp: u32,
     /// Expert parallelism: 1 (each expert is split over the chips) or `tp · dp` (each chip has whole experts).
-    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 1024))]
     pub ep: u32,
-    /// Data parallelism of attention inside one instance; needs `ep = tp · dp`. Further copies of a model are further instances.
-    #[serde(default = "one")]
+    /// Data parallelism of attention inside one instance, for mixture-of-experts models with `ep: tp · dp`; further copies of a model are
+    /// further instances. The KV of a request lies on the `tp` chips of one group, so one handoff uses the network attachments of no more than
+    /// these.
+    #[schemars(range(min = 1, max = 1024))]
     pub dp: u32,
-    /// Pipeline parallelism: only 1 is supported.
-    #[serde(default = "one")]
-    pub pp: u32,
 }
 
 impl Default for Parallelism {
     fn default() -> Self {
-        Self { tp: 1, ep: 1, dp: 1, pp: 1 }
+        Self { tp: 1, ep: 1, dp: 1 }
     }
 }
 
@@ -42,19 +38,16 @@ impl Parallelism {
 
     /// Chips of one instance.
     pub const fn chips(&self) -> u32 {
-        self.tp.saturating_mul(self.dp).saturating_mul(self.pp)
+        self.tp.saturating_mul(self.dp)
     }
 
     /// Checks that `model` can be spread like this.
     pub fn validate(&self, model: &Model) -> Result<(), PerfError> {
         let shape = model.architecture();
-        for (key, value) in [("tp", self.tp), ("ep", self.ep), ("dp", self.dp), ("pp", self.pp)] {
+        for (key, value) in [("tp", self.tp), ("ep", self.ep), ("dp", self.dp)] {
             if !(1..=MOST_CHIPS).contains(&value) {
                 return Err(PerfError::ParallelismRange { key, found: value, most: MOST_CHIPS });
             }
-        }
-        if self.pp != 1 {
-            return Err(PerfError::Unsupported(format!("pp: {} (pipeline parallelism), expected 1", self.pp)));
         }
         divides("tp", self.tp, "attention heads", shape.attention.heads(), model)?;
         if let Attention::Grouped { kv_heads, .. } = shape.attention

@@ -6,8 +6,9 @@
 use std::collections::BTreeSet;
 
 use super::assertion::Assertion;
-use super::file::{Lengths, Pool, Role, RouterByRole, RouterChoice, Rows, Run, ScenarioFile, Slo, TraceSessions, WorkloadEntry};
-use crate::document::Problems;
+use super::file::{Lengths, Pool, Role, RouterByRole, RouterChoice, Run, ScenarioFile, Slo, TraceSessions, WorkloadEntry};
+use crate::document::{Problems, list_words};
+use crate::metrics::RowChoice;
 use crate::units::Count;
 
 /// Notes every contradiction within `file`.
@@ -64,7 +65,7 @@ fn check_model(file: &ScenarioFile, named: Option<&str>, path: &str, problems: &
     match named {
         Some(name) if !file.models.contains_key(name) => problems.unknown(&format!("{path}.model"), "model", name, &known),
         None if known.len() > 1 => {
-            let hint = format!("add `model: …`, one of {}", crate::document::list_words(&known));
+            let hint = format!("add `model: …`, one of {}", list_words(&known));
             problems.note(&format!("{path}.model"), &format!("which of the {} models?", known.len()), Some(hint));
         }
         _ => {}
@@ -120,14 +121,14 @@ fn check_workload(file: &ScenarioFile, workload: &WorkloadEntry, path: &str, pro
     }
     if let Some(window) = workload.trace.as_ref().and_then(|t| t.window)
         && let Some(to) = window.to
-        && to.get() <= window.from.get()
+        && to <= window.from
     {
         problems.at(&format!("{path}.trace.window.to"), format!("`{to}`"), &format!("a time after `from: {}`", window.from), None);
     }
 }
 
 fn check_rows(run: &Run, problems: &mut Problems<'_>) {
-    if run.rows_gzip && run.rows == Rows::None {
+    if run.rows_gzip && run.rows == RowChoice::None {
         let hint = "leave `rows_gzip` out, or take it away with `--set run.rows_gzip=~`";
         problems.note("run.rows_gzip", "there are no rows to compress: `rows: none`", Some(hint.into()));
     }

@@ -29,7 +29,6 @@ use crate::cost::NodeCost;
 use crate::document::{ConfigErrors, Input};
 use crate::metrics::{ProvenanceEntry, RecorderParameters, RowChoice};
 use crate::sim::{SimDuration, Streams};
-use crate::units::Duration;
 use crate::workload::{ClassId, LimitedWorkload, MergedWorkload, SessionReplay, SessionStart, Workload, WorkloadError};
 
 /// Most pools, models and workloads: they are numbered in 16 bits. The schema refuses more.
@@ -112,9 +111,4 @@ impl Scenario {
         }
         Ok(LimitedWorkload::new(MergedWorkload::new(parts)?, self.requests, self.duration))
     }
-}
-
-/// A duration as simulated time; `None` beyond 292 years, which the range of the quantity excludes.
-fn span(duration: Duration) -> Option<SimDuration> {
-    SimDuration::from_secs_f64(duration.get())
 }

@@ -3,11 +3,16 @@
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::units::{Duration, QuantityError, nearest};
+
 /// A point in simulated time, nanoseconds since the start of the run. Range: 584 years.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct SimTime(u64);
 
-/// A span of simulated time, nanoseconds.
+/// A span of simulated time, nanoseconds. Written as a [`Duration`], rounded to the nearest nanosecond; more than none is at least one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct SimDuration(u64);
 
@@ -98,6 +103,50 @@ impl Sub for SimDuration {
     }
 }
 
+impl From<Duration> for SimDuration {
+    fn from(duration: Duration) -> Self {
+        let seconds = duration.get();
+        Self(nearest(seconds * NS_PER_S).max(u64::from(seconds > 0.0)))
+    }
+}
+
+impl TryFrom<SimDuration> for Duration {
+    type Error = QuantityError;
+    fn try_from(span: SimDuration) -> Result<Self, QuantityError> {
+        Self::try_from(span.as_secs_f64())
+    }
+}
+
+impl fmt::Display for SimDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Duration::try_from(*self).map_err(|_| fmt::Error)?.fmt(f)
+    }
+}
+
+impl Serialize for SimDuration {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Duration::try_from(*self).map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for SimDuration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Duration::deserialize(deserializer).map(Self::from)
+    }
+}
+
+impl JsonSchema for SimDuration {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        Duration::schema_name()
+    }
+    fn inline_schema() -> bool {
+        Duration::inline_schema()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Duration::json_schema(generator)
+    }
+}
+
 impl fmt::Display for SimTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.6} s", self.as_secs_f64())
@@ -107,6 +156,26 @@ impl fmt::Display for SimTime {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again(ns in prop_oneof![0u64..2_000, 0u64..4_000_000_000_000, 0u64..3_155_760_000_000_000_000]) {
+            // Beyond 2^53 ns seconds have no room for every nanosecond.
+            let once: SimDuration = serde_json::from_value(serde_json::to_value(SimDuration(ns)).unwrap()).unwrap();
+            let twice: SimDuration = serde_json::from_value(serde_json::to_value(once).unwrap()).unwrap();
+            prop_assert_eq!(once, twice);
+            prop_assert!(once.0.abs_diff(ns) <= ns >> 51, "{} {}", once.0, ns);
+        }
+    }
+
+    #[test]
+    fn durations_are_the_nearest_nanosecond() {
+        let of = |text: &str| SimDuration::from(text.parse::<Duration>().unwrap());
+        assert_eq!((of("15 us"), of("50 ms"), of("0 s")), (SimDuration(15_000), SimDuration(50_000_000), SimDuration::ZERO));
+        assert_eq!(of("0.1 ns"), SimDuration(1));
+        assert_eq!(of("90 min").to_string(), "1.5 h");
+    }
 
     #[test]
     fn seconds_round_up_and_nonsense_is_refused() {

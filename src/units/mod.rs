@@ -23,8 +23,8 @@ pub use parse::{QuantityError, Unit};
 pub use percent::percent;
 pub use provenance::{Confidence, Figure, Source, Sources};
 pub use quantity::{
-    Bytes, BytesPerSecond, Count, Duration, FlopsPerSecond, GramsPerKwh, PerSecond, Ratio, Usd, UsdPerHour, UsdPerKwMonth, UsdPerKwh,
-    Watts, check_quantity, show_quantity,
+    Bytes, BytesPerSecond, Count, Duration, FlopsPerSecond, GramsPerKwh, PerSecond, Plain, Ratio, Usd, UsdPerHour, UsdPerKwMonth,
+    UsdPerKwh, Watts, check_quantity, show_quantity,
 };
 pub use rounding::{nearest, nearest_wide};
 pub use search::first_where;

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserializer, Visitor};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer, ser};
 
 use super::parse::{Kind, QuantityError, Unit, unit};
 
@@ -56,6 +57,19 @@ macro_rules! quantity {
             }
         }
 
+        impl From<$name> for f64 {
+            fn from(quantity: $name) -> Self {
+                quantity.0
+            }
+        }
+
+        impl TryFrom<f64> for $name {
+            type Error = QuantityError;
+            fn try_from(value: f64) -> Result<Self, QuantityError> {
+                Self::KIND.parse(&Self::KIND.print(value)).map(Self)
+            }
+        }
+
         impl JsonSchema for $name {
             fn schema_name() -> Cow<'static, str> {
                 stringify!($name).into()
@@ -79,6 +93,34 @@ fn serialize_bare<S: Serializer>(value: f64, serializer: S) -> Result<S::Ok, S::
         serializer.serialize_i64(whole)
     } else {
         serializer.serialize_f64(value)
+    }
+}
+
+/// The written form of a number that code keeps in base units: `#[serde(with = "Plain::<PerSecond>")]` on an `f64`.
+#[derive(Debug)]
+pub struct Plain<Q>(PhantomData<Q>);
+
+impl<Q> Plain<Q> {
+    /// Writes a number as the quantity.
+    ///
+    /// # Errors
+    /// A number out of the range of the quantity.
+    pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error>
+    where
+        Q: TryFrom<f64, Error = QuantityError> + Serialize,
+    {
+        Q::try_from(*value).map_err(ser::Error::custom)?.serialize(serializer)
+    }
+
+    /// Reads the quantity.
+    ///
+    /// # Errors
+    /// What is not one.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error>
+    where
+        Q: Into<f64> + Deserialize<'de>,
+    {
+        Q::deserialize(deserializer).map(Into::into)
     }
 }
 

@@ -5,36 +5,52 @@
 //! Every process draws gaps of mean 1 and reads their sum as cumulative intensity; the envelope then bends time. So a bursty process
 //! stays equally bursty at the peak and in the trough (Brown, Barbieri, Ventura, Kass and Frank 2002, time rescaling).
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::envelope::{DiurnalEnvelope, Rescaling};
 use super::error::{ParameterProblem, Problems};
 use crate::sim::{SimTime, Stream};
+use crate::units::{PerSecond, Plain, Ratio};
 
-/// How the times between arrivals are distributed. Rates are means, requests per second, from 10⁻⁶ to 10⁹; `cv` is the coefficient of
-/// variation of the gaps (standard deviation over mean), from 0.01 to 100, and 1 for a Poisson process.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// When requests arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ArrivalProcess {
+    /// Independent arrivals: exponential gaps.
+    Poisson {
+        /// Mean arrivals per time.
+        #[serde(with = "Plain::<PerSecond>")]
+        #[schemars(with = "PerSecond", extend("x-least" = 1e-6))]
+        rate: f64,
+    },
     /// Equal gaps. The first request arrives at t = 0; in all other processes one gap passes first.
     Constant {
-        /// Requests per second.
+        /// Arrivals per time.
+        #[serde(with = "Plain::<PerSecond>")]
+        #[schemars(with = "PerSecond", extend("x-least" = 1e-6))]
         rate: f64,
     },
-    /// Exponential gaps: independent users.
-    Poisson {
-        /// Requests per second.
-        rate: f64,
-    },
-    /// Gamma gaps of shape 1 / cv².
+    /// Gaps with a Gamma distribution: burstier than Poisson for `cv` above 1.
     Gamma {
-        /// Requests per second.
+        /// Mean arrivals per time.
+        #[serde(with = "Plain::<PerSecond>")]
+        #[schemars(with = "PerSecond", extend("x-least" = 1e-6))]
         rate: f64,
-        /// Coefficient of variation of the gaps.
+        /// Coefficient of variation of the gaps (standard deviation over mean), 0.01 to 100; the shape is 1 / cv².
+        #[serde(with = "Plain::<Ratio>")]
+        #[schemars(with = "Ratio", extend("x-least" = 0.01, "x-most" = 100))]
         cv: f64,
     },
-    /// Weibull gaps; the shape is solved from cv.
+    /// Gaps with a Weibull distribution; the shape is solved from cv.
     Weibull {
-        /// Requests per second.
+        /// Mean arrivals per time.
+        #[serde(with = "Plain::<PerSecond>")]
+        #[schemars(with = "PerSecond", extend("x-least" = 1e-6))]
         rate: f64,
-        /// Coefficient of variation of the gaps.
+        /// Coefficient of variation of the gaps (standard deviation over mean), 0.01 to 100.
+        #[serde(with = "Plain::<Ratio>")]
+        #[schemars(with = "Ratio", extend("x-least" = 0.01, "x-most" = 100))]
         cv: f64,
     },
 }

@@ -2,18 +2,32 @@
 
 use std::f64::consts::TAU;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::error::{ParameterProblem, Problems};
 use crate::sim::SimDuration;
+use crate::units::{Plain, Ratio};
 
-/// Multiplies the arrival rate by 1 + amplitude · cos(2π (t − peak) / period), which is 1 on average over whole periods.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// A daily rise and fall. The rate is multiplied by `1 + amplitude · cos(2π (t − peak) / period)`, which is 1 on average over whole periods.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct DiurnalEnvelope {
-    /// Relative amplitude, 0 (flat) to 1 (silent at the trough).
+    /// Swing around the mean, 0 (flat) to 1 (silent at the trough).
+    #[serde(with = "Plain::<Ratio>")]
+    #[schemars(with = "Ratio", extend("x-most" = 1))]
     pub amplitude: f64,
-    /// Length of one rise and fall, above 0; 24 h for a day.
+    /// Time from one peak to the next.
+    #[serde(default = "one_day")]
+    #[schemars(extend("x-above" = 0))]
     pub period: SimDuration,
     /// Time of the first peak after the start of the run, below `period`.
+    #[serde(default)]
     pub peak: SimDuration,
+}
+
+const fn one_day() -> SimDuration {
+    SimDuration::from_ns(86_400_000_000_000)
 }
 
 impl DiurnalEnvelope {

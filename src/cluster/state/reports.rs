@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::instance::Instance;
 use crate::cluster::ids::InstanceId;
-use crate::cluster::spec::ReportSpec;
+use crate::cluster::spec::Reporting;
 use crate::policy::Signal;
 use crate::sim::{Arena, SimTime};
 
@@ -35,13 +35,13 @@ impl Report {
 /// Readings of all instances, the oldest first.
 #[derive(Debug)]
 pub(super) struct Reports {
-    pub(super) spec: Option<ReportSpec>,
+    pub(super) spec: Option<Reporting>,
     /// When each is seen, and what it says. The first has been seen.
     readings: VecDeque<(SimTime, Arena<InstanceId, Report>)>,
 }
 
 impl Reports {
-    pub(super) fn new(spec: Option<ReportSpec>, instances: &Arena<InstanceId, Instance>) -> Self {
+    pub(super) fn new(spec: Option<Reporting>, instances: &Arena<InstanceId, Instance>) -> Self {
         let first = Arena::mirror(instances, |_, instance| Report::of(instance));
         Self { spec, readings: spec.map(|_| (SimTime::ZERO, first)).into_iter().collect() }
     }

@@ -7,7 +7,7 @@ use super::world::World;
 use crate::cluster::event::Event;
 use crate::cluster::ids::{InstanceId, ModelId, Slot};
 use crate::cluster::observe::Observer;
-use crate::cluster::spec::ReportSpec;
+use crate::cluster::spec::Reporting;
 use crate::kv::Blocks;
 use crate::policy::{Pick, RequestView, Signal};
 use crate::sim::{SimDuration, SimTime};
@@ -118,7 +118,7 @@ pub(crate) fn schedule_reports<O: Observer>(world: &mut World<O>) {
 
 /// All instances report.
 pub(crate) fn take_reports<O: Observer>(world: &mut World<O>) {
-    let Some(ReportSpec { period, delay }) = world.reports.spec else { return };
+    let Some(Reporting { period, delay }) = world.reports.spec else { return };
     for id in world.fleet.instances.ids() {
         world.catch_up(id);
     }

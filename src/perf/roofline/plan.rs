@@ -158,7 +158,7 @@ mod tests {
     use crate::perf::{BatchShape, Parallelism};
 
     fn rooflines() -> Vec<Roofline> {
-        let parallelism = |tp, dp, ep| Parallelism { tp, ep, dp, ..Parallelism::default() };
+        let parallelism = |tp, dp, ep| Parallelism { tp, ep, dp };
         [
             ("llama-3.3-70b", parallelism(4, 1, 1)),
             ("qwen3-8b", parallelism(1, 1, 1)),

@@ -113,7 +113,7 @@ fn the_operator_table_adds_up_to_the_iteration() {
     for (name, parallelism) in [
         ("llama-3.3-70b", Parallelism::tensor(4)),
         ("gpt-oss-120b", Parallelism::tensor(2)),
-        ("deepseek-r1", Parallelism { tp: 1, ep: 16, dp: 16, pp: 1 }),
+        ("deepseek-r1", Parallelism { tp: 1, ep: 16, dp: 16 }),
     ] {
         let roofline = roofline(&model(name), parallelism);
         for batch in [decode(37, 50_000, 4_000), prefill(3000), together(&prefill(2000), &decode(16, 20_000, 2_048))] {
@@ -173,14 +173,14 @@ fn expert_layers_read_the_expected_number_of_experts() {
 #[test]
 fn expert_parallel_ranks_hold_whole_experts_and_exchange_tokens() {
     let deepseek = model("deepseek-r1");
-    let wide = roofline(&deepseek, Parallelism { tp: 1, ep: 32, dp: 32, pp: 1 });
+    let wide = roofline(&deepseek, Parallelism { tp: 1, ep: 32, dp: 32 });
     let rows = wide.operators(&decode(64, 64_000, 64_000));
     // Two rows a chip: 2 · 8 · 7168 · 31/32 bytes in fp8 to the experts, 14 µs of latency, 360 B/ns; 58 layers.
     let bytes = 16.0 * 7168.0 * 31.0 / 32.0;
     approx::assert_relative_eq!(row(&rows, "expert dispatch").duration_ns, 58.0 * (14_000.0 + bytes / 360.0), max_relative = 1e-12);
     approx::assert_relative_eq!(row(&rows, "expert combine").link_bytes, 58.0 * 2.0 * bytes, max_relative = 1e-12);
     // Inside one tensor-parallel group every chip has every token: nothing to exchange but the all-reduce.
-    let tensor = roofline(&deepseek, Parallelism { tp: 16, ep: 16, dp: 1, pp: 1 });
+    let tensor = roofline(&deepseek, Parallelism { tp: 16, ep: 16, dp: 1 });
     assert!(tensor.operators(&decode(64, 64_000, 64_000)).iter().all(|r| r.name != "expert dispatch"));
     // A lone sequence keeps one chip of 32 busy: it takes as long as 32 of the same length but for the experts and the exchange.
     let attention = |b: u32| row(&wide.operators(&decode(b, 4000 * u64::from(b), 0)), "decode attention").duration_ns;
@@ -199,7 +199,7 @@ fn a_measured_exchange_takes_the_fastest_of_its_kernels() {
     let dispatch = vec![exchange("10 us", "0.54", "13 us"), exchange("26 us", "0.95", "26 us")];
     let combine = vec![exchange("0 us", "0.44", "14 us")];
     let chip = Chip { all_to_all: Some(AllToAll { dispatch, combine }), ..h100() };
-    let roofline = try_roofline(&model("deepseek-r1"), &chip, Parallelism { tp: 1, ep: 8, dp: 8, pp: 1 }).unwrap();
+    let roofline = try_roofline(&model("deepseek-r1"), &chip, Parallelism { tp: 1, ep: 8, dp: 8 }).unwrap();
     let time = |rows: u32| {
         let table = roofline.operators(&decode(8 * rows, 8000 * u64::from(rows), 0));
         (row(&table, "expert dispatch").duration_ns / 58.0, row(&table, "expert combine").duration_ns / 58.0)
@@ -219,7 +219,7 @@ fn a_measured_exchange_takes_the_fastest_of_its_kernels() {
 /// 0.4023 ns; reading its 1152 B at 0.92 of 3350 B/ns takes 0.3738 ns.
 #[test]
 fn latent_attention_decodes_at_its_own_rate_of_arithmetic() {
-    let wide = roofline(&model("deepseek-r1"), Parallelism { tp: 1, ep: 8, dp: 8, pp: 1 });
+    let wide = roofline(&model("deepseek-r1"), Parallelism { tp: 1, ep: 8, dp: 8 });
     let at = |context: u64| row(&wide.operators(&decode(64, 64 * context, 0)), "decode attention");
     let slope = (at(5000).duration_ns - at(4000).duration_ns) / (61.0 * 8.0 * 1000.0);
     approx::assert_relative_eq!(slope, 278_528.0 / (0.7 * 989e3), max_relative = 1e-9);
@@ -249,7 +249,7 @@ fn norms_of_queries_and_keys_and_absorption_are_kernels_of_their_own() {
 fn a_hot_rank_slows_the_experts() {
     let deepseek = model("deepseek-r1");
     let chip = h100();
-    let parallelism = Parallelism { tp: 1, ep: 32, dp: 32, pp: 1 };
+    let parallelism = Parallelism { tp: 1, ep: 32, dp: 32 };
     let build = |hot_rank| {
         let options = RooflineOptions { hot_rank, ..RooflineOptions::default() };
         Roofline::new(&RooflineParameters { model: &deepseek, chip: &chip, scale_up: nvlink(), parallelism, options })
@@ -287,7 +287,6 @@ fn impossible_instances_are_refused_with_what_to_write_instead() {
     assert!(error("llama-3.3-70b", Parallelism { ep: 4, ..Parallelism::tensor(4) }).contains("has no experts"));
     assert!(error("deepseek-r1", Parallelism { ep: 4, ..Parallelism::tensor(8) }).contains("expected `ep: 8`"));
     assert!(error("deepseek-r1", Parallelism { dp: 4, ..Parallelism::tensor(1) }).contains("expected `ep: 4`"));
-    assert!(error("llama-3.1-8b", Parallelism { pp: 2, ..Parallelism::default() }).contains("pipeline"));
     let bare = Chip { efficiency: None, ..h100() };
     let error = try_roofline(&model("qwen3-8b"), &bare, Parallelism::default()).unwrap_err();
     assert!(error.to_string().contains("no `efficiency`"), "{error}");
@@ -303,7 +302,7 @@ fn instances() -> Vec<(Roofline, bool)> {
         (roofline(&model("gpt-oss-120b"), Parallelism::tensor(2)), true),
         (roofline(&model("qwen3-235b-a22b"), Parallelism { ep: 8, ..Parallelism::tensor(8) }), false),
         (roofline(&model("deepseek-r1"), Parallelism::tensor(16)), false),
-        (roofline(&model("deepseek-r1"), Parallelism { tp: 1, ep: 16, dp: 16, pp: 1 }), false),
+        (roofline(&model("deepseek-r1"), Parallelism { tp: 1, ep: 16, dp: 16 }), false),
     ]
 }
 

@@ -1,17 +1,15 @@
 //! The `cluster` section: pools, network, routers, and the workloads as the cluster sees them.
 
-use super::super::file::{self, KvOverlap, Profiles, Reports, Router, RouterChoice, ScenarioFile};
+use super::super::MOST_NUMBERED;
+use super::super::file::{self, Profiles, Router, RouterChoice, ScenarioFile};
 use super::super::library::Library;
 use super::super::meaning::model_of;
-use super::super::{MOST_NUMBERED, span};
 use super::faults;
 use super::names::{NamedModel, PoolHardware, find, models, site};
 use super::pool::PoolBuilder;
 use super::provenance::Basis;
 use super::workload::{WorkloadSource, limits};
-use crate::cluster::{
-    ClassSpec, ClusterSpec, FirstToken, FrontendSpec, ModelId, NetworkSpec, Overlap, PoolSpec, ReportSpec, Role, RouterSpec,
-};
+use crate::cluster::{ClassSpec, ClusterSpec, FrontendSpec, ModelId, NetworkSpec, PoolSpec, Role, RouterSpec};
 use crate::cost::NodeCost;
 use crate::document::{Document, Problems};
 use crate::hardware::{Link, Node, Site};
@@ -78,11 +76,11 @@ pub(super) fn build(
         frontends: frontends(file),
         classes,
         admission: admission(file, library, problems)?,
-        reports: reports(file),
+        reports: file.policies.reports,
         routers: routers?,
         faults,
-        retry: faults::retry(&file.policies.retry),
-        health_check: file.policies.health_check.and_then(span),
+        retry: file.policies.retry,
+        health_check: file.policies.health_check,
         end: None,
         fast_forward: true,
         audit: false,
@@ -168,24 +166,11 @@ fn frontends(file: &ScenarioFile) -> Vec<FrontendSpec> {
 /// The network between pools.
 fn network(file: &ScenarioFile) -> NetworkSpec {
     NetworkSpec {
-        overlap: match file.cluster.network.kv.overlap {
-            KvOverlap::AfterPrefill => Overlap::AfterPrefill,
-            KvOverlap::LayerWise => Overlap::LayerWise,
-        },
-        first_token: match file.cluster.handoff.first_token {
-            file::FirstToken::Immediate => FirstToken::Immediate,
-            file::FirstToken::Seeded => FirstToken::Seeded,
-            file::FirstToken::Recomputed => FirstToken::Recomputed,
-        },
-        failure_timeout: span(file.cluster.network.kv.failure_timeout).unwrap_or(SimDuration::ZERO),
+        overlap: file.cluster.network.kv.overlap,
+        first_token: file.cluster.handoff.first_token,
+        failure_timeout: file.cluster.network.kv.failure_timeout,
         fabric_bytes_per_s: file.cluster.network.kv.fabric_bandwidth.map(crate::units::BytesPerSecond::get),
     }
-}
-
-/// When instances report, if they do.
-fn reports(file: &ScenarioFile) -> Option<ReportSpec> {
-    let Reports { period, delay } = file.policies.reports?;
-    Some(ReportSpec { period: span(period)?, delay: span(delay)? })
 }
 
 /// The admission policy; one that there is not, or whose parameters do not fit, is noted.
@@ -250,7 +235,7 @@ fn classes(
             problems.note(&path, &problem, Some("workloads that share a cache must agree; run them apart".into()));
         }
         let sessions = opened.has_sessions(class);
-        classes.push(ClassSpec { model, timeout: entry.timeout.and_then(span), prefix_tokens, sessions });
+        classes.push(ClassSpec { model, timeout: entry.timeout, prefix_tokens, sessions });
     }
     Some(classes)
 }
@@ -285,7 +270,7 @@ pub(super) fn recorder(file: &ScenarioFile, parts: &Parts, workloads: &[Workload
         classes: file.workload.iter().map(|entry| ClassParameters { name: entry.name.clone(), slo: limits(entry.slo.as_ref()) }).collect(),
         pools: pools.map(|(pool, node)| PoolParameters::new(pool, node.name.clone(), model(pool))).collect(),
         frontends: parts.spec.frontends.iter().map(FrontendParameters::from).collect(),
-        warmup: file.run.warmup.and_then(span).unwrap_or(SimDuration::ZERO),
-        interval: file.timeline.interval.and_then(span).unwrap_or(FIRST_INTERVAL),
+        warmup: file.run.warmup.unwrap_or_default(),
+        interval: file.timeline.interval.unwrap_or(FIRST_INTERVAL),
     }
 }

@@ -1,12 +1,9 @@
 //! The `faults` section: instances by their place among all.
 
 use super::super::file::{self, ScenarioFile};
-use super::super::span;
 use super::cluster::engines;
-use crate::cluster::Retry;
 use crate::document::Problems;
 use crate::policy::Fault;
-use crate::sim::SimDuration;
 
 /// The faults; those of instances that there are not have been noted.
 pub(super) fn faults(file: &ScenarioFile, problems: &mut Problems<'_>) -> Vec<Fault> {
@@ -14,8 +11,8 @@ pub(super) fn faults(file: &ScenarioFile, problems: &mut Problems<'_>) -> Vec<Fa
     for (index, fault) in file.faults.iter().enumerate() {
         let path = format!("faults[{index}].instance");
         let Some(instance) = instance(file, &fault.instance, &path, problems) else { continue };
-        let span = |duration| span(duration).unwrap_or(SimDuration::ZERO);
-        built.push(Fault { at: span(fault.at), instance, down: fault.down.map(span), start: span(fault.start), drain: fault.drain });
+        let file::Fault { at, down, start, drain, .. } = *fault;
+        built.push(Fault { at, instance, down, start, drain });
     }
     built
 }
@@ -49,15 +46,5 @@ fn instance(file: &ScenarioFile, name: &str, path: &str, problems: &mut Problems
             problems.at(path, format!("`{name}`"), &expected, None);
             None
         }
-    }
-}
-
-/// What becomes of requests whose instance fails.
-pub(super) fn retry(retry: &file::Retry) -> Retry {
-    Retry {
-        attempts: retry.attempts,
-        back_off: span(retry.back_off).unwrap_or(SimDuration::ZERO),
-        multiplier: retry.multiplier.get(),
-        max_back_off: span(retry.max_back_off).unwrap_or(SimDuration::ZERO),
     }
 }

@@ -14,11 +14,10 @@ mod workload;
 pub use resolved::InputFile;
 pub use workload::WorkloadSource;
 
-use super::file::{Rows, ScenarioFile};
+use super::file::ScenarioFile;
 use super::meaning::{assertions, check_meaning};
-use super::{Library, Scenario, span};
+use super::{Library, Scenario};
 use crate::document::{ConfigErrors, Loaded};
-use crate::metrics::RowChoice;
 
 /// Composes a scenario.
 ///
@@ -45,13 +44,9 @@ pub(super) fn scenario(loaded: Loaded<ScenarioFile>, library: &Library) -> Resul
         description: file.description.clone(),
         seed: file.seed,
         requests: file.run.requests.and_then(crate::units::Count::whole),
-        duration: file.run.duration.and_then(span),
+        duration: file.run.duration,
         recorder,
-        rows: match file.run.rows {
-            Rows::All => RowChoice::All,
-            Rows::None => RowChoice::None,
-            Rows::Sample(share) => RowChoice::Sample(share.get()),
-        },
+        rows: file.run.rows,
         rows_gzip: file.run.rows_gzip,
         cluster: parts.spec,
         workloads,

@@ -4,9 +4,8 @@ use super::super::MOST_NUMBERED;
 use super::super::file::{self, Pool, Profiles, ScenarioFile};
 use super::super::library::Library;
 use crate::cluster::ModelId;
-use crate::document::list_words;
-use crate::document::read;
-use crate::document::{Document, Problems};
+
+use crate::document::{Document, Problems, list_words, read};
 use crate::hardware::{Catalogue, Chip, Kind, Link, Node, Profile, Site};
 use crate::model::{Model, ModelProfile, Precision, hugging_face};
 

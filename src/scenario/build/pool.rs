@@ -31,7 +31,7 @@ pub(super) struct PoolBuilder<'a> {
 impl PoolBuilder<'_> {
     /// The pool and what its nodes cost; `None` if it cannot be built, which has been noted then.
     pub(super) fn build(&self, problems: &mut Problems<'_>) -> Option<(PoolSpec, NodeCost)> {
-        let parallelism = Parallelism { tp: self.pool.parallelism.tp, ep: self.pool.parallelism.ep, dp: self.pool.parallelism.dp, pp: 1 };
+        let parallelism = self.pool.parallelism;
         let node = &self.hardware.node;
         if let Err(error) = parallelism.validate(&self.model.model) {
             let error = error.within(node.scale_up_chips);

@@ -9,8 +9,7 @@ use std::path::Path;
 
 use super::super::file::{Lengths, Role, RouterChoice, ScenarioFile, WorkloadEntry};
 use super::cluster::Parts;
-use crate::document::ConfigErrors;
-use crate::document::Document;
+use crate::document::{ConfigErrors, Document};
 use crate::units::Count;
 
 /// A file that a scenario is made of.

@@ -1,11 +1,12 @@
 //! Sessions of a workload as parameters of the workload layer.
 
-use super::super::file::{Arrivals, Delays, Diurnal, Sessions, TraceSessions, Turns as TurnsEntry};
-use super::super::span;
-use super::workload::{PREFIX_BLOCK_TOKENS, arrival_process, envelope, lengths, shared_prefix, tokens};
+use super::super::file::{Sessions, TraceSessions};
+use super::workload::{PREFIX_BLOCK_TOKENS, lengths, shared_prefix, tokens};
 use crate::document::{Document, Problems};
 use crate::units::Count;
-use crate::workload::{DelayDistribution, SessionOptions, SessionReplay, SessionStart, SyntheticSessionParameters, ToolParameters, Turns};
+use crate::workload::{
+    ArrivalProcess, DiurnalEnvelope, SessionOptions, SessionReplay, SessionStart, SyntheticSessionParameters, ToolParameters,
+};
 
 /// Sessions that are generated, and when they start.
 pub(super) fn generated(
@@ -27,7 +28,7 @@ pub(super) fn generated(
     }
     let tools = match (&entry.tools, result_tokens) {
         (Some(tools), Some(result)) => {
-            Some(ToolParameters { probability: tools.probability.get(), result_tokens: result?, time: delays(tools.time) })
+            Some(ToolParameters { probability: tools.probability.get(), result_tokens: result?, time: tools.time })
         }
         _ => None,
     };
@@ -37,7 +38,7 @@ pub(super) fn generated(
         system_prompt: system_prompt.map_or(Some(None), |prompt| prompt.map(Some))?,
         message_tokens: message_tokens?,
         output_tokens: output_tokens?,
-        think_time: delays(entry.think_time),
+        think_time: entry.think_time,
         tools,
         max_context: max_context.map_or(Some(None), |most| most.map(Some))?,
         block_tokens: PREFIX_BLOCK_TOKENS,
@@ -49,30 +50,15 @@ pub(super) fn generated(
 pub(super) fn replayed(entry: &TraceSessions) -> SessionReplay {
     SessionReplay {
         start: start(entry.at_once, entry.arrivals, None),
-        max_delay: entry.max_delay.and_then(span),
-        options: SessionOptions {
-            turns: match entry.turns {
-                TurnsEntry::Full => Turns::Full,
-                TurnsEntry::Delta => Turns::Delta,
-            },
-            sub_agents: entry.sub_agents,
-            cache_answers: entry.cache_answers,
-        },
+        max_delay: entry.max_delay,
+        options: SessionOptions { turns: entry.turns, sub_agents: entry.sub_agents, cache_answers: entry.cache_answers },
     }
 }
 
-fn start(at_once: Option<u32>, arrivals: Option<Arrivals>, diurnal: Option<Diurnal>) -> SessionStart {
+fn start(at_once: Option<u32>, arrivals: Option<ArrivalProcess>, envelope: Option<DiurnalEnvelope>) -> SessionStart {
     match (at_once, arrivals) {
         (Some(count), _) => SessionStart::AtOnce(count),
-        (None, Some(arrivals)) => SessionStart::Arrivals { process: arrival_process(arrivals), envelope: diurnal.map(envelope) },
+        (None, Some(process)) => SessionStart::Arrivals { process, envelope },
         (None, None) => SessionStart::AsRecorded,
-    }
-}
-
-const fn delays(entry: Delays) -> DelayDistribution {
-    match entry {
-        Delays::Fixed(seconds) => DelayDistribution::Fixed { seconds: seconds.get() },
-        Delays::Exponential { mean } => DelayDistribution::Exponential { mean: mean.get() },
-        Delays::Lognormal { median, mean } => DelayDistribution::Lognormal { median: median.get(), mean: mean.get() },
     }
 }

@@ -1,20 +1,15 @@
 //! The `workload` section as parameters of the workload layer.
 
-use super::super::file::{
-    Arrivals, ClosedLoop, Diurnal, Lengths, ScenarioFile, SharedPrefix, Slo as SloEntry, Synthetic, Trace, WorkloadEntry,
-};
-use super::super::span;
+use super::super::file::{ClosedLoop, Lengths, ScenarioFile, SharedPrefix, Slo as SloEntry, Synthetic, Trace, WorkloadEntry};
 use super::sessions;
-use crate::document::{Document, Problems};
-use crate::document::{check_lasting, missing_folder, read};
+use crate::document::{Document, Problems, check_lasting, missing_folder, read};
 use crate::metrics::SloLimits;
 use crate::sim::{SimDuration, Streams};
 use crate::units::{Count, Duration, Ratio, grouped};
 use crate::workload::{
-    ArrivalProcess, ClassId, ClosedLoopParameters, ClosedLoopWorkload, DiurnalEnvelope, LengthDistribution, MAX_TOKENS, Pace,
-    ParameterProblem, ReadOptions, RequestShape, SessionStart, SessionWorkload, SharedPrefix as SharedPrefixParameters,
-    SyntheticParameters, SyntheticSessionParameters, SyntheticSessions, SyntheticWorkload, TraceFormat, TraceParameters, TraceReader,
-    TraceSource, TraceWindow, Workload, WorkloadError, open_trace,
+    ClassId, ClosedLoopParameters, ClosedLoopWorkload, LengthDistribution, MAX_TOKENS, Pace, ParameterProblem, ReadOptions, RequestShape,
+    SessionStart, SessionWorkload, SharedPrefix as SharedPrefixParameters, SyntheticParameters, SyntheticSessionParameters,
+    SyntheticSessions, SyntheticWorkload, TraceFormat, TraceParameters, TraceReader, TraceSource, Workload, WorkloadError, open_trace,
 };
 
 /// What one workload is made from.
@@ -180,24 +175,7 @@ fn synthetic_parameters(
     problems: &mut Problems<'_>,
 ) -> Option<SyntheticParameters> {
     let shape = shape(&entry.prompt_tokens, &entry.output_tokens, entry.shared_prefix.as_ref(), at, document, problems);
-    Some(SyntheticParameters { arrivals: arrival_process(entry.arrivals), envelope: entry.diurnal.map(envelope), shape: shape?, requests })
-}
-
-pub(super) const fn arrival_process(entry: Arrivals) -> ArrivalProcess {
-    match entry {
-        Arrivals::Poisson { rate } => ArrivalProcess::Poisson { rate: rate.get() },
-        Arrivals::Constant { rate } => ArrivalProcess::Constant { rate: rate.get() },
-        Arrivals::Gamma { rate, cv } => ArrivalProcess::Gamma { rate: rate.get(), cv: cv.get() },
-        Arrivals::Weibull { rate, cv } => ArrivalProcess::Weibull { rate: rate.get(), cv: cv.get() },
-    }
-}
-
-pub(super) fn envelope(Diurnal { amplitude, period, peak }: Diurnal) -> DiurnalEnvelope {
-    DiurnalEnvelope {
-        amplitude: amplitude.get(),
-        period: span(period).unwrap_or(SimDuration::ZERO),
-        peak: span(peak).unwrap_or(SimDuration::ZERO),
-    }
+    Some(SyntheticParameters { arrivals: entry.arrivals, envelope: entry.diurnal, shape: shape?, requests })
 }
 
 fn closed_parameters(
@@ -208,7 +186,7 @@ fn closed_parameters(
     problems: &mut Problems<'_>,
 ) -> Option<ClosedLoopParameters> {
     let shape = shape(&entry.prompt_tokens, &entry.output_tokens, entry.shared_prefix.as_ref(), at, document, problems)?;
-    Some(ClosedLoopParameters { concurrency: entry.concurrency, think_time: span(entry.think_time)?, shape, requests })
+    Some(ClosedLoopParameters { concurrency: entry.concurrency, think_time: entry.think_time, shape, requests })
 }
 
 fn trace_parameters(entry: &Trace, limit: Option<u64>, at: &str, document: &Document) -> TraceParameters {
@@ -217,10 +195,7 @@ fn trace_parameters(entry: &Trace, limit: Option<u64>, at: &str, document: &Docu
         source: TraceSource::File(path),
         read: ReadOptions { format: Some(entry.format), skip_bad_lines: entry.skip_bad_lines },
         rate_scale: entry.rate_scale.get(),
-        window: entry.window.map_or_else(TraceWindow::default, |window| TraceWindow {
-            from: span(window.from).unwrap_or(SimDuration::ZERO),
-            to: window.to.and_then(span),
-        }),
+        window: entry.window.unwrap_or_default(),
         repeat: entry.repeat,
         limit,
         sessions: entry.sessions.as_ref().map(sessions::replayed),

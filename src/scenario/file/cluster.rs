@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Handoff, Network, constant};
+use crate::perf::Parallelism;
 use crate::units::{Bytes, Count, Duration, GramsPerKwh, Ratio, UsdPerHour, UsdPerKwMonth, UsdPerKwh, Watts};
 
 /// The machines: where they stand, the pools of instances on them, the network between.
@@ -121,32 +122,6 @@ pub enum Role {
     /// Takes requests in before they are routed: tokenisation, HTTP, dispatch. Requests go to its instances in turn. It runs on the hosts of
     /// the other pools, and draws and costs nothing of its own.
     Frontend,
-}
-
-/// How a model is cut over chips. An instance has `tp · dp` chips.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("x-aliases" = {"tensor_parallel_size": "tp", "tensor_parallel": "tp", "expert_parallel": "ep"}))]
-pub struct Parallelism {
-    /// Tensor parallelism: chips that share every layer. Divides the attention heads; at most one scale-up domain.
-    #[serde(default = "one")]
-    #[schemars(range(min = 1, max = 1024))]
-    pub tp: u32,
-    /// Expert parallelism: 1 (every expert is cut over the chips) or `tp · dp` (each chip has whole experts).
-    #[serde(default = "one")]
-    #[schemars(range(min = 1, max = 1024))]
-    pub ep: u32,
-    /// Data parallelism of attention inside one instance, for mixture-of-experts models with `ep: tp · dp`. The KV of a request lies on
-    /// the `tp` chips of one group, so one handoff uses the network attachments of no more than these.
-    #[serde(default = "one")]
-    #[schemars(range(min = 1, max = 1024))]
-    pub dp: u32,
-}
-
-impl Default for Parallelism {
-    fn default() -> Self {
-        Self { tp: 1, ep: 1, dp: 1 }
-    }
 }
 
 /// How long a step of work takes.

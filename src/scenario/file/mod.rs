@@ -2,9 +2,9 @@
 //!
 //! Owns: which keys exist, their types, ranges, defaults and descriptions; the JSON Schema is derived from here and everything
 //! else (checks, messages, editor support) follows from the schema. Must not know: what is done with the values. Nothing below
-//! `config` sees these structs.
+//! `scenario` sees these structs.
 //!
-//! Besides the standard keywords the schema carries a few of our own, which `check.rs` obeys:
+//! Besides the standard keywords the schema carries a few of our own, which `document` obeys:
 //! `x-quantity` (a value with a unit), `x-above`, `x-least` and `x-most` (range of a quantity, base units), `x-aliases` (other spellings of
 //! keys or variants), `x-exactly-one` (keys of which one must be there, no more) and `x-file-name` (text that can name a file).
 
@@ -17,12 +17,12 @@ mod sessions;
 mod workload;
 
 pub use choice::{Admission, Choice, Family, Router};
-pub use cluster::{Affine, Cluster, Engine, Parallelism, PerfChoice, Pool, Pricing, Role, Roofline, SiteChoice, Station};
-pub use faults::{Fault, Retry};
-pub use network::{FirstToken, Handoff, KvNetwork, KvOverlap, Network, NetworkOverrides};
-pub use policies::{Autoscaler, Policies, PowerPolicy, QueueOrder, Reports, RouterByRole, RouterChoice};
-pub use sessions::{Delays, Sessions, Tools, TraceSessions, Turns};
-pub use workload::{Arrivals, ClosedLoop, Diurnal, Lengths, SharedPrefix, Slo, Synthetic, Trace, TraceWindow, WorkloadEntry};
+pub use cluster::{Affine, Cluster, Engine, PerfChoice, Pool, Pricing, Role, Roofline, SiteChoice, Station};
+pub use faults::Fault;
+pub use network::{Handoff, KvNetwork, Network, NetworkOverrides};
+pub use policies::{Autoscaler, Policies, PowerPolicy, QueueOrder, RouterByRole, RouterChoice};
+pub use sessions::{Sessions, Tools, TraceSessions};
+pub use workload::{ClosedLoop, Lengths, SharedPrefix, Slo, Synthetic, Trace, WorkloadEntry};
 
 use std::collections::BTreeMap;
 
@@ -30,8 +30,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::hardware::{Chip, Link, Node, Site};
+use crate::metrics::RowChoice;
 use crate::model::ModelProfile;
-use crate::units::{Count, Dtype, Duration, Ratio};
+use crate::sim::SimDuration;
+use crate::units::{Count, Dtype};
 
 /// What to simulate: hardware, models, requests, policies.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -101,37 +103,16 @@ pub struct Run {
     /// Stop arrivals at this simulated time, then finish those inside. A request that would arrive at exactly this time is out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0))]
-    pub duration: Option<Duration>,
+    pub duration: Option<SimDuration>,
     /// Requests that arrive earlier are simulated but not measured. Absent: everything is measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub warmup: Option<Duration>,
+    pub warmup: Option<SimDuration>,
     /// Which requests get a row in `requests.csv`. The summary, the report and the time series are of all requests whatever is chosen.
-    #[serde(default, skip_serializing_if = "Rows::are_all")]
-    pub rows: Rows,
+    #[serde(default, skip_serializing_if = "RowChoice::is_all")]
+    pub rows: RowChoice,
     /// Compress the rows: the file is `requests.csv.gz`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rows_gzip: bool,
-}
-
-/// Which requests get a row in `requests.csv`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
-pub enum Rows {
-    /// Every request.
-    #[default]
-    All,
-    /// No request: the file is not written.
-    None,
-    /// A uniform sample of this share of all requests, whatever became of them, drawn by seed and number of the request: the same requests
-    /// under every policy.
-    Sample(#[schemars(extend("x-above" = 0, "x-most" = 1))] Ratio),
-}
-
-impl Rows {
-    /// True if nothing is left out.
-    pub fn are_all(&self) -> bool {
-        matches!(self, Self::All)
-    }
 }
 
 /// A served model: an architecture and the number formats it is served in.
@@ -163,7 +144,7 @@ pub struct TimelineOptions {
     /// Least length of one interval of the time series. It doubles whenever the run would have more than 1,024 of them. Absent: 100 ms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0))]
-    pub interval: Option<Duration>,
+    pub interval: Option<SimDuration>,
 }
 
 /// Profiles written out in full, by name. `resolved.yaml` carries every profile that the run used.

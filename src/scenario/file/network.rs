@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::constant;
+use crate::cluster::{FirstToken, Overlap};
+use crate::sim::SimDuration;
 use crate::units::{BytesPerSecond, Duration, Ratio};
 
 /// How requests go on from prefill to decode.
@@ -13,20 +14,6 @@ pub struct Handoff {
     /// Where the first token comes from, and when it leaves.
     #[serde(default)]
     pub first_token: FirstToken,
-}
-
-/// Where the first token of a prompt that is handed on comes from, and when its client gets it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum FirstToken {
-    /// From the prefill side, as soon as the prompt is computed.
-    #[default]
-    Immediate,
-    /// From the prefill side, with the KV: it leaves when that has arrived, as in `SGLang` and TensorRT-LLM.
-    Seeded,
-    /// From the decode side, which computes the last token of the prompt again in its first iteration; what prefill generated is dropped, as
-    /// in vLLM with NIXL.
-    Recomputed,
 }
 
 /// The network between instances.
@@ -50,13 +37,13 @@ pub struct KvNetwork {
     pub overrides: Option<NetworkOverrides>,
     /// When the transfer starts.
     #[serde(default)]
-    pub overlap: KvOverlap,
+    pub overlap: Overlap,
     /// How long a sender keeps the KV of a transfer whose receiver has failed before it offers it again, and with layer-wise overlap, how long
     /// it then offers it before the request starts over. Default: `SGLang` gives a peer up
     /// after two heartbeats of 5 s (`SGLANG_DISAGGREGATION_HEARTBEAT_INTERVAL`, `…_MAX_FAILURE`, 2026).
     #[serde(default = "failure_timeout")]
     #[schemars(extend("x-above" = 0))]
-    pub failure_timeout: Duration,
+    pub failure_timeout: SimDuration,
     /// Bandwidth that all transfers together share. Absent: only the ports limit them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0))]
@@ -65,7 +52,7 @@ pub struct KvNetwork {
 
 impl Default for KvNetwork {
     fn default() -> Self {
-        Self { link: None, overrides: None, overlap: KvOverlap::default(), failure_timeout: failure_timeout(), fabric_bandwidth: None }
+        Self { link: None, overrides: None, overlap: Overlap::default(), failure_timeout: failure_timeout(), fabric_bandwidth: None }
     }
 }
 
@@ -86,17 +73,6 @@ pub struct NetworkOverrides {
     pub efficiency: Option<Ratio>,
 }
 
-/// When the KV transfer of a request starts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum KvOverlap {
-    /// When its prefill is done.
-    #[default]
-    AfterPrefill,
-    /// Layer by layer while the prefill runs; only what is left over is seen.
-    LayerWise,
-}
-
-fn failure_timeout() -> Duration {
-    constant(Duration::new(10.0))
+const fn failure_timeout() -> SimDuration {
+    SimDuration::from_ns(10_000_000_000)
 }

@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Retry;
 use super::choice::{Admission, Router};
-use crate::units::Duration;
+use crate::cluster::{Reporting, Retry};
+use crate::sim::SimDuration;
 
 /// The policies of the cluster. Names in snake case, as other stacks write them, are accepted too.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -33,27 +33,11 @@ pub struct Policies {
     /// which it refuses, and none to one that has come back. Absent: routers know at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0))]
-    pub health_check: Option<Duration>,
+    pub health_check: Option<SimDuration>,
     /// When policies see what instances report of themselves: running and waiting requests, and free blocks. What a router itself counts, and
     /// what a prefix cache has, is seen as it is. Absent: all is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reports: Option<Reports>,
-}
-
-/// Reports of the instances.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Reports {
-    /// Time from one report to the next.
-    #[schemars(extend("x-above" = 0))]
-    pub period: Duration,
-    /// Time until a report is seen.
-    #[serde(default = "zero_time")]
-    pub delay: Duration,
-}
-
-fn zero_time() -> Duration {
-    super::constant(Duration::new(0.0))
+    pub reports: Option<Reporting>,
 }
 
 /// One router for all pools, or one for each role.

@@ -3,8 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::workload::{Arrivals, Diurnal, Lengths, SharedPrefix};
-use crate::units::{Count, Duration, Ratio};
+use super::workload::{Lengths, SharedPrefix};
+use crate::sim::SimDuration;
+use crate::units::{Count, Ratio};
+use crate::workload::{ArrivalProcess, DelayDistribution, DiurnalEnvelope, Turns};
 
 /// Generated sessions: a user's messages and the answers to them, over a context that grows. The next call comes after the answer. Exactly
 /// one of `at_once` and `arrivals`.
@@ -18,10 +20,10 @@ pub struct Sessions {
     pub at_once: Option<u32>,
     /// When sessions start, whether or not earlier ones are over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub arrivals: Option<Arrivals>,
+    pub arrivals: Option<ArrivalProcess>,
     /// A daily rise and fall that multiplies the rate of `arrivals`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub diurnal: Option<Diurnal>,
+    pub diurnal: Option<DiurnalEnvelope>,
     /// How many sessions there are. Absent: without end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0, "x-most" = 8_388_608))]
@@ -36,7 +38,7 @@ pub struct Sessions {
     /// Length of an answer (OSL), tokens.
     pub output_tokens: Lengths,
     /// Time from an answer to the next message.
-    pub think_time: Delays,
+    pub think_time: DelayDistribution,
     /// Tools that answers call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tools: Option<Tools>,
@@ -56,30 +58,7 @@ pub struct Tools {
     /// Length of a result, tokens.
     pub result_tokens: Lengths,
     /// Time from the answer to the call with the result.
-    pub time: Delays,
-}
-
-/// The distribution of a time between an answer and the next call.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Delays {
-    /// Always the same.
-    Fixed(#[schemars(extend("x-most" = 31_557_600))] Duration),
-    /// Exponential.
-    Exponential {
-        /// Mean.
-        #[schemars(extend("x-above" = 0, "x-most" = 31_557_600))]
-        mean: Duration,
-    },
-    /// Lognormal: most times are short, a few very long.
-    Lognormal {
-        /// Half of the draws are below it.
-        #[schemars(extend("x-above" = 0, "x-most" = 31_557_600))]
-        median: Duration,
-        /// Mean; at least `median`.
-        #[schemars(extend("x-above" = 0, "x-most" = 31_557_600))]
-        mean: Duration,
-    },
+    pub time: DelayDistribution,
 }
 
 /// How the sessions of a trace are played. Without `at_once` and `arrivals` they start when the trace says, and all at once if it says
@@ -93,10 +72,10 @@ pub struct TraceSessions {
     pub at_once: Option<u32>,
     /// When sessions start, whatever the trace says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub arrivals: Option<Arrivals>,
+    pub arrivals: Option<ArrivalProcess>,
     /// Longer times between an answer and the next call are cut to this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_delay: Option<Duration>,
+    pub max_delay: Option<SimDuration>,
     /// What a line with a turn holds.
     #[serde(default)]
     pub turns: Turns,
@@ -107,17 +86,6 @@ pub struct TraceSessions {
     /// this is an upper bound.
     #[serde(default = "yes")]
     pub cache_answers: bool,
-}
-
-/// What a line with a turn holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Turns {
-    /// The whole prompt.
-    #[default]
-    Full,
-    /// New text only: the prompts and answers before it come in front of it.
-    Delta,
 }
 
 const fn yes() -> bool {

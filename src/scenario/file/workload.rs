@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::constant;
 use super::sessions::{Sessions, TraceSessions};
-use crate::units::{Count, Duration, PerSecond, Ratio};
-use crate::workload::TraceFormat;
+use crate::sim::SimDuration;
+use crate::units::{Count, Duration, Ratio};
+use crate::workload::{ArrivalProcess, DiurnalEnvelope, TraceFormat, TraceWindow};
 
 /// One workload: a stream of requests with one set of latency limits. Exactly one of `synthetic`, `closed_loop`,
 /// `sessions` and `trace`.
@@ -26,7 +27,7 @@ pub struct WorkloadEntry {
     /// A request that is not complete after this time is given up and counted as timed out. Absent: clients wait for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0))]
-    pub timeout: Option<Duration>,
+    pub timeout: Option<SimDuration>,
     /// Stop this workload after so many requests. Absent: only `run` limits it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0))]
@@ -69,10 +70,10 @@ pub struct Slo {
 #[schemars(extend("x-aliases" = {"isl": "prompt_tokens", "osl": "output_tokens"}))]
 pub struct Synthetic {
     /// When requests arrive.
-    pub arrivals: Arrivals,
+    pub arrivals: ArrivalProcess,
     /// A daily rise and fall that multiplies the rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub diurnal: Option<Diurnal>,
+    pub diurnal: Option<DiurnalEnvelope>,
     /// Prompt length of a request (ISL), tokens.
     pub prompt_tokens: Lengths,
     /// Output length of a request (OSL), tokens.
@@ -80,58 +81,6 @@ pub struct Synthetic {
     /// Text that prompts have in common, which a prefix cache can keep.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared_prefix: Option<SharedPrefix>,
-}
-
-/// When requests arrive.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Arrivals {
-    /// Independent arrivals: exponential gaps.
-    Poisson {
-        /// Mean arrivals per time.
-        #[schemars(extend("x-least" = 1e-6))]
-        rate: PerSecond,
-    },
-    /// Equal gaps.
-    Constant {
-        /// Arrivals per time.
-        #[schemars(extend("x-least" = 1e-6))]
-        rate: PerSecond,
-    },
-    /// Gaps with a Gamma distribution: burstier than Poisson for `cv` above 1.
-    Gamma {
-        /// Mean arrivals per time.
-        #[schemars(extend("x-least" = 1e-6))]
-        rate: PerSecond,
-        /// Coefficient of variation of the gaps, 0.01 to 100.
-        #[schemars(extend("x-least" = 0.01, "x-most" = 100))]
-        cv: Ratio,
-    },
-    /// Gaps with a Weibull distribution.
-    Weibull {
-        /// Mean arrivals per time.
-        #[schemars(extend("x-least" = 1e-6))]
-        rate: PerSecond,
-        /// Coefficient of variation of the gaps, 0.01 to 100.
-        #[schemars(extend("x-least" = 0.01, "x-most" = 100))]
-        cv: Ratio,
-    },
-}
-
-/// The rate is multiplied by `1 + amplitude · cos(2π (t − peak) / period)`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Diurnal {
-    /// Swing around the mean, 0 to 1.
-    #[schemars(extend("x-most" = 1))]
-    pub amplitude: Ratio,
-    /// Time from one peak to the next.
-    #[serde(default = "one_day")]
-    #[schemars(extend("x-above" = 0))]
-    pub period: Duration,
-    /// When the first peak is.
-    #[serde(default = "zero_time")]
-    pub peak: Duration,
 }
 
 /// The distribution of a length in tokens. Draws are rounded and at least 1.
@@ -204,8 +153,8 @@ pub struct ClosedLoop {
     #[schemars(range(min = 1))]
     pub concurrency: u32,
     /// Pause of a client between an answer and its next question.
-    #[serde(default = "zero_time")]
-    pub think_time: Duration,
+    #[serde(default)]
+    pub think_time: SimDuration,
     /// Prompt length of a request (ISL), tokens.
     pub prompt_tokens: Lengths,
     /// Output length of a request (OSL), tokens.
@@ -242,27 +191,6 @@ pub struct Trace {
     /// How sessions are played, of a trace that has them. Absent: as recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sessions: Option<TraceSessions>,
-}
-
-/// A part of a trace.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TraceWindow {
-    /// Start, from the first request of the trace.
-    #[serde(default = "zero_time")]
-    pub from: Duration,
-    /// End, from the first request of the trace. Absent: the end of the trace.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-above" = 0))]
-    pub to: Option<Duration>,
-}
-
-fn one_day() -> Duration {
-    constant(Duration::new(86_400.0))
-}
-
-fn zero_time() -> Duration {
-    constant(Duration::new(0.0))
 }
 
 fn all() -> Ratio {

@@ -22,12 +22,12 @@ fn other_spellings_mean_the_same() {
 fn an_override_replaces_a_choice_as_a_whole() {
     let scenario = good(&["workload.chat.synthetic.arrivals={gamma: {rate: 3 /s, cv: 2}}", "policies.router=random"]);
     let arrivals = scenario.workload[0].synthetic.as_ref().map(|s| s.arrivals);
-    assert!(matches!(arrivals, Some(file::Arrivals::Gamma { .. })));
+    assert!(matches!(arrivals, Some(crate::workload::ArrivalProcess::Gamma { .. })));
     assert_eq!(scenario.policies.router, file::RouterChoice::All(file::Router::named("random")));
     // A variant of the same choice, key by key.
     let scenario = good(&["workload.chat.synthetic.arrivals.constant.rate=3 /s", "workload[0].synthetic.isl={fixed: 8k}"]);
     let synthetic = scenario.workload[0].synthetic.as_ref().unwrap();
-    assert!(matches!(synthetic.arrivals, file::Arrivals::Constant { .. }));
+    assert!(matches!(synthetic.arrivals, crate::workload::ArrivalProcess::Constant { .. }));
     assert!(matches!(synthetic.prompt_tokens, file::Lengths::Fixed(n) if n.whole() == Some(8000)));
 }
 

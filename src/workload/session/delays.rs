@@ -1,30 +1,42 @@
 //! How long think and tool times are. Owns the distributions and their sampling.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::sim::{SimDuration, Stream};
+use crate::units::{Duration, Plain};
 use crate::workload::ParameterProblem;
 use crate::workload::error::Problems;
 
 /// The longest mean or median, seconds: a year.
 const LONGEST_S: f64 = 365.25 * 86_400.0;
 
-/// A distribution of times. No draw is longer than ten years.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// The distribution of a time between an answer and the next call, in seconds. No draw is longer than ten years.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum DelayDistribution {
     /// Always the same.
-    Fixed {
-        /// Seconds, 0 or more.
-        seconds: f64,
-    },
+    Fixed(
+        #[serde(with = "Plain::<Duration>")]
+        #[schemars(with = "Duration", extend("x-most" = 31_557_600))]
+        f64,
+    ),
     /// Exponential.
     Exponential {
-        /// Mean, seconds, above 0.
+        /// Mean.
+        #[serde(with = "Plain::<Duration>")]
+        #[schemars(with = "Duration", extend("x-above" = 0, "x-most" = 31_557_600))]
         mean: f64,
     },
-    /// Lognormal: most pauses are short, a few very long.
+    /// Lognormal: most times are short, a few very long.
     Lognormal {
-        /// Half of the draws are below it, seconds, above 0.
+        /// Half of the draws are below it.
+        #[serde(with = "Plain::<Duration>")]
+        #[schemars(with = "Duration", extend("x-above" = 0, "x-most" = 31_557_600))]
         median: f64,
-        /// Mean, seconds, at least the median.
+        /// Mean; at least `median`.
+        #[serde(with = "Plain::<Duration>")]
+        #[schemars(with = "Duration", extend("x-above" = 0, "x-most" = 31_557_600))]
         mean: f64,
     },
 }
@@ -35,7 +47,7 @@ impl DelayDistribution {
         let mut problems = Problems::default();
         let above_zero = |s: f64| s > 0.0 && s <= LONGEST_S;
         match *self {
-            Self::Fixed { seconds } => {
+            Self::Fixed(seconds) => {
                 problems.require((0.0..=LONGEST_S).contains(&seconds), "fixed", seconds, "seconds, 0 or more and at most a year");
             }
             Self::Exponential { mean } => {
@@ -57,7 +69,7 @@ impl DelayDistribution {
     /// A draw. For valid parameters.
     pub(super) fn draw(&self, stream: &mut Stream) -> SimDuration {
         let seconds = match *self {
-            Self::Fixed { seconds } => seconds,
+            Self::Fixed(seconds) => seconds,
             Self::Exponential { mean } => mean * stream.exponential(),
             Self::Lognormal { median, mean } => stream.lognormal(libm::log(median), (2.0 * libm::log(mean / median)).sqrt()),
         };
@@ -79,7 +91,7 @@ mod tests {
             all.sort_by(f64::total_cmp);
             (all.iter().sum::<f64>() / 1e5, all[50_000])
         };
-        approx::assert_relative_eq!(draws(DelayDistribution::Fixed { seconds: 1.5 }).1, 1.5);
+        approx::assert_relative_eq!(draws(DelayDistribution::Fixed(1.5)).1, 1.5);
         let (mean, median) = draws(DelayDistribution::Exponential { mean: 8.0 });
         approx::assert_relative_eq!(mean, 8.0, max_relative = 0.02);
         approx::assert_relative_eq!(median, 8.0 * 2.0f64.ln(), max_relative = 0.02);
@@ -91,8 +103,8 @@ mod tests {
     #[test]
     fn nonsense_is_refused() {
         for bad in [
-            DelayDistribution::Fixed { seconds: f64::NAN },
-            DelayDistribution::Fixed { seconds: -1.0 },
+            DelayDistribution::Fixed(f64::NAN),
+            DelayDistribution::Fixed(-1.0),
             DelayDistribution::Exponential { mean: 0.0 },
             DelayDistribution::Lognormal { median: 5.0, mean: 4.0 },
             DelayDistribution::Lognormal { median: 5.0, mean: 1e300 },

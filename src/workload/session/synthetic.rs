@@ -208,7 +208,7 @@ mod tests {
             tools: Some(ToolParameters {
                 probability: 0.75,
                 result_tokens: LengthDistribution::Fixed { tokens: 40 },
-                time: DelayDistribution::Fixed { seconds: 2.0 },
+                time: DelayDistribution::Fixed(2.0),
             }),
             max_context: None,
             block_tokens: 16,

@@ -1,5 +1,8 @@
 //! What one can ask of a trace. Owns the parameters and their ranges; must not know files.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::super::error::{ParameterProblem, Problems};
 use super::super::session::SessionStart;
 use super::format::TraceFormat;
@@ -16,12 +19,16 @@ pub struct ReadOptions {
     pub skip_bad_lines: bool,
 }
 
-/// A part of a trace: requests at `from` or later and before `to`, both since the first request of the trace, before any scaling.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// A part of a trace, in trace time before any scaling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct TraceWindow {
-    /// Start, included.
+    /// Start, from the first request of the trace; included.
+    #[serde(default)]
     pub from: SimDuration,
-    /// End, not included; the end of the trace if not given.
+    /// End, from the first request of the trace; not included. Absent: the end of the trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-above" = 0))]
     pub to: Option<SimDuration>,
 }
 

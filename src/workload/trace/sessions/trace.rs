@@ -1,5 +1,8 @@
 //! A trace of sessions, read once or several times. Owns the numbers of its sessions, and their starts in later replays.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::super::parameters::ReadOptions;
 use super::super::skipped::SkippedLines;
 use super::super::source::TraceSource;
@@ -13,7 +16,8 @@ use crate::sim::SimDuration;
 use crate::workload::{Script, SessionSource, TraceFormat, WorkloadError};
 
 /// What the turns of a session hold, where a line is a turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Turns {
     /// The whole prompt.
     #[default]
