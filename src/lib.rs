@@ -35,9 +35,9 @@
 //! # }
 //! ```
 //!
-//! `examples/` has a crate's own router behind the whole command line ([`cli::main_with`]), workload, controller, performance model and
-//! observer. What is stable: [`Simulation`], the traits it takes ([`policy::Router`], [`policy::Controller`], [`workload::Workload`],
-//! [`perf::PerfModel`], [`cluster::Observer`], [`metrics::RequestSink`]) and the [`metrics::Summary`] that comes back. Everything else may
+//! `examples/` has a crate's own router behind the whole command line ([`cli::main_with`]), queue order, workload, controller, performance model
+//! and observer. What is stable: [`Simulation`], the traits it takes ([`policy::Router`], [`policy::QueueOrder`], [`policy::Controller`],
+//! [`workload::Workload`], [`perf::PerfModel`], [`cluster::Observer`], [`metrics::RequestSink`]) and the [`metrics::Summary`] that comes back. Everything else may
 //! change with any release.
 //!
 //! Without the features `cli` and `report` (both on by default) there is neither the command line nor charts and pages, and no dependency of

@@ -26,6 +26,7 @@ mod preemption;
 mod progress;
 mod provenance;
 mod published;
+mod queues;
 #[cfg(unix)]
 mod readme;
 mod real_traces;

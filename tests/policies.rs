@@ -175,7 +175,7 @@ fn with_router(mixed: bool, sets: &[&str], make: impl Fn() -> Box<dyn Router> + 
 }
 
 /// The rows of a run, the same stepped, audited and recorded aside.
-fn every_way(scenario: &Scenario) -> Vec<tokenmill::metrics::RequestRow> {
+pub(crate) fn every_way(scenario: &Scenario) -> Vec<tokenmill::metrics::RequestRow> {
     let (_, rows, Silent) = simulate_with(scenario, Options::default(), Silent);
     for options in [
         Options { fast_forward: false, ..Options::default() },

@@ -10,7 +10,7 @@ use super::ids::ModelId;
 use crate::kv::KvError;
 use crate::network::NetworkError;
 use crate::perf::PerfModel;
-use crate::policy::{Admission, Configured, Fault, PolicyError, Role, Router, routers};
+use crate::policy::{Admission, Configured, Fault, PolicyError, QueueOrder, Role, Router, routers};
 use crate::power::InstancePower;
 use crate::sim::{SimDuration, TooMany};
 use crate::units::{Plain, Ratio, nearest};
@@ -288,6 +288,8 @@ pub struct ClusterSpec {
     pub routers: RouterSpec,
     /// Whether an arriving request is let in.
     pub admission: Configured<dyn Admission>,
+    /// Which waiting request of an instance starts next; made once for each instance.
+    pub queue: Configured<dyn QueueOrder>,
     /// When instances report; `None`: routers see them as they are.
     pub reports: Option<Reporting>,
     /// Scheduled failures and recoveries of instances.

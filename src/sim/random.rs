@@ -31,6 +31,8 @@ pub enum Purpose {
     Delays = 8,
     /// Choices of one model's admission policy.
     Admission = 9,
+    /// Choices of one instance's queue order.
+    Queue = 10,
 }
 
 /// The root of all randomness of a run.

@@ -127,6 +127,12 @@ impl Simulation {
         self
     }
 
+    /// Replaces the policies that the scenario can name: those that come with the library, and some of the program's own.
+    pub fn policies(mut self, policies: Policies) -> Self {
+        self.policies = policies;
+        self
+    }
+
     /// Replaces the requests of the scenario. The workload's classes are those of the scenario: limits and time-outs are theirs, and
     /// `run.requests` and `run.duration` hold.
     pub fn workload(mut self, workload: impl Workload + 'static) -> Self {

@@ -7,7 +7,7 @@ use tokenmill::cluster::{
 };
 use tokenmill::metrics::{ClassParameters, FrontendParameters, PoolParameters, RecorderParameters, SloLimits};
 use tokenmill::perf::{Activity, Affine, AffineParameters};
-use tokenmill::policy::{Configured, Router, admissions, routers};
+use tokenmill::policy::{Configured, Router, admissions, queues, routers};
 use tokenmill::power::{ChipPowerModel, InstancePower, NodePower};
 use tokenmill::sim::SimDuration;
 use tokenmill::units::Duration;
@@ -92,6 +92,7 @@ pub(crate) fn cluster(pools: Vec<PoolSpec>) -> ClusterSpec {
         routers: RouterSpec::named("round-robin").unwrap(),
         reports: None,
         admission: admissions().configure("always", None).unwrap(),
+        queue: queues().configure("fcfs", None).unwrap(),
         faults: Vec::new(),
         retry: Retry {
             attempts: 3,

@@ -139,7 +139,7 @@ fn audit_requests<O: Observer>(world: &World<O>) -> Result<Arena<InstanceId, u64
     let short_of_memory: u64 = world.fleet.routes.values().map(|route| route.short_of_memory).sum();
     let aborted = sum(&|instance| instance.batch.leaving.len() as u64);
     for (what, found, expected) in [
-        ("wait", waiting, sum(&|instance| instance.queue.waiting.len())),
+        ("wait", waiting, sum(&|instance| instance.queue.waiting().len())),
         ("run", running + aborted, sum(&|instance| instance.batch.admitted.len())),
         ("wait to be handed on", reserving, handoffs),
         ("wait for decode memory", reserving + refused, short_of_memory),
@@ -163,7 +163,7 @@ fn audit_fleet<O: Observer>(world: &World<O>) -> Result<(), Violation> {
         if matches!(member.life(), Life::Down | Life::Starting) {
             let (instance, load) = (&world.fleet.instances[id], &world.fleet.loads[id]);
             let holds = instance.running() + instance.kv.used() + u64::from(instance.traffic.incoming + instance.traffic.transfers);
-            let waits = instance.queue.waiting.len() + instance.queue.resident.len() + load.in_flight();
+            let waits = instance.queue.waiting().len() + instance.queue.resident.len() + load.in_flight();
             ensure(13, holds + waits == 0 && instance.is_idle(), || format!("instance {} does not serve and holds something", id.0))?;
         }
     }
@@ -208,7 +208,7 @@ fn audit_stations<O: Observer>(world: &World<O>) -> Result<(), Violation> {
 fn audit_waiting<O: Observer>(world: &mut World<O>) -> Result<(), Violation> {
     for id in world.fleet.instances.ids() {
         let instance = &world.fleet.instances[id];
-        let Some(slot) = instance.queue.waiting.first().filter(|_| instance.flight.current.is_none()) else { continue };
+        let Some(slot) = instance.queue.first().filter(|_| instance.flight.current.is_none()) else { continue };
         let fits = instance.could_start(&world.requests[slot]);
         let needs_room = transit::needs_room(world, id, slot);
         let in_line = world.fleet.routes[world.model_of(slot)].blocked.contains(&id);
@@ -216,7 +216,7 @@ fn audit_waiting<O: Observer>(world: &mut World<O>) -> Result<(), Violation> {
         ensure(7, waits, || format!("instance {} is idle at {}, the first in its queue could start", id.0, world.now()))?;
     }
     for model in world.fleet.routes.ids() {
-        let next = world.fleet.routes[model].blocked.front().map(|&id| world.fleet.instances[id].queue.waiting.first());
+        let next = world.fleet.routes[model].blocked.front().map(|&id| world.fleet.instances[id].queue.first());
         ensure(7, next != Some(None), || "an instance without requests waits for decode memory".into())?;
         for slot in [next.flatten(), world.fleet.routes[model].handoffs.first()].into_iter().flatten() {
             let decode = world.fleet.routes[model].decode.clone();
@@ -265,7 +265,7 @@ fn audit_instance<O: Observer>(world: &World<O>, id: InstanceId, left_behind: Op
     })?;
     ensure(4, instance.kv.taken() <= instance.kv.total(), || format!("instance {index} uses more blocks than it has"))?;
     let left = |slot| world.requests[slot].progress.residue.as_ref().map_or(0, |residue| instance.kv.left_of(residue));
-    let left: u64 = instance.queue.waiting.iter(&world.requests).map(left).sum();
+    let left: u64 = instance.queue.waiting().iter(&world.requests).map(left).sum();
     ensure(4, left == instance.kv.residues(), || {
         format!("instance {index} keeps {} blocks for waiting requests, whose residues have {left}", instance.kv.residues())
     })?;
@@ -275,7 +275,7 @@ fn audit_instance<O: Observer>(world: &World<O>, id: InstanceId, left_behind: Op
 fn audit_queues<O: Observer>(world: &World<O>, id: InstanceId) -> Result<(), Violation> {
     let (instance, index) = (&world.fleet.instances[id], id.0);
     let is_in = |slot: Slot, stage: Stage| world.requests[slot].progress.stage == stage;
-    ensure(2, instance.queue.waiting.iter(&world.requests).all(|slot| is_in(slot, Stage::Waiting)), || {
+    ensure(2, instance.queue.waiting().iter(&world.requests).all(|slot| is_in(slot, Stage::Waiting)), || {
         format!("instance {index} queues a request that does not wait")
     })?;
     ensure(2, instance.queue.resident.iter(&world.requests).all(|slot| is_in(slot, Stage::Resident)), || {

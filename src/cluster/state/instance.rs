@@ -3,6 +3,7 @@
 use super::decode_set::DecodeSet;
 use super::flight::Flight;
 use super::list::List;
+use super::queue::Queue;
 use super::request::Request;
 use super::requests::Requests;
 use super::snapshot::Snapshot;
@@ -19,19 +20,6 @@ use crate::sim::SimTime;
 pub(crate) struct Chunk {
     pub(crate) slot: Slot,
     pub(crate) tokens: u32,
-}
-
-/// Queued requests of an instance.
-#[derive(Debug, Default)]
-pub(super) struct Queue {
-    /// Requests whose prompt is to be computed, first come, first served; preempted ones in front.
-    pub(super) waiting: List,
-    /// Number of preempted requests among them.
-    pub(super) returning: u32,
-    /// Set when the last preempted request has been admitted: the instance accepts handoffs again.
-    pub(super) returned: bool,
-    /// Requests whose KV has arrived by handoff.
-    pub(super) resident: List,
 }
 
 /// The running sequences of an instance.
@@ -115,7 +103,7 @@ impl Instance {
     ///
     /// # Errors
     /// [`KvError`] if the block sizes are inconsistent.
-    pub(super) fn new(pool: PoolId, spec: &PoolSpec, group_tokens: u32, ports: (PortId, PortId)) -> Result<Self, KvError> {
+    pub(super) fn new(pool: PoolId, spec: &PoolSpec, group_tokens: u32, ports: (PortId, PortId), queue: Queue) -> Result<Self, KvError> {
         let engine = spec.engine;
         let group_tokens = engine.prefix_caching.then_some(group_tokens);
         Ok(Self {
@@ -123,7 +111,7 @@ impl Instance {
             engine,
             window: spec.window,
             kv: KvStore::new(engine.kv_blocks, engine.block_size, group_tokens)?,
-            queue: Queue::default(),
+            queue,
             batch: Batch {
                 prefilling: Vec::new(),
                 decode: DecodeSet::new(engine.block_size, spec.window),
@@ -156,8 +144,8 @@ impl Instance {
         &self.batch.decode
     }
     /// The next request whose prompt is to be computed.
-    pub(crate) const fn first_waiting(&self) -> Option<Slot> {
-        self.queue.waiting.first()
+    pub(crate) fn first_waiting(&self) -> Option<Slot> {
+        self.queue.first()
     }
     /// The next request that arrived by handoff.
     pub(crate) const fn first_resident(&self) -> Option<Slot> {
@@ -184,7 +172,7 @@ impl Instance {
     }
     /// True if the instance is idle and has no requests to compute.
     pub(crate) fn rests(&self) -> bool {
-        self.is_idle() && self.queue.waiting.is_empty() && self.queue.resident.is_empty() && self.running() == 0
+        self.is_idle() && self.queue.waiting().is_empty() && self.queue.resident.is_empty() && self.running() == 0
     }
     /// Sequences in the batch.
     pub(crate) fn running(&self) -> u64 {
@@ -225,7 +213,7 @@ impl Instance {
     }
     /// Records whether the batch must be formed anew at the next boundary because the queue may move.
     pub(crate) fn set_look_again(&mut self, look_again: bool) {
-        self.batch.look_again = look_again;
+        self.batch.look_again = look_again || self.queue.may_change();
     }
 
     /// Takes the blocks that the generating sequences need for the coming iteration; false if there are too few.

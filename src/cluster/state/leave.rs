@@ -64,11 +64,12 @@ pub(crate) fn refuse<O: Observer>(world: &mut World<O>, slot: Slot) {
 
 /// Out of the queue of an instance. If it was first, the next may start at the next boundary, at once if the instance is idle.
 pub(super) fn out_of_queue<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) {
-    let was_first = world.fleet.instances[id].queue.waiting.first() == Some(slot);
+    let first = world.fleet.instances[id].queue.first();
+    let was_first = first == Some(slot);
     if was_first {
         world.touch(id);
     }
-    if world.requests[slot].progress.residue.is_some() {
+    if world.requests[slot].progress.residue.is_some() || world.fleet.instances[id].queue.is_ordered() {
         // A run evicts as it proceeds, and releasing the residue changes what it evicts from now on.
         world.catch_up(id);
     }
@@ -77,13 +78,15 @@ pub(super) fn out_of_queue<O: Observer>(world: &mut World<O>, id: InstanceId, sl
     let came_back = requests[slot].progress.returning;
     queue.returning -= u32::from(came_back);
     let reopens = came_back && queue.returning == 0;
-    queue.waiting.remove(requests, slot);
+    queue.remove(requests, slot, false);
+    let moved = queue.first() != first;
     world.change_queue(world.fleet.instances[id].pool, -1);
     transit::end_refusal(world, slot);
     if reopens {
         world.memory_freed(id);
     }
-    if was_first {
+    if moved {
+        world.touch(id);
         let model = world.model_of(slot);
         if world.fleet.routes[model].unblock(id) {
             world.agenda.post(Wake::Memory(model));

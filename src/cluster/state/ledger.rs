@@ -12,6 +12,7 @@ use crate::policy::Life;
 use crate::power::{Energy, Phase};
 use crate::sim::{SimDuration, SimTime};
 use crate::units::nearest_wide;
+use crate::workload::ClassId;
 
 /// Booking context of iterations: the instance, its requests, and the observer.
 pub(super) struct Ledger<'a, O> {
@@ -109,6 +110,7 @@ impl<O: Observer> Ledger<'_, O> {
         let (prefill_energy, decode_energy) = energy.split(cost.prefill_share);
         let prefill_tokens: u64 = instance.batch.chunks.iter().map(|chunk| u64::from(chunk.tokens)).sum();
         count_members(&mut instance.batch, self.requests);
+        self.tell_queue(instance, 1);
         let sequences = instance.batch.decode.count();
         let gone = instance.gone_from_decode().count() as u64;
         let leaves = |chunk: &&Chunk| !self.keeps_token && self.requests[chunk.slot].completes(chunk.tokens);
@@ -173,6 +175,7 @@ impl<O: Observer> Ledger<'_, O> {
     /// Books the next `n` iterations of a run at once.
     pub(super) fn book_run(&mut self, instance: &mut Instance, n: u64) {
         count_members(&mut instance.batch, self.requests);
+        self.tell_queue(instance, n);
         let Some(run) = &instance.flight.run else { return };
         let (first, end) = (run.done, run.done + n);
         let kv = instance.batch.blocks_of_run();
@@ -222,6 +225,25 @@ impl<O: Observer> Ledger<'_, O> {
         self.advance_decode(instance, n);
         self.book_first_iterations(instance, [start, next], second, first_gaps);
         instance.batch.ahead = false;
+    }
+
+    /// A queue order hears of the tokens of the next `n` iterations, those of members that have timed out excluded.
+    fn tell_queue(&self, instance: &mut Instance, n: u64) {
+        if !instance.queue.is_ordered() {
+            return;
+        }
+        let Instance { queue, batch, .. } = instance;
+        let gone = batch.leaving.iter().filter(|slot| !batch.prefilling.contains(slot));
+        let gone: Vec<ClassId> = gone.map(|&slot| self.requests[slot].ask.class).collect();
+        let decoded = batch.members.iter().map(|&Members { class, count, .. }| {
+            let gone = gone.iter().filter(|&&other| other == class).count() as u64;
+            (class, 0, (u64::from(count) - gone) * n)
+        });
+        let computed = batch.chunks.iter().map(|chunk| {
+            let request = &self.requests[chunk.slot];
+            (request.ask.class, chunk.tokens.into(), u64::from(!self.keeps_token && request.completes(chunk.tokens)))
+        });
+        queue.served(self.requests, computed.chain(decoded));
     }
 
     /// Adds `n` tokens to every member of the decode batch.

@@ -18,11 +18,13 @@ use crate::workload::RequestSpec;
 /// Queues a request at an instance. Output beyond `context` is cut.
 pub(crate) fn enqueue<O: Observer>(world: &mut World<O>, slot: Slot, id: InstanceId, context: u32) {
     // Behind other requests it changes nothing until they have moved.
-    if world.fleet.instances[id].queue.waiting.is_empty() {
+    if world.fleet.instances[id].queue.is_ordered() {
+        world.catch_up(id);
+    } else if world.fleet.instances[id].queue.waiting().is_empty() {
         world.touch(id);
     }
     let now = world.now();
-    let World { fleet, requests, .. } = world;
+    let World { fleet, requests, classes, .. } = world;
     let request = &mut requests[slot];
     request.cut(context);
     request.progress.instance = id;
@@ -34,7 +36,12 @@ pub(crate) fn enqueue<O: Observer>(world: &mut World<O>, slot: Slot, id: Instanc
         request.timeline.recovery[0] += now.since(since);
     }
     fleet.loads.change(id).assign(request);
-    fleet.instances[id].queue.waiting.push_back(requests, slot);
+    let block_tokens = classes[request.ask.class].prefix_tokens;
+    let queue = &mut fleet.instances[id].queue;
+    queue.push(requests, slot, now, block_tokens, false);
+    if queue.is_ordered() && queue.first() == Some(slot) {
+        world.touch(id);
+    }
     world.change_queue(world.fleet.instances[id].pool, 1);
     world.wake(id);
 }
@@ -67,7 +74,7 @@ pub(crate) fn start<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slo
     fleet.loads.change(id).computed(request, first.cached);
     request.progress.stage = Stage::Prefilling;
     instance.batch.chunks.push(Chunk { slot, tokens: first.tokens });
-    instance.queue.waiting.remove(requests, slot);
+    instance.queue.remove(requests, slot, true);
     instance.batch.prefilling.push(slot);
     instance.batch.admitted.push_back(requests, slot);
     world.change_queue(world.fleet.instances[id].pool, -1);
@@ -89,8 +96,9 @@ pub(crate) fn join<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot
 /// Preempts a running sequence: it returns to the front of the queue and recomputes whatever it does not find cached then.
 pub(crate) fn preempt<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) {
     let now = world.now();
-    let World { fleet, requests, observer, .. } = world;
+    let World { fleet, requests, observer, classes, .. } = world;
     let instance = &mut fleet.instances[id];
+    let block_tokens = classes[requests[slot].ask.class].prefix_tokens;
     if requests[slot].progress.stage == Stage::Decoding && requests[slot].iterations(instance.batch.decode.step()) > 0 {
         requests[slot].timeline.last_token = now;
     }
@@ -107,7 +115,7 @@ pub(crate) fn preempt<O: Observer>(world: &mut World<O>, id: InstanceId, slot: S
     let more = progress.target - to_come;
     request.retire(&mut instance.kv);
     fleet.loads.change(id).add_pending(request, more);
-    instance.queue.waiting.push_front(requests, slot);
+    instance.queue.push(requests, slot, now, block_tokens, true);
     instance.queue.returning += 1;
     observer.on(now, &Observation::Preempted { pool: instance.pool });
     world.change_queue(world.fleet.instances[id].pool, 1);

@@ -19,7 +19,7 @@ pub(super) struct Report {
 impl Report {
     pub(super) fn of(instance: &Instance) -> Self {
         let queue = &instance.queue;
-        Self { running: instance.running(), waiting: queue.waiting.len() + queue.resident.len(), free_blocks: instance.kv.free() }
+        Self { running: instance.running(), waiting: queue.waiting().len() + queue.resident.len(), free_blocks: instance.kv.free() }
     }
 
     pub(super) const fn read(&self, signal: Signal) -> Option<u64> {

@@ -74,6 +74,11 @@ impl Requests {
         self.places[slot].request.as_ref().is_some_and(|request| !request.progress.reported && request.ask.id == id)
     }
 
+    /// The request in a slot, if there is one.
+    pub(crate) fn get(&self, slot: Slot) -> Option<&Request> {
+        self.places.get(slot)?.request.as_ref()
+    }
+
     /// Places for requests, live or vacant.
     pub(crate) fn places(&self) -> usize {
         self.places.len()

@@ -3,6 +3,7 @@
 use super::hearing::Heard;
 use super::loads::Side;
 use super::reports::Report;
+use super::request::Request;
 use super::world::World;
 use crate::cluster::event::Event;
 use crate::cluster::ids::{InstanceId, ModelId, Slot};
@@ -12,6 +13,23 @@ use crate::kv::Blocks;
 use crate::policy::{Pick, RequestView, Signal};
 use crate::sim::{SimDuration, SimTime};
 use crate::workload::ClassId;
+
+impl Request {
+    /// What policies may know of a request at `now`; `blocks` are its own, with `block_tokens` tokens each.
+    pub(super) fn view<'a>(&self, now: SimTime, blocks: &'a Blocks, block_tokens: u32) -> RequestView<'a> {
+        let Self { ask, progress, timeline, .. } = self;
+        RequestView {
+            now,
+            request: ask.id,
+            class: ask.class,
+            turn: ask.turn,
+            arrived: timeline.arrived,
+            prompt_tokens: progress.target,
+            blocks,
+            block_tokens,
+        }
+    }
+}
 
 impl<O: Observer> World<O> {
     /// A signal of an instance, for a request. A run takes memory and evicts as it proceeds, so its iterations until now are completed first
@@ -33,16 +51,7 @@ impl<O: Observer> World<O> {
     /// What a router may know of a request, whose prompt it is asked for; `blocks` are those of the request.
     pub(crate) fn view<'a>(&self, slot: Slot, blocks: &'a Blocks) -> RequestView<'a> {
         let request = &self.requests[slot];
-        RequestView {
-            now: self.now(),
-            request: request.ask.id,
-            class: request.ask.class,
-            turn: request.ask.turn,
-            arrived: request.timeline.arrived,
-            prompt_tokens: request.progress.target,
-            blocks,
-            block_tokens: self.classes[request.ask.class].prefix_tokens,
-        }
+        request.view(self.now(), blocks, self.classes[request.ask.class].prefix_tokens)
     }
 
     /// Routers of a side listen from now on.

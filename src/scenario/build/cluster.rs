@@ -1,7 +1,7 @@
 //! The `cluster` section: pools, network, routers, and the workloads as the cluster sees them.
 
 use super::super::MOST_NUMBERED;
-use super::super::file::{self, Profiles, Router, RouterChoice, ScenarioFile};
+use super::super::file::{self, Choice, Family, Profiles, Router, RouterChoice, ScenarioFile};
 use super::super::library::Library;
 use super::super::meaning::model_of;
 use super::faults;
@@ -14,7 +14,7 @@ use crate::cost::NodeCost;
 use crate::document::{Document, Problems};
 use crate::hardware::{Link, Node, Site};
 use crate::metrics::{ClassParameters, FrontendParameters, PoolParameters, ProvenanceEntry, RecorderParameters};
-use crate::policy::{Admission, Configured};
+use crate::policy::Configured;
 use crate::sim::{SimDuration, Streams};
 use crate::workload::ClassId;
 
@@ -58,6 +58,8 @@ pub(super) fn build(
     let built = parts.pools(&mut basis, &mut profiles, problems);
     let faults = faults::faults(file, problems);
     let routers = routers(file, library, problems);
+    let admission = configured("policies.admission", &file.policies.admission, library, problems);
+    let queue = configured("policies.queue", &file.policies.queue, library, problems);
     let site = site?;
     let owned = engines(file).any(|(_, pool)| matches!(pool.pricing, file::Pricing::Own));
     basis.site(&site, &file.cluster.site, owned);
@@ -75,7 +77,8 @@ pub(super) fn build(
         network: network(file),
         frontends: frontends(file),
         classes,
-        admission: admission(file, library, problems)?,
+        admission: admission?,
+        queue: queue?,
         reports: file.policies.reports,
         routers: routers?,
         faults,
@@ -173,18 +176,15 @@ fn network(file: &ScenarioFile) -> NetworkSpec {
     }
 }
 
-/// The admission policy; one that there is not, or whose parameters do not fit, is noted.
-fn admission(file: &ScenarioFile, library: &Library, problems: &mut Problems<'_>) -> Option<Configured<dyn Admission>> {
-    let found = file.policies.admission.configure(library.policies());
-    found.map_err(|error| problems.note("policies.admission", &error.to_string(), None)).ok()
+/// A policy of a family; one that does not exist, or whose parameters do not fit, is noted.
+fn configured<F: Family>(path: &str, choice: &Choice<F>, library: &Library, problems: &mut Problems<'_>) -> Option<Configured<F::Policy>> {
+    let found = choice.configure(library.policies());
+    found.map_err(|error| problems.note(path, &error.to_string(), None)).ok()
 }
 
 /// The routers; one that there is not, or whose parameters do not fit, is noted.
 fn routers(file: &ScenarioFile, library: &Library, problems: &mut Problems<'_>) -> Option<RouterSpec> {
-    let mut configured = |path: &str, router: &Router| {
-        let found = router.configure(library.policies());
-        found.map_err(|error| problems.note(path, &error.to_string(), None)).ok()
-    };
+    let mut configured = |path: &str, router: &Router| configured(path, router, library, problems);
     match &file.policies.router {
         RouterChoice::All(router) => Some(RouterSpec::all(&configured("policies.router", router)?)),
         RouterChoice::ByRole(by_role) => {

@@ -82,6 +82,7 @@ fn complete(file: &ScenarioFile, parts: &Parts) -> ScenarioFile {
         }
     }
     complete.policies.admission.parameters.clone_from(&parts.spec.admission.parameters);
+    complete.policies.queue.parameters.clone_from(&parts.spec.queue.parameters);
     let routers = &parts.spec.routers;
     match &mut complete.policies.router {
         RouterChoice::All(router) => router.parameters.clone_from(&routers.prefill.parameters),

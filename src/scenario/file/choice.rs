@@ -60,10 +60,28 @@ impl Family for Admissions {
     }
 }
 
+/// Queue orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Queues {}
+
+impl Family for Queues {
+    type Policy = dyn policy::QueueOrder;
+    const SCHEMA: &'static str = "QueueOrder";
+    const ABOUT: &'static str = "Which waiting request of an instance starts next.";
+    const DEFAULT: &'static str = "fcfs";
+    const RESERVED: &'static [&'static str] = &[];
+
+    fn register(policies: &Policies) -> &Register<Self::Policy> {
+        &policies.queues
+    }
+}
+
 /// A router.
 pub type Router = Choice<Routers>;
 /// An admission policy.
 pub type Admission = Choice<Admissions>;
+/// A queue order.
+pub type QueueOrder = Choice<Queues>;
 
 /// A policy of a family.
 #[derive(Debug, Clone, PartialEq)]

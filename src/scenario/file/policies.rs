@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::choice::{Admission, Router};
+use super::choice::{Admission, QueueOrder, Router};
 use crate::cluster::{Reporting, Retry};
 use crate::sim::SimDuration;
 
@@ -17,7 +17,7 @@ pub struct Policies {
     /// Whether a request is let in.
     #[serde(default)]
     pub admission: Admission,
-    /// In which order an instance takes waiting requests.
+    /// Which waiting request of an instance starts next.
     #[serde(default)]
     pub queue: QueueOrder,
     /// How many instances a pool has.
@@ -69,16 +69,6 @@ pub struct RouterByRole {
     /// Between mixed instances of models that have no prefill pool. Absent: as `prefill`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mixed: Option<Router>,
-}
-
-/// In which order an instance takes waiting requests.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[schemars(extend("x-aliases" = {"fifo": "fcfs"}))]
-pub enum QueueOrder {
-    /// First come, first served.
-    #[default]
-    Fcfs,
 }
 
 /// How many instances a pool has.
