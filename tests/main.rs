@@ -31,6 +31,7 @@ mod queues;
 mod readme;
 mod real_traces;
 mod robustness;
+mod schedulers;
 mod schemas;
 mod sessions;
 mod shipped;

@@ -31,6 +31,7 @@ pub use run::{Cluster, RunError, Work};
 pub(crate) use segment::KvBlocks;
 pub use segment::{Members, RunSegment};
 pub use spec::{
-    ClassSpec, ClusterSpec, EngineSpec, FirstToken, FrontendSpec, NetworkSpec, Overlap, PoolSpec, Reporting, Retry, RouterSpec, SpecError,
+    ClassSpec, ClusterSpec, EngineSpec, FirstToken, FrontendSpec, NetworkSpec, Overlap, PoolSpec, Reporting, Retry, RouterSpec,
+    SchedulerSpec, SpecError,
 };
 pub use state::Violation;

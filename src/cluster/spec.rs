@@ -10,7 +10,7 @@ use super::ids::ModelId;
 use crate::kv::KvError;
 use crate::network::NetworkError;
 use crate::perf::PerfModel;
-use crate::policy::{Admission, Configured, Fault, PolicyError, QueueOrder, Role, Router, routers};
+use crate::policy::{Admission, Batching, Configured, Fault, PolicyError, Preemption, QueueOrder, Role, Router, routers};
 use crate::power::InstancePower;
 use crate::sim::{SimDuration, TooMany};
 use crate::units::{Plain, Ratio, nearest};
@@ -226,6 +226,17 @@ impl RouterSpec {
     }
 }
 
+/// Policies of an instance's scheduler, made once for each instance.
+#[derive(Debug, Clone)]
+pub struct SchedulerSpec {
+    /// Which waiting request starts next.
+    pub queue: Configured<dyn QueueOrder>,
+    /// Which running sequence gives its memory back.
+    pub preemption: Configured<dyn Preemption>,
+    /// How much prompt work an iteration takes on.
+    pub batching: Configured<dyn Batching>,
+}
+
 /// Retries of a request whose instance fails, or that no instance accepts.
 ///
 /// Defaults: three attempts, as the documentation of NVIDIA Dynamo advises for `--migration-limit`; times of the model gateway `smg`
@@ -288,8 +299,8 @@ pub struct ClusterSpec {
     pub routers: RouterSpec,
     /// Whether an arriving request is let in.
     pub admission: Configured<dyn Admission>,
-    /// Which waiting request of an instance starts next; made once for each instance.
-    pub queue: Configured<dyn QueueOrder>,
+    /// The schedulers of the instances.
+    pub scheduler: SchedulerSpec,
     /// When instances report; `None`: routers see them as they are.
     pub reports: Option<Reporting>,
     /// Scheduled failures and recoveries of instances.

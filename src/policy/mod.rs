@@ -3,7 +3,9 @@
 //! Owns: admission, routers, queue orders and controllers. Must not know: how the cluster executes a decision, the true output length of a request, or anything that a real control plane could not see.
 
 pub mod admission;
+pub mod batching;
 pub mod control;
+pub mod preemption;
 pub mod queue;
 mod register;
 pub mod router;
@@ -11,7 +13,9 @@ mod view;
 
 pub use crate::workload::{Outcome, Refusal};
 pub use admission::{Admission, Admit, admissions};
+pub use batching::{BatchView, Batching, Budget, batchings};
 pub use control::{Controller, Fault, FaultSchedule, FleetView, Life, Order, Role};
+pub use preemption::{Preempt, Preemption, RunningView, preemptions};
 pub use queue::{QueueOrder, Rank, Ranked, Ticket, queues};
 pub use register::{Configured, Described, Entry, PolicyError, Register};
 pub use router::{Router, routers};
@@ -26,20 +30,29 @@ pub struct Policies {
     pub routers: Register<dyn Router>,
     /// Which waiting request of an instance starts next.
     pub queues: Register<dyn QueueOrder>,
+    /// Which running sequence gives its memory back when KV blocks run out.
+    pub preemptions: Register<dyn Preemption>,
+    /// How much prompt work an iteration takes on.
+    pub batchings: Register<dyn Batching>,
 }
 
 impl Default for Policies {
     fn default() -> Self {
-        Self { admissions: admissions(), routers: routers(), queues: queues() }
+        Self { admissions: admissions(), routers: routers(), queues: queues(), preemptions: preemptions(), batchings: batchings() }
     }
 }
 
 impl Policies {
     /// All policies, with the key of their family under `policies` in a scenario.
     pub fn described(&self) -> Vec<(&'static str, Described)> {
-        let admissions = self.admissions.entries().map(|entry| ("admission", entry.described()));
-        let routers = self.routers.entries().map(|entry| ("router", entry.described()));
-        let queues = self.queues.entries().map(|entry| ("queue", entry.described()));
-        routers.chain(admissions).chain(queues).collect()
+        fn family<P: ?Sized + 'static>(key: &'static str, register: &Register<P>) -> impl Iterator<Item = (&'static str, Described)> {
+            register.entries().map(move |entry| (key, entry.described()))
+        }
+        family("router", &self.routers)
+            .chain(family("admission", &self.admissions))
+            .chain(family("queue", &self.queues))
+            .chain(family("preemption", &self.preemptions))
+            .chain(family("batching", &self.batchings))
+            .collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::file::{Admission, QueueOrder, Router, ScenarioFile};
+use super::file::{Admission, Batching, Preemption, QueueOrder, Router, ScenarioFile};
 use crate::document::{for_editors, schema_of};
 use crate::hardware::{Chip, Link, Node, Site};
 use crate::model::ModelProfile;
@@ -38,7 +38,13 @@ pub fn published_with(kind: &str, policies: &Policies) -> Option<Value> {
 /// The schema of a scenario that may name these policies.
 pub fn scenario(policies: &Policies) -> Value {
     let mut schema = schema_of::<ScenarioFile>();
-    for (name, choice) in [Router::schema(policies), Admission::schema(policies), QueueOrder::schema(policies)] {
+    for (name, choice) in [
+        Router::schema(policies),
+        Admission::schema(policies),
+        QueueOrder::schema(policies),
+        Preemption::schema(policies),
+        Batching::schema(policies),
+    ] {
         if let Some(definition) = schema.pointer_mut(&format!("/$defs/{name}")) {
             *definition = choice;
         }

@@ -33,6 +33,10 @@ pub enum Purpose {
     Admission = 9,
     /// Choices of one instance's queue order.
     Queue = 10,
+    /// Choices of one instance's preemption policy.
+    Preemption = 11,
+    /// Choices of one instance's batching policy.
+    Batching = 12,
 }
 
 /// The root of all randomness of a run.

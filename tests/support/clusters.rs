@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use tokenmill::cluster::{
-    ClassSpec, ClusterSpec, EngineSpec, FirstToken, ModelId, NetworkSpec, Overlap, PoolSpec, Retry, Role, RouterSpec,
+    ClassSpec, ClusterSpec, EngineSpec, FirstToken, ModelId, NetworkSpec, Overlap, PoolSpec, Retry, Role, RouterSpec, SchedulerSpec,
 };
 use tokenmill::metrics::{ClassParameters, FrontendParameters, PoolParameters, RecorderParameters, SloLimits};
 use tokenmill::perf::{Activity, Affine, AffineParameters};
-use tokenmill::policy::{Configured, Router, admissions, queues, routers};
+use tokenmill::policy::{Configured, Router, admissions, batchings, preemptions, queues, routers};
 use tokenmill::power::{ChipPowerModel, InstancePower, NodePower};
 use tokenmill::sim::SimDuration;
 use tokenmill::units::Duration;
@@ -92,7 +92,11 @@ pub(crate) fn cluster(pools: Vec<PoolSpec>) -> ClusterSpec {
         routers: RouterSpec::named("round-robin").unwrap(),
         reports: None,
         admission: admissions().configure("always", None).unwrap(),
-        queue: queues().configure("fcfs", None).unwrap(),
+        scheduler: SchedulerSpec {
+            queue: queues().configure("fcfs", None).unwrap(),
+            preemption: preemptions().configure("last-admitted", None).unwrap(),
+            batching: batchings().configure("vllm-v1", None).unwrap(),
+        },
         faults: Vec::new(),
         retry: Retry {
             attempts: 3,

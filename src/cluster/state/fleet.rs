@@ -6,13 +6,13 @@ use super::instance::Instance;
 use super::list::List;
 use super::loads::{Loads, Side};
 use super::member::Member;
-use super::queue::Queue;
+use super::scheduler::Schedulers;
 use crate::cluster::ids::{InstanceId, ModelId, PoolId};
 use crate::cluster::spec::{ClusterSpec, PoolSpec, SpecError};
 use crate::network::{NetworkError, PortId};
 use crate::perf::{BatchShape, IterationCost, LonePrompts};
 use crate::policy::{Role, Signal};
-use crate::sim::{Arena, Purpose, SimTime, Streams};
+use crate::sim::{Arena, SimTime};
 
 /// A pool and its queue gauge.
 #[derive(Debug)]
@@ -119,9 +119,7 @@ impl Fleet {
     pub(super) fn new(spec: &ClusterSpec, add_port: &mut dyn FnMut(f64) -> Result<PortId, NetworkError>) -> Result<Self, SpecError> {
         let mut pools = Arena::default();
         let mut instances = Arena::default();
-        let order = |instance: u32| spec.queue.build(Streams::new(spec.seed).stream(Purpose::Queue, instance));
-        let ordered = !order(0).is_fcfs();
-        let mut numbers = 0..;
+        let mut schedulers = Schedulers::new(spec);
         for pool in &spec.pools {
             let id = pools.push(
                 "pools",
@@ -131,8 +129,7 @@ impl Fleet {
             let group_tokens = of_model.map(|class| class.prefix_tokens).find(|&tokens| tokens > 0).unwrap_or_default();
             for _ in 0..pool.instances {
                 let ports = (add_port(pool.port_bytes_per_s)?, add_port(pool.port_bytes_per_s)?);
-                let queue = numbers.next().filter(|_| ordered).map_or_else(Queue::default, |number| Queue::new(order(number)));
-                instances.push("instances", Instance::new(id, pool, group_tokens, ports, queue)?)?;
+                instances.push("instances", Instance::new(id, pool, group_tokens, ports, schedulers.make())?)?;
             }
         }
         let loads = Loads::new(&instances);

@@ -6,6 +6,7 @@ use super::list::List;
 use super::queue::Queue;
 use super::request::Request;
 use super::requests::Requests;
+use super::scheduler::Rules;
 use super::snapshot::Snapshot;
 use crate::cluster::ids::{PoolId, Slot};
 use crate::cluster::segment::{KvBlocks, Members, Prefix};
@@ -49,6 +50,8 @@ pub(super) struct Batch {
     /// iteration preempted and therefore admitted nothing; or the first queued request found too little memory although part of its prompt
     /// is cached. Holding cached blocks costs memory too, so the request may fit once the decode batch has evicted them.
     pub(super) look_again: bool,
+    /// Iterations until a batching policy may decide otherwise.
+    pub(super) holds: u64,
 }
 
 /// Current handoffs to and from an instance.
@@ -74,7 +77,10 @@ pub(crate) struct Instance {
     pub(super) window: Option<u32>,
     pub(super) kv: KvStore,
     pub(super) queue: Queue,
+    pub(super) rules: Rules,
     pub(super) batch: Batch,
+    /// Iterations completed so far.
+    pub(super) iterations: u64,
     pub(super) flight: Flight,
     pub(super) traffic: Traffic,
     /// Cumulative sums of the instance; a request is charged the difference between joining and leaving.
@@ -103,7 +109,13 @@ impl Instance {
     ///
     /// # Errors
     /// [`KvError`] if the block sizes are inconsistent.
-    pub(super) fn new(pool: PoolId, spec: &PoolSpec, group_tokens: u32, ports: (PortId, PortId), queue: Queue) -> Result<Self, KvError> {
+    pub(super) fn new(
+        pool: PoolId,
+        spec: &PoolSpec,
+        group_tokens: u32,
+        ports: (PortId, PortId),
+        (queue, rules): (Queue, Rules),
+    ) -> Result<Self, KvError> {
         let engine = spec.engine;
         let group_tokens = engine.prefix_caching.then_some(group_tokens);
         Ok(Self {
@@ -112,6 +124,8 @@ impl Instance {
             window: spec.window,
             kv: KvStore::new(engine.kv_blocks, engine.block_size, group_tokens)?,
             queue,
+            rules,
+            iterations: 0,
             batch: Batch {
                 prefilling: Vec::new(),
                 decode: DecodeSet::new(engine.block_size, spec.window),
@@ -125,6 +139,7 @@ impl Instance {
                 leaving: Vec::new(),
                 ahead: false,
                 look_again: false,
+                holds: u64::MAX,
             },
             flight: Flight::default(),
             traffic: Traffic { transfers: 0, incoming: 0, incoming_blocks: 0, unreported: Vec::new(), egress: ports.0, ingress: ports.1 },
@@ -155,12 +170,11 @@ impl Instance {
     pub(crate) const fn last_admitted(&self) -> Option<Slot> {
         self.batch.admitted.last()
     }
-    /// The partly computed prompt. When a batch is formed there is at most one, and it was admitted last: an incomplete chunk uses up the
-    /// budget, so nothing is admitted after it until it is done.
+    /// The partly computed prompt. When a batch is formed there is at most one: an incomplete chunk uses up the prompt tokens of its iteration,
+    /// so no further prompt starts until it is done.
     pub(crate) fn partly_computed(&self) -> Option<Slot> {
-        let slot = self.batch.prefilling.first().copied();
-        debug_assert!(self.batch.prefilling.len() <= 1 && (slot.is_none() || slot == self.batch.admitted.last()));
-        slot
+        debug_assert!(self.batch.prefilling.len() <= 1);
+        self.batch.prefilling.first().copied()
     }
     /// True if a batch can be formed now: at a boundary between iterations, or when idle.
     pub(crate) const fn is_free(&self) -> bool {
@@ -182,9 +196,9 @@ impl Instance {
     pub(crate) fn committed(&self) -> u64 {
         self.running() + self.queue.resident.len() + u64::from(self.traffic.incoming)
     }
-    /// True if the batch has room for one more sequence.
-    pub(crate) fn has_seat(&self) -> bool {
-        self.running() < u64::from(self.engine.max_num_seqs)
+    /// True if the batch has room for one more of at most `most` sequences.
+    pub(crate) fn has_seat(&self, most: u32) -> bool {
+        self.running() < u64::from(self.engine.max_num_seqs.min(most))
     }
     /// True if preempted requests are still waiting to be recomputed.
     pub(crate) const fn is_catching_up_on_preempted(&self) -> bool {

@@ -201,6 +201,7 @@ impl<O: Observer> World<O> {
         let keeps_token = self.keeps_token(id);
         let Self { fleet, requests, observer, .. } = self;
         let instance = &mut fleet.instances[id];
+        instance.iterations += iterations;
         let mut ledger = Ledger { id, pool: &fleet.pools[instance.pool].spec, keeps_token, requests, observer };
         match instance.flight.current {
             Some(current @ InFlight { cost: Some(cost), .. }) => ledger.book_single(instance, current, &cost),
@@ -233,7 +234,7 @@ impl<O: Observer> World<O> {
         let planned = if *fast_forward && !instance.batch.look_again && !is_heard {
             let milestone = instance.batch.decode.iterations_to_milestone(|slot, epoch| requests.is_current(slot, epoch));
             let most = milestone.min(instance.flight.left());
-            instance.batch.decode.iterations_within(instance.kv.free(), most).saturating_add(1).min(most)
+            instance.batch.decode.iterations_within(instance.kv.free(), most).saturating_add(1).min(most).min(instance.batch.holds)
         } else {
             1
         };

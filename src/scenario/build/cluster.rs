@@ -9,7 +9,7 @@ use super::names::{NamedModel, PoolHardware, find, models, site};
 use super::pool::PoolBuilder;
 use super::provenance::Basis;
 use super::workload::{WorkloadSource, limits};
-use crate::cluster::{ClassSpec, ClusterSpec, FrontendSpec, ModelId, NetworkSpec, PoolSpec, Role, RouterSpec};
+use crate::cluster::{ClassSpec, ClusterSpec, FrontendSpec, ModelId, NetworkSpec, PoolSpec, Role, RouterSpec, SchedulerSpec};
 use crate::cost::NodeCost;
 use crate::document::{Document, Problems};
 use crate::hardware::{Link, Node, Site};
@@ -59,7 +59,7 @@ pub(super) fn build(
     let faults = faults::faults(file, problems);
     let routers = routers(file, library, problems);
     let admission = configured("policies.admission", &file.policies.admission, library, problems);
-    let queue = configured("policies.queue", &file.policies.queue, library, problems);
+    let scheduler = scheduler(file, library, problems);
     let site = site?;
     let owned = engines(file).any(|(_, pool)| matches!(pool.pricing, file::Pricing::Own));
     basis.site(&site, &file.cluster.site, owned);
@@ -78,7 +78,7 @@ pub(super) fn build(
         frontends: frontends(file),
         classes,
         admission: admission?,
-        queue: queue?,
+        scheduler: scheduler?,
         reports: file.policies.reports,
         routers: routers?,
         faults,
@@ -180,6 +180,15 @@ fn network(file: &ScenarioFile) -> NetworkSpec {
 fn configured<F: Family>(path: &str, choice: &Choice<F>, library: &Library, problems: &mut Problems<'_>) -> Option<Configured<F::Policy>> {
     let found = choice.configure(library.policies());
     found.map_err(|error| problems.note(path, &error.to_string(), None)).ok()
+}
+
+/// The policies of schedulers.
+fn scheduler(file: &ScenarioFile, library: &Library, problems: &mut Problems<'_>) -> Option<SchedulerSpec> {
+    let policies = &file.policies;
+    let queue = configured("policies.queue", &policies.queue, library, problems);
+    let preemption = configured("policies.preemption", &policies.preemption, library, problems);
+    let batching = configured("policies.batching", &policies.batching, library, problems);
+    Some(SchedulerSpec { queue: queue?, preemption: preemption?, batching: batching? })
 }
 
 /// The routers; one that there is not, or whose parameters do not fit, is noted.

@@ -82,7 +82,10 @@ fn complete(file: &ScenarioFile, parts: &Parts) -> ScenarioFile {
         }
     }
     complete.policies.admission.parameters.clone_from(&parts.spec.admission.parameters);
-    complete.policies.queue.parameters.clone_from(&parts.spec.queue.parameters);
+    let scheduler = &parts.spec.scheduler;
+    complete.policies.queue.parameters.clone_from(&scheduler.queue.parameters);
+    complete.policies.preemption.parameters.clone_from(&scheduler.preemption.parameters);
+    complete.policies.batching.parameters.clone_from(&scheduler.batching.parameters);
     let routers = &parts.spec.routers;
     match &mut complete.policies.router {
         RouterChoice::All(router) => router.parameters.clone_from(&routers.prefill.parameters),

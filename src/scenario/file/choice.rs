@@ -28,60 +28,81 @@ pub trait Family {
     fn register(policies: &Policies) -> &Register<Self::Policy>;
 }
 
-/// Routers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Routers {}
+/// Declares a family: what it is called in code, in the schema and in `Policies`, what it decides, its default, and the words that stand in
+/// the place of a name.
+macro_rules! family {
+    ($(#[$doc:meta])* $family:ident, $(#[$choice_doc:meta])* $choice:ident, $field:ident, $about:literal, $default:literal, [$($reserved:literal),*]) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $family {}
 
-impl Family for Routers {
-    type Policy = dyn policy::Router;
-    const SCHEMA: &'static str = "Router";
-    const ABOUT: &'static str = "Which instance of those that may serve a request gets it.";
-    const DEFAULT: &'static str = "least-request";
-    const RESERVED: &'static [&'static str] = &["prefill", "decode", "mixed"];
+        impl Family for $family {
+            type Policy = dyn policy::$choice;
+            const SCHEMA: &'static str = stringify!($choice);
+            const ABOUT: &'static str = $about;
+            const DEFAULT: &'static str = $default;
+            const RESERVED: &'static [&'static str] = &[$($reserved),*];
 
-    fn register(policies: &Policies) -> &Register<Self::Policy> {
-        &policies.routers
-    }
+            fn register(policies: &Policies) -> &Register<Self::Policy> {
+                &policies.$field
+            }
+        }
+
+        $(#[$choice_doc])*
+        pub type $choice = Choice<$family>;
+    };
 }
 
-/// Admission policies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admissions {}
-
-impl Family for Admissions {
-    type Policy = dyn policy::Admission;
-    const SCHEMA: &'static str = "Admission";
-    const ABOUT: &'static str = "Whether a request is let in.";
-    const DEFAULT: &'static str = "always";
-    const RESERVED: &'static [&'static str] = &[];
-
-    fn register(policies: &Policies) -> &Register<Self::Policy> {
-        &policies.admissions
-    }
-}
-
-/// Queue orders.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Queues {}
-
-impl Family for Queues {
-    type Policy = dyn policy::QueueOrder;
-    const SCHEMA: &'static str = "QueueOrder";
-    const ABOUT: &'static str = "Which waiting request of an instance starts next.";
-    const DEFAULT: &'static str = "fcfs";
-    const RESERVED: &'static [&'static str] = &[];
-
-    fn register(policies: &Policies) -> &Register<Self::Policy> {
-        &policies.queues
-    }
-}
-
-/// A router.
-pub type Router = Choice<Routers>;
-/// An admission policy.
-pub type Admission = Choice<Admissions>;
-/// A queue order.
-pub type QueueOrder = Choice<Queues>;
+family!(
+    /// Routers.
+    Routers,
+    /// A router.
+    Router,
+    routers,
+    "Which instance of those that may serve a request gets it.",
+    "least-request",
+    ["prefill", "decode", "mixed"]
+);
+family!(
+    /// Admission policies.
+    Admissions,
+    /// An admission policy.
+    Admission,
+    admissions,
+    "Whether a request is let in.",
+    "always",
+    []
+);
+family!(
+    /// Queue orders.
+    Queues,
+    /// A queue order.
+    QueueOrder,
+    queues,
+    "Which waiting request of an instance starts next.",
+    "fcfs",
+    []
+);
+family!(
+    /// Preemption policies.
+    Preemptions,
+    /// A preemption policy.
+    Preemption,
+    preemptions,
+    "Which running sequence gives its memory back when KV blocks run out.",
+    "last-admitted",
+    []
+);
+family!(
+    /// Batching policies.
+    Batchings,
+    /// A batching policy.
+    Batching,
+    batchings,
+    "How much prompt work an iteration takes on beside the sequences that generate.",
+    "vllm-v1",
+    []
+);
 
 /// A policy of a family.
 #[derive(Debug, Clone, PartialEq)]

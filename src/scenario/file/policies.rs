@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::choice::{Admission, QueueOrder, Router};
+use super::choice::{Admission, Batching, Preemption, QueueOrder, Router};
 use crate::cluster::{Reporting, Retry};
 use crate::sim::SimDuration;
 
@@ -20,6 +20,12 @@ pub struct Policies {
     /// Which waiting request of an instance starts next.
     #[serde(default)]
     pub queue: QueueOrder,
+    /// Which running sequence of an instance gives its memory back when KV blocks run out.
+    #[serde(default)]
+    pub preemption: Preemption,
+    /// How much prompt work an iteration takes on beside the sequences that generate.
+    #[serde(default)]
+    pub batching: Batching,
     /// How many instances a pool has.
     #[serde(default)]
     pub autoscaler: Autoscaler,

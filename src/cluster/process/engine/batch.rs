@@ -9,16 +9,24 @@
 //!    must be free for the whole sequence so far or, without `scheduler_reserve_full_isl`, for its first chunk.
 //!
 //! An iteration that preempted admits nothing (3 and 4), unless no running sequence is left.
+//!
+//! Policies may choose other sequences to preempt, another order of the queue, and less prompt work for an iteration (`policies.preemption`,
+//! `queue`, `batching`).
 
 use crate::cluster::ids::{InstanceId, Slot};
 use crate::cluster::observe::Observer;
-use crate::cluster::state::{World, leave, moves};
+use crate::cluster::state::{World, leave, moves, scheduler};
 use crate::perf::BatchShape;
 
 /// A batch being formed.
 struct Forming {
-    /// Tokens that may still be added.
+    /// Tokens that may still be added, and prompt tokens among them.
     budget: u32,
+    prompt_tokens: u32,
+    /// Prompts that may begin.
+    new_prompts: u32,
+    /// Sequences of the batch at most.
+    sequences: u32,
     /// The prefill part so far.
     prefill: BatchShape,
     window: Option<u32>,
@@ -33,9 +41,17 @@ pub(super) fn form<O: Observer>(
     world.settle(id);
     leave::let_leaving_go(world, id);
     let mut preempted = grow_decode(world, id);
+    let policy = scheduler::budget(world, id);
     let instance = world.fleet.instance(id);
     let budget = instance.engine().max_num_batched_tokens.saturating_sub(instance.decode().count());
-    let mut forming = Forming { budget, prefill: BatchShape::default(), window: instance.window() };
+    let mut forming = Forming {
+        budget,
+        prompt_tokens: policy.map_or(budget, |policy| policy.prompt_tokens),
+        new_prompts: policy.map_or(u32::MAX, |policy| policy.new_prompts),
+        sequences: policy.map_or(u32::MAX, |policy| policy.sequences),
+        prefill: BatchShape::default(),
+        window: instance.window(),
+    };
     preempted |= continue_prompt(world, id, &mut forming);
     world.fleet.instance_mut(id).set_look_again(preempted);
     if !preempted || world.fleet.instance(id).running() == 0 {
@@ -51,37 +67,41 @@ pub(super) fn form<O: Observer>(
     }
 }
 
-/// Takes the blocks that generating sequences need, preempting the last admitted while blocks are short; true if any were preempted.
+/// Takes the blocks that generating sequences need, preempting others while blocks are short; true if any were preempted.
 fn grow_decode<O: Observer>(world: &mut World<O>, id: InstanceId) -> bool {
     let mut preempted = false;
     while !world.fleet.instance_mut(id).grow_decode() {
-        let Some(victim) = world.fleet.instance(id).last_admitted() else { break };
+        let Some(victim) = scheduler::victim(world, id) else { break };
         moves::preempt(world, id, victim);
         preempted = true;
     }
     preempted
 }
 
-/// Gives the partly computed prompt its next chunk; true if it was preempted instead, for lack of blocks. The budget is never zero here:
-/// every other running sequence takes one token, and there are fewer of these than `max_num_seqs`.
+/// Gives the partly computed prompt its next chunk, preempting others or the prompt itself while blocks are short; true if any were
+/// preempted. The budget is never zero here: every other running sequence takes one token, and there are fewer of these than `max_num_seqs`.
 fn continue_prompt<O: Observer>(world: &mut World<O>, id: InstanceId, forming: &mut Forming) -> bool {
     let Some(slot) = world.fleet.instance(id).partly_computed() else { return false };
-    let request = &mut world.requests[slot];
-    let (computed, target) = (request.computed(), request.target());
-    let tokens = (target - computed).min(forming.budget);
+    let (computed, target) = (world.requests[slot].computed(), world.requests[slot].target());
+    let tokens = (target - computed).min(forming.room());
     debug_assert!(tokens > 0, "the budget covers every running sequence");
-    if world.fleet.instance_mut(id).add_chunk(request, slot, tokens) {
-        forming.add(computed, tokens, target);
-        return false;
+    let mut preempted = false;
+    while !world.fleet.instance_mut(id).add_chunk(&mut world.requests[slot], slot, tokens) {
+        let victim = scheduler::victim(world, id).unwrap_or(slot);
+        moves::preempt(world, id, victim);
+        preempted = true;
+        if victim == slot {
+            return true;
+        }
     }
-    moves::preempt(world, id, slot);
-    true
+    forming.add(computed, tokens, target);
+    preempted
 }
 
 /// Sequences whose KV has arrived join the decode batch.
 fn admit_resident<O: Observer>(world: &mut World<O>, id: InstanceId, forming: &mut Forming) {
     while let Some(slot) = world.fleet.instance(id).first_resident() {
-        if forming.budget == 0 || !world.fleet.instance(id).has_seat() {
+        if forming.budget == 0 || !world.fleet.instance(id).has_seat(forming.sequences) {
             return;
         }
         forming.budget -= 1;
@@ -97,14 +117,16 @@ fn admit_waiting<O: Observer>(
     may_start: &mut dyn FnMut(&mut World<O>, InstanceId, Slot) -> bool,
 ) {
     while let Some(slot) = world.fleet.instance(id).first_waiting() {
-        if forming.budget == 0 || !world.fleet.instance(id).has_seat() || !may_start(world, id, slot) {
+        let has_room = forming.room() > 0 && forming.new_prompts > 0 && world.fleet.instance(id).has_seat(forming.sequences);
+        if !has_room || !may_start(world, id, slot) {
             return;
         }
-        let first = world.fleet.instance(id).first_chunk(&world.requests[slot], forming.budget);
+        let first = world.fleet.instance(id).first_chunk(&world.requests[slot], forming.room());
         if !first.whole || !moves::start(world, id, slot, first) {
             world.fleet.instance_mut(id).set_look_again(first.may_shrink);
             return;
         }
+        forming.new_prompts -= 1;
         forming.add(first.cached, first.tokens, world.requests[slot].target());
     }
 }
@@ -114,6 +136,12 @@ impl Forming {
     fn add(&mut self, done: u32, tokens: u32, target: u32) {
         add_chunk(&mut self.prefill, done, tokens, target, self.window);
         self.budget -= tokens;
+        self.prompt_tokens -= tokens;
+    }
+
+    /// Prompt tokens that may still be added.
+    fn room(&self) -> u32 {
+        self.budget.min(self.prompt_tokens)
     }
 }
 
