@@ -93,7 +93,7 @@ fn a_compressed_trace_that_is_cut_is_refused_however_it_is_read() {
 fn a_trace_without_a_request_is_not_written() {
     let place = Place::tiny();
     let said = place.refused(&["trace", "generate", "tiny.yaml", "--set", "run={requests: ~, duration: 1 ns}", "--out", "g.csv"]);
-    assert!(said.starts_with("error: no request to write") && said.contains("hint: let it go on for longer"), "{said}");
+    assert!(said.starts_with("error: no request to write") && said.contains("hint: use a longer `run.duration`"), "{said}");
     assert_eq!(names(&place), ["tiny.yaml"]);
 }
 

@@ -104,7 +104,7 @@ fn files_that_are_not_what_is_needed() {
     hint: save it as UTF-8
     ");
     insta::assert_snapshot!(place.refused(&["init", "tiny.yaml"]), @"
-    error: `tiny.yaml` is there already, and stays as it is
+    error: `tiny.yaml` already exists and is left unchanged
 
     hint: name another file: `tokenmill init FILE`
     ");
