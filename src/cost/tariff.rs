@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn rent_includes_energy_and_hosting() {
-        // Four chips at $2.35/h for 90 minutes: $14.10, whatever they drew.
+        // Four chips at $2.35/h for 90 minutes: $14.10, for any energy drawn.
         let chip = NodeCost::new(8, Tariff::RentedChip { usd_per_hour: 2.35 }).unwrap().spent(4, 5400.0, 1e9);
         assert_eq!((chip.capital, chip.energy, chip.hosting), (0.0, 0.0, 0.0));
         assert_relative_eq!(chip.rent, 14.10, max_relative = 1e-12);

@@ -1,4 +1,5 @@
-//! The discrete-event kernel: integer time, the event queue, random streams, arenas, tournaments, the livelock guard. Knows nothing of language models.
+//! The discrete-event kernel: integer time, the event queue, random streams, arenas, tournaments, the livelock guard.
+//! Knows nothing of language models.
 //!
 //! # Order
 //! Events are totally ordered by (time, class, entity, sequence). The caller supplies class and entity, so two events at the same nanosecond are

@@ -68,7 +68,7 @@ pub type Table<T> = &'static [&'static [Metric<T>]];
 /// A row: a metric of a run, a pool, a class.
 #[derive(Debug)]
 pub struct Metric<T: 'static> {
-    /// What it says.
+    /// Its metadata.
     pub info: MetricInfo,
     /// How it is read.
     pub read: Read<T>,

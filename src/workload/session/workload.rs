@@ -227,12 +227,12 @@ impl Workload for SessionWorkload {
         let (ready, name) = (&mut self.ready, session.session());
         session.end(number, at, &self.pace, |follower, arrival| {
             (changed, at_once) = (true, at_once || arrival <= at);
-            #[expect(clippy::cast_possible_truncation, reason = "a slot from the low 32 bits of a tag")]
+            #[expect(clippy::cast_possible_truncation, reason = "a slot from the high 32 bits of a tag")]
             ready.push(Reverse((arrival, name, follower, place as u32)));
         });
         if session.is_over() {
             self.live[place] = None;
-            #[expect(clippy::cast_possible_truncation, reason = "a slot from the low 32 bits of a tag")]
+            #[expect(clippy::cast_possible_truncation, reason = "a slot from the high 32 bits of a tag")]
             self.vacant.push(place as u32);
             let another = self.starts.over(at) && !matches!(self.head, Head::End);
             (changed, at_once) = (changed || another, at_once || another);

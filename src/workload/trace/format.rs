@@ -59,7 +59,7 @@ pub enum TraceFormat {
     /// Sessions of coding agents with run-length coded block ids, one per line (kv-cache-tester).
     #[serde(rename = "kv-cache-tester")]
     KvCacheTester,
-    /// Sessions of a coding agent without block ids, one a line (`KernelBook` replay).
+    /// Sessions of a coding agent without block ids, one per line (`KernelBook` replay).
     KernelBook,
     /// Our own: CSV `arrival_s,prompt_tokens,output_tokens` and optionally `prefix_ids_<tokens per block>`.
     Plain,
