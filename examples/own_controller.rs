@@ -1,20 +1,20 @@
-//! A controller of one's own: an instance is down while there is little to do, and draws no power then.
+//! A custom controller: at low load instances are powered down, and draw no power.
 //!
 //! ```sh
 //! cargo run --release --example own_controller
 //! ```
 
-#![expect(clippy::print_stdout, reason = "an example prints what comes of it")]
+#![expect(clippy::print_stdout, reason = "an example prints its results")]
 
 use tokenmill::policy::{Controller, FleetView, Life, Order};
 use tokenmill::sim::{SimDuration, SimTime};
 use tokenmill::{Simulation, SimulationError};
 
 const PERIOD: SimDuration = SimDuration::from_ns(10_000_000_000);
-/// Time from power on to the first request.
+/// Time from power-on to the first request.
 const START_UP: SimDuration = SimDuration::from_ns(60_000_000_000);
 
-/// Every ten seconds: more than `high` requests in flight for each active instance start one that is down, fewer than `low` drain the last.
+/// Every ten seconds: more than `high` requests in flight per active instance start one that is down, fewer than `low` drain the last.
 #[derive(Debug)]
 struct Sleeper {
     next: SimTime,
@@ -42,7 +42,7 @@ impl Controller for Sleeper {
 
 fn main() -> Result<(), SimulationError> {
     let day = |name: &str, controller: Option<Sleeper>| {
-        // A day in two hours: six times the traffic at its peak as in its trough.
+        // A day compressed to two hours: the peak traffic is six times that of the trough.
         let simulation = Simulation::shipped("quickstart-colocated")
             .set("run={duration: 2 h, warmup: 0 s}")
             .set("cluster.pools=[{name: mixed, role: mixed, node: dgx-h100, instances: 4, parallelism: {tp: 4}}]")

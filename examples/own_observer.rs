@@ -1,16 +1,16 @@
-//! An observer of one's own: how long first tokens are apart, and what becomes of requests.
+//! A custom observer: the longest time without a first token, and the outcomes of requests.
 //!
 //! ```sh
 //! cargo run --release --example own_observer
 //! ```
 
-#![expect(clippy::print_stdout, reason = "an example prints what comes of it")]
+#![expect(clippy::print_stdout, reason = "an example prints its results")]
 
 use tokenmill::cluster::{Observation, Observer};
 use tokenmill::sim::SimTime;
 use tokenmill::{Simulation, SimulationError};
 
-/// The longest time without a first token anywhere, and the ends of requests.
+/// The longest time without a first token in the cluster, and counts of outcomes.
 #[derive(Debug, Default)]
 struct Silence {
     last: SimTime,

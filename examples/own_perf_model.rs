@@ -1,17 +1,17 @@
-//! A performance model of one's own: iterations as they were measured, read from a table.
+//! A custom performance model: measured iteration times from a table.
 //!
 //! ```sh
 //! cargo run --release --example own_perf_model
 //! ```
 
-#![expect(clippy::print_stdout, reason = "an example prints what comes of it")]
+#![expect(clippy::print_stdout, reason = "an example prints its results")]
 
 use tokenmill::perf::{BatchShape, IterationCost, PerfModel};
 use tokenmill::{Simulation, SimulationError};
 
-/// Measured time of an iteration, ms, by the number of sequences that decode in it; straight lines in between.
+/// Measured time of an iteration, ms, by the number of decoding sequences; linear interpolation in between.
 const DECODE_MS: [(f64, f64); 5] = [(0.0, 0.0), (1.0, 11.0), (16.0, 13.5), (64.0, 19.0), (256.0, 41.0)];
-/// Measured time of a prompt token, µs.
+/// Measured time per prompt token, µs.
 const PROMPT_US: f64 = 95.0;
 
 /// Iterations from a table.

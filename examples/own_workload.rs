@@ -1,10 +1,10 @@
-//! Requests of one's own: pairs of a draft and its review, where the review starts when the draft is there and repeats it.
+//! A custom workload: pairs of a draft and its review, which starts when the draft is complete and repeats it.
 //!
 //! ```sh
 //! cargo run --release --example own_workload
 //! ```
 
-#![expect(clippy::print_stdout, reason = "an example prints what comes of it")]
+#![expect(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::collections::VecDeque;
 
@@ -18,7 +18,7 @@ const BLOCK: u32 = 16;
 /// Tokens of a task, of a draft and of a review.
 const LENGTHS: (u32, u32, u32) = (800, 400, 50);
 
-/// A new draft every so often; a review after each draft that was completed.
+/// A new draft at fixed intervals; a review after each completed draft.
 #[derive(Debug)]
 struct DraftAndReview {
     drafts: VecDeque<SimTime>,
@@ -33,7 +33,7 @@ impl DraftAndReview {
         Self { drafts: (0..drafts).map(at).collect(), reviews: VecDeque::new(), next: 0, drafting: 0 }
     }
 
-    /// Text of a task, its draft included: nobody else has it.
+    /// Text of a task with its draft, not shared with any other.
     fn text(number: u64, tokens: u32) -> Blocks {
         Blocks::run(number << 20, tokens / BLOCK)
     }
@@ -52,7 +52,7 @@ impl Workload for DraftAndReview {
             self.drafts.pop_front();
             let number = self.next;
             (self.next, self.drafting) = (self.next + 1, self.drafting + 1);
-            // The blocks behind the prompt are the draft: they stay in the cache of the instance that wrote it.
+            // The blocks after the prompt are the draft: they stay in the cache of the instance that generated it.
             let spec = RequestSpec::new(ClassId(0), task, draft).with_blocks(Self::text(number, task + draft - 1));
             return Ok(Some((at, RequestSpec { tag: number, ..spec })));
         }

@@ -1,7 +1,7 @@
-//! Tokenmill simulates *token factories*: clusters that serve large language models with prefill and decode split apart.
+//! Tokenmill simulates *token factories*: clusters that serve large language models with disaggregated prefill and decode.
 //!
-//! A [`Simulation`] loads a scenario, changes what is to be changed, puts in code of your own, and runs; what comes back is every number of
-//! `summary.json`, typed. Here a router of your own is set beside one that there is:
+//! A [`Simulation`] loads a scenario, applies overrides, takes your own policies and models, and runs; it returns every number of `summary.json`,
+//! typed. Here a custom router is compared with a built-in one:
 //!
 //! ```
 //! use tokenmill::Simulation;
@@ -35,15 +35,14 @@
 //! # }
 //! ```
 //!
-//! `examples/` has a crate's own router behind the whole command line ([`cli::main_with`]), queue order, workload, controller, performance model
-//! and observer. What is stable: [`Simulation`], the traits it takes ([`policy::Router`], [`policy::QueueOrder`], [`policy::Controller`],
-//! [`workload::Workload`], [`perf::PerfModel`], [`cluster::Observer`], [`metrics::RequestSink`]) and the [`metrics::Summary`] that comes back. Everything else may
-//! change with any release.
+//! `examples/` has a custom router behind the whole command line ([`cli::main_with`]), and a custom queue order, workload, controller,
+//! performance model and observer. Stable interfaces: [`Simulation`], the traits it takes ([`policy::Router`], [`policy::QueueOrder`],
+//! [`policy::Controller`], [`workload::Workload`], [`perf::PerfModel`], [`cluster::Observer`], [`metrics::RequestSink`]) and the
+//! [`metrics::Summary`] it returns. Everything else may change with any release.
 //!
-//! Without the features `cli` and `report` (both on by default) there is neither the command line nor charts and pages, and no dependency of
-//! theirs.
+//! Without the features `cli` and `report` (both on by default) the command line, the charts and pages, and their dependencies are left out.
 //!
-//! The modules form layers; a module uses only those below it, and a test fails on an arrow that points back:
+//! The modules form layers; a module uses only those below it, and a test rejects any upward dependency:
 //!
 //! ```text
 //! cli → report → study → scenario → {cost, metrics} → cluster → policy

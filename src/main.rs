@@ -1,4 +1,4 @@
-//! The `tokenmill` binary: parses the command line, runs the command and turns its outcome into an exit code.
+//! The `tokenmill` binary: parses the command line, runs the command and converts its result to an exit code.
 
 use std::process::ExitCode;
 

@@ -1,15 +1,15 @@
-//! How often the 95 % intervals of `study::statistics` hold the truth: `coverage [REPEATS [ROWS]]`, of rows whose name has the text ROWS.
+//! Coverage of the 95 % intervals of `study::statistics`: `coverage [REPEATS [ROWS]]`, limited to rows whose name contains ROWS.
 //!
-//! Owns: the rows, the count and the verdict. Each row repeats an experiment whose true answer is known, from a closed form or, with bursty
-//! arrivals, from one very long run, and counts the intervals that hold it. Exit code 1 if a row leaves 92 to 98 %. No result depends on
-//! the number of threads.
+//! Owns: the rows, the count and the verdict. Each row repeats an experiment with a known result, from a closed form or, for bursty arrivals, from
+//! one very long run, and counts the intervals that cover it. Exit code 1 if the coverage of a row is outside 92 to 98 %. No result depends on the
+//! number of threads.
 //!
-//! A row in which many a trace cannot tell is shown and not judged: those that can are the ones that happen to hold no large burst, and
-//! from them alone nothing follows of the method. A trace of 500 requests that lies within one quiet time looks like steady light traffic.
-//! Their intervals hold less often than 92 %: the mean of 20,000 bursty requests in 83 % of those that can tell.
+//! Rows in which many traces are inconclusive are shown but not judged: the conclusive ones happen to have no large burst, and do not represent the
+//! method. A trace of 500 requests within one quiet period looks like steady light traffic. The coverage of such intervals is below 92 %: for the
+//! mean of 20,000 bursty requests, 83 % of the conclusive ones.
 //!
-//! Replications have to be long enough too: with 10 seeds of 5,000 requests at load 0.7 instead of 20,000 the interval of the difference in
-//! p99 holds in 91 %.
+//! Replications have to be long enough too: with 10 seeds of 5,000 requests at load 0.7 instead of 20,000 the interval of the difference in p99 has a
+//! coverage of 91 %.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program of its own")]
 
@@ -26,31 +26,31 @@ use tokenmill::study::statistics::{Interval, Statistic, of_pairs, of_replication
 
 const STATISTICS: [Statistic; 4] = [Statistic::Mean, Statistic::Quantile(0.5), Statistic::Quantile(0.9), Statistic::Quantile(0.99)];
 
-/// Half of the first server's time is taken.
+/// The first server is half utilized.
 const HALF: Queue = Queue { load: 0.5, speed: 1.2, burst: None, independent: false };
 
-/// In a busy time more than the first server can do: 1.25 arrivals a service.
+/// The busy state overloads the first server: 1.25 arrivals per service.
 const BURSTY: Queue = Queue { burst: Some(300.0), ..HALF };
 
-/// Requests of the run that stands for the truth where there is no closed form.
+/// Requests of the run that provides the true value if there is no closed form.
 const LONG: usize = 200_000_000;
 
 /// Runs of a replicated experiment.
 const SEEDS: u64 = 10;
 
-/// Share of repeats that must have an interval for a row to be judged.
+/// Minimum share of repeats with an interval for a row to be judged.
 const LEAST_TOLD: f64 = 0.9;
 
-/// How an interval is made.
+/// Source of an interval.
 #[derive(Clone, Copy)]
 enum Method {
-    /// From ten seeds, of the second server alone.
+    /// Ten seeds, of the second server only.
     Replications,
-    /// From the differences of ten seeds.
+    /// Differences of ten seeds.
     PairedReplications,
-    /// From one trace, of the second server alone.
+    /// One trace, of the second server only.
     OneRun,
-    /// From one trace, of the difference.
+    /// One trace, of the difference.
     Pairs,
 }
 
@@ -61,14 +61,14 @@ struct Experiment {
     requests: usize,
 }
 
-/// What the repeats of one statistic have come to.
+/// Counts over the repeats of one statistic.
 #[derive(Clone, Copy, Default)]
 struct Tally {
     repeats: u32,
     /// Repeats with an interval.
     told: u32,
     held: u32,
-    /// The truth lay below or above.
+    /// True value below or above the interval.
     below: u32,
     above: u32,
     /// Intervals with an infinite end.
@@ -158,7 +158,7 @@ fn experiments() -> [Experiment; 12] {
 }
 
 impl Experiment {
-    /// From a closed form or, with bursts, from what both servers have in the long run.
+    /// From a closed form or, for bursty arrivals, from both servers in the long run.
     fn truths(&self, bursts: &OnceCell<[[f64; 4]; 2]>) -> [f64; 4] {
         let [first, second] = if self.queue.burst.is_some() { *bursts.get_or_init(|| long_run(&BURSTY)) } else { closed_form(&self.queue) };
         std::array::from_fn(|at| match self.method {
@@ -216,7 +216,7 @@ impl Experiment {
         }
     }
 
-    /// What one seed gives: of the second server, or the difference.
+    /// Values of one seed: of the second server, or of the difference.
     fn replication(&self, seed: u64) -> [f64; 4] {
         let (mut a, mut b) = self.queue.pairs(self.requests, seed);
         let (first, second) = (values(&mut a), values(&mut b));
@@ -247,7 +247,7 @@ fn closed_form(queue: &Queue) -> [[f64; 4]; 2] {
     })
 }
 
-/// From one long run, its quantiles from a histogram in steps of a hundredth of a mean service.
+/// From one long run, with quantiles from a histogram in steps of a hundredth of a mean service time.
 fn long_run(queue: &Queue) -> [[f64; 4]; 2] {
     const STEPS: f64 = 100.0;
     let mut servers = [(0.0, vec![0_u32; 200_000]), (0.0, vec![0_u32; 200_000])];

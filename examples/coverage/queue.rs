@@ -1,19 +1,19 @@
-//! Single-server queues with known answers: sojourn times of two servers of different speed that serve the same requests.
+//! Single-server queues with known results: sojourn times of two servers of different speed with the same requests.
 //!
 //! Owns: arrivals, services and Lindley's recursion. The tests of `src/study/statistics` read this file too.
 
 use super::{Purpose, Stream, Streams};
 
-/// Arrivals and the two servers. The mean service of the first takes one unit of time.
+/// Arrivals and the two servers. The mean service time of the first is one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Queue {
     /// Arrivals per unit of time.
     pub(crate) load: f64,
-    /// How much faster the second server is.
+    /// Speed of the second server relative to the first.
     pub(crate) speed: f64,
-    /// For bursty arrivals, requests of a busy and of a quiet time on average; arrivals are four times as frequent in a busy time.
+    /// For bursty arrivals, mean requests in a busy and in a quiet period; the busy rate is four times the quiet one.
     pub(crate) burst: Option<f64>,
-    /// Whether the second server's services are drawn on their own instead of being those of the first.
+    /// True if the second server's service times are drawn independently of the first.
     pub(crate) independent: bool,
 }
 
@@ -22,10 +22,10 @@ pub(crate) struct Queue {
 struct Arrivals {
     /// Rates of the quiet and the busy state.
     rates: [f64; 2],
-    /// Mean requests of a state; infinite without bursts.
+    /// Mean requests in a state; infinite without bursts.
     requests: f64,
     busy: bool,
-    /// What is left of the state.
+    /// Remainder of the state.
     left: f64,
     gaps: Stream,
     states: Stream,
@@ -33,7 +33,7 @@ struct Arrivals {
 
 impl Arrivals {
     fn new(queue: &Queue, streams: Streams) -> Self {
-        // Both states have as many requests, so the mean rate is the harmonic mean of x and 4x: 1.6x.
+        // Both states have the same mean number of requests, so the mean rate is the harmonic mean of x and 4x: 1.6x.
         let rates = if queue.burst.is_some() { [queue.load / 1.6, 4.0 * queue.load / 1.6] } else { [queue.load; 2] };
         let (gaps, states) = (streams.stream(Purpose::Arrivals, 0), streams.stream(Purpose::Arrivals, 1));
         Self { rates, requests: queue.burst.unwrap_or(f64::INFINITY), busy: false, left: 0.0, gaps, states }
@@ -68,7 +68,7 @@ impl Queue {
             let gap = arrivals.gap();
             let first = services[0].exponential();
             let second = if self.independent { services[1].exponential() } else { first };
-            // Lindley (1952): who arrives waits for what is left of the sojourn of the one before.
+            // Lindley (1952): a request waits for the remainder of the previous sojourn.
             sojourns = [(sojourns[0] - gap).max(0.0) + first, (sojourns[1] - gap).max(0.0) + second / self.speed];
             if request >= warm_up {
                 take(sojourns[0], sojourns[1]);
@@ -86,8 +86,8 @@ impl Queue {
         pairs
     }
 
-    /// Mean sojourn time at each server with Poisson arrivals: it is exponential with rate μ − λ, so that a quantile is `−ln(1 − q)` times
-    /// as much (Kleinrock, *Queueing Systems*, volume 1).
+    /// Mean sojourn time at each server with Poisson arrivals: it is exponential with rate μ − λ, so a quantile is `−ln(1 − q)` times the mean
+    /// (Kleinrock, *Queueing Systems*, volume 1).
     pub(crate) fn means(&self) -> [f64; 2] {
         [1.0, self.speed].map(|rate| 1.0 / (rate - self.load))
     }

@@ -1,4 +1,4 @@
-//! The whole command line with a router of one's own: a crate outside needs no more than this file.
+//! The whole command line with a custom router: an external crate needs only this file.
 //!
 //! ```sh
 //! cargo run --release --example own_router -- compare quickstart --set cluster.pools.prefill.instances=4 \
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokenmill::cli;
 use tokenmill::policy::{Candidates, Entry, Pick, Policies, RequestView, Router, Signal};
 
-/// Short prompts go to the first instance, so that none waits behind a long one; all others to the one with the fewest pending tokens.
+/// Sends short prompts to the first instance, so that none waits behind a long one; others go to the one with the fewest pending tokens.
 #[derive(Debug)]
 struct ShortFirst {
     limit: u32,

@@ -7,7 +7,7 @@ use crate::models::{SERVED, Served, Shape};
 use crate::recent::Recent;
 use crate::rng::Rng;
 
-/// What is drawn for a model before its workloads and pools are.
+/// Draws for a model, made before its workloads and pools.
 pub(crate) struct Plan {
     pub(crate) name: String,
     pub(crate) served: &'static Served,
@@ -16,9 +16,9 @@ pub(crate) struct Plan {
     /// Typical prompt and output, tokens.
     pub(crate) prompt: u64,
     pub(crate) output: u64,
-    /// Tokens of one prefix identity; 0: prompts have nothing in common.
+    /// Tokens per prefix identity; 0: no shared prefixes.
     pub(crate) prefix_tokens: u64,
-    /// The memory holds a few typical requests only.
+    /// True if the memory holds only a few typical requests.
     tight: bool,
     affine: bool,
 }
@@ -143,7 +143,7 @@ fn engine(rng: &mut Rng, frame: &Frame, plan: &Plan, role: &str, more: Option<&s
     if !caching {
         keys.push("enable_prefix_caching: false".into());
     }
-    // Tokens: room for the shortest prompt of any closed loop.
+    // Tokens: enough for the shortest prompt of any closed loop.
     let typical = plan.prompt + plan.output;
     let mut longest = 32_768;
     if plan.tight && rng.percent(85) {
@@ -152,7 +152,7 @@ fn engine(rng: &mut Rng, frame: &Frame, plan: &Plan, role: &str, more: Option<&s
         keys.push(format!("num_gpu_blocks_override: {blocks}"));
         longest = blocks * block;
     }
-    // Whoever waits for a place on a decode instance competes for it.
+    // Requests that wait for a place on a decode instance compete for it.
     let may_wait = frame.contended || !(plan.split() && role == "decode");
     let seqs = if may_wait && rng.percent(30) { rng.spread(1, 24) } else { 256 };
     if seqs < 256 {
@@ -202,7 +202,7 @@ fn routers(rng: &mut Rng, frame: &Frame) -> String {
     if rng.percent(40) {
         return format!("router: {prefill}");
     }
-    // Mixed instances beside prefill instances of their model are chosen by the router of those.
+    // Mixed instances next to prefill instances of their model are chosen by the prefill router.
     let beside = frame.models.iter().any(|plan| has("mixed", plan) && has("prefill", plan));
     let alone = frame.models.iter().any(|plan| has("mixed", plan) && !has("prefill", plan));
     let mixed = if alone && !beside { format!(", mixed: {}", rng.pick(&ROUTERS)) } else { String::new() };

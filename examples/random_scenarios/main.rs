@@ -1,10 +1,10 @@
 //! Writes random scenarios: `random_scenarios OUT_DIR COUNT [SEED] [--recent]`. `.ci/compare-bytes` runs them with two builds.
 //!
-//! Owns: what a drawn scenario says. Each depends on (seed, index) alone, is small, and is valid by construction: its text uses the keys of
-//! the first commit that `.ci/compare-bytes` compares with, and no code of the crate. `--recent` adds keys that came later (`recent.rs`).
+//! Owns: the content of a scenario. Each depends only on (seed, index), is small, and is valid by construction: its text uses the keys of the first
+//! commit compared by `.ci/compare-bytes`, and no code of the crate. `--recent` adds later keys (`recent.rs`).
 //!
-//! One in three is uncontended, as its description says: no two requests arrive at one instant, no model has several prefill or several
-//! decode instances beside a split, and nothing waits for memory. There the order in which equals are served cannot show.
+//! One in three is uncontended, as its description states: no two requests arrive at the same instant, no model has several prefill or several decode
+//! instances beside a split, and nothing waits for memory. There the order among ties has no effect.
 
 mod cluster;
 mod models;
@@ -21,10 +21,10 @@ use cluster::Plan;
 use recent::Recent;
 use rng::Rng;
 
-/// What the parts of one scenario must agree on.
+/// Properties shared by the parts of one scenario.
 pub(crate) struct Frame {
     pub(crate) contended: bool,
-    /// Times are few round numbers, so that much happens at one instant.
+    /// True if times are few round numbers, so that many events coincide.
     pub(crate) round: bool,
     /// Requests of the whole run.
     pub(crate) requests: u64,
@@ -61,7 +61,7 @@ fn write_scenario(out: &Path, seed: u64, index: u64, mut recent: Option<Recent>)
     let (requests, rate) = (rng.range(50, 400), rng.spread(1, 256));
     let mut frame = Frame { contended, round, requests, rate, models: cluster::plans(&mut rng, contended) };
     if !contended {
-        // Below the fewest sequences that an engine runs at once by default: none waits for a place.
+        // Below the default maximum number of running sequences: no request waits for a place.
         frame.requests = frame.requests.min(250);
     }
     let (workload, files) = workload::section(&mut rng, &frame, &name);
@@ -77,7 +77,7 @@ fn write_scenario(out: &Path, seed: u64, index: u64, mut recent: Option<Recent>)
 fn head(rng: &mut Rng, frame: &Frame, name: &str) -> String {
     let kind = if frame.contended { "contended" } else { "uncontended" };
     let mut text = format!("name: random-{name}\ndescription: {kind}\nseed: {}\n", rng.range(0, 1_000_000));
-    // What the run is expected to last, in ms.
+    // Expected length of the run, in ms.
     let lasts = frame.requests * 1000 / frame.rate + 1;
     let mut run = Vec::new();
     let by_duration = rng.percent(30);

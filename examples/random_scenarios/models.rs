@@ -1,6 +1,6 @@
-//! What is served on what: only pairs that fit.
+//! Models and hardware: only pairs that fit.
 
-/// A model in the formats that it is served in, and instances that hold it.
+/// A model with its number formats, and instances that can hold it.
 pub(crate) struct Served {
     pub(crate) profile: &'static str,
     pub(crate) formats: &'static str,

@@ -1,8 +1,7 @@
-//! What only newer commits know: how engines admit, frontends, where the first token comes from, faults and what becomes of the requests,
-//! and sessions.
+//! Keys known only to newer commits: admission by engines, frontends, the source of the first token, faults and retries, and sessions.
 //!
-//! It has draws of its own, so that a scenario with it is the one without it and something more. All but the first token makes requests wait
-//! or go at one instant, and is left to contended scenarios.
+//! It has its own draws, so that a scenario with it extends the one without it. All keys except the first token let requests wait or leave at the
+//! same instant, and are reserved for contended scenarios.
 
 use std::fmt::Write as _;
 
@@ -20,7 +19,7 @@ impl Recent {
         Self { rng: Rng::new(seed ^ 0x7465_6E61_6E74_7300, index), instances: Vec::new() }
     }
 
-    /// A pool that is an engine.
+    /// A pool of engines.
     pub(crate) fn pool(&mut self, name: &str, instances: u64) {
         self.instances.extend((0..instances).map(|i| format!("{name}/{i}")));
     }
@@ -30,7 +29,7 @@ impl Recent {
         (frame.contended && self.rng.percent(40)).then_some("scheduler_reserve_full_isl: false")
     }
 
-    /// Frontends of a model, in place of none.
+    /// Frontends of a model, if any.
     pub(crate) fn frontends(&mut self, frame: &Frame, name: &str) -> String {
         let rng = &mut self.rng;
         if !frame.contended || !rng.percent(35) {
@@ -55,7 +54,7 @@ impl Recent {
         text + &format!("      station: {{{}}}\n", station.join(", "))
     }
 
-    /// One more workload, of sessions, for a model whose prefixes come in blocks of 16.
+    /// An additional workload, of sessions, for a model with prefix blocks of 16 tokens.
     pub(crate) fn sessions(&mut self, frame: &Frame) -> String {
         let rng = &mut self.rng;
         let Some(plan) = frame.models.iter().find(|plan| plan.prefix_tokens == 16) else { return String::new() };
@@ -102,8 +101,7 @@ impl Recent {
         text
     }
 
-    /// What follows the section on the network, where models are split: how long the sender of a handoff waits, and where the first token
-    /// comes from.
+    /// The part after the network section for split models: the sender timeout of a handoff, and the source of the first token.
     pub(crate) fn handoff(&mut self, frame: &Frame) -> String {
         let mut text = String::new();
         if frame.contended && self.rng.percent(60) {
@@ -134,7 +132,7 @@ impl Recent {
         text
     }
 
-    /// Instances that fail or are restarted while the requests come, often several at once.
+    /// Instances that fail or are restarted during the arrivals, often several at once.
     pub(crate) fn faults(&mut self, frame: &Frame) -> String {
         if !frame.contended || !self.rng.percent(75) {
             return String::new();
@@ -144,7 +142,7 @@ impl Recent {
         let mut at = 0;
         for _ in 0..self.rng.range(1, 8) {
             if at == 0 || !self.rng.percent(25) {
-                // Closed loops may be over long before.
+                // Closed loops may end long before.
                 let latest = if self.rng.percent(50) { lasts } else { self.rng.spread(1, lasts) };
                 at = if frame.round { self.rng.range(0, latest / 100 + 1) * 100 } else { self.rng.range(0, latest) };
             }

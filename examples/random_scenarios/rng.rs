@@ -1,4 +1,4 @@
-//! Draws that depend on seed and index alone, and on no crate: what is drawn today is drawn at every commit.
+//! Draws that depend only on seed and index, and on no crate: the same at every commit.
 
 /// `SplitMix64` (Steele, Lea and Flood 2014).
 pub(crate) struct Rng(u64);
@@ -6,7 +6,7 @@ pub(crate) struct Rng(u64);
 impl Rng {
     pub(crate) fn new(seed: u64, index: u64) -> Self {
         let mut rng = Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ index.wrapping_mul(0xD1B5_4A32_D192_ED03));
-        // Neighbouring indices differ in few bits.
+        // Neighbouring indices differ in few bits, so the first output is skipped.
         rng.next();
         rng
     }
@@ -24,7 +24,7 @@ impl Rng {
         low + self.next() % (high - low + 1)
     }
 
-    /// From `low` to `high`, small values as often as large ones: what spans several magnitudes.
+    /// From `low` to `high`, small values as often as large ones, for ranges over several orders of magnitude.
     pub(crate) fn spread(&mut self, low: u64, high: u64) -> u64 {
         let mut top = low;
         let mut steps = 0;

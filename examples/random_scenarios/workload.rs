@@ -1,4 +1,4 @@
-//! The `workload` section, and the traces and lists of lengths beside it.
+//! The `workload` section, with its traces and lists of lengths.
 
 use std::fmt::Write as _;
 
@@ -55,7 +55,7 @@ struct Parts<'a> {
     frame: &'a Frame,
     name: &'a str,
     classes: u64,
-    /// A class has its first request at time 0, which no other may have if nothing is contended.
+    /// True if a class starts at time 0; only one may if nothing is contended.
     from_zero: bool,
 }
 
@@ -63,7 +63,7 @@ impl Parts<'_> {
     fn source(&mut self, rng: &mut Rng, plan: &Plan, class: u64, files: &mut Vec<File>) -> String {
         let may_start = self.frame.contended || !self.from_zero;
         let kind = rng.range(1, 100);
-        // Each class has a limit of its own, so that neither a duration nor a fast loop makes a run long.
+        // Each class has its own limit, so that neither a duration nor a fast loop makes a run long.
         let requests = (self.frame.requests / self.classes).max(10);
         if kind <= 20 && may_start {
             self.from_zero = true;
@@ -79,7 +79,7 @@ impl Parts<'_> {
     fn closed_loop(&self, rng: &mut Rng, plan: &Plan, class: u64, files: &mut Vec<File>) -> String {
         let concurrency = if self.frame.contended { rng.spread(1, 64) } else { 1 };
         let mut text = format!("    closed_loop:\n      concurrency: {concurrency}\n");
-        // Who is refused and does not think asks again at the same instant.
+        // A rejected client without think time sends again at the same instant.
         if rng.percent(50) || !self.frame.contended {
             let think = if self.frame.round { rng.range(1, 10) * 20 } else { rng.spread(1, 2_000) };
             let _ = writeln!(text, "      think_time: {think} ms");
@@ -122,7 +122,7 @@ impl Parts<'_> {
         text
     }
 
-    /// A distribution around `typical`, which always has lengths well below it.
+    /// A distribution around `typical`, always with lengths well below it.
     fn lengths(&self, rng: &mut Rng, typical: u64, file: &str, files: &mut Vec<File>) -> String {
         let short = (typical / 8).max(1);
         match rng.range(1, if self.frame.round { 4 } else { 10 }) {
@@ -142,7 +142,7 @@ impl Parts<'_> {
     fn trace(&self, rng: &mut Rng, plan: &Plan, class: u64, files: &mut Vec<File>, requests: u64) -> String {
         let file = format!("{}-{class}.csv", self.name);
         let rows = requests.min(rng.range(30, 300));
-        // Microseconds from one request to the next; on a grid several fall on one instant.
+        // Microseconds between requests; on a grid several fall on the same instant.
         let gap = 1_000_000 * self.classes / self.frame.rate + 1;
         let grid = match self.frame {
             Frame { round: true, .. } => 10_000 * rng.range(1, 10),

@@ -1,4 +1,4 @@
-//! What can be typed.
+//! Command-line arguments.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::workload::TraceFormat;
 #[derive(Debug, Parser)]
 #[command(name = "tokenmill", version, propagate_version = true, max_term_width = 100)]
 #[command(
-    after_help = "Exit codes: 0 done, 1 an assertion failed, 2 bad input or usage, 3 incomplete, 70 our own error, 74 output could not be written."
+    after_help = "Exit codes: 0 done, 1 an assertion failed, 2 bad input or usage, 3 incomplete, 70 internal error, 74 output could not be written."
 )]
 pub(super) struct Arguments {
     /// When to use colour; the variable `NO_COLOR` is honoured.
@@ -32,23 +32,23 @@ pub(super) enum Colour {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Simulate a scenario: does it hold its SLO, what does a token and a joule give?
+    /// Simulate a scenario: SLO, cost per token, tokens per joule.
     Run(RunOptions),
-    /// Compare scenarios, or variants of one: is it better, and is that sure?
+    /// Compare scenarios, or variants of one: which is better, and is the difference significant?
     Compare(CompareOptions),
     /// Check scenarios and profiles without running them.
     Validate(ValidateOptions),
-    /// List what is known: chips, nodes, links, sites, models, policies, scenarios.
+    /// List chips, nodes, links, sites, models, policies or scenarios.
     List(ListOptions),
     /// Show a profile or scenario with its sources, or a policy.
     Show(ShowOptions),
-    /// Write a scenario to start from.
+    /// Write a starter scenario.
     Init(InitOptions),
-    /// Print the JSON Schema of a kind of file.
+    /// Print the JSON Schema of a file type.
     Schema(SchemaOptions),
     /// Explain a metric.
     Explain(ExplainOptions),
-    /// Look into, convert or make request traces.
+    /// Inspect, convert or generate request traces.
     Trace(TraceOptions),
     /// Print a completion script for a shell.
     Completions(CompletionsOptions),
@@ -56,7 +56,7 @@ pub(super) enum Command {
     Man(ManOptions),
 }
 
-/// Where profiles come from and what is changed.
+/// Sources of profiles, and overrides.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct InputOptions {
     /// Change a value of the scenario: `path.to.key=value`. May be repeated.
@@ -66,10 +66,10 @@ pub(super) struct InputOptions {
     pub(super) library: LibraryOptions,
 }
 
-/// Where profiles come from.
+/// Sources of profiles.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct LibraryOptions {
-    /// A folder with `chips/`, `nodes/`, `links/`, `sites/` or `models/` whose profiles win over built-in ones. May be repeated.
+    /// A folder with `chips/`, `nodes/`, `links/`, `sites/` or `models/` whose profiles override built-in ones. May be repeated.
     #[arg(long, value_name = "DIR")]
     pub(super) profiles: Vec<PathBuf>,
 }
@@ -83,10 +83,10 @@ pub(super) struct RunOptions {
     /// Seed of all random streams, instead of the scenario's.
     #[arg(long, value_name = "N", value_parser = whole, allow_negative_numbers = true)]
     pub(super) seed: Option<u64>,
-    /// Run once for each of so many seeds, from the scenario's on, and give means with 95 % intervals.
+    /// Run with this many consecutive seeds, starting at the scenario's, and report means with 95 % intervals.
     #[arg(long, value_name = "N", value_parser = seeds, allow_negative_numbers = true, conflicts_with = "trace_events")]
     pub(super) seeds: Option<u64>,
-    /// Folder in which a folder for this run is made.
+    /// Folder for results; the run gets its own folder in it.
     #[arg(long, value_name = "DIR", default_value = "outputs")]
     pub(super) out: PathBuf,
     /// Print summary.json on stdout and nothing else there.
@@ -95,8 +95,7 @@ pub(super) struct RunOptions {
     /// Print nothing but errors.
     #[arg(long, short)]
     pub(super) quiet: bool,
-    /// Most threads busy at once, as many as there are cores if absent: from 2 on, metrics are recorded on one of their own. Results never
-    /// depend on it.
+    /// Maximum number of busy threads. Default: the number of cores. From 2 on, metrics are recorded on a separate thread. Does not affect results.
     #[arg(long, value_name = "N", value_parser = threads, allow_negative_numbers = true)]
     pub(super) jobs: Option<usize>,
     #[command(flatten)]
@@ -108,24 +107,24 @@ pub(super) struct CompareOptions {
     /// Scenario files, or names of shipped scenarios. The first is the baseline.
     #[arg(required = true, value_name = "SCENARIO")]
     pub(super) scenarios: Vec<PathBuf>,
-    /// Make a variant of each scenario for each value: `PATH=a,b,c`. May be repeated; all combinations are run, the first is the baseline.
+    /// Create a variant of each scenario for each value: `PATH=a,b,c`. May be repeated; all combinations are run, the first is the baseline.
     #[arg(long = "vary", value_name = "PATH=A,B,…")]
     pub(super) varied: Vec<String>,
     #[command(flatten)]
     pub(super) input: InputOptions,
-    /// Run every variant for each of so many seeds, from the scenario's on: 10 if requests are drawn, 1 if they all come from traces.
+    /// Run every variant with this many consecutive seeds, starting at the scenario's. Default: 10 for random requests, 1 if all come from traces.
     #[arg(long, value_name = "N", value_parser = seeds, allow_negative_numbers = true)]
     pub(super) seeds: Option<u64>,
     /// The first seed, instead of the scenario's.
     #[arg(long, value_name = "N", value_parser = whole, allow_negative_numbers = true)]
     pub(super) seed: Option<u64>,
-    /// Show this number instead of the usual ones: a path in summary.json, or the beginning of one, such as `pools.decode`. May be repeated.
+    /// Show this metric instead of the default ones: a path in summary.json, or a prefix of one, such as `pools.decode`. May be repeated.
     #[arg(long = "metric", value_name = "PATH")]
     pub(super) metrics: Vec<String>,
-    /// Folder in which a folder for this comparison is made, and where finished runs are kept.
+    /// Folder for results; the comparison gets its own folder in it. Finished runs are cached there too.
     #[arg(long, value_name = "DIR", default_value = "outputs")]
     pub(super) out: PathBuf,
-    /// Most runs at a time, as many as there are cores if absent. Results never depend on it.
+    /// Maximum number of concurrent runs. Default: the number of cores. Does not affect results.
     #[arg(long, value_name = "N", value_parser = threads, allow_negative_numbers = true)]
     pub(super) jobs: Option<usize>,
     #[command(flatten)]
@@ -134,10 +133,10 @@ pub(super) struct CompareOptions {
     pub(super) printed: PrintedOptions,
 }
 
-/// How the runs of a study are made; results never depend on it.
+/// Execution of the runs of a study; does not affect results.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct RunsOptions {
-    /// Run everything again, whatever is kept of it.
+    /// Run everything again, ignoring cached runs.
     #[arg(long)]
     pub(super) fresh: bool,
     /// Check the invariants of the simulation after every event (slower).
@@ -145,7 +144,7 @@ pub(super) struct RunsOptions {
     pub(super) audit: bool,
 }
 
-/// What is printed.
+/// Output.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct PrintedOptions {
     /// Print compare.json on stdout and nothing else there.
@@ -156,7 +155,7 @@ pub(super) struct PrintedOptions {
     pub(super) quiet: bool,
 }
 
-/// How the simulation goes about it; results never depend on it.
+/// Execution of the simulation; does not affect results.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct HowOptions {
     /// Also write trace.json, a timeline for Perfetto or Chrome's tracing page (slower).
@@ -165,7 +164,7 @@ pub(super) struct HowOptions {
     /// Check the invariants of the simulation after every event (slower).
     #[arg(long)]
     pub(super) audit: bool,
-    /// Step through every iteration instead of passing over undisturbed ones (slower, same result).
+    /// Step through every iteration instead of fast-forwarding undisturbed ones (slower, same result).
     #[arg(long)]
     pub(super) no_fast_forward: bool,
 }
@@ -177,15 +176,15 @@ pub(super) struct ValidateOptions {
     pub(super) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) input: InputOptions,
-    /// What the files are, where their folder does not tell.
+    /// Type of the files, if not given by their folder.
     #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(schema::KINDS))]
     pub(super) kind: Option<String>,
-    /// Print what was found as JSON: the files, each with its problems.
+    /// Print the result as JSON: the files, each with its problems.
     #[arg(long)]
     pub(super) json: bool,
 }
 
-/// What can be listed.
+/// Kinds of items to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Listed {
     Chips,
@@ -199,7 +198,7 @@ pub(super) enum Listed {
 
 #[derive(Debug, Args)]
 pub(super) struct ListOptions {
-    /// What to list.
+    /// Kind of items to list.
     #[arg(value_enum)]
     pub(super) what: Listed,
     #[command(flatten)]
@@ -209,7 +208,7 @@ pub(super) struct ListOptions {
     pub(super) json: bool,
 }
 
-/// What can be shown.
+/// Kinds of items to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Shown {
     Chip,
@@ -223,10 +222,10 @@ pub(super) enum Shown {
 
 #[derive(Debug, Args)]
 pub(super) struct ShowOptions {
-    /// What it is.
+    /// Kind of item.
     #[arg(value_enum)]
     pub(super) kind: Shown,
-    /// Its name.
+    /// Name of the item.
     pub(super) name: String,
     #[command(flatten)]
     pub(super) library: LibraryOptions,
@@ -237,17 +236,17 @@ pub(super) struct ShowOptions {
 
 #[derive(Debug, Args)]
 pub(super) struct InitOptions {
-    /// File to write; never over one that is there.
+    /// File to write; an existing file is never overwritten.
     #[arg(default_value = "scenario.yaml")]
     pub(super) path: PathBuf,
-    /// Which shipped scenario to copy.
+    /// Shipped scenario to copy.
     #[arg(long, value_name = "NAME", default_value = "quickstart")]
     pub(super) from: String,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct SchemaOptions {
-    /// The kind of file.
+    /// The file type.
     #[arg(value_parser = PossibleValuesParser::new(schema::KINDS))]
     pub(super) kind: String,
 }
@@ -260,7 +259,7 @@ pub(super) struct ExplainOptions {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Explained {
-    /// The definition of a metric; of all without a name.
+    /// Show the definition of a metric; without a name, of all.
     Metric {
         /// Name, such as `ttft` or `tokens-per-watt`.
         name: Option<String>,
@@ -291,7 +290,7 @@ pub(super) enum TraceAction {
         file: PathBuf,
         #[command(flatten)]
         read: ReadOptions,
-        /// File to write; stdout if absent.
+        /// File to write. Default: stdout.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
@@ -299,10 +298,10 @@ pub(super) enum TraceAction {
     Generate {
         /// A scenario file, or the name of a shipped scenario.
         scenario: PathBuf,
-        /// Which workload; the only one if absent.
+        /// The workload; may be left out if there is only one.
         #[arg(long, value_name = "NAME")]
         workload: Option<String>,
-        /// Most requests to write, instead of the scenario's `run.requests`.
+        /// Maximum number of requests, instead of the scenario's `run.requests`.
         #[arg(long, value_name = "N", value_parser = requests, allow_negative_numbers = true)]
         requests: Option<u64>,
         /// Seed of all random streams, instead of the scenario's.
@@ -310,7 +309,7 @@ pub(super) enum TraceAction {
         seed: Option<u64>,
         #[command(flatten)]
         input: InputOptions,
-        /// File to write; stdout if absent.
+        /// File to write. Default: stdout.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
@@ -318,10 +317,10 @@ pub(super) enum TraceAction {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct ReadOptions {
-    /// Format of the file; recognised by the first line if absent.
+    /// Format of the file. Default: detected from the first line.
     #[arg(long, value_name = "FORMAT", value_parser = trace_format())]
     pub(super) format: Option<TraceFormat>,
-    /// Skip and count lines that cannot be used instead of stopping at the first.
+    /// Skip and count invalid lines instead of stopping at the first.
     #[arg(long)]
     pub(super) skip_bad_lines: bool,
 }
@@ -335,12 +334,12 @@ pub(super) struct CompletionsOptions {
 
 #[derive(Debug, Args)]
 pub(super) struct ManOptions {
-    /// Whose page, such as `run` or `trace import`; the program's if absent.
+    /// The command, such as `run` or `trace import`. Default: the program itself.
     #[arg(value_name = "COMMAND")]
     pub(super) command: Vec<String>,
 }
 
-/// A trace format by its name.
+/// Parses the name of a trace format.
 fn trace_format() -> impl TypedValueParser<Value = TraceFormat> {
     PossibleValuesParser::new(TraceFormat::ALL.map(TraceFormat::name)).try_map(|name| name.parse::<TraceFormat>())
 }
@@ -349,22 +348,22 @@ fn whole(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("expected a whole number from 0 to {}", u64::MAX))
 }
 
-/// Seeds of a study.
+/// Number of seeds of a study.
 fn seeds(text: &str) -> Result<u64, String> {
     let count = text.parse().ok().filter(|count| (1..=MOST_SEEDS).contains(count));
     count.ok_or_else(|| format!("expected a whole number from 1 to {MOST_SEEDS}"))
 }
 
-/// More seeds than this are a mistake.
+/// Maximum number of seeds.
 const MOST_SEEDS: u64 = 10_000;
 
-/// As `run.requests` is written.
+/// In the format of `run.requests`.
 fn requests(text: &str) -> Result<u64, String> {
     let count = text.parse().ok().and_then(Count::whole).filter(|count| *count > 0);
     count.ok_or_else(|| "expected a whole number above 0 and at most 1e15, such as `20000` or `20k`".to_owned())
 }
 
-/// More threads than this are a mistake.
+/// Maximum number of threads.
 const MOST_THREADS: usize = 1024;
 
 fn threads(text: &str) -> Result<usize, String> {

@@ -1,4 +1,4 @@
-//! `list`, `show`, `schema`, `explain`, `completions`, `man`: what the program knows.
+//! `list`, `show`, `schema`, `explain`, `completions`, `man`: the program's catalogue and documentation.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -25,7 +25,7 @@ pub(super) fn scenario_names() -> Vec<String> {
     scenario_rows().into_iter().map(|row| row.name).collect()
 }
 
-/// The name of the shipped scenario nearest to that of a file that is not there.
+/// The name of the shipped scenario nearest to that of a missing file.
 pub(super) fn nearest_scenario(path: &Path) -> Option<String> {
     let known = scenario_names();
     nearest_word(path.file_stem()?.to_str()?, known.iter().map(String::as_str)).map(str::to_owned)
@@ -75,7 +75,7 @@ fn model_rows(library: &Library) -> Result<Vec<Row>, Failure> {
     library.model_names().into_iter().map(row).collect()
 }
 
-/// The first comment line of a scenario that says something is its description.
+/// The description of a scenario is its first comment line with text.
 fn scenario_rows() -> Vec<Row> {
     let row = |(name, text): (&str, &str)| {
         let about = text.lines().find_map(|line| line.strip_prefix("description:"))?.trim().trim_matches('"').to_owned();
@@ -104,7 +104,7 @@ pub(super) fn show(options: &ShowOptions, policies: &Policies) -> Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-/// A policy with its other names and its parameters, or its schema.
+/// A policy with its aliases and parameters, or its schema.
 fn show_policy(library: &Library, options: &ShowOptions) -> Result<String, Failure> {
     let (known, name) = (library.policies().described(), options.name.replace('_', "-"));
     let by_name = known.iter().find(|(_, policy)| policy.name == name);
@@ -185,7 +185,7 @@ fn show_model(library: &Library, options: &ShowOptions) -> Result<String, Failur
     Ok(format!("model {}: {}\n\n{}", profile.name, profile.description, body.concat()))
 }
 
-/// Prints pretty JSON with a final line end.
+/// Prints pretty JSON with a final newline.
 pub(super) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).map_err(|error| Failure::Internal(error.to_string()))?;
     print(&format!("{text}\n"))
@@ -238,7 +238,7 @@ pub(super) fn completions(options: &CompletionsOptions) -> Result<ExitCode, Fail
 
 pub(super) fn man(options: &ManOptions) -> Result<ExitCode, Failure> {
     let mut program = Arguments::command();
-    // Commands learn their full names, such as `tokenmill-trace-import`, and what holds for all of them.
+    // Gives commands their full names, such as `tokenmill-trace-import`, and their global options.
     program.build();
     let mut command = &program;
     for word in &options.command {
@@ -258,7 +258,7 @@ fn no_command(above: &clap::Command, word: &str) -> Failure {
     if known.is_empty() {
         let name = above.get_bin_name().unwrap_or_else(|| above.get_name());
         let page = name.replacen("tokenmill", "tokenmill man", 1);
-        return Failure::hinted(format!("`{name}` has no command `{word}`"), format!("its page is that of `{page}`"));
+        return Failure::hinted(format!("`{name}` has no command `{word}`"), format!("see `{page}`"));
     }
     Failure::unknown("command", word, &known)
 }

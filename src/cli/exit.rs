@@ -1,4 +1,4 @@
-//! How a command ends badly.
+//! Failures of commands.
 
 use std::process::ExitCode;
 
@@ -16,25 +16,25 @@ pub(super) const FAILED: u8 = 1;
 pub(super) const BAD_INPUT: u8 = 2;
 /// Interrupted before the end.
 pub(super) const INCOMPLETE: u8 = 3;
-/// Our own error.
+/// Internal error.
 pub(super) const INTERNAL: u8 = 70;
-/// What was to be written could not be, as when a disk is full; the number is that of `sysexits.h`.
+/// Output could not be written, as when a disk is full; the number is that of `sysexits.h`.
 pub(super) const NOT_WRITTEN: u8 = 74;
 
-/// Why a command did not do what it was asked.
+/// Why a command failed.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The user's input, with everything that is wrong with it.
+    /// User input, with all problems found.
     Config(ConfigErrors),
-    /// The user's input or surroundings, in a sentence.
+    /// User input or environment, in a sentence.
     Input { message: String, hint: Option<String> },
-    /// Stopped from outside.
+    /// Interrupted from outside.
     Interrupted { message: String, hint: String },
-    /// The user's surroundings: output that was begun could not be written.
+    /// Environment: output already begun could not be written.
     NotWritten(String),
-    /// Ours.
+    /// Internal error.
     Internal(String),
-    /// Nobody reads our output any more: not worth a word.
+    /// The reader of the output is gone: no message needed.
     ClosedPipe,
 }
 
@@ -47,21 +47,21 @@ impl Failure {
         Self::Input { message: message.into(), hint: Some(hint.into()) }
     }
 
-    /// Stopped from outside, with nothing to show for it.
+    /// Interrupted from outside, without results.
     pub(super) fn interrupted(message: impl Into<String>) -> Self {
         Self::Interrupted { message: message.into(), hint: "nothing was written".to_owned() }
     }
 
-    /// A word that is not one of those known.
+    /// An unknown word.
     pub(super) fn unknown(what: &str, word: &str, known: &[impl AsRef<str>]) -> Self {
         let hint = match nearest_word(word, known.iter().map(AsRef::as_ref)) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("known are: {}", known.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ")),
+            None => format!("known: {}", known.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ")),
         };
         Self::hinted(format!("unknown {what} `{word}`"), hint)
     }
 
-    /// What ended a run, with its workloads called by their names.
+    /// The error that ended a run, with workloads identified by name.
     pub(super) fn of_run(error: StudyError, scenario: &Scenario) -> Self {
         let class = if let StudyError::Workload(error) = &error { error.class() } else { None };
         let name = class.and_then(|class| scenario.recorder.classes.get(usize::from(class))).map(|class| &class.name);
@@ -73,17 +73,17 @@ impl Failure {
         }
     }
 
-    /// A file that cannot be made where the user wants it.
+    /// A file that cannot be created at the requested path.
     pub(super) fn create(path: &std::path::Path, error: &std::io::Error) -> Self {
         Self::input(format!("cannot write `{}`: {error}", path.display()))
     }
 
-    /// A file that was begun and cannot be written.
+    /// A file that was begun but cannot be written.
     pub(super) fn write(path: &std::path::Path, error: &std::io::Error) -> Self {
         Self::NotWritten(format!("cannot write `{}`: {error}", path.display()))
     }
 
-    /// Says what happened and chooses the exit code.
+    /// Prints the message and returns the exit code.
     pub(super) fn report(self, terminal: Terminal) -> ExitCode {
         match self {
             Self::Config(errors) => {
@@ -103,8 +103,10 @@ impl Failure {
                 ExitCode::from(NOT_WRITTEN)
             }
             Self::Internal(message) => {
-                terminal
-                    .error(&message, Some("this is an error of Tokenmill, please report it with the scenario and the manifest of the run"));
+                terminal.error(
+                    &message,
+                    Some("this is an internal error of Tokenmill; please report it with the scenario and the manifest of the run"),
+                );
                 ExitCode::from(INTERNAL)
             }
             Self::ClosedPipe => ExitCode::SUCCESS,
@@ -126,7 +128,7 @@ impl From<LibraryError> for Failure {
                 Self::hinted(error.to_string(), "`--profiles` takes a folder with `chips/`, `nodes/`, `links/`, `sites/` or `models/`")
             }
             LibraryError::Empty { .. } => {
-                Self::hinted(error.to_string(), "`--profiles` takes a folder with such folders, whose YAML files are profiles")
+                Self::hinted(error.to_string(), "`--profiles` takes a folder with these subfolders, whose YAML files are profiles")
             }
             error => Self::input(error.to_string()),
         }
@@ -144,16 +146,16 @@ impl From<StudyError> for Failure {
                             let gutter = " ".repeat(line.to_string().len());
                             message = format!("{message}\n{gutter} |\n{line} | {text}");
                         }
-                        "mend the line, or skip and count such lines: `skip_bad_lines: true` under `trace`, or `--skip-bad-lines` of `tokenmill trace`"
+                        "correct the line, or skip and count such lines: `skip_bad_lines: true` under `trace`, or `--skip-bad-lines` of `tokenmill trace`"
                     }
                     WorkloadError::BadStart { formats, .. } => {
                         return Self::Input { message, hint: TraceFormat::beginnings(&formats) };
                     }
                     WorkloadError::Write(_) => return Self::NotWritten(message),
                     WorkloadError::Damaged { remedy, .. } => remedy,
-                    WorkloadError::NoRequest => "let it go on for longer: `run.duration`",
+                    WorkloadError::NoRequest => "use a longer `run.duration`",
                     WorkloadError::Standstill { .. } => {
-                        "send prompts that fit (`prompt_tokens`, `max_model_len`), wait longer for them (`timeout`), or let the clients pause (`think_time`)"
+                        "use prompts that fit (`prompt_tokens`, `max_model_len`), a longer `timeout`, or a `think_time` between requests"
                     }
                     _ => return Self::input(message),
                 };

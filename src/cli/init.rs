@@ -1,4 +1,4 @@
-//! `tokenmill init`: a scenario to start from.
+//! `tokenmill init`: writes a starter scenario.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
@@ -16,15 +16,15 @@ pub(super) fn init(options: &InitOptions) -> Result<ExitCode, Failure> {
         return Err(Failure::unknown("scenario", &options.from, &scenario_names()));
     };
     let path = &options.path;
-    // Never over a file that is there.
+    // Never overwrites an existing file.
     let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => Failure::hinted(
-            format!("`{}` is there already, and stays as it is", path.display()),
+            format!("`{}` already exists and is left unchanged", path.display()),
             "name another file: `tokenmill init FILE`",
         ),
         _ => Failure::create(path, &error),
     })?;
-    // Where the schema lies in the repository is of no use elsewhere.
+    // The path of the schema in the repository is useless elsewhere.
     let text: String = text.split_inclusive('\n').filter(|line| !line.starts_with("# yaml-language-server")).collect();
     file.write_all(text.as_bytes()).map_err(|error| Failure::write(path, &error))?;
     terminal::message(&format!("wrote `{0}`\n\nhint: `tokenmill run {0}` runs it", path.display()));

@@ -1,4 +1,4 @@
-//! Whether the user or the system wants the program to end.
+//! Requests by the user or the system to end the program.
 
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
@@ -9,8 +9,7 @@ use signal_hook::flag;
 
 use super::exit::{Failure, INCOMPLETE};
 
-/// Set once the user presses Ctrl-C, closes the terminal, or the system asks the program to end. A second time ends it at once, whatever it
-/// waits for.
+/// Set when the user presses Ctrl-C or closes the terminal, or the system asks the program to end. A second signal ends it at once.
 pub(super) fn watch() -> Result<Arc<AtomicBool>, Failure> {
     let asked = Arc::new(AtomicBool::new(false));
     for signal in [Some(SIGINT), Some(SIGTERM), hangup()].into_iter().flatten() {
@@ -21,7 +20,7 @@ pub(super) fn watch() -> Result<Arc<AtomicBool>, Failure> {
     Ok(asked)
 }
 
-/// The signal that the terminal is gone. A program that has none keeps what it was given, which is to go on if it was started by `nohup`.
+/// The signal of a closed terminal. Without a terminal the inherited disposition is kept, as when started by `nohup`.
 #[cfg(unix)]
 fn hangup() -> Option<std::ffi::c_int> {
     (io::stdout().is_terminal() || io::stderr().is_terminal()).then_some(signal_hook::consts::SIGHUP)

@@ -1,9 +1,8 @@
 //! The command line: the only place with stdout, stderr, colour, progress and the wall clock.
 //!
-//! Owns: arguments, files that are written, exit codes. Must not know: how anything is simulated.
+//! Owns: arguments, output files, exit codes. Must not know: the simulation.
 //!
-//! Exit codes: 0 done, 1 a gate or assertion failed, 2 bad input or usage, 3 incomplete, 70 our own error, 74 output
-//! could not be written.
+//! Exit codes: 0 done, 1 a gate or assertion failed, 2 bad input or usage, 3 incomplete, 70 internal error, 74 output could not be written.
 
 mod arguments;
 mod catalogue;
@@ -37,8 +36,8 @@ pub fn main() -> ExitCode {
     main_with(&Policies::default())
 }
 
-/// The same with other policies, which scenarios can then name: those that there are and some of one's own. A program of a few lines around
-/// it has every command: `run`, `compare`, `list policies`, `schema scenario`, conditions and exit codes.
+/// As [`main`], with additional policies, which scenarios can then name. A program of a few lines around it has every command: `run`, `compare`,
+/// `list policies`, `schema scenario`, conditions and exit codes.
 ///
 /// ```no_run
 /// use tokenmill::policy::{Candidates, Entry, Pick, Policies, RequestView, Router, Signal};
@@ -64,7 +63,7 @@ pub fn main_with(policies: &Policies) -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Help and version are answers, everything else is usage. Printing fails only if nobody listens.
+            // Help and version are answers, everything else is a usage error. Printing fails only if the reader is gone.
             let _ = error.print();
             return if error.use_stderr() { ExitCode::from(exit::BAD_INPUT) } else { ExitCode::SUCCESS };
         }

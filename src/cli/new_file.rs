@@ -1,5 +1,5 @@
-//! A file that is made: written beside its place and moved there when complete, so that a file can be written over the one it is made
-//! from, and what fails or is asked to end leaves nothing behind.
+//! An output file: written next to its final path and moved there when complete, so that a file can be written over its own input, and a failure or
+//! interruption leaves nothing behind.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -12,16 +12,16 @@ use super::exit::{Failure, INCOMPLETE};
 use super::interrupt;
 use super::terminal::Terminal;
 
-/// How long whoever asks the program to end waits at most until it hears.
+/// Polling interval for interruptions: the longest delay before one is noticed.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-/// What has to go if the file is not finished; `None` once nothing has.
+/// Path to remove if the file is not finished; `None` if there is nothing to remove.
 type Unfinished = Arc<Mutex<Option<PathBuf>>>;
 
-/// A file in the making.
+/// A file being written.
 #[derive(Debug)]
 pub(super) struct NewFile {
-    /// As the user gave it, for messages.
+    /// Path given by the user, for messages.
     name: PathBuf,
     place: PathBuf,
     unfinished: Unfinished,
@@ -29,12 +29,12 @@ pub(super) struct NewFile {
 }
 
 impl NewFile {
-    /// Prepares the file `name`. What is no ordinary file, such as a pipe, is written to at once.
+    /// Prepares the file `name`. Special files, such as pipes, are written directly.
     pub(super) fn create(name: &Path, terminal: Terminal) -> Result<Self, Failure> {
-        // A link stays one: what it points at is meant, be it there or not.
+        // A link stays a link: its target is written, even if it does not exist yet.
         let of_link = || fs::read_link(name).ok().map(|target| name.parent().unwrap_or(Path::new("")).join(target));
         let place = fs::canonicalize(name).ok().or_else(of_link).unwrap_or_else(|| name.to_owned());
-        // The names of open files may lead to a file that somebody else writes to as well: it must stay the same one.
+        // Paths of open files may refer to a file shared with other writers: it must not be replaced.
         let opened = ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc"].iter().any(|opened| name.starts_with(opened));
         let ordinary = !opened && (!place.exists() || place.is_file());
         let last = place.file_name().unwrap_or_default().to_string_lossy();
@@ -45,7 +45,7 @@ impl NewFile {
         }
         let file = File::create(making.as_ref().unwrap_or(&place)).map_err(|error| Failure::create(name, &error))?;
         if let (Some(_), Ok(older)) = (&making, fs::metadata(&place)) {
-            // Who may read it stays as it was.
+            // Keeps the permissions of the old file.
             file.set_permissions(older.permissions()).map_err(|error| Failure::create(name, &error))?;
         }
         Ok(Self { name: name.to_owned(), place, unfinished, out: BufWriter::new(file) })
@@ -60,7 +60,7 @@ impl NewFile {
     pub(super) fn finish(mut self) -> Result<(), Failure> {
         let failed = |error: std::io::Error| Failure::write(&self.name, &error);
         self.out.flush().map_err(failed)?;
-        // Held until the file is there: who is asked to end meanwhile has written all of it or nothing.
+        // Held until the file is moved: an interruption meanwhile leaves either all of it or nothing.
         let mut unfinished = held(&self.unfinished);
         if let Some(making) = unfinished.as_ref() {
             fs::rename(making, &self.place).map_err(failed)?;
@@ -73,7 +73,7 @@ impl NewFile {
 impl Drop for NewFile {
     fn drop(&mut self) {
         if let Some(making) = held(&self.unfinished).take() {
-            // If it cannot be removed there is nothing left to do.
+            // A failure to remove it cannot be handled.
             let _ = fs::remove_file(making);
         }
     }
@@ -83,7 +83,7 @@ fn held(unfinished: &Unfinished) -> MutexGuard<'_, Option<PathBuf>> {
     unfinished.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// When the program is asked to end, an unfinished file is removed and the program ends, even if it waits for input.
+/// On interruption, removes an unfinished file and ends the program, even while it waits for input.
 fn remove_when_asked_to_end(unfinished: Unfinished, terminal: Terminal) -> Result<(), Failure> {
     let asked = interrupt::watch()?;
     let watch = move || {
@@ -92,7 +92,7 @@ fn remove_when_asked_to_end(unfinished: Unfinished, terminal: Terminal) -> Resul
         }
         if let Some(making) = held(&unfinished).take() {
             let _ = fs::remove_file(making);
-            // The exit code is known, and nobody is left to take it: this thread ends the program.
+            // The exit code is known and has no receiver, so this thread ends the program.
             let _ = Failure::interrupted("interrupted before the trace was complete").report(terminal);
             std::process::exit(INCOMPLETE.into());
         }

@@ -1,4 +1,4 @@
-//! The folder of a run: written beside its place and moved there when complete, so that what is cut off leaves no half folder behind.
+//! The folder of a run: written next to its final path and moved there when complete, so that an interruption leaves no partial folder.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{BufWriter, ErrorKind, Write};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::exit::Failure;
 
-/// What a run writes.
+/// Files written by a run.
 const OURS: [&str; 13] = [
     "summary.json",
     "requests.csv",
@@ -23,33 +23,33 @@ const OURS: [&str; 13] = [
     "variants",
 ];
 
-/// Bytes that a file is written in.
+/// Buffer size for writing files, bytes.
 pub(super) const BUFFER: usize = 1 << 16;
 
-/// Times that a folder is made, or moved to its place, before the error is told.
+/// Maximum attempts to create a folder, or to move it to its final path.
 const ATTEMPTS: u32 = 100;
 
-/// Entries of a folder that no run wrote.
+/// Entries of a folder not written by a run.
 fn foreign(folder: &Path) -> std::io::Result<Vec<std::ffi::OsString>> {
     let names: Result<Vec<_>, _> = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name())).collect();
     Ok(names?.into_iter().filter(|name| !OURS.iter().any(|ours| name == ours)).collect())
 }
 
-/// Removes what runs of this machine that were killed have left in `parent`. A run keeps its folder locked and the system gives the lock back
-/// when the run is gone, however it went; on a folder that machines share, a lock may hold on its own machine only. Where that cannot be
-/// told, or something else lies in the folder, it stays.
+/// Removes folders left in `parent` by killed runs of this machine. A run keeps its folder locked, and the system releases the lock when the process
+/// ends for any reason; on shared file systems a lock may be visible on its own machine only. If the state cannot be determined, or the folder has
+/// foreign entries, it stays.
 fn remove_abandoned(parent: &Path) {
     let (Ok(entries), Some(host)) = (fs::read_dir(parent), host()) else { return };
     for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
         let ours = || path.is_dir() && foreign(&path).is_ok_and(|others| others.is_empty());
         if is_unfinished(&path, &host) && ours() && matches!(lock(&path), Ok(Some(_))) {
-            // What cannot be removed is in nobody's way.
+            // A folder that cannot be removed does no harm.
             let _ = fs::remove_dir_all(&path);
         }
     }
 }
 
-/// Whether it is named as a folder in the making on that machine, or as an older one that gives way to it.
+/// True if the name is that of an unfinished folder of that machine, or of an older one being replaced.
 fn is_unfinished(path: &Path, host: &str) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix('.'));
     let Some(inner) = name.and_then(|name| name.strip_suffix(".partial").or_else(|| name.strip_suffix(".old"))) else { return false };
@@ -58,12 +58,12 @@ fn is_unfinished(path: &Path, host: &str) -> bool {
     number(parts.next()) && number(parts.next()) && parts.next() == Some(host) && parts.next().is_some()
 }
 
-/// A name for a folder in the making: `.quickstart-1-0123abcd.myhost.4711.0.partial`.
+/// Name of an unfinished folder: `.quickstart-1-0123abcd.myhost.4711.0.partial`.
 fn unfinished_name(name: &str, attempt: u32) -> String {
     format!(".{name}.{}.{}.{attempt}.partial", host().as_deref().unwrap_or("unknown"), std::process::id())
 }
 
-/// The name of this machine, in letters, digits and hyphens; `None` if it does not say.
+/// The name of this machine, in letters, digits and hyphens; `None` if unknown.
 pub(super) fn host() -> Option<String> {
     let of_file = |path: &str| fs::read_to_string(path).ok();
     let of_variable = |name: &str| std::env::var(name).ok();
@@ -79,7 +79,7 @@ fn is_protected(folder: &Path) -> bool {
 /// The lock of a folder, held until it is dropped; `None` if another process holds it.
 ///
 /// # Errors
-/// Folders cannot be locked here.
+/// Folders cannot be locked on this file system.
 fn lock(folder: &Path) -> std::io::Result<Option<File>> {
     let opened = File::open(folder)?;
     match opened.try_lock() {
@@ -89,7 +89,7 @@ fn lock(folder: &Path) -> std::io::Result<Option<File>> {
     }
 }
 
-/// Makes a folder for `name` in `parent` that no other run writes to, and its lock where there are such.
+/// Creates a folder for `name` in `parent` that no other run writes to, and its lock if locks are supported.
 fn claim(parent: &Path, name: &str) -> std::io::Result<(PathBuf, Option<File>)> {
     for attempt in 0..ATTEMPTS {
         let making = parent.join(unfinished_name(name, attempt));
@@ -97,19 +97,19 @@ fn claim(parent: &Path, name: &str) -> std::io::Result<(PathBuf, Option<File>)> 
         match lock(&making) {
             Ok(Some(lock)) if making.is_dir() => return Ok((making, Some(lock))),
             Err(error) if error.kind() != ErrorKind::NotFound => return Ok((making, None)),
-            // Somebody else's, for processes of different containers can have the same number; or taken for abandoned before it was locked.
+            // Taken by a process of another container with the same number, or considered abandoned before it was locked.
             Ok(_) | Err(_) => {}
         }
     }
-    Err(std::io::Error::other("other runs are in the way"))
+    Err(std::io::Error::other("other runs use the same folder"))
 }
 
-/// A folder in the making.
+/// A folder being written.
 #[derive(Debug)]
 pub(super) struct Folder {
     place: PathBuf,
     making: PathBuf,
-    /// Says that somebody still writes; given back when the folder is there.
+    /// Marks the folder as in use; released when it is complete.
     _lock: Option<File>,
 }
 
@@ -117,37 +117,37 @@ impl Folder {
     /// Prepares `parent/name`.
     pub(super) fn create(parent: &Path, name: &str) -> Result<Self, Failure> {
         if let Some(file) = parent.ancestors().find(|above| above.is_file()) {
-            let message = format!("cannot make a folder in `{}`: it is a file", file.display());
-            return Err(Failure::hinted(message, "`--out` takes the folder in which the folder of the run is made"));
+            let message = format!("cannot create a folder in `{}`: it is a file", file.display());
+            return Err(Failure::hinted(message, "`--out` takes the parent folder of the run's own folder"));
         }
         let place = parent.join(name);
         if [place.clone(), place.join("plots")].iter().any(|folder| is_protected(folder)) {
             let message = format!("`{}` holds an earlier run of the same inputs and is write-protected", place.display());
-            return Err(Failure::hinted(message, "take the protection away, or name another folder with `--out`"));
+            return Err(Failure::hinted(message, "remove the write protection, or name another folder with `--out`"));
         }
         remove_abandoned(parent);
         let (making, lock) = claim(parent, name).map_err(|error| {
-            Failure::hinted(format!("cannot write in `{}`: {error}", parent.display()), "name a folder that can be written with `--out`")
+            Failure::hinted(format!("cannot write in `{}`: {error}", parent.display()), "name a writable folder with `--out`")
         })?;
         Ok(Self { place, making, _lock: lock })
     }
 
-    /// Where the folder will be.
+    /// Final path of the folder.
     pub(super) fn place(&self) -> &Path {
         &self.place
     }
 
-    /// A file to be written bit by bit.
+    /// A buffered file, written incrementally.
     pub(super) fn stream(&self, name: &str) -> Result<BufWriter<File>, Failure> {
         Ok(BufWriter::with_capacity(BUFFER, self.file(name)?))
     }
 
-    /// The same, unbuffered.
+    /// An unbuffered file, written incrementally.
     pub(super) fn file(&self, name: &str) -> Result<File, Failure> {
         File::create(self.making.join(name)).map_err(|error| Failure::write(&self.place.join(name), &error))
     }
 
-    /// A whole file; folders in its name are made.
+    /// Writes a complete file; creates folders in its name.
     pub(super) fn write(&self, name: &str, content: &[u8]) -> Result<(), Failure> {
         let failed = |error: std::io::Error| Failure::write(&self.place.join(name), &error);
         if let Some(folder) = self.making.join(name).parent() {
@@ -157,11 +157,11 @@ impl Folder {
         out.write_all(content).and_then(|()| out.flush()).map_err(failed)
     }
 
-    /// Moves the folder to its place; an older one of the same inputs gives way, but for files in it that are not ours.
+    /// Moves the folder to its final path; an older one of the same inputs is replaced, except for foreign files in it.
     pub(super) fn finish(self) -> Result<PathBuf, Failure> {
         let failed = |error: std::io::Error| Failure::write(&self.place, &error);
         let aside = self.making.with_extension("old");
-        // Another process may finish the same run at the same time: whoever comes last stays, and both are alike.
+        // Another process may finish the same run at the same time: the last one wins, and both are equal.
         for _ in 0..ATTEMPTS {
             let older = fs::rename(&self.place, &aside).is_ok();
             if older && let Err(error) = self.keep_foreign(&aside) {
@@ -169,13 +169,13 @@ impl Folder {
                 return Err(failed(error));
             }
             if fs::rename(&self.making, &self.place).is_ok() {
-                // What cannot be removed is what somebody has protected: it stays beside the new one.
+                // Protected files cannot be removed: the old folder stays next to the new one.
                 let _ = fs::remove_dir_all(&aside);
                 return Ok(self.place.clone());
             }
             if older && fs::rename(&aside, &self.place).is_err() {
-                // Another process has taken the place meanwhile. What is not ours is in the new folder already; the rest has been replaced,
-                // and would be in the way of the next attempt.
+                // Another process has taken the path meanwhile. Foreign files are already in the new folder; the rest has been replaced, and would
+                // block the next attempt.
                 let _ = fs::remove_dir_all(&aside);
             }
         }
@@ -183,7 +183,7 @@ impl Folder {
         Ok(self.place.clone())
     }
 
-    /// Moves files that no run wrote over from an older folder.
+    /// Moves foreign files from an older folder.
     fn keep_foreign(&self, older: &Path) -> std::io::Result<()> {
         for name in foreign(older)? {
             fs::rename(older.join(&name), self.making.join(&name))?;
@@ -194,7 +194,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // Gone already if finished; otherwise what is left of a run that failed.
+        // Already gone if finished; otherwise the remains of a failed run.
         let _ = fs::remove_dir_all(&self.making);
     }
 }
@@ -204,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_folders_named_as_ours_are_taken_for_ours() {
+    fn only_folders_with_our_names_are_considered_ours() {
         let ours = |name: &str| is_unfinished(Path::new("outputs").join(name).as_path(), "box-1");
         for name in [".tiny-7-0123abcd.box-1.4711.0.partial", ".v1.5-1-ab.box-1.1.12.partial", ".tiny.box-1.1.0.old"] {
             assert!(ours(name), "{name}");
@@ -227,7 +227,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_a_killed_run_has_left_goes_and_what_a_live_one_makes_stays() {
+    fn folders_of_killed_runs_are_removed_and_those_of_live_runs_kept() {
         let parent = tempfile::tempdir().unwrap();
         let at = |name: &str| parent.path().join(name);
         let made = |name: &str, file: &str| {

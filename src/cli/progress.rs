@@ -1,4 +1,4 @@
-//! A bar with an estimate of the time left, on stderr, for runs that take longer than a second.
+//! A progress bar with an estimate of the time left, on stderr, for runs longer than a second.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,14 +11,14 @@ use crate::scenario::Scenario;
 use crate::study::{Progress, Step};
 
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Columns that the text beside the bar of ten million requests takes.
+/// Width of the text next to the bar for ten million requests.
 const TEXT: usize = 70;
 /// Steps of a full bar.
 const STEPS: u64 = 1000;
-/// Below this part of the run, a guess at the rest would be no guess.
+/// Below this share of the run no estimate of the remaining time is shown.
 const LEAST_DONE: f64 = 1e-4;
 
-/// What is drawn while a run goes on.
+/// Progress of a run.
 #[derive(Debug)]
 pub(super) struct RunProgress {
     started: Instant,
@@ -28,7 +28,7 @@ pub(super) struct RunProgress {
 }
 
 impl RunProgress {
-    #[expect(clippy::disallowed_methods, reason = "cli is where the wall clock belongs")]
+    #[expect(clippy::disallowed_methods, reason = "the wall clock belongs to cli")]
     pub(super) fn new(scenario: &Scenario, wanted: bool) -> Self {
         Self { started: Instant::now(), bar: None, total: scenario.requests, wanted: wanted && terminal::progress() }
     }
@@ -47,7 +47,7 @@ impl RunProgress {
         let bar = self.bar.get_or_insert_with(|| bar(now.done.is_some()));
         bar.set_message(text);
         bar.set_position(position(now.done));
-        // Filled in before it is shown, so that the first frame is whole.
+        // Set before the bar is shown, so that the first frame is complete.
         if bar.is_hidden() {
             bar.set_draw_target(ProgressDrawTarget::stderr());
         }
@@ -60,7 +60,7 @@ impl RunProgress {
     }
 }
 
-/// What is drawn while the runs of a study go on.
+/// Progress of a study.
 #[derive(Debug)]
 pub(super) struct StudyProgress {
     started: Instant,
@@ -71,23 +71,23 @@ pub(super) struct StudyProgress {
 #[derive(Debug)]
 struct StudyState {
     bar: Option<ProgressBar>,
-    /// By run the part that is over.
+    /// Progress by run.
     parts: Vec<f64>,
-    /// Of all parts together.
+    /// Sum of the progress of all runs.
     sum: f64,
     done: usize,
-    /// Runs that had not to be run, and count for nothing in the time left.
+    /// Cached runs, excluded from the estimate of the time left.
     known: usize,
 }
 
 impl StudyProgress {
-    #[expect(clippy::disallowed_methods, reason = "cli is where the wall clock belongs")]
+    #[expect(clippy::disallowed_methods, reason = "the wall clock belongs to cli")]
     pub(super) fn new(runs: usize, wanted: bool) -> Self {
         let state = StudyState { bar: None, parts: vec![0.0; runs], sum: 0.0, done: 0, known: 0 };
         Self { started: Instant::now(), wanted: wanted && terminal::progress(), state: Mutex::new(state) }
     }
 
-    /// Runs that are over.
+    /// Finished runs.
     pub(super) fn done(&self) -> usize {
         self.state().done
     }
@@ -117,7 +117,7 @@ impl StudyProgress {
         }
     }
 
-    /// A thread that panicked while it drew leaves nothing behind that matters.
+    /// A panic while drawing leaves no inconsistent state that matters.
     fn state(&self) -> MutexGuard<'_, StudyState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -138,7 +138,7 @@ impl StudyState {
     }
 }
 
-/// What stands beside the bar: requests, their rate by the wall clock, simulated time, and the time left if it goes on as it did.
+/// Text next to the bar: requests, their rate by the wall clock, simulated time, and the time left at the average speed so far.
 fn text(now: Progress, total: Option<u64>, elapsed_s: f64) -> String {
     let departed = number::count(now.departed);
     let requests = total.map_or_else(|| format!("{departed} requests"), |total| format!("{departed}/{} requests", number::count(total)));
@@ -148,18 +148,18 @@ fn text(now: Progress, total: Option<u64>, elapsed_s: f64) -> String {
     format!("{requests} ({}/s), {simulated} simulated{}", number::number(rate), left.unwrap_or_default())
 }
 
-/// Seconds until all is done if it goes on as it did since the start; `None` before there is anything to go by.
+/// Seconds until the end at the average speed since the start; `None` without progress.
 fn left_s(done: f64, elapsed_s: f64) -> Option<f64> {
     (done > LEAST_DONE).then(|| (1.0 - done).max(0.0) / done * elapsed_s)
 }
 
-/// Where the bar stands, of [`STEPS`].
+/// Position of the bar, out of [`STEPS`].
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and STEPS")]
 fn position(done: Option<f64>) -> u64 {
     (done.unwrap_or(0.0).clamp(0.0, 1.0) * STEPS as f64) as u64
 }
 
-/// A guess needs no digits after the point: `12 s`, `3 min`, `2 h`.
+/// An estimate without decimals: `12 s`, `3 min`, `2 h`.
 fn rough(s: f64) -> String {
     match s {
         s if s < 100.0 => format!("{s:.0} s"),
@@ -168,17 +168,17 @@ fn rough(s: f64) -> String {
     }
 }
 
-/// A bar that is not shown yet; a spinner where nobody knows how much is left.
+/// A hidden bar; a spinner if the end is unknown.
 fn bar(with_end: bool) -> ProgressBar {
     let (steps, template) = if with_end {
-        // As wide as the terminal leaves from the start: it must not change with the text.
+        // As wide as the terminal allows from the start: it must not change with the text.
         let columns = terminal::stderr_width().saturating_sub(TEXT).clamp(10, 40);
         (Some(STEPS), format!("{{bar:{columns}}} {{msg}}"))
     } else {
         (None, "{spinner} {msg}".to_owned())
     };
     let bar = ProgressBar::with_draw_target(steps, ProgressDrawTarget::hidden());
-    // A template that does not parse would be our mistake; the default style serves as well.
+    // A template that does not parse would be an internal error; the default style is sufficient.
     if let Ok(style) = ProgressStyle::with_template(&template) {
         bar.set_style(style);
     }
@@ -205,13 +205,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_promised_before_anything_is_done() {
+    fn no_estimate_is_shown_without_progress() {
         assert_eq!(text(at(0, 3, Some(0.0)), Some(40_000), 1.5), "0/40,000 requests (0/s), 3.00 s simulated");
         assert_eq!(text(at(7, 3, None), None, 2.0), "7 requests (3.50/s), 3.00 s simulated");
     }
 
     #[test]
-    fn the_text_of_a_long_run_leaves_room_for_the_bar() {
+    fn the_text_of_a_long_run_leaves_space_for_the_bar() {
         let longest = text(at(9_999_999, 86_000, Some(0.5)), Some(10_000_000), 9_999.0);
         assert!(longest.chars().count() < TEXT, "{longest}");
     }

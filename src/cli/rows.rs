@@ -1,4 +1,4 @@
-//! The file of rows: of all requests, a sample or none; plain or compressed.
+//! The rows file: all requests, a sample or none; plain or compressed.
 
 use std::fs::File;
 use std::io::{self, BufWriter, IntoInnerError, Write};
@@ -14,28 +14,28 @@ use crate::report::{ExtraColumns, InstancePrice, RequestsCsv, requests_file};
 use crate::scenario::Scenario;
 use crate::sim::Streams;
 
-/// Where the rows of a run go.
+/// Destination of the rows of a run.
 #[derive(Debug)]
 pub(super) struct RowFile {
-    /// Where the file will be.
+    /// Final path of the file.
     place: PathBuf,
-    /// `None` if there is to be no file.
+    /// `None` without a file.
     sink: Option<Sampled<Writer>>,
 }
 
 type Table = RequestsCsv<BufWriter<Pack>>;
 
-/// Where rows are written.
+/// Writer of rows.
 #[derive(Debug)]
 enum Writer {
-    /// On the thread of the events.
+    /// On the event thread.
     Here(Box<Table>),
-    /// On one of its own.
+    /// On its own thread.
     Aside(Threaded<Table>),
 }
 
 impl RowFile {
-    /// Begins the file that the scenario wants, written on a thread of its own if that is wanted too.
+    /// Opens the file requested by the scenario, written on its own thread if requested.
     pub(super) fn create(scenario: &Scenario, folder: &Folder, aside: bool) -> Result<Self, Failure> {
         let name = requests_file(scenario.rows_gzip);
         let place = folder.place().join(name);
@@ -46,21 +46,21 @@ impl RowFile {
         let out = BufWriter::with_capacity(BUFFER, Pack::new(file, scenario.rows_gzip));
         let table = table(scenario, out);
         let writer = if aside {
-            let none = |error| Failure::hinted(format!("cannot start a thread: {error}"), "`--jobs 1` needs no other");
+            let none = |error| Failure::hinted(format!("cannot start a thread: {error}"), "`--jobs 1` needs only one");
             Writer::Aside(Threaded::new(table).map_err(none)?)
         } else {
             Writer::Here(Box::new(table))
         };
-        // The choice is made here, so that rows which nobody wants do not cross over.
+        // Sampling happens here, so that unsampled rows are not passed to the other thread.
         Ok(Self { place, sink: Some(Sampled::new(scenario.rows, Streams::new(scenario.seed), writer)) })
     }
 
-    /// Ends the file.
+    /// Completes the file.
     pub(super) fn finish(self) -> Result<(), Failure> {
         let Some(sink) = self.sink else { return Ok(()) };
         let table = match sink.into_inner() {
             Writer::Here(table) => *table,
-            // What it panicked with has been said where it did.
+            // The thread has already reported its panic.
             Writer::Aside(thread) => thread.into_inner().map_err(|_| Failure::Internal("the thread of the rows panicked".to_owned()))?,
         };
         let end = |out: BufWriter<Pack>| out.into_inner().map_err(IntoInnerError::into_error)?.finish();
@@ -112,7 +112,7 @@ fn table(scenario: &Scenario, out: BufWriter<Pack>) -> Table {
     RequestsCsv::new(out, classes, instances, extra)
 }
 
-/// A file that may be compressed.
+/// An optionally compressed file.
 #[derive(Debug)]
 enum Pack {
     Plain(File),
@@ -121,11 +121,11 @@ enum Pack {
 
 impl Pack {
     fn new(file: File, gzip: bool) -> Self {
-        // The head of the compressed data holds neither time nor name: the bytes are the same every time.
+        // The header of the compressed data has no time or name, so the bytes are reproducible.
         if gzip { Self::Gzip(GzEncoder::new(file, Compression::fast())) } else { Self::Plain(file) }
     }
 
-    /// Writes what is still held back.
+    /// Writes buffered data.
     fn finish(self) -> io::Result<()> {
         match self {
             Self::Plain(_) => Ok(()),
@@ -145,7 +145,7 @@ impl Write for Pack {
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Plain(file) => file.flush(),
-            // Would cut the compressed data into more blocks; `finish` writes the rest.
+            // A flush would split the compressed data into more blocks; `finish` writes the rest.
             Self::Gzip(_) => Ok(()),
         }
     }

@@ -24,7 +24,7 @@ use crate::report::{self, ReportInput, Style, TerminalInput, TraceEvents};
 use crate::scenario::{Library, Scenario, shipped_scenario};
 use crate::study::{Options, StudyError, Threads, simulate};
 
-/// Characters of the input hash in a folder's name.
+/// Characters of the input hash in the name of a folder.
 pub(super) const HASH_LENGTH: usize = 8;
 
 pub(super) fn run(options: &RunOptions, terminal: Terminal, policies: &Policies) -> Result<ExitCode, Failure> {
@@ -34,7 +34,7 @@ pub(super) fn run(options: &RunOptions, terminal: Terminal, policies: &Policies)
     }
     let scenario = load(&options.scenario, &with_seed(&options.input, options.seed), &library(&options.input.library, policies)?)?;
     let hash = &scenario.input_hash[..HASH_LENGTH.min(scenario.input_hash.len())];
-    // Whoever is asked to end while the folder is there must know that it has to go.
+    // Interruptions must be handled before the folder is created, so that it can be removed.
     let stopped = interrupt::watch()?;
     let folder = Folder::create(&options.out, &format!("{}-{}-{hash}", scenario.name, scenario.seed))?;
     let mut progress = RunProgress::new(&scenario, !options.quiet && !options.json);
@@ -53,23 +53,23 @@ pub(super) fn run(options: &RunOptions, terminal: Terminal, policies: &Policies)
     Ok(check_assertions(&result.summary, terminal))
 }
 
-/// What has a thread of its own. Without a number of jobs every core may be busy.
+/// Threads of a run. Without a number of jobs every core may be busy.
 fn threads(jobs: Option<usize>) -> Threads {
     Threads::of(jobs.unwrap_or_else(cores))
 }
 
-/// Threads that the machine runs at once.
+/// Number of threads that the machine can run at once.
 pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
-/// The `--set` options, and the seed as one more.
+/// The `--set` options, with the seed as another.
 pub(super) fn with_seed(input: &InputOptions, seed: Option<u64>) -> Vec<String> {
     let seed = seed.map(|seed| format!("seed={seed}"));
     input.sets.iter().cloned().chain(seed).collect()
 }
 
-/// The profiles and policies that scenarios may name.
+/// The profiles and policies available to scenarios.
 pub(super) fn library(options: &LibraryOptions, policies: &Policies) -> Result<Library, Failure> {
     let mut library = Library::default().with_policies(policies.clone());
     for folder in &options.profiles {
@@ -78,7 +78,7 @@ pub(super) fn library(options: &LibraryOptions, policies: &Policies) -> Result<L
     Ok(library)
 }
 
-/// A scenario by its file, or by its name among those compiled in.
+/// A scenario from a file, or a shipped one by name.
 pub(super) fn load(path: &Path, sets: &[String], library: &Library) -> Result<Scenario, Failure> {
     if !path.exists()
         && let Some((name, text)) = shipped_scenario(path)
@@ -89,7 +89,7 @@ pub(super) fn load(path: &Path, sets: &[String], library: &Library) -> Result<Sc
         && let Some(near) = nearest_scenario(path)
     {
         let message = format!("no such file: `{}`", path.display());
-        return Err(Failure::hinted(message, format!("did you mean `{near}`, which is shipped?")));
+        return Err(Failure::hinted(message, format!("did you mean the shipped scenario `{near}`?")));
     }
     Ok(Scenario::load(Input::File(path), sets, library)?)
 }
@@ -103,7 +103,7 @@ fn execute(
 ) -> Result<RunResult, Failure> {
     let threads = threads(options.jobs);
     let mut rows = RowFile::create(scenario, folder, threads.rows)?;
-    // Iterations that are passed over would appear out of order in a trace of events.
+    // Fast-forwarded iterations would be out of order in a trace of events.
     let how = Options {
         fast_forward: !options.how.no_fast_forward && !options.how.trace_events,
         audit: options.how.audit || cfg!(debug_assertions),
@@ -122,7 +122,7 @@ fn execute(
     };
     progress.finish();
     let (result, events) = match (ran, rows.finish()) {
-        // The run ended because of the rows, and what is wrong with them is known here.
+        // The rows have ended the run, and their error is known here.
         (Ok(_) | Err(StudyError::RowsLost(_)), Err(failure)) => return Err(failure),
         (Err(error), _) => return Err(Failure::of_run(error, scenario)),
         (Ok(ran), Ok(())) => ran,
@@ -155,8 +155,8 @@ fn write_results(scenario: &Scenario, result: &RunResult, folder: &Folder) -> Re
     folder.write("report.html", page.map_err(|e| internal(&e))?.as_bytes())
 }
 
-/// All that is not deterministic.
-#[expect(clippy::disallowed_methods, reason = "the manifest says when a run was made")]
+/// The non-deterministic outputs.
+#[expect(clippy::disallowed_methods, reason = "the manifest records the time of the run")]
 fn write_manifest(scenario: &Scenario, options: &RunOptions, folder: &Folder, wall_s: f64) -> Result<(), Failure> {
     let made = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let files: Vec<Value> = scenario.files.iter().map(|file| json!({"name": file.name, "blake3": file.blake3})).collect();
@@ -179,7 +179,7 @@ fn write_manifest(scenario: &Scenario, options: &RunOptions, folder: &Folder, wa
     folder.write("manifest.json", format!("{text}\n").as_bytes())
 }
 
-/// Says which conditions of the scenario fail, and which hold by chance perhaps.
+/// Reports failed conditions, and those that may hold by chance.
 fn check_assertions(summary: &Summary, terminal: Terminal) -> ExitCode {
     for assertion in &summary.assertions {
         if !assertion.holds {

@@ -1,6 +1,6 @@
-//! Finished runs of studies, kept in a folder so that a study that was interrupted goes on, and none is run twice.
+//! Cache of the finished runs of studies, in a folder, so that an interrupted study can continue and no run is repeated.
 //!
-//! Owns: the form of a file, and which program wrote it. Must not know: what a result says.
+//! Owns: the file format, and the identity of the writing program. Must not know: the content of a result.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -10,31 +10,31 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::study::{Outcome, Store};
 
-/// The folder below that of results.
+/// Subfolder of the results folder.
 const FOLDER: &str = ".runs";
-/// What a file begins with: a later form has another number.
+/// Start of each file: a later format gets another number.
 const MAGIC: &[u8] = b"tokenmill-run-1\n";
-/// Bytes of the hash of what follows it.
+/// Length of the hash of the following bytes.
 const HASH: usize = 32;
 
 /// A folder of finished runs.
 #[derive(Debug)]
 pub(super) struct RunStore {
     folder: PathBuf,
-    /// Whether what is kept is read.
+    /// True if cached runs are read.
     reads: bool,
-    /// Why a result could not be kept.
+    /// Why a result could not be stored.
     error: OnceLock<String>,
     next: AtomicU32,
 }
 
 impl RunStore {
-    /// In the folder of results.
+    /// The cache in a results folder.
     pub(super) fn new(out: &Path, reads: bool) -> Self {
         Self { folder: out.join(FOLDER), reads, error: OnceLock::new(), next: AtomicU32::new(0) }
     }
 
-    /// Why a result could not be kept; `None` if all were.
+    /// Why a result could not be stored; `None` if all were.
     pub(super) fn error(&self) -> Option<&str> {
         self.error.get().map(String::as_str)
     }
@@ -43,7 +43,7 @@ impl RunStore {
         self.folder.join(format!("{key}.run"))
     }
 
-    /// Writes beside its place and moves there, so that nobody reads half a file.
+    /// Writes to a temporary file and moves it, so that partial files are never read.
     fn write(&self, key: &str, bytes: &[u8]) -> std::io::Result<()> {
         fs::create_dir_all(&self.folder)?;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
@@ -79,10 +79,10 @@ impl Store for RunStore {
     }
 }
 
-/// What this program is known by: the hash of its own file, so that neither another version nor other code of a user counts as the same.
+/// Identity of this program: the hash of its executable, so that other versions or other user code count as different.
 ///
 /// # Errors
-/// It cannot read itself.
+/// The executable cannot be read.
 pub(super) fn program() -> std::io::Result<String> {
     let mut hasher = blake3::Hasher::new();
     hasher.update_reader(File::open(std::env::current_exe()?)?)?;
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_comes_back_to_the_last_bit_and_what_is_damaged_does_not() {
+    fn stored_results_are_restored_to_the_last_bit_and_damaged_ones_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let store = RunStore::new(folder.path(), true);
         assert!(store.load("ab").is_none());
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_result_that_cannot_be_kept_is_told() {
+    fn a_result_that_cannot_be_stored_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(FOLDER), "a file").unwrap();
         let store = RunStore::new(folder.path(), true);
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn the_program_knows_itself() {
+    fn the_program_can_hash_itself() {
         assert_eq!(program().unwrap().len(), 64);
     }
 }

@@ -1,4 +1,4 @@
-//! Commands of several runs: `tokenmill compare`, and `tokenmill run --seeds`.
+//! Commands with several runs: `tokenmill compare`, and `tokenmill run --seeds`.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -24,22 +24,22 @@ use crate::scenario::Scenario;
 use crate::study::compare::{Comparison, Variant};
 use crate::study::{Forgetful, Options, Outcome, RunnerOptions, Step, Store, StudyError, run_cells};
 
-/// Seeds of a comparison of drawn requests.
+/// Default number of seeds for a comparison with random requests.
 const SEEDS: u64 = 10;
-/// Most runs of one study: more are a mistake, or a task for more than one machine.
+/// Maximum number of runs in one study.
 const MOST_RUNS: u64 = 100_000;
 
-/// What all commands of several runs are asked.
+/// Common options of commands with several runs.
 struct Study<'o> {
     out: &'o Path,
-    /// Whether runs that are kept count.
+    /// True if cached runs are used.
     keeps: bool,
     jobs: Option<usize>,
     run: Options,
     wants_progress: bool,
 }
 
-/// A variant before it is run: its scenario with each seed.
+/// A variant before its runs: its scenario with each seed.
 struct Prepared {
     name: String,
     scenarios: Vec<Scenario>,
@@ -70,7 +70,7 @@ pub(super) fn compare(options: &CompareOptions, terminal: Terminal, policies: &P
     let folder = Folder::create(&options.out, &format!("{baseline}-compare-{}", hash(&prepared)))?;
     let study = Study {
         out: &options.out,
-        // A run that is only read back is not audited.
+        // A cached run is not audited.
         keeps: !options.runs.fresh && !options.runs.audit,
         jobs: options.jobs,
         run: Options { audit: options.runs.audit || cfg!(debug_assertions), ..Options::default() },
@@ -111,7 +111,7 @@ pub(super) fn run_seeds(options: &RunOptions, count: u64, terminal: Terminal, po
     let folder = Folder::create(&options.out, &format!("{}-seeds-{}", base.name, hash(&prepared)))?;
     let study = Study {
         out: &options.out,
-        // What is asked for is a run in that way, not its result.
+        // The user requests this way of running, not only its result.
         keeps: !options.how.no_fast_forward && !options.how.audit,
         jobs: options.jobs,
         run: Options {
@@ -136,7 +136,7 @@ pub(super) fn run_seeds(options: &RunOptions, count: u64, terminal: Terminal, po
     Ok(check_assertions(&variants[0].runs, terminal))
 }
 
-/// Says which conditions of the scenario fail in some of its runs.
+/// Reports conditions of the scenario that fail in some of its runs.
 fn check_assertions(runs: &[Arc<Outcome>], terminal: Terminal) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
     let conditions = runs.first().map_or(0, |run| run.assertions.len());
@@ -152,7 +152,7 @@ fn check_assertions(runs: &[Arc<Outcome>], terminal: Terminal) -> ExitCode {
     code
 }
 
-/// The names of all scenarios, each once.
+/// The names of all scenarios, without duplicates.
 fn scenarios(variants: &[Prepared]) -> String {
     let mut names: Vec<&str> = variants.iter().map(|variant| variant.scenarios[0].name.as_str()).collect();
     names.dedup();
@@ -163,27 +163,27 @@ fn style(terminal: Terminal) -> Style {
     if terminal.colour_stdout() { Style::colour() } else { Style::plain() }
 }
 
-/// The seeds of every variant, from that of the baseline on.
+/// The seeds of every variant, starting at that of the baseline.
 fn seeds(bases: &[Scenario], asked: Option<u64>) -> Result<Vec<u64>, Failure> {
     let draws = bases.iter().any(Scenario::draws_requests);
     let count = asked.unwrap_or(if draws { SEEDS } else { 1 });
     if count > 1 && !draws {
         return Err(Failure::hinted(
-            "all requests come from traces: another seed gives the same ones",
-            "leave `--seeds` out; differences of one run each are judged by resampling its requests",
+            "all requests come from traces: every seed gives the same ones",
+            "omit `--seeds`; differences between single runs are tested by resampling their requests",
         ));
     }
     if count.saturating_mul(bases.len() as u64) > MOST_RUNS {
-        return Err(Failure::input(format!("these are more than {MOST_RUNS} runs")));
+        return Err(Failure::input(format!("too many runs, expected at most {MOST_RUNS}")));
     }
     let first = bases.first().map_or(0, |base| base.seed);
     (0..count)
         .map(|i| first.checked_add(i))
         .collect::<Option<_>>()
-        .ok_or_else(|| Failure::hinted(format!("there are no {count} seeds from {first} on"), "take a smaller one: `--seed 1`"))
+        .ok_or_else(|| Failure::hinted(format!("there are no {count} seeds from {first} on"), "use a smaller one: `--seed 1`"))
 }
 
-/// Names that tell variants apart: of the scenario where there are several, and of what is varied.
+/// Names that distinguish variants: of the scenario if there are several, and of the varied values.
 fn names(inputs: &[(usize, &str)], bases: &[Scenario], paths: &[PathBuf]) -> Vec<String> {
     let name_of =
         |place: usize| inputs.iter().zip(bases).find(|((scenario, _), _)| *scenario == place).map_or("", |(_, base)| base.name.as_str());
@@ -199,14 +199,14 @@ fn names(inputs: &[(usize, &str)], bases: &[Scenario], paths: &[PathBuf]) -> Vec
     numbered(inputs.iter().map(named).collect())
 }
 
-/// Names of which later ones that are alike get a number.
+/// Appends numbers to later names that are equal.
 fn numbered(names: Vec<String>) -> Vec<String> {
     let alike = |place: usize| names[..place].iter().filter(|name| **name == names[place]).count();
     let numbers: Vec<usize> = (0..names.len()).map(alike).collect();
     names.into_iter().zip(numbers).map(|(name, before)| if before == 0 { name } else { format!("{name} ({})", before + 1) }).collect()
 }
 
-/// The beginning of a hash over all inputs.
+/// Prefix of a hash over all inputs.
 fn hash(variants: &[Prepared]) -> String {
     let mut hasher = blake3::Hasher::new();
     for variant in variants {
@@ -218,7 +218,7 @@ fn hash(variants: &[Prepared]) -> String {
     hasher.finalize().to_hex()[..HASH_LENGTH].to_owned()
 }
 
-/// Runs all cells; single requests are kept if they are asked for.
+/// Runs all cells; single requests are kept if requested.
 fn run(
     study: &Study<'_>,
     variants: &[Prepared],
@@ -250,7 +250,7 @@ fn run(
     let outcomes = ran.map_err(|error| match error.error {
         StudyError::Interrupted(_) => {
             let (done, all) = (progress.done(), scenarios.len());
-            let kept = if known && store.error().is_none() { "the same command goes on from there" } else { "nothing was written" };
+            let kept = if known && store.error().is_none() { "the same command continues from there" } else { "nothing was written" };
             Failure::Interrupted { message: format!("interrupted: {done} of {all} runs are done"), hint: kept.to_owned() }
         }
         other => Failure::of_run(other, scenarios[error.cell]),
@@ -272,8 +272,8 @@ fn run(
     Ok(with_runs)
 }
 
-/// What was run: each variant as a scenario of its own, and all that is not deterministic.
-#[expect(clippy::disallowed_methods, reason = "the manifest says when a comparison was made")]
+/// The inputs: each variant as a complete scenario, and the non-deterministic outputs.
+#[expect(clippy::disallowed_methods, reason = "the manifest records the time of the comparison")]
 fn write_inputs(folder: &Folder, variants: &[Prepared]) -> Result<(), Failure> {
     for (place, variant) in variants.iter().enumerate() {
         folder.write(&format!("variants/{place}.yaml"), variant.scenarios[0].resolved_yaml.as_bytes())?;

@@ -1,4 +1,4 @@
-//! stdout, stderr and whether they take colour.
+//! stdout, stderr and their colour support.
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
@@ -59,13 +59,13 @@ impl Terminal {
         message(text.trim_end());
     }
 
-    /// The style, or none if stderr takes no colour.
+    /// The style, or none if stderr has no colour.
     pub(super) fn style(self, style: Style) -> Style {
         if self.colours(std::io::stderr().is_terminal()) { style } else { Style::new() }
     }
 }
 
-/// Whether a stream takes colour: as chosen, else if it is a terminal that can show it and nobody asked for none.
+/// True if a stream gets colour: as chosen, otherwise if it is a capable terminal and `NO_COLOR` is not set.
 fn wants_colour(choice: Colour, is_terminal: bool, variable: impl Fn(&str) -> Option<OsString>) -> bool {
     match choice {
         Colour::Always => true,
@@ -76,15 +76,15 @@ fn wants_colour(choice: Colour, is_terminal: bool, variable: impl Fn(&str) -> Op
     }
 }
 
-/// True if stderr is a terminal, so progress may be drawn.
+/// True if stderr is a terminal, so that progress may be drawn.
 pub(super) fn progress() -> bool {
     std::io::stderr().is_terminal()
 }
 
-/// Columns that all can be written in.
+/// Minimum number of columns for any output.
 const FEWEST: usize = 40;
 
-/// Columns of stdout: those of its terminal, else what `COLUMNS` says, else 80.
+/// Columns of stdout: those of its terminal, otherwise `COLUMNS`, otherwise 80.
 pub(super) fn width() -> usize {
     let terminal = terminal_size::terminal_size_of(std::io::stdout()).map(|(terminal_size::Width(columns), _)| usize::from(columns));
     columns(terminal, std::env::var_os("COLUMNS"))
@@ -96,7 +96,7 @@ pub(super) fn stderr_width() -> usize {
     columns(terminal, std::env::var_os("COLUMNS"))
 }
 
-/// A terminal knows its own width. A `COLUMNS` that is no number counts as not set, and so few that nothing fits in as the fewest that do.
+/// The terminal's own width comes first. An invalid `COLUMNS` counts as unset, and one below the minimum as the minimum.
 fn columns(terminal: Option<usize>, variable: Option<OsString>) -> usize {
     let said =
         || variable?.to_str()?.trim().parse().ok().filter(|columns| (1..=1000).contains(columns)).map(|columns: usize| columns.max(FEWEST));
@@ -112,7 +112,7 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     })
 }
 
-/// Prints a message. If nobody takes it there is nothing left to do.
+/// Prints a message. A failure to print cannot be handled.
 pub(super) fn message(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
@@ -129,16 +129,16 @@ mod tests {
         assert!(wants(Colour::Auto, true, &[("TERM", "xterm")]));
         assert!(!wants(Colour::Auto, false, &[]));
         assert!(!wants(Colour::Auto, true, &[("TERM", "dumb")]));
-        // Set to nothing means not set.
+        // An empty value means unset.
         assert!(wants(Colour::Auto, true, &[("NO_COLOR", "")]));
         assert!(!wants(Colour::Auto, true, &[("NO_COLOR", "1")]));
-        // Whoever types the option means it.
+        // An explicit option overrides the variable.
         assert!(wants(Colour::Always, false, &[("NO_COLOR", "1")]));
         assert!(!wants(Colour::Never, true, &[]));
     }
 
     #[test]
-    fn columns_is_honoured_where_there_is_no_terminal() {
+    fn columns_is_honoured_without_a_terminal() {
         let of = |terminal, said: &str| columns(terminal, Some(OsString::from(said)));
         assert_eq!([of(None, "120"), of(None, " 60 "), of(Some(100), "120")], [120, 60, 100]);
         assert_eq!(["", "wide", "-5", "0", "99999999999"].map(|said| of(None, said)), [80; 5]);

@@ -1,4 +1,4 @@
-//! `tokenmill trace`: look into, convert or make request traces.
+//! `tokenmill trace`: inspect, convert or generate request traces.
 
 use std::io::Write;
 use std::path::Path;
@@ -27,7 +27,7 @@ pub(super) fn trace(options: &TraceOptions, terminal: Terminal, policies: &Polic
             to_destination(out.as_deref(), terminal, |destination| workload::import(&source, read_options(read), destination))?;
         }
         TraceAction::Generate { scenario, workload, requests, seed, input, out } => {
-            // The option stands in for the scenario's own number.
+            // The option overrides the scenario's own number.
             let requests = requests.map(|requests| format!("run.requests={requests}"));
             let sets: Vec<String> = with_seed(input, *seed).into_iter().chain(requests).collect();
             let scenario = load(scenario, &sets, &library(&input.library, policies)?)?;
@@ -40,19 +40,24 @@ pub(super) fn trace(options: &TraceOptions, terminal: Terminal, policies: &Polic
     Ok(ExitCode::SUCCESS)
 }
 
-/// The workload of a name, or the only one.
+/// The workload with this name, or the only one.
 fn choose<'s>(scenario: &'s Scenario, name: Option<&str>) -> Result<(ClassId, &'s WorkloadSource), Failure> {
     let names: Vec<&str> = scenario.recorder.classes.iter().map(|class| class.name.as_str()).collect();
     let index = match name {
         Some(name) => names.iter().position(|known| *known == name).ok_or_else(|| Failure::unknown("workload", name, &names))?,
         None if names.len() == 1 => 0,
-        None => return Err(Failure::hinted("which workload?", format!("write `--workload NAME`, one of: {}", names.join(", ")))),
+        None => {
+            return Err(Failure::hinted(
+                "the scenario has several workloads",
+                format!("write `--workload NAME`, one of: {}", names.join(", ")),
+            ));
+        }
     };
     let class = u16::try_from(index).ok().map(ClassId);
     class.zip(scenario.workloads.get(index)).ok_or_else(|| Failure::Internal(format!("workload {index} is not there")))
 }
 
-/// The trace in a file that is there.
+/// The trace in an existing file.
 fn source(file: &Path) -> Result<TraceSource, Failure> {
     check_input(file, "a trace file").map_err(|(message, hint)| Failure::Input { message, hint })?;
     Ok(TraceSource::File(file.to_owned()))
@@ -72,7 +77,7 @@ fn describe(s: &TraceStatistics) -> String {
     let lengths = |name: &str, l: &LengthStatistics| {
         let percentiles = [("p50", l.p50), ("p90", l.p90), ("p99", l.p99), ("max", l.max)];
         let percentiles = percentiles.map(|(name, value)| format!(" {:>8} {name}", number::count(value.into())));
-        // To the token, as the percentiles beside it; of short lengths with decimals.
+        // Whole tokens, as for the percentiles; short lengths with decimals.
         let mean = if l.mean < 100.0 { number::number(l.mean) } else { number::count(nearest(l.mean)) };
         format!("{name:16}{mean:>9} mean{}\n", percentiles.concat())
     };
@@ -87,7 +92,7 @@ fn describe(s: &TraceStatistics) -> String {
         (Some(sessions), _) => {
             lines.push(line("sessions", number::count(sessions.sessions)));
             lines.push(line("requests", number::count(s.requests)));
-            lines.push(lengths("calls a session", &sessions.calls));
+            lines.push(lengths("calls per session", &sessions.calls));
         }
         (None, span_s) => {
             lines.push(line("requests", format!("{} over {}", number::count(s.requests), number::or_none(span_s, number::duration_s))));
@@ -105,12 +110,12 @@ fn describe(s: &TraceStatistics) -> String {
     }
     if let (Some(block), Some(rate)) = (s.prefix_block_tokens, s.prefix_hit_rate) {
         let share = number::percent(rate);
-        let text = format!("{share} of prompt tokens repeat an earlier prefix (blocks of {block} tokens, cache without end)");
+        let text = format!("{share} of prompt tokens repeat an earlier prefix (blocks of {block} tokens, unlimited cache)");
         lines.push(line("prefix reuse", text));
     }
     if let Some(sessions) = &s.sessions {
         if let Some(rate) = sessions.prompt_hit_rate {
-            lines.push(line("", format!("{} if answers are not kept in the cache", number::percent(rate))));
+            lines.push(line("", format!("{} if answers are not cached", number::percent(rate))));
         }
         lines.extend(sessions.notes.sentences().into_iter().map(|sentence| line("note", sentence)));
     }
@@ -120,7 +125,7 @@ fn describe(s: &TraceStatistics) -> String {
     lines.concat()
 }
 
-/// Writes to a file or to stdout and says what was written.
+/// Writes to a file or to stdout, and reports the result.
 fn to_destination(
     out: Option<&Path>,
     terminal: Terminal,

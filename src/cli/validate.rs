@@ -1,4 +1,4 @@
-//! `tokenmill validate`: what is wrong with scenarios and profiles, without running them.
+//! `tokenmill validate`: problems of scenarios and profiles, without running them.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -37,7 +37,7 @@ pub(super) fn validate(options: &ValidateOptions, terminal: Terminal, policies: 
             Ok(()) => print(&format!("{}: valid {kind}\n", file.display()))?,
             Err(failure) => {
                 bad = true;
-                // Said at once; the exit code comes when all files have been checked.
+                // Reported at once; the exit code follows after all files are checked.
                 let _ = failure.report(terminal);
             }
         }
@@ -48,7 +48,7 @@ pub(super) fn validate(options: &ValidateOptions, terminal: Terminal, policies: 
     Ok(if bad { ExitCode::from(BAD_INPUT) } else { ExitCode::SUCCESS })
 }
 
-/// Problems for programs: the place of each, what was found there, what is right.
+/// Problems for programs: place, value found, and correction.
 fn problems(failure: Failure) -> Result<Vec<Value>, Failure> {
     match failure {
         Failure::Config(errors) => Ok(errors
@@ -72,7 +72,7 @@ fn problems(failure: Failure) -> Result<Vec<Value>, Failure> {
     }
 }
 
-/// The kind of a file by the folder it lies in.
+/// The kind of a file, from its folder.
 fn kind_of(file: &Path) -> &'static str {
     match file.parent().and_then(Path::file_name).and_then(|name| name.to_str()) {
         Some("chips") => "chip",

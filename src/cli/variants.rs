@@ -1,4 +1,4 @@
-//! The variants of a comparison: scenarios, and for each all combinations of varied values.
+//! The variants of a comparison: scenarios, each with all combinations of varied values.
 
 use std::path::PathBuf;
 
@@ -7,11 +7,11 @@ use super::exit::Failure;
 /// A scenario with settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct VariantInput {
-    /// The scenario by its place among those asked for.
+    /// Index of the scenario on the command line.
     pub(super) scenario: usize,
     /// Its `--vary` values as `--set` options.
     pub(super) sets: Vec<String>,
-    /// What tells it from the other variants of the scenario: `router=random`; empty if nothing is varied.
+    /// Distinguishes the variant from others of the scenario: `router=random`; empty if nothing is varied.
     pub(super) label: String,
 }
 
@@ -22,18 +22,18 @@ struct Varied {
     values: Vec<String>,
 }
 
-/// Most variants of one comparison: more are a mistake.
+/// Maximum number of variants of a comparison.
 const MOST: usize = 10_000;
 
-/// All variants in order: scenarios first, then the values of each option, the last of which changes fastest.
+/// All variants in order: scenarios first, then the values of each option; the last option changes fastest.
 pub(super) fn variants(scenarios: &[PathBuf], options: &[String]) -> Result<Vec<VariantInput>, Failure> {
     let varied: Vec<Varied> = options.iter().map(|text| parse(text)).collect::<Result<_, _>>()?;
     let count =
         varied.iter().try_fold(scenarios.len(), |count, option| count.checked_mul(option.values.len()).filter(|count| *count <= MOST));
-    let Some(count) = count else { return Err(Failure::input(format!("these are more than {MOST} variants"))) };
+    let Some(count) = count else { return Err(Failure::input(format!("too many variants, expected at most {MOST}"))) };
     if count < 2 {
         let hint = "name a second scenario, or vary a value: `--vary policies.router=round-robin,least-request`";
-        return Err(Failure::hinted("there is one variant, and nothing to compare it with", hint));
+        return Err(Failure::hinted("only one variant, nothing to compare it with", hint));
     }
     if let Some(twice) = varied.iter().enumerate().find_map(|(i, v)| varied[..i].iter().find(|other| other.path == v.path)) {
         return Err(Failure::hinted(
@@ -60,7 +60,7 @@ pub(super) fn variants(scenarios: &[PathBuf], options: &[String]) -> Result<Vec<
     Ok(all)
 }
 
-/// The last key of a path, or all of it where another has the same.
+/// The last key of a path, or all of it if another path has the same key.
 fn short<'p>(path: &'p str, varied: &[Varied]) -> &'p str {
     let last = |path: &'p str| path.rsplit('.').next().unwrap_or(path);
     let alike = varied.iter().filter(|other| other.path.rsplit('.').next() == Some(last(path))).count();
@@ -80,12 +80,12 @@ fn parse(text: &str) -> Result<Varied, Failure> {
         return Err(Failure::hinted(format!("a value is missing in `--vary {text}`"), form));
     }
     if let Some(twice) = values.iter().enumerate().find_map(|(i, value)| values[..i].iter().find(|other| *other == value)) {
-        return Err(Failure::input(format!("the value `{twice}` is there twice in `--vary {text}`")));
+        return Err(Failure::input(format!("the value `{twice}` occurs twice in `--vary {text}`")));
     }
     Ok(Varied { path, values })
 }
 
-/// The values between commas, but for commas within brackets, braces or quotes.
+/// The values between commas, except for commas within brackets, braces or quotes.
 fn split(text: &str) -> Vec<String> {
     let mut values = vec![String::new()];
     let (mut depth, mut quote) = (0_u32, None);
@@ -142,31 +142,31 @@ mod tests {
         );
         assert_eq!(labels(2, &[]), ["0: ", "1: "]);
         assert_eq!(labels(2, &["seed=1,2"]), ["0: seed=1", "0: seed=2", "1: seed=1", "1: seed=2"]);
-        // The last keys are the same.
+        // The last keys are equal.
         assert_eq!(labels(1, &["a.p.tp=1,2", "a.q.tp=1"]), ["0: a.p.tp=1 a.q.tp=1", "0: a.p.tp=2 a.q.tp=1"]);
     }
 
     #[test]
-    fn commas_within_a_value_do_not_part_it() {
+    fn commas_within_a_value_do_not_split_it() {
         assert_eq!(split("[1, 2],{a: 1, b: [2, 3]}, \"x, y\" "), ["[1, 2]", "{a: 1, b: [2, 3]}", "\"x, y\""]);
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
-        assert_eq!(refused(1, &[]), "there is one variant, and nothing to compare it with");
-        assert_eq!(refused(1, &["a=1"]), "there is one variant, and nothing to compare it with");
+    fn invalid_options_are_rejected() {
+        assert_eq!(refused(1, &[]), "only one variant, nothing to compare it with");
+        assert_eq!(refused(1, &["a=1"]), "only one variant, nothing to compare it with");
         assert_eq!(refused(1, &["a"]), "no `=` in `--vary a`");
         assert_eq!(refused(1, &["=1,2"]), "no path before the `=` of `--vary =1,2`");
         assert_eq!(refused(1, &["a=1,,2"]), "a value is missing in `--vary a=1,,2`");
-        assert_eq!(refused(1, &["a=1,1"]), "the value `1` is there twice in `--vary a=1,1`");
+        assert_eq!(refused(1, &["a=1,1"]), "the value `1` occurs twice in `--vary a=1,1`");
         assert_eq!(refused(1, &["a=1,2", "a=3,4"]), "`a` is varied twice");
         let many = format!("a={}", (0..200).map(|i| i.to_string()).collect::<Vec<_>>().join(","));
-        assert_eq!(refused(1, &[&many, &many.replacen('a', "b", 1)]), "these are more than 10000 variants");
+        assert_eq!(refused(1, &[&many, &many.replacen('a', "b", 1)]), "too many variants, expected at most 10000");
     }
 
     proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in "[a=,\\[\\]{}\"']{0,12}") {
+        fn the_parser_never_panics(text in "[a=,\\[\\]{}\"']{0,12}") {
             let _ = variants(&[PathBuf::from("a.yaml")], &[text]);
         }
     }

@@ -1,9 +1,9 @@
-//! Dollars: from prices, life, hosting, energy and rent to $ per token.
+//! Cost: from prices, life, hosting, energy and rent to $ per token.
 //!
-//! Owns: what a second of a node costs and how cost is split. Must not know: requests, YAML, how energy was drawn.
+//! Owns: the cost of node time, and its split. Must not know: requests, YAML, the sources of energy use.
 //!
-//! A node is either owned (capital over its life, hosting of the power provisioned for it, facility energy) or rented (one price that includes
-//! all three). Not in it yet: cost of capital, residual value, maintenance and staff beyond hosting, idle nodes nobody provisioned.
+//! A node is either owned (capital over its life, hosting of the power provisioned for it, facility energy) or rented (one price that includes all
+//! three). Not included: cost of capital, residual value, maintenance and staff beyond hosting, idle nodes that are not provisioned.
 
 mod per_token;
 mod tariff;

@@ -2,14 +2,14 @@
 
 use super::tariff::Spent;
 
-/// $ per million tokens; `None` without tokens, for then the price has no meaning.
+/// $ per million tokens; `None` without tokens, as the price is then undefined.
 pub fn per_million(usd: f64, tokens: u64) -> Option<f64> {
     (tokens > 0).then(|| usd / tokens as f64 * 1e6)
 }
 
-/// Splits what a pool spent between prompt and output tokens: `(prefill, decode)`, where `prefill_share` (clamped to 0 to 1) is prefill's part
-/// of the pool's busy time: 1 in a prefill pool, 0 in a decode pool, in between where both share an instance. The pool's idle cost
-/// follows the same split. The two add up to the whole within rounding.
+/// Splits the cost of a pool between prompt and output tokens: `(prefill, decode)`, where `prefill_share` (clamped to 0 to 1) is the prefill share of
+/// the pool's busy time: 1 in a prefill pool, 0 in a decode pool, in between if both share an instance. Idle cost is split in the same proportion.
+/// The two parts add up to the whole within rounding.
 pub fn split_by_share(spent: Spent, prefill_share: f64) -> (Spent, Spent) {
     let share = prefill_share.clamp(0.0, 1.0);
     let part = |f: f64| Spent { capital: spent.capital * f, energy: spent.energy * f, hosting: spent.hosting * f, rent: spent.rent * f };

@@ -1,4 +1,4 @@
-//! What instance time costs.
+//! Cost of instance time.
 
 use std::ops::{Add, AddAssign};
 
@@ -13,30 +13,30 @@ const HOUR_S: f64 = 3600.0;
 /// Joules of a kilowatt-hour.
 const KWH_J: f64 = 3.6e6;
 
-/// Parameters that make no price. User error.
+/// Invalid parameters of a price. User error.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum CostError {
-    /// A figure is negative, not finite, or zero where it divides.
+    /// A figure is negative, not finite, or a divisor of zero.
     #[error("cost: found {value} for {what}, expected {expected}")]
     OutOfRange {
-        /// Which figure.
+        /// The figure.
         what: &'static str,
-        /// What was given.
+        /// The value given.
         value: f64,
-        /// What would do.
+        /// The valid range.
         expected: &'static str,
     },
 }
 
-/// What owning one node costs.
+/// Cost of owning one node.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ownership {
     /// Price of the whole node, $.
     pub price_usd: f64,
-    /// Time over which the price is written off in equal parts, s, above 0.
+    /// Straight-line depreciation period of the price, s, above 0.
     pub life_s: f64,
-    /// IT power the site provisions for the node, W: its largest.
+    /// IT power provisioned by the site for the node, W: its maximum.
     pub provisioned_w: f64,
     /// Hosting without energy, $ per kW of provisioned IT power and month.
     pub hosting_usd_per_kw_month: f64,
@@ -46,7 +46,7 @@ pub struct Ownership {
     pub pue: f64,
 }
 
-/// How a node is paid for.
+/// Payment for a node.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Tariff {
     /// Bought, hosted and powered.
@@ -63,10 +63,10 @@ pub enum Tariff {
     },
 }
 
-/// Dollars by what they were spent on.
+/// Dollars by kind of cost.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Spent {
-    /// Price over life, $.
+    /// Depreciation, $.
     pub capital: f64,
     /// Facility energy, $.
     pub energy: f64,
@@ -77,7 +77,7 @@ pub struct Spent {
 }
 
 impl Spent {
-    /// All of it, $.
+    /// Total, $.
     pub fn total(self) -> f64 {
         self.capital + self.energy + self.hosting + self.rent
     }
@@ -101,10 +101,10 @@ impl AddAssign for Spent {
     }
 }
 
-/// Price of time and energy on nodes of one kind. Chips of a node share its cost equally, used or not.
+/// Price of time and energy on nodes of one kind. Chips of a node share its cost equally, in use or not.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NodeCost {
-    /// $ per chip and second, whatever it does.
+    /// $ per chip and second, busy or idle.
     capital_per_chip_s: f64,
     hosting_per_chip_s: f64,
     rent_per_chip_s: f64,
@@ -113,7 +113,7 @@ pub struct NodeCost {
 }
 
 impl NodeCost {
-    /// Of nodes of `node_chips` chips (at least 1) paid by `tariff`.
+    /// Nodes of `node_chips` chips (at least 1) paid by `tariff`.
     pub fn new(node_chips: u32, tariff: Tariff) -> Result<Self, CostError> {
         let chips = at_least("chips of a node", f64::from(node_chips), 1.0, "1 or more")?;
         let free = Self { capital_per_chip_s: 0.0, hosting_per_chip_s: 0.0, rent_per_chip_s: 0.0, energy_per_it_j: 0.0 };
@@ -140,8 +140,8 @@ impl NodeCost {
         })
     }
 
-    /// What `chips` chips cost over `seconds` in which they and their share of the node drew `it_j` joules. Idle time costs as busy time does,
-    /// but for its energy.
+    /// Cost of `chips` chips over `seconds` during which they and their share of the node drew `it_j` joules. Idle time costs as much as busy time,
+    /// except for energy.
     pub fn spent(&self, chips: u32, seconds: f64, it_j: f64) -> Spent {
         let chip_seconds = f64::from(chips) * seconds;
         Spent {
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn an_owned_dgx_h100_by_hand() {
+    fn cost_of_an_owned_dgx_h100_agrees_with_arithmetic_by_hand() {
         let cost = NodeCost::new(8, Tariff::Owned(dgx_h100())).unwrap();
         // All eight chips for a year: $50,000 of capital; 8.128 kW · $185 · 12 = $18,044.16 of hosting.
         // At 6 kW on average 6 · 8766 h = 52,596 kWh of IT, · 1.12 · $0.09 = $5,301.68.
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn rent_includes_energy_and_hosting() {
-        // Four chips at $2.35/h for 90 minutes: $14.10, whatever they drew.
+        // Four chips at $2.35/h for 90 minutes: $14.10, for any energy drawn.
         let chip = NodeCost::new(8, Tariff::RentedChip { usd_per_hour: 2.35 }).unwrap().spent(4, 5400.0, 1e9);
         assert_eq!((chip.capital, chip.energy, chip.hosting), (0.0, 0.0, 0.0));
         assert_relative_eq!(chip.rent, 14.10, max_relative = 1e-12);
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused_with_the_figure_named() {
+    fn invalid_figures_are_rejected_by_name() {
         let own = |change: fn(&mut Ownership)| {
             let mut own = dgx_h100();
             change(&mut own);

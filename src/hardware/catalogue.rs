@@ -1,4 +1,4 @@
-//! The catalogue: profiles compiled into the binary, overlaid by those a user gives. One mechanism for all kinds.
+//! The catalogue: profiles compiled into the binary, overlaid by user profiles. One mechanism for all kinds.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,12 +15,12 @@ use super::walk::{FigureEntry, figures};
 
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/hardware-profiles");
 
-/// Where a profile comes from.
+/// Origin of a profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// Compiled into the binary.
     BuiltIn,
-    /// Given by the user; wins over a built-in profile of the same name.
+    /// Supplied by the user; overrides a built-in profile of the same name.
     User,
 }
 
@@ -29,44 +29,44 @@ pub enum Origin {
 pub struct Listing {
     /// Name to use in scenarios.
     pub name: String,
-    /// One line.
+    /// One-line description.
     pub description: String,
-    /// Where it comes from.
+    /// Its origin.
     pub origin: Origin,
 }
 
-/// Why a profile cannot be had. User errors; the catalogue stays usable.
+/// Why a profile is unavailable. User errors; the catalogue stays usable.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum CatalogueError {
     /// There is no profile of that name.
     #[error("no {kind} is named `{name}`{}", nearest.as_ref().map_or_else(String::new, |n| format!("; did you mean `{n}`?")))]
     Unknown {
-        /// Kind asked for.
+        /// Kind requested.
         kind: Kind,
-        /// Name asked for.
+        /// Name requested.
         name: String,
-        /// The nearest name there is, if one is near.
+        /// The nearest existing name, if one is near.
         nearest: Option<String>,
     },
     /// The text is not YAML of this kind.
     #[error("{kind} profile `{name}` cannot be read: {message}")]
     Unreadable {
-        /// Kind it was read as.
+        /// Kind expected.
         kind: Kind,
         /// Name from the file.
         name: String,
         /// The YAML reader's message, with line, column and snippet.
         message: String,
     },
-    /// It is readable, but its figures cannot be used.
+    /// Readable, but with unusable figures.
     #[error("{kind} profile `{name}` is not valid{}", lines(problems))]
     Invalid {
         /// Kind.
         kind: Kind,
         /// Name.
         name: String,
-        /// All that is wrong with it.
+        /// All its problems.
         problems: Vec<ProfileProblem>,
     },
 }
@@ -85,13 +85,13 @@ struct Entry {
     text: Cow<'static, str>,
 }
 
-/// All known profiles by kind and name. Texts are parsed when asked for.
+/// All known profiles by kind and name. Texts are parsed on demand.
 #[derive(Debug, Clone)]
 pub struct Catalogue {
     entries: [BTreeMap<String, Entry>; 4],
 }
 
-/// Furthest edit distance at which a name is offered as what was meant.
+/// Greatest edit distance at which a name is suggested.
 const NEAR: usize = 6;
 
 impl Catalogue {
@@ -109,9 +109,8 @@ impl Catalogue {
         Self { entries }
     }
 
-    /// Adds the text of a user's file, which wins over a built-in profile of the same name. `file_name` may carry folders and an
-    /// extension; its stem is the name. The text is checked to be of `kind`; ranges and references are checked by [`Self::find`], since
-    /// what it refers to may be added later.
+    /// Adds the text of a user's file, overriding a built-in profile of the same name. `file_name` may contain folders and an extension; its stem is
+    /// the name. The text must parse as `kind`; [`Self::find`] checks ranges and references, since referenced profiles may be added later.
     pub fn add_yaml(&mut self, kind: Kind, file_name: &str, text: String) -> Result<(), CatalogueError> {
         let name = stem(file_name).to_owned();
         match kind {
@@ -124,14 +123,14 @@ impl Catalogue {
         Ok(())
     }
 
-    /// The profile of that name, parsed and valid; what it refers to exists.
+    /// The profile of that name, parsed and validated, its references included.
     pub fn find<P: Profile>(&self, name: &str) -> Result<P, CatalogueError> {
         let profile: P = parse(name, self.known(P::KIND, name)?)?;
         let problems = validate(&profile, name, self);
         if problems.is_empty() { Ok(profile) } else { Err(CatalogueError::Invalid { kind: P::KIND, name: name.to_owned(), problems }) }
     }
 
-    /// Everything wrong with `profile` as if it came from a file of the name `file_name`.
+    /// All problems of `profile`, as if it came from a file named `file_name`.
     pub fn validate<P: Profile>(&self, profile: &P, file_name: &str) -> Vec<ProfileProblem> {
         validate(profile, stem(file_name), self)
     }
@@ -161,7 +160,7 @@ impl Catalogue {
         self.entries[kind.index()].keys().map(String::as_str)
     }
 
-    /// Names with one line each, in alphabetical order.
+    /// Names and descriptions, in alphabetical order.
     pub fn list(&self, kind: Kind) -> Result<Vec<Listing>, CatalogueError> {
         #[derive(Deserialize)]
         struct Head {
@@ -245,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn every_shipped_profile_is_valid_and_survives_printing() {
+    fn every_shipped_profile_is_valid_and_round_trips() {
         check_all::<Chip>(&["a100-80gb", "b200", "gb200", "groq-3-lpu", "h100-sxm", "h200-sxm", "rtx-5090"]);
         check_all::<Node>(&["dgx-a100", "dgx-b200", "dgx-h100", "dgx-h200", "gb200-nvl72", "workstation-rtx-5090"]);
         check_all::<Link>(&[
@@ -264,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_vendor_published_is_not_called_official() {
+    fn unpublished_figures_are_not_official() {
         let lpu = chip("groq-3-lpu");
         let power = &lpu.power;
         for confidence in [power.tdp.confidence, power.idle.confidence, lpu.price.new.unwrap().confidence] {
@@ -273,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_of_the_h100_are_those_of_its_data_sheet() {
+    fn figures_of_the_h100_match_its_data_sheet() {
         let h100 = chip("h100-sxm");
         approx::assert_relative_eq!(h100.memory.bandwidth.value.get(), 3.35e12);
         approx::assert_relative_eq!(h100.compute[&Dtype::Fp8].value.get(), 1.978e15);
@@ -285,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_answered_with_the_nearest() {
+    fn an_unknown_name_suggests_the_nearest() {
         let error = Catalogue::built_in().find::<Chip>("h100").unwrap_err();
         assert_eq!(error.to_string(), "no chip is named `h100`; did you mean `h100-sxm`?");
         let error = Catalogue::built_in().find::<Link>("nvlink4").unwrap_err();
@@ -295,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_users_profile_wins_and_may_refer_to_another_of_theirs() {
+    fn a_user_profile_overrides_and_may_refer_to_another() {
         let mut catalogue = Catalogue::built_in();
         let text = catalogue.text(Kind::Node, "dgx-h100").unwrap().replace("chip: h100-sxm", "chip: h100-pcie");
         catalogue.add_yaml(Kind::Node, "mine/nodes/dgx-h100.yaml", text).unwrap();
@@ -308,14 +307,14 @@ mod tests {
     }
 
     #[test]
-    fn an_unreadable_text_keeps_the_readers_message() {
+    fn an_unreadable_text_keeps_the_parser_message() {
         let mut catalogue = Catalogue::built_in();
         let text = catalogue.text(Kind::Site, "us-hyperscale-2026").unwrap().replace("0.09 $/kWh", "0.09");
         let message = catalogue.add_yaml(Kind::Site, "us-hyperscale-2026.yaml", text).unwrap_err().to_string();
         assert!(message.contains("has no unit") && message.contains("line 4"), "{message}");
         assert!(catalogue.add_yaml(Kind::Site, "x.yaml", String::new()).is_err());
         assert!(catalogue.add_yaml(Kind::Site, "x.yaml", "\u{0}\u{1}binary".into()).is_err());
-        assert!(!catalogue.contains(Kind::Site, "x"), "what is refused leaves no trace");
+        assert!(!catalogue.contains(Kind::Site, "x"), "a rejected profile is not added");
     }
 
     #[test]
@@ -350,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn sites_and_nodes_out_of_range_are_refused() {
+    fn sites_and_nodes_out_of_range_are_rejected() {
         let catalogue = Catalogue::built_in();
         let mut site: Site = catalogue.find("us-hyperscale-2026").unwrap();
         site.pue.value = Ratio::new(0.9).unwrap();

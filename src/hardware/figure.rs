@@ -1,3 +1,3 @@
-//! Provenance of figures, as [`crate::units`] defines it: hardware and model profiles share it.
+//! Provenance of figures, as defined in [`crate::units`] and shared by hardware and model profiles.
 
 pub use crate::units::{Confidence, Figure, Source, Sources};

@@ -1,4 +1,4 @@
-//! The kinds of profile, and what all of them have in common. Adding a kind: a struct in `profile`, an arm here, its rules in `validate`.
+//! The kinds of profile and their common interface. To add a kind: a struct in `profile`, an arm here, its rules in `validate`.
 
 use std::fmt;
 
@@ -15,11 +15,11 @@ use super::validate::Checks;
 pub enum Kind {
     /// One accelerator or CPU package.
     Chip,
-    /// What is bought and racked.
+    /// A server or rack: the unit of purchase.
     Node,
     /// One direction of one port.
     Link,
-    /// Where nodes stand.
+    /// Location of nodes.
     Site,
 }
 
@@ -37,7 +37,7 @@ impl Kind {
         }
     }
 
-    /// The folder of its files below a profile folder: `chips`.
+    /// Subfolder of its files in a profile folder: `chips`.
     pub const fn folder(self) -> &'static str {
         match self {
             Self::Chip => "chips",
@@ -59,24 +59,24 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What the catalogue needs to know of a profile. Implemented by [`Chip`], [`Node`], [`Link`] and [`Site`] only.
+/// The catalogue's view of a profile. Implemented by [`Chip`], [`Node`], [`Link`] and [`Site`] only.
 pub trait Profile: Serialize + DeserializeOwned + JsonSchema + Clone + PartialEq + fmt::Debug + sealed::Rules {
     /// Its kind.
     const KIND: Kind;
     /// Its name, equal to the stem of its file.
     fn name(&self) -> &str;
-    /// One line for `list`.
+    /// One-line description for `list`.
     fn description(&self) -> &str;
-    /// Documents its figures come from.
+    /// Sources of its figures.
     fn sources(&self) -> &Sources;
 }
 
 pub(super) mod sealed {
     use super::Checks;
 
-    /// Range rules of a kind; private, so that nobody else implements [`super::Profile`].
+    /// Range rules of a kind; private, so that [`super::Profile`] cannot be implemented elsewhere.
     pub trait Rules {
-        /// Notes every figure that is out of range or points nowhere.
+        /// Reports every figure that is out of range and every broken reference.
         fn rules(&self, checks: &mut Checks<'_>);
     }
 }

@@ -1,6 +1,6 @@
-//! Chips, nodes, links and sites, each figure with source, date and confidence; the catalogue of shipped and user profiles.
+//! Chips, nodes, links and sites, each figure with source, date and confidence; the catalogue of built-in and user profiles.
 //!
-//! Owns: what hardware *is*. Must not know: what runs on it, files and folders (it takes texts).
+//! Owns: descriptions of hardware. Must not know: workloads and models, files and folders (profiles are passed as text).
 
 mod catalogue;
 mod figure;

@@ -1,4 +1,4 @@
-//! What makes a profile usable beyond its types: ranges, sources that exist, names that agree. Finds all problems, not the first.
+//! Validation of profiles beyond their types: ranges, existing sources, matching names. Reports all problems, not only the first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,12 +10,12 @@ use super::profile::{AllToAll, Chip, ChipKind, Efficiency, Link, Node, Site};
 use super::walk::figures;
 use crate::units::{Dtype, Ratio};
 
-/// One thing wrong with a profile. User error.
+/// One problem of a profile. User error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProfileProblem {
-    /// Where: `power.idle`.
+    /// Path of the value: `power.idle`.
     pub path: String,
-    /// What was found and what was expected, lower case, no final stop.
+    /// Found and expected values, lower case, no final stop.
     pub message: String,
 }
 
@@ -26,11 +26,11 @@ pub struct Checks<'a> {
     catalogue: &'a Catalogue,
 }
 
-/// Everything wrong with `profile`, which came from a file with the stem `stem`; references are looked up in `catalogue`.
+/// All problems of `profile`, which came from a file with the stem `stem`; references are looked up in `catalogue`.
 pub(super) fn validate<P: Profile>(profile: &P, stem: &str, catalogue: &Catalogue) -> Vec<ProfileProblem> {
     let mut checks = Checks { problems: Vec::new(), catalogue };
     if profile.name() != stem {
-        checks.note("name", format!("found `{}`, expected `{stem}` as the file is named", profile.name()));
+        checks.note("name", format!("found `{}`, expected `{stem}`, the name of the file", profile.name()));
     }
     checks.require(!profile.description().trim().is_empty(), "description", || "found nothing, expected one line for `list`".into());
     checks.sources(profile);
@@ -53,7 +53,7 @@ impl Checks<'_> {
         self.require(value > 0.0, path, || format!("found {value}, expected more than zero"));
     }
 
-    /// A fraction of something: above 0, at most 1.
+    /// A fraction: above 0, at most 1.
     fn fraction(&mut self, path: &str, figure: &Figure<Ratio>) {
         let value = figure.value.get();
         self.require(value > 0.0 && value <= 1.0, path, || format!("found {value}, expected more than 0 and at most 1"));
@@ -62,11 +62,11 @@ impl Checks<'_> {
     fn exists(&mut self, path: &str, kind: Kind, name: &str) {
         if !self.catalogue.contains(kind, name) {
             let hint = self.catalogue.nearest(kind, name).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-            self.note(path, format!("found `{name}`, which is no known {kind}{hint}"));
+            self.note(path, format!("found `{name}`, which is not a known {kind}{hint}"));
         }
     }
 
-    /// Every source named exists, has a date, and is named by something; no document stands there twice.
+    /// Every referenced source exists, every source is dated and referenced, and no document is listed twice.
     fn sources<P: Profile>(&mut self, profile: &P) {
         let sources = profile.sources();
         let known = || sources.keys().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ");
@@ -141,7 +141,7 @@ fn power_rules(chip: &Chip, checks: &mut Checks<'_>) {
     let floor = power.busy_floor.value.get() * tdp;
     checks.require(floor >= idle, "power.busy_floor", || format!("found {floor} W with tdp {tdp} W, expected at least idle, {idle} W"));
     checks.fraction("power.compute_saturation", &power.compute_saturation);
-    // Above 1 where memory traffic alone reaches tdp before the peak bandwidth.
+    // Above 1 if memory traffic alone reaches tdp below the peak bandwidth.
     let weight = power.memory_weight.value.get();
     checks.require(weight <= 2.0, "power.memory_weight", || format!("found {weight}, expected 0 to 2"));
 }

@@ -1,4 +1,4 @@
-//! All figures of a profile with their provenance, found by their shape rather than listed by hand: a new field needs nothing here.
+//! All figures of a profile with their provenance, found by their shape, so that new fields are included without a list.
 
 use std::fmt::Write as _;
 
@@ -10,26 +10,26 @@ use super::kind::Profile;
 /// One figure of a profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FigureEntry {
-    /// Where it stands: `memory.capacity`, `efficiency.gemm_memory.fp8`.
+    /// Path: `memory.capacity`, `efficiency.gemm_memory.fp8`.
     pub path: String,
-    /// The value with its unit, as YAML would have it: `80 GiB`, `0.3`.
+    /// The value with its unit, as in YAML: `80 GiB`, `0.3`.
     pub value: String,
     /// Key of the profile's `sources`.
     pub source: String,
-    /// Title of that source; `None` if the key is not there, which validation reports.
+    /// Title of that source; `None` if the key does not exist, which validation reports.
     pub title: Option<String>,
     /// Date of that source.
     pub date: Option<String>,
-    /// How far the figure can be trusted.
+    /// Confidence in the figure.
     pub confidence: Confidence,
-    /// What a reader should know about it.
+    /// Caveats.
     pub note: Option<String>,
 }
 
 /// All figures of `profile` in the order of its fields.
 pub fn figures<P: Profile>(profile: &P) -> Vec<FigureEntry> {
     let mut found = Vec::new();
-    // Profiles have string and number keys only, so this cannot fail; a profile that did would show no figures, and a test counts them.
+    // Profiles have string and number keys only, so this cannot fail; if it did, no figures would be shown, and a test counts them.
     if let Ok(value) = serde_json::to_value(profile) {
         collect(&value, &mut String::new(), profile.sources(), &mut found);
     }
@@ -65,7 +65,7 @@ fn collect(value: &Value, path: &mut String, sources: &Sources, found: &mut Vec<
     }
 }
 
-/// An object with `value`, `source` and `confidence` is a figure, and nothing else in a profile has these three.
+/// An object with `value`, `source` and `confidence` is a figure; nothing else in a profile has all three.
 fn as_figure(value: &Value, path: &str, sources: &Sources) -> Option<FigureEntry> {
     let source = value.get("source")?.as_str()?.to_owned();
     let confidence: Confidence = serde_json::from_value(value.get("confidence")?.clone()).ok()?;

@@ -1,27 +1,27 @@
-//! Blocks that go round between two threads, in order.
+//! Blocks that circulate between two threads, in order.
 //!
-//! Owns: how many blocks there are, and who has them. Must not know: what is in them. No more are made than there were at first, so that
-//! memory is bounded and the near side waits for a far side that is slower.
+//! Owns: the number of blocks, and which side has them. Must not know: their content. The number of blocks is fixed, so memory is bounded and the
+//! near side waits for a slower far side.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-/// Blocks in all: one is filled, one is read, two wait in between.
+/// Total number of blocks: one is being filled, one read, two are queued.
 pub(super) const BLOCKS: usize = 4;
 
 /// The side that fills blocks.
 #[derive(Debug)]
 pub(super) struct Near<B> {
     pub(super) filling: B,
-    /// Blocks on their way to the far side; `None` once no more will come.
+    /// Filled blocks for the far side; `None` once closed.
     full: Option<SyncSender<B>>,
-    /// Blocks on their way back.
+    /// Emptied blocks on their way back.
     empty: Receiver<B>,
     failed: Arc<AtomicBool>,
 }
 
-/// The side that empties them, on a thread of its own.
+/// The side that empties them, on its own thread.
 #[derive(Debug)]
 pub(super) struct Far<B> {
     full: Receiver<B>,
@@ -34,7 +34,7 @@ pub(super) fn pair<B: Default>() -> (Near<B>, Far<B>) {
     let (to_far, full) = sync_channel(BLOCKS);
     let (to_near, empty) = sync_channel(BLOCKS);
     for _ in 1..BLOCKS {
-        // There is room for all of them and the receiver is at hand, so this cannot fail.
+        // The channel has room for all blocks and the receiver exists, so this cannot fail.
         let _ = to_near.send(B::default());
     }
     let failed = Arc::new(AtomicBool::new(false));
@@ -43,7 +43,7 @@ pub(super) fn pair<B: Default>() -> (Near<B>, Far<B>) {
 }
 
 impl<B: Default> Near<B> {
-    /// Hands the filled block over and takes an emptied one, which may have to be waited for.
+    /// Passes on the filled block and takes an emptied one, waiting if necessary.
     pub(super) fn hand_over(&mut self) {
         let block = std::mem::take(&mut self.filling);
         let sent = self.full.as_ref().is_some_and(|full| full.send(block).is_ok());
@@ -54,30 +54,30 @@ impl<B: Default> Near<B> {
         }
     }
 
-    /// Hands over what is left; no more will come.
+    /// Passes on the last block and closes the channel.
     pub(super) fn close(&mut self) {
         if let Some(full) = self.full.take() {
-            // If nobody takes it, joining says why.
+            // If the far side is gone, joining its thread reports why.
             let _ = full.send(std::mem::take(&mut self.filling));
         }
     }
 }
 
 impl<B> Near<B> {
-    /// True if the far side has failed or is gone.
+    /// True if the far side has failed or ended.
     pub(super) fn failed(&self) -> bool {
         self.failed.load(Ordering::Relaxed)
     }
 }
 
 impl<B> Far<B> {
-    /// Takes blocks until no more come. `empty` is to read a block and leave it empty; true if it has failed.
+    /// Takes blocks until the channel is closed. `empty` reads a block and leaves it empty; it returns true on failure.
     pub(super) fn drain(self, mut empty: impl FnMut(&mut B) -> bool) {
         for mut block in self.full {
             if empty(&mut block) {
                 self.failed.store(true, Ordering::Relaxed);
             }
-            // There is room for all blocks, and who hands them over takes them back until the end.
+            // There is room for all blocks, and the near side takes them back until the end.
             if self.empty.send(block).is_err() {
                 break;
             }

@@ -1,14 +1,14 @@
-//! Gauges over time in equal intervals that double when the run gets long, so that memory stays bounded.
+//! Gauges over time in equal intervals that double in length as the run gets longer, so that memory stays bounded.
 //!
-//! All sums are integers: adding them in any order gives the same bits, so running ahead changes nothing.
+//! All sums are integers: the order of additions does not change the bits, so fast-forwarding does not change results.
 
 use crate::cluster::RunSegment;
 use crate::sim::SimTime;
 
-/// Intervals kept at most; reaching it halves their number.
+/// Maximum number of intervals; reaching it halves their number.
 const MOST: u64 = 1024;
 
-/// What one pool sums up per interval.
+/// Sums of one pool per interval.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct PoolBin {
     /// Sequences · ns.
@@ -17,13 +17,13 @@ pub(super) struct PoolBin {
     pub(super) kv_blocks: u128,
     /// Requests · ns.
     pub(super) waiting: u128,
-    /// Most requests waiting at once.
+    /// Peak of waiting requests.
     pub(super) waiting_most: u64,
     /// IT picojoules.
     pub(super) it_pj: u128,
 }
 
-/// What happens at instants, per interval.
+/// Counts of events per interval.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct CountBin {
     pub(super) arrivals: u64,
@@ -33,20 +33,20 @@ pub(super) struct CountBin {
     pub(super) tokens: u64,
 }
 
-/// Makes an interval exist.
+/// Extends the intervals to include `index`.
 fn grow<T: Clone + Default>(bins: &mut Vec<T>, index: usize) {
     if bins.len() <= index {
         bins.resize(index + 1, T::default());
     }
 }
 
-/// A number below [`MOST`] as a position.
+/// Converts a number below [`MOST`] to an index.
 #[expect(clippy::cast_possible_truncation, reason = "below `MOST`")]
 const fn place(index: u64) -> usize {
     index as usize
 }
 
-/// Adds the energy of spans that fill intervals whole, given by differences of their power from one interval to the next.
+/// Adds the energy of spans that cover whole intervals, given by the change of their power from one interval to the next.
 fn add_steady(bins: &mut Vec<PoolBin>, steady: &[i128], interval_ns: u64) {
     let mut power = 0i128;
     for (index, difference) in steady.iter().enumerate() {
@@ -58,7 +58,7 @@ fn add_steady(bins: &mut Vec<PoolBin>, steady: &[i128], interval_ns: u64) {
     }
 }
 
-/// Adds whole iterations to the interval that they lie in.
+/// Adds whole iterations to the interval that contains them.
 fn add_iterations(bin: &mut PoolBin, count: &mut CountBin, run: &RunSegment<'_>, from: u64, to: u64) {
     bin.it_pj += run.energy(from, to).it_pj;
     count.tokens += run.tokens_out * (to - from);
@@ -79,10 +79,10 @@ pub(super) fn part(whole: u128, share: u128, span: u128) -> u128 {
 pub(super) struct Bins {
     interval_ns: u64,
     pools: Vec<Vec<PoolBin>>,
-    /// By pool and interval: by how much the power of spans that fill intervals whole, pJ per ns, differs from the interval before.
+    /// By pool and interval: change in the power of spans that cover whole intervals, pJ per ns, from the previous interval.
     steady: Vec<Vec<i128>>,
     counts: Vec<CountBin>,
-    /// The interval last written to: index, begin, end. Saves a division for most records.
+    /// The last interval written: index, start, end. Saves a division for most records.
     last: (usize, u64, u64),
 }
 
@@ -95,21 +95,21 @@ impl Bins {
         self.interval_ns
     }
 
-    /// The intervals of a pool up to the last that was written to.
+    /// The intervals of a pool up to the last one written.
     pub(super) fn pool(&self, pool: usize) -> Vec<PoolBin> {
         let mut bins = self.pools[pool].clone();
         add_steady(&mut bins, &self.steady[pool], self.interval_ns);
         bins
     }
 
-    /// Adds constant power to every interval that a span touches, in whole picojoules per nanosecond. The intervals between its ends cost
-    /// nothing one by one: an instance that is idle for the whole run is two of them.
+    /// Adds constant power, in whole picojoules per nanosecond, to every interval that a span touches. The cost does not depend on the number of
+    /// intervals between its ends: an instance that is idle for the whole run takes two entries.
     pub(super) fn steady_power(&mut self, pool: usize, from: SimTime, to: SimTime, pj_per_ns: u64) {
         let (start, end) = (from.ns(), to.ns());
         if end <= start {
             return;
         }
-        // May double the interval, so before anything else.
+        // May double the interval, so this comes first.
         let last = self.locate(end - 1);
         let last_begin = self.last.1;
         let first = self.locate(start);
@@ -134,7 +134,8 @@ impl Bins {
         &self.counts
     }
 
-    /// Adds to the interval of an instant. One on a border belongs to the interval that ends there, or what happens last would have none.
+    /// Adds to the interval of an instant. An instant on a border belongs to the interval that ends there, as the last event of the run would
+    /// otherwise have none.
     pub(super) fn count(&mut self, at: SimTime, add: impl FnOnce(&mut CountBin)) {
         let at = at.ns().saturating_sub(1);
         let (last, begin, end) = self.last;
@@ -149,14 +150,14 @@ impl Bins {
         add(&mut self.counts[index]);
     }
 
-    /// Adds to every interval that a span touches. `add` gets the interval, the nanoseconds of the span within it, and those of the
-    /// whole span that lie before the end of this part (for dividing a total without loss).
+    /// Adds to every interval that a span touches. `add` receives the interval, the nanoseconds of the span within it, and those of the whole span
+    /// before the end of this part (for dividing a total without loss).
     pub(super) fn span(&mut self, pool: usize, from: SimTime, to: SimTime, mut add: impl FnMut(&mut PoolBin, u64, u64)) {
         let (start, end) = (from.ns(), to.ns());
         if end <= start {
             return;
         }
-        // Nearly every span lies within the interval last written to.
+        // Nearly every span is within the last interval written.
         let (last, begin, limit) = self.last;
         if begin <= start
             && end <= limit
@@ -164,7 +165,7 @@ impl Bins {
         {
             return add(bin, end - start, end - start);
         }
-        // May double the interval, so before anything else.
+        // May double the interval, so this comes first.
         self.locate(end - 1);
         let mut at = start;
         while at < end {
@@ -177,7 +178,7 @@ impl Bins {
         }
     }
 
-    /// Adds iterations: each to the interval in which it lies, and where it lies in several, its part to each.
+    /// Adds iterations: each to the interval that contains it, or, if it spans several, in parts to each.
     pub(super) fn iterations(&mut self, run: &RunSegment<'_>) {
         let pool = usize::from(run.pool.0);
         let [start, end] = [run.first(), run.end()].map(|n| run.boundary(n).ns());
@@ -191,7 +192,7 @@ impl Bins {
         {
             return add_iterations(bin, count, run, run.first(), run.end());
         }
-        // May double the interval, so before anything else.
+        // May double the interval, so this comes first.
         self.locate(end - 1);
         let mut n = run.first();
         while n < run.end() {
@@ -209,7 +210,7 @@ impl Bins {
         }
     }
 
-    /// Adds an iteration that lies in several intervals.
+    /// Adds an iteration that spans several intervals.
     fn split_iteration(&mut self, pool: usize, run: &RunSegment<'_>, n: u64) {
         let (from, to) = (run.boundary(n), run.boundary(n + 1));
         let (span, energy) = (u128::from(run.span_ns(n, n + 1)), run.energy(n, n + 1));
@@ -222,7 +223,7 @@ impl Bins {
             given = so_far;
             if gauged {
                 bin.running += u128::from(run.running) * u128::from(ns);
-                // The whole is rounded by itself; the last part makes up for it.
+                // The total is rounded on its own; the last part absorbs the difference.
                 let held = if u128::from(until) == span { kv_left } else { (kv_blocks * u128::from(ns)).min(kv_left) };
                 bin.kv_blocks += held;
                 kv_left -= held;
@@ -231,7 +232,7 @@ impl Bins {
         self.count(to, |bin| bin.tokens += run.tokens_out);
     }
 
-    /// The interval that holds `ns`.
+    /// The interval that contains `ns`.
     fn locate(&mut self, ns: u64) -> usize {
         let (index, begin, end) = self.last;
         if begin <= ns && ns < end {
@@ -299,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_is_divided_at_interval_borders() {
+    fn spans_are_divided_at_interval_borders() {
         let mut bins = Bins::new(1, 10);
         bins.span(0, at(5), at(25), |bin, ns, _| bin.running += u128::from(ns) * 3);
         let running: Vec<u128> = bins.pool(0).iter().map(|bin| bin.running).collect();
@@ -307,7 +308,7 @@ mod tests {
     }
 
     proptest! {
-        /// Steady power by differences is what a loop over the intervals adds, doublings in between or not.
+        /// Steady power by differences agrees with a loop over the intervals, with or without doublings in between.
         #[test]
         fn steady_power_agrees_with_a_loop(spans in proptest::collection::vec((0u64..100_000, 1u64..50_000, 0u64..9_000), 1..40)) {
             let (mut steady, mut looped) = (Bins::new(1, 7), Bins::new(1, 7));
@@ -320,9 +321,9 @@ mod tests {
             prop_assert_eq!(joules(&steady), joules(&looped));
         }
 
-        /// Doubling loses nothing, and the order of the records does not matter.
+        /// Doubling keeps the sums, and the order of the records does not matter.
         #[test]
-        fn sums_are_kept_in_any_order(mut spans in proptest::collection::vec((0u64..100_000, 1u64..5000, 1u64..9), 1..50)) {
+        fn sums_do_not_depend_on_the_order(mut spans in proptest::collection::vec((0u64..100_000, 1u64..5000, 1u64..9), 1..50)) {
             let fill = |spans: &[(u64, u64, u64)]| {
                 let mut bins = Bins::new(1, 7);
                 for &(from, length, value) in spans {

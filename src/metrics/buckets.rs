@@ -1,25 +1,25 @@
-//! Counts of nanoseconds in buckets 0.1 % wide or narrower, those of `hdrhistogram` at three digits, held only where there are values.
+//! Histogram of nanoseconds in buckets at most 0.1 % wide, those of `hdrhistogram` at three digits, allocated only near recorded values.
 //!
-//! A histogram of that crate has all buckets from 0 to its largest value, 130 kB for gaps of 20 ms, and one belongs to every class.
+//! A histogram of that crate allocates all buckets from 0 to its largest value, 130 kB for gaps of 20 ms, and every class has one.
 
-/// Values below this have a bucket each; from there on every power of two has half as many.
+/// Values below this have one bucket each; above it, every power of two has half as many.
 const SINGLE: u64 = 1 << BITS;
 const BITS: u32 = 11;
-/// Buckets that are held together.
+/// Buckets per page, the unit of allocation.
 const PAGE: usize = 128;
 
-/// A growing histogram. Its memory follows the spread of its values, not their size.
+/// A growing histogram. Its memory depends on the spread of its values, not on their size.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Buckets {
     pages: Vec<Option<Box<[u64; PAGE]>>>,
 }
 
-/// By how many bits the values of a bucket differ at most.
+/// Number of low bits in which the values of a bucket may differ.
 fn shift(value: u64) -> u32 {
     u64::BITS - BITS - (value | (SINGLE - 1)).leading_zeros()
 }
 
-/// Which bucket a value is in.
+/// Bucket index of a value.
 #[expect(clippy::cast_possible_truncation, reason = "at most 55 · 2¹⁰")]
 fn index(value: u64) -> usize {
     let shift = shift(value);
@@ -40,7 +40,7 @@ impl Buckets {
         value | ((1 << shift(value)) - 1)
     }
 
-    /// Counts `value` another `n` times.
+    /// Records `value` `n` times.
     pub(super) fn record(&mut self, value: u64, n: u64) {
         let index = index(value);
         if let Some(Some(page)) = self.pages.get_mut(index / PAGE) {
@@ -50,7 +50,7 @@ impl Buckets {
         }
     }
 
-    /// A page, made if it is missing.
+    /// A page, allocated if missing.
     #[cold]
     fn page(&mut self, at: usize) -> &mut [u64; PAGE] {
         if self.pages.len() <= at {
@@ -59,7 +59,7 @@ impl Buckets {
         self.pages[at].get_or_insert_with(|| Box::new([0; PAGE]))
     }
 
-    /// Adds all that another one has.
+    /// Adds the counts of another histogram.
     pub(super) fn merge(&mut self, other: &Self) {
         for (at, theirs) in other.pages.iter().enumerate() {
             let Some(theirs) = theirs else { continue };
@@ -69,8 +69,8 @@ impl Buckets {
         }
     }
 
-    /// Replaces ascending fractions by nearest-rank percentiles, in one pass: the largest value of the bucket that at least the given
-    /// fraction of all `count` values lie in or below.
+    /// Replaces ascending fractions by nearest-rank percentiles, in one pass: the top of the first bucket such that at least this fraction of all
+    /// `count` values is at or below it.
     pub(super) fn look_up(&self, count: u64, fractions: &mut [f64]) {
         let mut buckets = self
             .pages
@@ -131,7 +131,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn buckets_are_those_of_the_crate(values in values(), others in values(), value in any::<u64>()) {
+        fn buckets_match_the_crate(values in values(), others in values(), value in any::<u64>()) {
             let (mut one, mut crate_one) = of(&values);
             assert_same(&one, &crate_one);
             let (other, crate_other) = of(&others);
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_value_has_a_bucket_and_no_value_has_none() {
+    fn every_value_up_to_the_largest_has_a_bucket() {
         let mut buckets = Buckets::default();
         buckets.record(u64::MAX, 3);
         let mut found = [0.5, 1.0];
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_follows_the_spread_of_the_values() {
+    fn memory_depends_on_the_spread_of_the_values() {
         let mut buckets = Buckets::default();
         (20_000_000..21_000_000).step_by(1000).for_each(|value| buckets.record(value, 1));
         let held =

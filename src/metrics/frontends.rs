@@ -1,4 +1,4 @@
-//! What is recorded of frontends, and what the summary says of them.
+//! Records of frontends, and their part of the summary.
 
 use super::recorder::{Recorder, RequestSink};
 use super::summary::FrontendSummary;
@@ -6,7 +6,7 @@ use crate::cluster::FrontendId;
 use crate::sim::SimTime;
 
 impl<S: RequestSink> Recorder<S> {
-    /// So many requests waited and so many workers were busy from one time to another.
+    /// Records waiting requests and busy workers, constant over a span.
     pub(super) fn frontend(&mut self, id: FrontendId, (from, to): (SimTime, SimTime), waiting: u64, busy: u64) {
         let span = u128::from(self.measured_ns(from, to));
         if let Some(record) = self.frontends.get_mut(usize::from(id.0)).filter(|_| span > 0) {
@@ -16,7 +16,7 @@ impl<S: RequestSink> Recorder<S> {
         }
     }
 
-    /// One entry a frontend, over `measured_s` seconds.
+    /// One entry per frontend, over `measured_s` seconds.
     pub(super) fn frontends(&self, measured_s: f64) -> Vec<FrontendSummary> {
         let mean = |integral: u128| if measured_s > 0.0 { integral as f64 * 1e-9 / measured_s } else { 0.0 };
         let summaries = self.frontends.iter().zip(&self.parameters.frontends).map(|(record, frontend)| FrontendSummary {

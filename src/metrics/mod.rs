@@ -1,6 +1,6 @@
-//! What is recorded, and the one place where each metric is defined.
+//! Recording of a run, and the single definition of each metric.
 //!
-//! Owns: definitions, histograms, the summary, the verdict. Must not know: how the cluster reached its state, money, files, colours.
+//! Owns: definitions, histograms, the summary, the verdict. Must not know: why the cluster reached its state, money, files, colours.
 
 mod aside;
 mod attainment;

@@ -1,4 +1,4 @@
-//! Outages: when instances served, and which requests felt that others did not.
+//! Outages: availability of instances, and the requests affected.
 
 use std::collections::BTreeSet;
 
@@ -8,24 +8,24 @@ use crate::cluster::{InstanceId, PoolId, RequestRecord};
 use crate::policy::Life;
 use crate::sim::{SimDuration, SimTime};
 
-/// What is kept of one pool.
+/// Record of one pool.
 #[derive(Debug, Clone, Default)]
 struct PoolRecord {
     /// Times an instance went down.
     outages: u64,
     down_ns: u128,
-    /// When one more instance, or one fewer, served.
+    /// Changes of the number of serving instances: up or down by one.
     changes: Vec<(SimTime, bool)>,
 }
 
-/// The record of outages. Empty, and of no cost, where every instance serves all the time.
+/// The record of outages. Empty, and free of cost, if every instance serves all the time.
 #[derive(Debug, Default)]
 pub(super) struct Outages {
     pools: Vec<PoolRecord>,
-    /// Instances that do not serve.
+    /// Instances not serving.
     absent: BTreeSet<InstanceId>,
     hit: u64,
-    /// Of these, completed ones, and what failures cost them, ns.
+    /// Completed requests among them, and their time lost to failures, ns.
     completed: u64,
     recovery_ns: u128,
 }
@@ -39,7 +39,7 @@ impl Outages {
         &mut self.pools[index]
     }
 
-    /// An instance has another life from `at` on; `measured` after the warm-up.
+    /// Records the lifecycle state of an instance from `at` on; `measured`: after the warm-up.
     pub(super) fn life(&mut self, at: SimTime, pool: PoolId, instance: InstanceId, life: Life, measured: bool) {
         let serves = matches!(life, Life::Active | Life::Draining);
         let changes = if serves { self.absent.remove(&instance) } else { self.absent.insert(instance) };
@@ -49,12 +49,12 @@ impl Outages {
         self.pool(pool).outages += u64::from(measured && life == Life::Down);
     }
 
-    /// An instance was off for so long after the warm-up.
+    /// Records the time an instance was off after the warm-up.
     pub(super) fn down(&mut self, pool: PoolId, ns: u64) {
         self.pool(pool).down_ns += u128::from(ns);
     }
 
-    /// A request that counts has left.
+    /// Records a measured request that has left.
     pub(super) fn ended(&mut self, record: &RequestRecord, completed: bool) {
         if record.failures > 0 {
             self.hit += 1;
@@ -63,12 +63,12 @@ impl Outages {
         }
     }
 
-    /// Time for which instances of a pool were off, ns.
+    /// Time that instances of a pool were off, ns.
     pub(super) fn down_ns(&self, pool: usize) -> u128 {
         self.pools.get(pool).map_or(0, |record| record.down_ns)
     }
 
-    /// Instances · ns that did not serve in each of the spans of `width` from `from` on, up to `end`.
+    /// Instances · ns not serving, in each span of `width` from `from` to `end`.
     fn absent_ns(&self, pool: usize, from: SimTime, end: SimTime, width: SimDuration) -> Vec<u128> {
         let width = width.ns().max(1);
         let spans = end.since(from).ns().div_ceil(width).max(1);
@@ -96,14 +96,14 @@ impl Outages {
         absent
     }
 
-    /// Mean number of instances that served in each interval of a timeline, the last of which `end` cuts off.
+    /// Mean number of serving instances in each interval of a timeline; `end` truncates the last one.
     pub(super) fn serving(&self, pool: usize, instances: u32, end: SimTime, interval_ns: u64) -> Vec<f64> {
         let absent = self.absent_ns(pool, SimTime::ZERO, end, SimDuration::from_ns(interval_ns));
         let width = |i: usize| end.ns().saturating_sub(i as u64 * interval_ns).clamp(1, interval_ns) as f64;
         absent.iter().enumerate().map(|(i, &ns)| f64::from(instances) - ns as f64 / width(i)).collect()
     }
 
-    /// What the summary says; `None` where every instance served all the time.
+    /// The summary; `None` if every instance served all the time.
     pub(super) fn summary(&self, pools: &[PoolParameters], from: SimTime, end: SimTime) -> Option<FleetSummary> {
         if self.pools.is_empty() {
             return None;
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn instances_that_do_not_serve_are_counted_by_interval() {
+    fn absent_instances_are_counted_by_interval() {
         let (pool, at) = (PoolId(0), SimTime::from_ns);
         let mut outages = Outages::default();
         outages.life(at(15), pool, InstanceId(3), Life::Draining, true);
@@ -143,7 +143,7 @@ mod tests {
         outages.life(at(32), pool, InstanceId(4), Life::Down, true);
         outages.life(at(40), pool, InstanceId(3), Life::Starting, true);
         outages.life(at(45), pool, InstanceId(3), Life::Active, true);
-        // One absent from 25 on, two from 32 to 45, one again to the end at 58.
+        // One absent from 25 on, two from 32 to 45, one until the end at 58.
         assert_eq!(outages.serving(0, 5, at(58), 10), [5.0, 5.0, 4.5, 5.0 - 1.8, 5.0 - 1.5, 4.0]);
         assert_eq!(outages.absent_ns(0, at(30), at(58), SimDuration::from_ns(100)), [28 + 13]);
         assert_eq!(outages.pools[0].outages, 2);

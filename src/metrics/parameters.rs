@@ -1,10 +1,10 @@
-//! What the recorder must know of a run before it starts.
+//! Parameters of the recorder, fixed before the run.
 
 use super::summary::SloLimits;
 use crate::cluster::{FrontendSpec, PoolSpec, Role};
 use crate::sim::SimDuration;
 
-/// What the recorder must know of a workload.
+/// Parameters of a workload.
 #[derive(Debug, Clone)]
 pub struct ClassParameters {
     /// Name in the scenario.
@@ -13,18 +13,18 @@ pub struct ClassParameters {
     pub slo: SloLimits,
 }
 
-/// What the recorder must know of a pool.
+/// Parameters of a pool.
 #[derive(Debug, Clone)]
 pub struct PoolParameters {
     /// Name in the scenario.
     pub name: String,
-    /// What its instances do.
+    /// Role of its instances.
     pub role: Role,
     /// Node profile.
     pub hardware: String,
     /// Served model.
     pub model: String,
-    /// Instances.
+    /// Number of instances.
     pub instances: u32,
     /// Chips of one instance.
     pub chips_per_instance: u32,
@@ -32,14 +32,14 @@ pub struct PoolParameters {
     pub kv_blocks: u64,
     /// Tokens of one block.
     pub block_size: u32,
-    /// Most sequences that one instance runs at a time.
+    /// Maximum number of running sequences per instance.
     pub max_num_seqs: u32,
-    /// What a step is modelled by.
+    /// Name of the performance model.
     pub perf: String,
 }
 
 impl PoolParameters {
-    /// Of a pool on nodes of a profile, with a model.
+    /// Parameters of a pool on nodes of a profile, with a model.
     pub fn new(pool: &PoolSpec, hardware: String, model: String) -> Self {
         Self {
             name: pool.name.clone(),
@@ -56,14 +56,14 @@ impl PoolParameters {
     }
 }
 
-/// What the recorder must know of a frontend.
+/// Parameters of a frontend.
 #[derive(Debug, Clone)]
 pub struct FrontendParameters {
     /// Name in the scenario.
     pub name: String,
-    /// Stations.
+    /// Number of stations.
     pub instances: u32,
-    /// Requests that one serves at once.
+    /// Requests that one station serves concurrently.
     pub workers: u32,
 }
 
@@ -73,7 +73,7 @@ impl From<&FrontendSpec> for FrontendParameters {
     }
 }
 
-/// Everything the recorder must know of a run.
+/// All parameters of the recorder for a run.
 #[derive(Debug, Clone)]
 pub struct RecorderParameters {
     /// Workloads by class.
@@ -82,8 +82,8 @@ pub struct RecorderParameters {
     pub pools: Vec<PoolParameters>,
     /// Frontends in the order of the scenario.
     pub frontends: Vec<FrontendParameters>,
-    /// Requests that arrive earlier do not count.
+    /// Requests that arrive earlier are not measured.
     pub warmup: SimDuration,
-    /// Length of a timeline interval to begin with.
+    /// Initial length of a timeline interval.
     pub interval: SimDuration,
 }

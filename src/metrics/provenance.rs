@@ -1,11 +1,11 @@
-//! What a figure of a profile bears on, and how far it is to be believed.
+//! Provenance: the headlines affected by a figure, and its reliability.
 
 use super::summary::ProvenanceEntry;
 
-/// A headline that rests on figures.
+/// A headline result that depends on figures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Headline {
-    /// How long things take, and so what is served.
+    /// Durations, and the throughput that follows from them.
     Latency,
     /// Joules.
     Energy,
@@ -16,10 +16,10 @@ pub enum Headline {
 }
 
 impl Headline {
-    /// In the order of the report.
+    /// All headlines, in the order of the report.
     pub const ALL: [Self; 4] = [Self::Latency, Self::Energy, Self::Cost, Self::Carbon];
 
-    /// As a sentence names it.
+    /// Name in a sentence.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Latency => "latency",
@@ -34,7 +34,7 @@ const ENERGY: [&str; 3] = ["power", "overhead", "pue"];
 const COST: [&str; 7] = ["price", "rent", "life", "residual", "hosting", "electricity", "maintenance"];
 
 impl ProvenanceEntry {
-    /// The headline that this figure moves first. Everything that is neither energy nor money nor carbon sets how long a step takes.
+    /// The headline most directly affected by this figure. Any figure other than energy, money or carbon affects the duration of a step.
     pub fn bears_on(&self) -> Headline {
         let family = self.figure.split('.').next().unwrap_or_default();
         if ENERGY.contains(&family) {
@@ -48,7 +48,7 @@ impl ProvenanceEntry {
         }
     }
 
-    /// True if nobody measured or published this figure.
+    /// True if this figure was neither measured nor published.
     pub const fn is_soft(&self) -> bool {
         self.confidence.is_soft()
     }
@@ -65,14 +65,14 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_bears_on_the_headline_it_moves_first() {
+    fn figures_bear_on_the_headline_they_affect_most() {
         let of = |figure: &str| entry(figure, Confidence::Assumed).bears_on().name();
         assert_eq!(["power.tdp", "pue", "price.rent", "hosting", "carbon"].map(of), ["energy", "energy", "cost", "cost", "carbon"]);
         assert_eq!(["efficiency.gemm_memory.fp8", "memory.bandwidth", "latency", "power_of_two"].map(of), ["latency"; 4]);
     }
 
     #[test]
-    fn what_nobody_measured_or_published_is_soft() {
+    fn figures_neither_measured_nor_published_are_soft() {
         assert!(entry("pue", Confidence::Estimate).is_soft() && !entry("pue", Confidence::Press).is_soft());
         assert!(Confidence::WEAKEST_FIRST.is_sorted_by_key(|confidence| confidence.strength()));
     }

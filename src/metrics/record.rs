@@ -1,4 +1,4 @@
-//! What the recorder keeps: sums by class, by pool and of all.
+//! The recorder's sums by class, by pool and in total.
 
 use super::attainment::Attainment;
 use super::bins::part;
@@ -9,7 +9,7 @@ use crate::power::{Energy, EnergyMeter};
 use crate::sim::SimTime;
 use crate::units::nearest_wide;
 
-/// What is kept of one workload.
+/// Record of one workload.
 #[derive(Debug, Clone)]
 pub(super) struct ClassRecord {
     pub(super) counts: RequestCounts,
@@ -42,7 +42,7 @@ impl ClassRecord {
         }
     }
 
-    /// Makes the values ready to be looked up.
+    /// Sorts the values for lookup.
     pub(super) fn sort(&mut self) {
         for values in [&mut self.ttft, &mut self.ttst, &mut self.tpot, &mut self.itl, &mut self.e2e, &mut self.request_std] {
             values.sort();
@@ -50,11 +50,11 @@ impl ClassRecord {
     }
 }
 
-/// What is kept of one pool.
+/// Record of one pool.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct PoolRecord {
     pub(super) iterations: u64,
-    /// Their whole durations.
+    /// Sum of the full durations of iterations.
     pub(super) iteration_ns: u128,
     pub(super) busy_ns: u128,
     pub(super) prefill_ns: u128,
@@ -73,7 +73,7 @@ pub(super) struct PoolRecord {
 }
 
 impl PoolRecord {
-    /// Adds the iterations of a segment from `from` on.
+    /// Adds the iterations of a segment, starting with `from`.
     pub(super) fn add_iterations(&mut self, run: &RunSegment<'_>, from: u64) {
         let end = run.end();
         if from == end {
@@ -93,7 +93,7 @@ impl PoolRecord {
         }
     }
 
-    /// Adds the part of iteration `n` that lies after `cut`, which is within it.
+    /// Adds the part of iteration `n` after `cut`, which is within it.
     pub(super) fn add_cut_iteration(&mut self, run: &RunSegment<'_>, n: u64, cut: SimTime) {
         let (busy, span) = (run.boundary(n + 1).since(cut).ns(), u128::from(run.span_ns(n, n + 1)));
         let measured = |whole: u128| part(whole, busy.into(), span);
@@ -112,7 +112,7 @@ impl PoolRecord {
     }
 }
 
-/// What is kept of one frontend.
+/// Record of one frontend.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct FrontendRecord {
     /// Requests · ns.
@@ -122,16 +122,16 @@ pub(super) struct FrontendRecord {
     pub(super) queue_peak: u64,
 }
 
-/// Requests that wait for memory on the decode side, of one model.
+/// Requests of one model waiting for memory on the decode side.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct HandoffRecord {
     /// Requests · ns.
     pub(super) waiting: u128,
-    /// Time in which at least one waited, ns.
+    /// Time in which at least one request waited, ns.
     pub(super) blocked: u128,
 }
 
-/// Sums over completed requests of the time in each stage of life, ns.
+/// Sums over completed requests of the time in each stage, ns.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct StageTimes {
     pub(super) queue: u128,
@@ -144,7 +144,7 @@ pub(super) struct StageTimes {
     pub(super) frontend: u128,
 }
 
-/// What came and went, whoever it belongs to.
+/// Arrivals and completions over all workloads.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Flow {
     /// Arrivals during the warm-up.
@@ -153,9 +153,9 @@ pub(super) struct Flow {
     pub(super) first_ns: u64,
     pub(super) last_ns: u64,
     pub(super) arrivals: u64,
-    /// Completions between these two.
+    /// Completions between the first and the last arrival.
     pub(super) served: u64,
-    /// Completions since the first of them.
+    /// Completions since the first arrival.
     pub(super) since_first: u64,
     /// Completions since the warm-up.
     pub(super) completions: u64,

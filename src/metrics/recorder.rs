@@ -1,6 +1,6 @@
-//! Listens to the cluster and keeps what the summary needs: integers wherever the order of events could matter.
+//! Observes the cluster and keeps the data of the summary: integers wherever the order of events could matter.
 //!
-//! Requests count if they arrived after the warm-up; gaps, tokens, energy and gauges count from the end of the warm-up on.
+//! Requests are measured if they arrive after the warm-up; gaps, tokens, energy and gauges are measured from the end of the warm-up.
 
 use super::bins::{Bins, part};
 use super::outages::Outages;
@@ -15,18 +15,18 @@ use crate::power::{Energy, Phase};
 use crate::sim::SimTime;
 use crate::workload::ClassId;
 
-/// Takes one row per request as it leaves, in that order.
+/// Receives one row per request, in the order in which requests leave.
 pub trait RequestSink {
     /// A request has left.
     fn request(&mut self, row: &RequestRow);
 
-    /// True once rows are lost, as when a disk is full: whoever runs the simulation ends it then.
+    /// True if rows are lost, as when a disk is full; the run should then end.
     fn failed(&self) -> bool {
         false
     }
 }
 
-/// A sink that its owner keeps.
+/// A sink that stays with its owner.
 impl<S: RequestSink> RequestSink for &mut S {
     fn request(&mut self, row: &RequestRow) {
         (**self).request(row);
@@ -37,7 +37,7 @@ impl<S: RequestSink> RequestSink for &mut S {
     }
 }
 
-/// Rows are dropped.
+/// Discards rows.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoRows;
 
@@ -45,7 +45,7 @@ impl RequestSink for NoRows {
     fn request(&mut self, _: &RequestRow) {}
 }
 
-/// The listener.
+/// The observer that records a run.
 #[derive(Debug)]
 pub struct Recorder<S: RequestSink> {
     pub(super) parameters: RecorderParameters,
@@ -57,7 +57,7 @@ pub struct Recorder<S: RequestSink> {
     pub(super) handoffs: Vec<HandoffRecord>,
     pub(super) stages: StageTimes,
     pub(super) tokens: TokenCounts,
-    /// Prompt tokens of measured requests, and output tokens of those that completed.
+    /// Prompt tokens of measured requests, and output tokens of the completed ones.
     pub(super) asked: [u64; 2],
     pub(super) transfers: Values,
     pub(super) transfer_bytes: f64,
@@ -91,12 +91,12 @@ impl<S: RequestSink> Recorder<S> {
         }
     }
 
-    /// The rows' destination, to be closed by its owner.
+    /// The row sink, to be closed by its owner.
     pub fn into_sink(self) -> S {
         self.sink
     }
 
-    /// The part of a span that lies after the warm-up.
+    /// The part of a span after the warm-up.
     pub(super) fn measured_ns(&self, from: SimTime, to: SimTime) -> u64 {
         to.since(from.max(self.warmup)).ns()
     }
@@ -115,7 +115,7 @@ impl<S: RequestSink> Recorder<S> {
         let span = u128::from(to.since(from).ns());
         let mut given = 0u128;
         self.bins.span(usize::from(pool.0), from, to, |bin, _, until| {
-            // Nearly every iteration lies in one interval whole; dividing 128 bits takes longer than all the rest.
+            // Nearly every iteration is within one interval; a 128-bit division takes longer than everything else here.
             let so_far = if u128::from(until) == span { energy.it_pj } else { part(energy.it_pj, until.into(), span) };
             bin.it_pj += so_far - given;
             given = so_far;
@@ -202,7 +202,7 @@ impl<S: RequestSink> Recorder<S> {
         }
     }
 
-    /// Iterations that end after the warm-up count, from its end on.
+    /// Iterations that end after the warm-up are counted from the end of the warm-up.
     fn run(&mut self, run: &RunSegment<'_>) {
         self.bins.iterations(run);
         let from = if run.boundary(run.first()) >= self.warmup { run.first() } else { run.ended_by(self.warmup, run.first()) };
@@ -222,7 +222,7 @@ impl<S: RequestSink> Recorder<S> {
     }
 
     fn idle(&mut self, pool: PoolId, from: SimTime, to: SimTime, phase: Phase, energy: Energy) {
-        // Idle power is whole milliwatts, so the energy of a nanosecond is whole picojoules.
+        // Idle power is whole milliwatts, so the energy per nanosecond is whole picojoules.
         let span = u128::from(to.since(from).ns());
         let power = energy.it_pj.checked_div(span).filter(|power| power * span == energy.it_pj);
         match power.and_then(|power| u64::try_from(power).ok()) {
@@ -364,7 +364,7 @@ impl<S: RequestSink> Observer for Recorder<S> {
         }
     }
 
-    /// True once rows are lost.
+    /// True if rows are lost.
     fn failed(&self) -> bool {
         self.sink.failed()
     }

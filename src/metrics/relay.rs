@@ -1,7 +1,7 @@
-//! An observer on a thread of its own.
+//! An observer on its own thread.
 //!
-//! Owns: how observations cross over. Must not know: what the observer makes of them. Together with the blocks of rows they take less than
-//! 8 MiB.
+//! Owns: the transfer of observations between threads. Must not know: what the observer does with them. Together with the blocks of rows they take
+//! less than 8 MiB.
 
 use std::io;
 use std::thread::{Builder, Scope, ScopedJoinHandle};
@@ -10,17 +10,17 @@ use super::aside::{Near, pair};
 use crate::cluster::{KvBlocks, Members, Observation, Observer, RequestRecord, RunSegment};
 use crate::sim::SimTime;
 
-/// Bytes after which a block is handed over: so many that waking the other thread costs little an observation.
+/// Bytes after which a block is passed on: large enough that the cost of waking the other thread is small per observation.
 const FULL: usize = 768 << 10;
 
-/// What an observation is in a block: those with much to say lie in rows of their own, in the same order.
+/// Tag of an observation in a block; large observations are stored in separate arrays, in the same order.
 #[derive(Debug, Clone, Copy)]
 enum Entry {
-    /// The next segment, with so many classes and blocks taken.
+    /// The next segment, with its numbers of classes and of blocks taken.
     Run { members: usize, taken: usize },
     /// The next record.
     Ended,
-    /// Nothing borrowed.
+    /// An observation without borrowed data.
     Plain(Observation<'static>),
 }
 
@@ -32,7 +32,7 @@ struct Block {
     members: Vec<Members>,
     taken: Vec<u32>,
     records: Vec<RequestRecord>,
-    /// All of it, bytes.
+    /// Total size, bytes.
     bytes: usize,
 }
 
@@ -89,7 +89,7 @@ impl Block {
         self.entries.push((at, entry));
     }
 
-    /// Tells everything to an observer, in order.
+    /// Replays all observations to an observer, in order.
     fn tell<O: Observer>(&self, observer: &mut O) {
         let (mut segments, mut records) = (self.segments.iter(), self.records.iter());
         let (mut members, mut taken) = (self.members.as_slice(), self.taken.as_slice());
@@ -112,7 +112,7 @@ impl Block {
     }
 }
 
-/// Passes everything that happens to an observer on a thread of its own, in the same order.
+/// Passes all observations to an observer on its own thread, in the same order.
 #[derive(Debug)]
 pub struct Relay<'scope, O> {
     blocks: Near<Block>,
@@ -123,7 +123,7 @@ impl<'scope, O: Observer + Send + 'scope> Relay<'scope, O> {
     /// Starts the thread of `observer`.
     ///
     /// # Errors
-    /// The system gives no thread.
+    /// The system cannot create a thread.
     pub fn start(scope: &'scope Scope<'scope, '_>, mut observer: O) -> io::Result<Self> {
         let (blocks, far) = pair::<Block>();
         let thread = Builder::new().name("observer".to_owned()).spawn_scoped(scope, move || {
@@ -137,10 +137,10 @@ impl<'scope, O: Observer + Send + 'scope> Relay<'scope, O> {
         Ok(Self { blocks, thread })
     }
 
-    /// Waits until everything has been told, and gives the observer back.
+    /// Waits until all observations are delivered, and returns the observer.
     ///
     /// # Errors
-    /// The observer panicked: what with.
+    /// The observer's panic, with its payload.
     pub fn finish(mut self) -> std::thread::Result<O> {
         self.blocks.close();
         self.thread.join()
@@ -167,7 +167,7 @@ mod tests {
     use crate::cluster::PoolId;
 
     impl Block {
-        /// Memory that it holds, filled or not.
+        /// Memory allocated, filled or not.
         fn capacity(&self) -> usize {
             self.entries.capacity() * size_of::<(SimTime, Entry)>()
                 + self.segments.capacity() * size_of::<RunSegment<'_>>()
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn observations_on_their_way_take_less_than_six_mebibytes() {
+    fn observations_in_flight_take_less_than_six_mebibytes() {
         let mut block = Block::default();
         let waits = Observation::Queue { pool: PoolId(0), from: SimTime::ZERO, waiting: 1 };
         while !block.is_full() {

@@ -1,11 +1,11 @@
-//! What follows from the record of one request.
+//! Values derived from the record of one request.
 
 use super::summary::SloLimits;
 use super::values::std_ns;
 use crate::cluster::{Outcome, RequestRecord};
 use crate::sim::SimDuration;
 
-/// Whether a request met its limits. `None`: no such limit, or not decided when the run ended.
+/// Whether a request met its limits. `None`: no such limit, or undecided when the run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LimitsMet {
     /// Time to first token.
@@ -17,8 +17,8 @@ pub struct LimitsMet {
 }
 
 impl LimitsMet {
-    /// Judges a request. One that was rejected or gave up has missed; one still inside at the end of the run has missed only what it
-    /// can no longer meet, and is undecided otherwise.
+    /// Judges a request. One that was rejected, timed out or failed has missed; one in flight at the end of the run has missed only limits it can no
+    /// longer meet, and is undecided otherwise.
     pub fn of(record: &RequestRecord, slo: &SloLimits) -> Self {
         let ended = record.outcome == Outcome::Completed;
         let open = record.outcome == Outcome::InFlight;
@@ -40,7 +40,7 @@ impl LimitsMet {
     }
 }
 
-/// The verdict on several limits: one that is missed settles it, one undecided leaves it open, and without limits there is none.
+/// The combined verdict on several limits: one miss decides it, one undecided limit leaves it open, and without limits there is none.
 fn together(mut verdicts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
     let first = verdicts.next()?;
     verdicts.fold(first, |all, verdict| match (all, verdict) {
@@ -53,11 +53,11 @@ fn together(mut verdicts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
 /// One line of `requests.csv`.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestRow {
-    /// What the cluster reported.
+    /// The record reported by the cluster.
     pub record: RequestRecord,
     /// Whether it met its limits.
     pub limits: LimitsMet,
-    /// True if it arrived after the warm-up and so counts.
+    /// True if it arrived after the warm-up and is therefore measured.
     pub measured: bool,
 }
 
@@ -73,15 +73,15 @@ pub fn gap_std_ns(record: &RequestRecord) -> Option<u64> {
     (record.gap_count >= 2).then(|| std_ns(record.gap_count, u128::from(record.gap_sum_ns), record.gap_squares_ns2).round() as u64)
 }
 
-/// Time of a completed request in: queue, prefill, wait for decode memory, transfer, decode queue, decode, recovery from failures, frontend.
-/// They sum to its E2E latency.
+/// Times of a completed request in: queue, prefill, wait for decode memory, transfer, decode queue, decode, recovery from failures, frontend. They
+/// sum to its E2E latency.
 pub fn stages(record: &RequestRecord) -> [SimDuration; 8] {
     let end = record.done;
     let prefill_start = record.prefill_start.unwrap_or(end);
     let prefill_end = record.prefill_end.unwrap_or(end);
     // After a failure, the handoff follows the token that ends the recovery.
     let handed_on = record.resumed.map_or(prefill_end, |resumed| resumed.max(prefill_end));
-    // A handoff that ends before the prompt does (it cannot) or never happens takes no time.
+    // A handoff that never happens, or ends before the prompt does (impossible), takes no time.
     let (reserved, delivered, joined) = match (record.reserved, record.delivered, record.decode_start) {
         (Some(reserved), Some(delivered), Some(joined)) => (reserved.max(handed_on), delivered.max(handed_on), joined.max(handed_on)),
         _ => (handed_on, handed_on, handed_on),
@@ -107,7 +107,7 @@ mod tests {
     use super::together;
 
     #[test]
-    fn one_missed_limit_settles_the_verdict_and_one_undecided_leaves_it_open() {
+    fn one_miss_decides_the_verdict_and_one_undecided_limit_leaves_it_open() {
         let (met, missed, open) = (Some(true), Some(false), None);
         assert_eq!(together([].into_iter()), None);
         assert_eq!(together([met, met, met].into_iter()), met);

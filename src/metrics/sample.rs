@@ -1,6 +1,6 @@
-//! Which requests get a row.
+//! Sampling of requests for rows.
 //!
-//! Owns: the choice, which depends on the seed and the request's number alone. Must not know: where rows go.
+//! Owns: the selection, which depends only on the seed and the request's number. Must not know: the destination of rows.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -35,12 +35,12 @@ impl RowChoice {
     }
 }
 
-/// Passes on the rows of a uniform sample: requests are drawn by their numbers, whatever became of them, so that the sample is the same
-/// under every policy and in every order of departures.
+/// Passes on the rows of a uniform sample: requests are drawn by number, regardless of outcome, so the sample is the same under every policy and in
+/// every order of departures.
 #[derive(Debug)]
 pub struct Sampled<S> {
     streams: Streams,
-    /// Draws below it are in, of 2⁶⁴.
+    /// Draws below this limit, out of 2⁶⁴, are in the sample.
     limit: u128,
     sink: S,
 }
@@ -58,7 +58,7 @@ impl<S> Sampled<S> {
         Self { streams, limit: (share * ALL) as u128, sink }
     }
 
-    /// The sink behind.
+    /// The underlying sink.
     pub fn into_inner(self) -> S {
         self.sink
     }
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_has_its_share_of_every_stretch() {
+    fn a_sample_has_its_share_in_every_part_of_the_run() {
         for seed in 0..4 {
             let sample = taken(RowChoice::Sample(0.1), seed);
             // Binomial: 10,000 ± 95, and 1,000 ± 30 of each tenth.
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_smaller_sample_is_part_of_a_larger_one_and_another_seed_is_another_sample() {
+    fn a_smaller_sample_is_a_subset_of_a_larger_one_and_differs_between_seeds() {
         let (small, large) = (taken(RowChoice::Sample(0.01), 7), taken(RowChoice::Sample(0.1), 7));
         assert!(small.len() > 800 && small.iter().all(|id| large.binary_search(id).is_ok()));
         let common = taken(RowChoice::Sample(0.1), 8).iter().filter(|id| large.binary_search(id).is_ok()).count();
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn all_and_none_are_all_and_none() {
+    fn all_keeps_every_row_and_none_keeps_no_row() {
         assert_eq!(taken(RowChoice::All, 7).len(), 100_000);
         assert_eq!(taken(RowChoice::Sample(1.0), 7).len(), 100_000);
         assert_eq!(taken(RowChoice::None, 7).len(), 0);

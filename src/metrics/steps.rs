@@ -1,4 +1,4 @@
-//! The gaps of a run of iterations, counted by bucket once for all classes that have sequences in it.
+//! The gaps of a run of iterations, assigned to buckets once for all classes with sequences in it.
 
 use super::buckets::Buckets;
 use super::record::ClassRecord;
@@ -14,13 +14,13 @@ pub(super) struct Steps {
     pub(super) count: u64,
     pub(super) sum_ns: u128,
     pub(super) squares: u128,
-    /// A value of each bucket, and how many there are.
+    /// One value per bucket, and its count.
     pub(super) runs: Vec<(u64, u64)>,
 }
 
 impl Steps {
-    /// Takes the value `line.at(n)` for every `n` from `from` to before `to`, in place of what it has. The sum and that of the squares are
-    /// given. It costs as much as there are buckets, however many the iterations. The line must not fall.
+    /// Replaces the content by the values `line.at(n)` for `n` in `from..to`. Their sum and sum of squares are given. The cost depends on the number
+    /// of buckets, not of iterations. The line must not decrease.
     pub(super) fn take(&mut self, line: &Line, from: u64, to: u64, (sum_ns, squares): (u128, u128)) {
         debug_assert!(line.step >= 0.0, "{line:?}");
         self.runs.clear();
@@ -38,7 +38,7 @@ impl Steps {
         }
     }
 
-    /// The first iteration after `n` and before `to` whose value on `line` is too large for the bucket of `value`; `to` if there is none.
+    /// The first iteration in `n + 1..to` whose value on `line` is too large for the bucket of `value`; `to` if there is none.
     fn first_beyond(&self, value: u64, line: &Line, n: u64, to: u64) -> u64 {
         let top = Buckets::top_of(value);
         if self.most <= top {
@@ -49,7 +49,7 @@ impl Steps {
     }
 }
 
-/// Scratch for the gaps of a segment: all of them, the first, and the later ones.
+/// Scratch for the gaps of a segment: all, the first, and the later ones.
 #[derive(Debug, Default)]
 pub(super) struct Gaps {
     all: Steps,
@@ -58,7 +58,7 @@ pub(super) struct Gaps {
 }
 
 impl Gaps {
-    /// Records the gaps that the iterations of a segment make from `from` on, with the class of each sequence.
+    /// Records the gaps of a segment's iterations, starting with `from`, by the class of each sequence.
     pub(super) fn record(&mut self, run: &RunSegment<'_>, from: u64, classes: &mut [ClassRecord]) {
         if run.members.is_empty() {
             return;

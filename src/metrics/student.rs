@@ -1,6 +1,6 @@
 //! Student's t, for 95 % intervals of means of few values.
 
-/// 97.5 % quantile of Student's t with so many degrees of freedom: exact for one to four, else the expansion in 1/ν (Abramowitz and Stegun
+/// 97.5 % quantile of Student's t for the given degrees of freedom: exact for one to four, otherwise the expansion in 1/ν (Abramowitz and Stegun
 /// 26.7.5) to its third term, which is within 0.15 % from five on. The normal quantile is the floor without any.
 pub fn student_t(degrees: f64) -> f64 {
     const EXACT: [f64; 4] = [12.706_205, 4.302_653, 3.182_446, 2.776_445];
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn students_t_is_that_of_the_tables() {
+    fn students_t_matches_the_tables() {
         for (degrees, t) in [(1.0, 12.706), (4.0, 2.776), (5.0, 2.571), (10.0, 2.228), (31.0, 2.040), (60.0, 2.000)] {
             assert_relative_eq!(student_t(degrees), t, max_relative = 1.5e-3);
         }

@@ -1,4 +1,4 @@
-//! From what was recorded to what is reported.
+//! Summary of the recorded data.
 
 use super::record::ClassRecord;
 use super::recorder::{Recorder, RequestSink};
@@ -11,7 +11,7 @@ use super::values::Values;
 use crate::power::{self, EnergyMeter, Phase, carbon_g, facility_j};
 use crate::sim::SimTime;
 
-/// What the recorder cannot know by itself.
+/// Facts about a run from outside the recorder.
 #[derive(Debug, Clone)]
 pub struct RunFacts {
     /// Name of the scenario.
@@ -20,7 +20,7 @@ pub struct RunFacts {
     pub seed: u64,
     /// Hash of all inputs.
     pub input_hash: String,
-    /// Where the clock stopped.
+    /// End of the run.
     pub end: SimTime,
     /// Events handled.
     pub events: u64,
@@ -32,12 +32,12 @@ pub struct RunFacts {
     pub peak_port_utilization: Option<f64>,
 }
 
-/// How one pool was used over the measured time: the basis of its cost.
+/// Usage of one pool over the measured time: the basis of its cost.
 #[derive(Debug, Clone, Copy)]
 pub struct PoolUse {
     /// Instance-seconds provided.
     pub instance_s: f64,
-    /// Fraction of the busy time that prefill caused; `None` if never busy.
+    /// Share of the busy time caused by prefill; `None` if never busy.
     pub prefill_share: Option<f64>,
     /// IT joules.
     pub it_j: f64,
@@ -49,17 +49,17 @@ fn seconds(ns: u128) -> f64 {
     ns as f64 * 1e-9
 }
 
-/// A ratio that has no meaning over nothing.
+/// A ratio, undefined if the denominator is zero.
 fn ratio(a: f64, b: f64) -> Option<f64> {
     (b > 0.0).then(|| a / b)
 }
 
-/// The same where nothing is a share of nothing: 0.
+/// A ratio that is 0 if the denominator is zero.
 fn share(a: f64, b: f64) -> f64 {
     if b > 0.0 { a / b } else { 0.0 }
 }
 
-/// How uneven the gaps are, and by `spread`, the standard deviations of requests, those within one.
+/// Jitter of the gaps; `spread`: standard deviations within single requests.
 fn jitter(gaps: Option<Distribution>, spread: &Values) -> Jitter {
     let request_itl_std_ms =
         (spread.count() > 0).then(|| MeanAndP99 { mean: spread.mean() / 1e6, p99: spread.percentiles([0.99])[0] / 1e6 });
@@ -75,7 +75,7 @@ fn jitter(gaps: Option<Distribution>, spread: &Values) -> Jitter {
 }
 
 impl<S: RequestSink> Recorder<S> {
-    /// The result of the run but for money, provenance and warnings, which others add.
+    /// The result of the run, except money, provenance and warnings, which are added elsewhere.
     pub fn result(&mut self, facts: &RunFacts) -> RunResult {
         self.classes.iter_mut().for_each(ClassRecord::sort);
         self.transfers.sort();
@@ -119,7 +119,7 @@ impl<S: RequestSink> Recorder<S> {
         RunResult { summary, timeline: self.timeline(facts.end), distributions: self.distributions() }
     }
 
-    /// How each pool was used.
+    /// Usage of each pool.
     pub fn pool_uses(&self, end: SimTime) -> Vec<PoolUse> {
         let measured_s = end.since(self.warmup).as_secs_f64();
         self.pools
@@ -240,7 +240,7 @@ impl<S: RequestSink> Recorder<S> {
         }
     }
 
-    /// Highest IT power of any timeline interval that begins after the warm-up (of any at all, if none does).
+    /// Highest IT power of any timeline interval that begins after the warm-up (of any interval, if none does).
     fn peak_it_power_w(&self, end: SimTime) -> f64 {
         let timeline = self.timeline(end);
         let powers = |from: f64| {
@@ -257,7 +257,7 @@ impl<S: RequestSink> Recorder<S> {
         let summaries = self.pools.iter().zip(&self.parameters.pools).enumerate().map(|(index, (record, pool))| {
             let provided_s = f64::from(pool.instances) * measured_s;
             let busy_s = seconds(record.busy_ns);
-            // A model of steps that gives a duration alone says nothing about what they do meanwhile.
+            // A performance model that gives durations only has no utilization of compute or memory.
             let known = record.compute_ns > 0 || record.memory_ns > 0;
             let blocks = pool.kv_blocks as f64;
             let energy_j = record.energy.total().it_j();
@@ -268,7 +268,7 @@ impl<S: RequestSink> Recorder<S> {
                 model: pool.model.clone(),
                 instances: pool.instances,
                 chips: pool.instances * pool.chips_per_instance,
-                // Every nanosecond is booked once, busy, idle or off: the ratio of whole numbers never exceeds 1.
+                // Every nanosecond is booked once, as busy, idle or off: the ratio of integers never exceeds 1.
                 utilization: share(record.busy_ns as f64, (record.busy_ns + record.idle_ns + self.outages.down_ns(index)) as f64),
                 mfu: ratio(seconds(record.compute_ns), if known { busy_s } else { 0.0 }),
                 mbu: ratio(seconds(record.memory_ns), if known { busy_s } else { 0.0 }),
@@ -338,7 +338,7 @@ impl<S: RequestSink> Recorder<S> {
         let interval = self.bins.interval_ns();
         let starts: Vec<u64> = (0..end.ns().div_ceil(interval).max(1)).map(|i| i * interval).collect();
         let count = starts.len();
-        // The last interval is cut off by the end of the run.
+        // The end of the run truncates the last interval.
         let width_ns = |i: usize| (end.ns().saturating_sub(i as u64 * interval)).clamp(1, interval) as f64;
         let counts = self.bins.counts();
         let rate = |i: usize, of: fn(&super::bins::CountBin) -> u64| counts.get(i).map_or(0.0, |bin| of(bin) as f64 / (width_ns(i) * 1e-9));

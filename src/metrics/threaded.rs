@@ -1,6 +1,6 @@
-//! A sink on a thread of its own.
+//! A sink on its own thread.
 //!
-//! Owns: the blocks in which rows cross over. Must not know: what the sink does with a row.
+//! Owns: the blocks that carry rows between threads. Must not know: what the sink does with a row.
 
 use std::io;
 use std::thread::{self, JoinHandle};
@@ -9,11 +9,11 @@ use super::aside::{Near, pair};
 use super::recorder::RequestSink;
 use super::row::RequestRow;
 
-/// Rows that cross over at a time: so many that waking the other thread costs little a row, and so few that they stay in the cache.
+/// Rows per block: enough that the cost of waking the other thread is small per row, few enough to stay in the cache.
 const ROWS: usize = 512;
 
-/// Hands rows to a sink on another thread, in their order. A sink that fails there is [`failed`](RequestSink::failed) here a few blocks
-/// later at most. [`into_inner`](Self::into_inner) waits for the last row; dropping does too, and then drops the sink.
+/// Passes rows to a sink on another thread, in order. A failure of that sink shows in [`failed`](RequestSink::failed) here at most a few blocks
+/// later. [`into_inner`](Self::into_inner) waits for the last row; dropping also waits, and then drops the sink.
 #[derive(Debug)]
 pub struct Threaded<S> {
     rows: Near<Vec<RequestRow>>,
@@ -24,7 +24,7 @@ impl<S: RequestSink + Send + 'static> Threaded<S> {
     /// Starts the thread.
     ///
     /// # Errors
-    /// The system gives no thread.
+    /// The system cannot create a thread.
     pub fn new(mut sink: S) -> io::Result<Self> {
         let (rows, far) = pair::<Vec<RequestRow>>();
         let drain = move || {
@@ -40,10 +40,10 @@ impl<S: RequestSink + Send + 'static> Threaded<S> {
 }
 
 impl<S> Threaded<S> {
-    /// Hands over what is left, waits until all of it is written and returns the sink.
+    /// Passes on the remaining rows, waits until all are written and returns the sink.
     ///
     /// # Errors
-    /// The sink panicked: what with.
+    /// The sink's panic, with its payload.
     pub fn into_inner(mut self) -> thread::Result<S> {
         self.close().unwrap_or_else(|| Err(Box::new("the thread has ended")))
     }
@@ -72,7 +72,7 @@ impl<S> RequestSink for Threaded<S> {
 
 impl<S> Drop for Threaded<S> {
     fn drop(&mut self) {
-        // A panic has been told on the thread where it happened.
+        // A panic has been reported on its own thread.
         let _ = self.close();
     }
 }
@@ -128,7 +128,7 @@ mod tests {
         RequestRow { record, limits: LimitsMet::default(), measured: true }
     }
 
-    /// Keeps ids, a little slowly, up to a point where it fails or panics.
+    /// Stores ids, slowly, up to a row at which it fails or panics.
     #[derive(Debug, Default)]
     struct Ids {
         seen: Vec<u64>,
@@ -139,7 +139,7 @@ mod tests {
 
     impl RequestSink for Ids {
         fn request(&mut self, row: &RequestRow) {
-            assert!(self.panics_at != Some(row.record.id), "as it was told to");
+            assert!(self.panics_at != Some(row.record.id), "panic requested by the test");
             if !self.failed() {
                 self.seen.push(row.record.id);
             }
@@ -151,7 +151,7 @@ mod tests {
         }
     }
 
-    /// What arrives of `rows` rows, and how many were handed over until the sink was known to have failed.
+    /// Passes `rows` rows through `sink`; returns the sink and the number of rows passed on before the failure was seen.
     fn through(sink: Ids, rows: u64) -> (thread::Result<Ids>, u64) {
         let mut threaded = Threaded::new(sink).unwrap();
         let mut handed = 0;
@@ -172,25 +172,25 @@ mod tests {
     }
 
     #[test]
-    fn a_sink_that_is_slower_is_waited_for() {
+    fn a_slow_sink_blocks_the_sender() {
         let rows = 3 * ROWS as u64;
         let (sink, _) = through(Ids { pause: Duration::from_micros(10), ..Ids::default() }, rows);
         assert_eq!(sink.unwrap().seen.len() as u64, rows);
     }
 
     #[test]
-    fn a_sink_that_fails_is_known_to_within_the_blocks_that_go_round() {
+    fn a_failure_of_the_sink_is_seen_within_the_circulating_blocks() {
         let (sink, handed) = through(Ids { fails_at: Some(700), ..Ids::default() }, u64::MAX);
         assert_eq!(sink.unwrap().seen.last(), Some(&700));
         assert!(handed <= 700 + ((BLOCKS + 1) * ROWS) as u64, "{handed}");
     }
 
     #[test]
-    fn a_sink_that_panics_stops_nobody() {
+    fn a_panic_of_the_sink_does_not_block_the_sender() {
         let (sink, handed) = through(Ids { panics_at: Some(700), ..Ids::default() }, u64::MAX);
-        assert_eq!(sink.unwrap_err().downcast_ref::<&str>(), Some(&"as it was told to"));
+        assert_eq!(sink.unwrap_err().downcast_ref::<&str>(), Some(&"panic requested by the test"));
         assert!(handed <= 700 + ((BLOCKS + 1) * ROWS) as u64, "{handed}");
-        // In the last block, and dropped without being asked.
+        // In the last block, and dropped without `into_inner`.
         let (sink, _) = through(Ids { panics_at: Some(3), ..Ids::default() }, 10);
         assert!(sink.is_err());
         let mut dropped = Threaded::new(Ids { panics_at: Some(0), ..Ids::default() }).unwrap();
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_on_their_way_take_less_than_two_mebibytes() {
+    fn rows_in_flight_take_less_than_two_mebibytes() {
         assert!(BLOCKS * ROWS * size_of::<RequestRow>() < 2 << 20, "{}", size_of::<RequestRow>());
     }
 }

@@ -1,4 +1,4 @@
-//! Collections of durations: exact while they are few, a histogram once they are many, so that memory stays bounded.
+//! Collections of durations: exact while small, a histogram when large, so that memory stays bounded.
 
 use std::borrow::Cow;
 
@@ -6,13 +6,13 @@ use super::buckets::Buckets;
 use super::steps::Steps;
 use super::summary::Distribution;
 
-/// Values kept one by one before a collection turns into a histogram.
+/// Maximum number of values stored individually before a collection becomes a histogram.
 pub const EXACT_LIMIT: usize = 262_144;
 
 /// Nanosecond values of one metric.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Values {
-    /// A histogram from the first value on.
+    /// True for a histogram from the first value on.
     coarse: bool,
     exact: Vec<u64>,
     spread: Option<Buckets>,
@@ -24,7 +24,7 @@ pub(super) struct Values {
 }
 
 impl Values {
-    /// A collection that is a histogram from its first value on, and takes no memory before: for the gaps between tokens.
+    /// A collection that is a histogram from its first value on, and takes no memory before it: for the gaps between tokens.
     pub(super) fn histogram() -> Self {
         Self { coarse: true, ..Self::default() }
     }
@@ -37,7 +37,7 @@ impl Values {
         if n == 0 {
             return;
         }
-        // Of less than 4 s the square fits into 64 bits, and then nothing overflows.
+        // Below 4 s the square fits into 64 bits and cannot overflow.
         let squares = match u32::try_from(ns) {
             Ok(ns) => u128::from(u64::from(ns) * u64::from(ns)) * u128::from(n),
             Err(_) => (u128::from(ns) * u128::from(ns)).saturating_mul(n.into()),
@@ -46,7 +46,7 @@ impl Values {
         self.put(ns, n);
     }
 
-    /// Adds values to all but their distribution.
+    /// Adds values to all statistics except the distribution.
     fn note(&mut self, least: u64, most: u64, count: u64, sum: u128, squares: u128) {
         self.min = if self.count == 0 { least } else { self.min.min(least) };
         self.max = self.max.max(most);
@@ -66,7 +66,7 @@ impl Values {
         }
     }
 
-    /// Records all steps of `members` each. The collection turns into a histogram if it is none, for steps know their values by bucket.
+    /// Records every step `members` times. Converts the collection to a histogram if necessary, as steps give values by bucket.
     pub(super) fn record_steps(&mut self, steps: &Steps, members: u64) {
         let &Steps { least, most, count, sum_ns, squares, ref runs } = steps;
         if count == 0 || members == 0 {
@@ -91,7 +91,7 @@ impl Values {
         self.spread = Some(spread);
     }
 
-    /// Puts the values that are kept one by one in order, so that looking them up again and again does not sort them every time.
+    /// Sorts the values stored individually, so that repeated lookups need not sort them.
     pub(super) fn sort(&mut self) {
         self.exact.sort_unstable();
     }
@@ -150,8 +150,7 @@ impl Values {
         })
     }
 
-    /// Nearest-rank percentiles in ns, by ascending fractions: the smallest value that at least the given fraction of all values do not
-    /// exceed.
+    /// Nearest-rank percentiles in ns, by ascending fractions: the smallest value such that at least this fraction of all values does not exceed it.
     pub(super) fn percentiles<const N: usize>(&self, mut fractions: [f64; N]) -> [f64; N] {
         self.look_up(&mut fractions);
         fractions
@@ -163,7 +162,7 @@ impl Values {
         if let Some(spread) = &self.spread {
             spread.look_up(self.count, fractions);
             for ns in fractions {
-                // The upper edge of the bucket, but never beyond what was seen.
+                // The upper edge of the bucket, capped at the maximum seen.
                 *ns = ns.min(self.max as f64);
             }
             return;
@@ -182,7 +181,7 @@ impl Values {
         if self.count == 0 {
             return (Vec::new(), Vec::new());
         }
-        // Finer towards the tail, where SLOs live: the last tenth gets half of the points.
+        // Finer towards the tail, where SLOs are set: the last tenth gets half of the points.
         let fraction = |i: u32| {
             let x = f64::from(i) / f64::from(points.max(1));
             (if x <= 0.5 { 1.8 * x } else { 0.9 + 0.2 * (x - 0.5) }).min(1.0)
@@ -200,8 +199,8 @@ impl Values {
     }
 }
 
-/// Population standard deviation in ns from count, sum and sum of squares; exact integers as far as they fit. Not a number where the
-/// squares have grown beyond what they can hold: many values of years each.
+/// Population standard deviation in ns from count, sum and sum of squares; exact integers as far as they fit. NaN if the squares have overflowed:
+/// many values of years each.
 pub(super) fn std_ns(count: u64, sum: u128, squares: u128) -> f64 {
     if squares == u128::MAX {
         return f64::NAN;
@@ -238,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_values_have_no_spread_at_all() {
+    fn equal_values_have_zero_spread() {
         let mut values = Values::histogram();
         values.record_n(20_123_457, 1_000_000);
         assert_eq!(values.std().to_bits(), 0.0f64.to_bits());
@@ -255,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn many_values_turn_into_a_histogram_within_a_tenth_of_a_percent() {
+    fn many_values_become_a_histogram_accurate_to_a_tenth_of_a_percent() {
         let (mut all, mut low, mut high) = (Values::default(), Values::default(), Values::default());
         let n = EXACT_LIMIT as u64 + 1000;
         for i in 1..=n {
@@ -306,13 +305,13 @@ mod tests {
     }
 
     #[test]
-    fn steps_turn_what_is_kept_one_by_one_into_a_histogram() {
+    fn steps_convert_a_collection_to_a_histogram() {
         let (mut values, mut steps) = (Values::default(), Steps::default());
         values.record(20);
         steps.take(&Line { first: 10.0, step: 1.5 }, 1, 4, (40, 538));
         values.record_steps(&steps, 0);
         assert!(values.spread.is_none());
-        // 11.5, 13 and 14.5 ns of two each, rounded: 12, 13 and 15.
+        // 11.5, 13 and 14.5 ns, twice each, rounded: 12, 13 and 15.
         values.record_steps(&steps, 2);
         assert_eq!((values.count, values.sum, values.squares, values.min, values.max), (7, 100, 1476, 12, 20));
         assert_eq!(values.percentiles([0.2, 0.4, 0.8, 1.0]).map(f64::to_bits), [12.0f64, 13.0, 15.0, 20.0].map(f64::to_bits));
@@ -333,7 +332,7 @@ mod tests {
             assert_steps_agree(Line { first, step }, from, length, members);
         }
 
-        /// Far out on a slow line many iterations in a row have the same value to the last bit.
+        /// Far along a slowly rising line, many consecutive iterations have exactly the same value.
         #[test]
         fn steps_below_the_resolution_of_a_float_find_their_borders(bucket in 1u64 << 20..1 << 24, before in 0.0f64..1e-3, step in 1e-9f64..1e-5) {
             let first = (bucket << 13) as f64 - 0.5 - before;

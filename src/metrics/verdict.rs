@@ -1,14 +1,14 @@
-//! The verdict on a run: whether it held its limits, and whether that can be told at all.
+//! The verdict on a run: whether it met its limits, and whether the data suffice to tell.
 //!
-//! Owns: when a percentile is met, missed or too uncertain to say. Must not know: the words for it.
+//! Owns: when a percentile is met, missed or uncertain. Must not know: the wording.
 
 use super::attainment::ShareInterval;
 use super::summary::{ClassSummary, Summary, WarningCode};
 
-/// Share of arrived requests of a class that must meet every limit for the SLO to hold. It goes with the p99 that the limits are read against.
+/// Share of arrived requests of a class that must meet every limit for the SLO to be met. It corresponds to the p99 checked against the limits.
 pub const ATTAINMENT_TARGET: f64 = 0.99;
 
-/// A latency that can have a limit.
+/// A latency metric with a possible limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SloMetric {
     /// Time to first token.
@@ -20,10 +20,10 @@ pub enum SloMetric {
 }
 
 impl SloMetric {
-    /// All of them, in the order of tables.
+    /// All metrics, in the order of tables.
     pub const ALL: [Self; 3] = [Self::Ttft, Self::Tpot, Self::E2e];
 
-    /// As text writes it.
+    /// Name in text.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ttft => "TTFT",
@@ -33,34 +33,34 @@ impl SloMetric {
     }
 }
 
-/// One limit of one class against what was seen.
+/// One limit of one class, and the observed percentile.
 #[derive(Debug, Clone)]
 pub struct Check {
     /// Name of the class.
     pub class: String,
-    /// What is limited.
+    /// The limited metric.
     pub metric: SloMetric,
     /// The limit, ms.
     pub limit_ms: f64,
     /// The 99th percentile, ms; `None` if no request of the class has a value.
     pub p99_ms: Option<f64>,
-    /// The true percentile may as well lie on the other side of the limit.
+    /// True if the true percentile may be on the other side of the limit.
     unsure: bool,
 }
 
-/// What a percentile says about its limit.
+/// Position of a percentile relative to its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// Not above it.
+    /// At or below the limit.
     Met,
-    /// Above it.
+    /// Above the limit.
     Missed,
-    /// On either side of it: the requests are too few, or too near, to tell.
+    /// Uncertain: the requests are too few, or the percentile too near the limit.
     Unsure,
 }
 
 impl Standing {
-    /// In a word, and for style sheets.
+    /// One word, also used in style sheets.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Met => "met",
@@ -71,17 +71,17 @@ impl Standing {
 }
 
 impl Check {
-    /// p99 / limit; above one the limit is missed, unless that is too close to call.
+    /// p99 / limit; above one the limit is missed, unless uncertain.
     pub fn ratio(&self) -> Option<f64> {
         self.p99_ms.map(|p99| p99 / self.limit_ms)
     }
 
-    /// True if the 99th percentile is above the limit, and not too near to tell.
+    /// True if the 99th percentile is above the limit, and not uncertain.
     pub fn missed(&self) -> bool {
         self.standing() == Standing::Missed
     }
 
-    /// What the percentile says about the limit.
+    /// The position relative to the limit.
     pub fn standing(&self) -> Standing {
         match self.ratio() {
             Some(_) if self.unsure => Standing::Unsure,
@@ -113,8 +113,9 @@ pub fn checks_of(class: &ClassSummary) -> Vec<Check> {
     if class.slo_attainment_95.is_none_or(|interval| !interval.is_undecided()) {
         return checks;
     }
-    // A share that is short goes with percentiles above their limits. One that is not leaves no doubt where a percentile is above, because
-    // it is over fewer requests, such as those with two tokens; and none but about the tightest where it is below, if nothing was refused.
+    // Attainment below the target is consistent with percentiles above their limits. With attainment on target, a percentile above its limit is
+    // certain, as it covers fewer requests, such as those with two tokens; one below is uncertain only for the tightest limit, and only if no request
+    // was lost.
     let short = class.slo_attainment.is_some_and(|share| share < ATTAINMENT_TARGET);
     let refused = class.requests.rejected + class.requests.timed_out + class.requests.failed;
     let tightest = checks.iter().filter_map(Check::ratio).fold(0.0, f64::max);
@@ -125,22 +126,22 @@ pub fn checks_of(class: &ClassSummary) -> Vec<Check> {
     checks
 }
 
-/// How the run ended, from the reader's side.
+/// The outcome of a run for the reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Every class with limits keeps them at its 99th percentile.
+    /// Every class with limits meets them at its 99th percentile.
     Held,
     /// At least one class does not.
     Missed,
-    /// The requests are too few, or too near the limit, to tell.
+    /// The requests are too few, or the result too near the limit, to tell.
     TooClose,
     /// No class has limits.
     NoSlo,
-    /// More arrived than was served; latencies depend on how long one looks.
+    /// More requests arrived than were served; latencies depend on the length of the run.
     Overloaded,
-    /// Not one request got its last token.
+    /// No request completed.
     NothingCompleted,
-    /// Not one request arrived after the warm-up.
+    /// No request arrived after the warm-up.
     NothingMeasured,
 }
 
@@ -160,13 +161,13 @@ impl Verdict {
 }
 
 impl ShareInterval {
-    /// True if the share that the SLO asks for lies inside: the run is too short, or too near, to tell.
+    /// True if the target attainment is inside the interval: the run is too short, or the result too near the limit, to tell.
     pub fn is_undecided(&self) -> bool {
         self.low < ATTAINMENT_TARGET && self.high >= ATTAINMENT_TARGET
     }
 }
 
-/// The verdict on a run; `checks`: its limits, as [`checks`] gives them.
+/// The verdict on a run; `checks`: its limits, from [`checks`].
 pub fn verdict(summary: &Summary, checks: &[Check]) -> Verdict {
     if summary.requests.arrived == 0 {
         return Verdict::NothingMeasured;
@@ -180,7 +181,7 @@ pub fn verdict(summary: &Summary, checks: &[Check]) -> Verdict {
     if checks.is_empty() {
         return Verdict::NoSlo;
     }
-    // A class is lost where its share is short beyond doubt, or where a percentile is missed.
+    // A class has missed its SLO if its attainment is certainly below the target, or if a percentile is missed.
     let lost = |class: &ClassSummary| {
         let short = class.slo_attainment.is_some_and(|share| share < ATTAINMENT_TARGET);
         let misses = checks.iter().any(|check| check.class == class.name && check.missed());

@@ -7,7 +7,7 @@ use crate::units::Dtype;
 
 /// The shape of a decoder-only transformer. All counts are per model, not per chip.
 ///
-/// Prediction heads for more than the next token (MTP) and vision towers are not part of it.
+/// Prediction heads beyond the next token (MTP) and vision towers are not included.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Architecture {
@@ -22,12 +22,12 @@ pub struct Architecture {
     /// True if input embedding and output head are one matrix.
     #[serde(default, skip_serializing_if = "is_false")]
     pub tied_embeddings: bool,
-    /// How attention is computed and what is cached.
+    /// Form of attention, and what it caches.
     pub attention: Attention,
     /// Biases of the attention projections.
     #[serde(default, skip_serializing_if = "AttentionBias::is_none")]
     pub attention_bias: AttentionBias,
-    /// True if queries and keys are normalised per head before attention, with a weight per element of a head.
+    /// True if queries and keys are normalised per head before attention, with one weight per element of a head.
     #[serde(default, skip_serializing_if = "is_false")]
     pub qk_norm: bool,
     /// True if each head has a learned logit that absorbs attention (a sink).
@@ -44,7 +44,7 @@ pub struct Architecture {
     pub experts: Option<Experts>,
 }
 
-/// How attention is computed.
+/// Form of attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Attention {
@@ -64,9 +64,9 @@ pub enum Attention {
         /// Rank of the query compression; absent if queries are not compressed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         q_lora: Option<u32>,
-        /// Rank of the key-value compression: what is cached, with `rope`.
+        /// Rank of the key-value compression; cached together with `rope`.
         kv_lora: u32,
-        /// Width of a key head without position.
+        /// Width of the non-rotary part of a key head.
         nope: u32,
         /// Width of the shared rotary key, cached.
         rope: u32,
@@ -88,13 +88,13 @@ pub enum AttentionBias {
     All,
 }
 
-/// Layers with a bounded view.
+/// Layers with a sliding window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SlidingWindow {
-    /// Tokens that such a layer sees.
+    /// Window of such a layer, in tokens.
     pub tokens: u32,
-    /// How many of the layers are such.
+    /// Number of such layers.
     pub layers: u32,
 }
 
@@ -104,9 +104,9 @@ pub struct SlidingWindow {
 pub struct Experts {
     /// Routed experts per layer.
     pub routed: u32,
-    /// Routed experts that each token uses.
+    /// Routed experts used by each token.
     pub active: u32,
-    /// Experts that every token uses.
+    /// Experts used by every token.
     #[serde(default)]
     pub shared: u32,
     /// Inner width of one expert.
@@ -114,7 +114,7 @@ pub struct Experts {
     /// Inner width of one shared expert; as `intermediate` if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared_intermediate: Option<u32>,
-    /// Layers at the start that are dense instead.
+    /// Dense layers at the start.
     #[serde(default)]
     pub first_dense_layers: u32,
     /// True if the router has a bias per expert.
@@ -125,8 +125,7 @@ pub struct Experts {
     pub bias: bool,
 }
 
-/// Number formats of a served model. Embedding, output head, norms, biases and router stay in bf16 whatever these say, as in
-/// the published quantized checkpoints.
+/// Number formats of a served model. Embedding, output head, norms, biases and router always stay in bf16, as in the published quantized checkpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Precision {
@@ -139,7 +138,7 @@ pub struct Precision {
     pub kv: Dtype,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature required by serde")]
 const fn is_false(value: &bool) -> bool {
     !*value
 }
@@ -173,7 +172,7 @@ impl Attention {
         }
     }
 
-    /// Elements that one layer caches for one token.
+    /// Elements cached per token in one layer.
     pub const fn cached_elements(&self) -> u32 {
         match *self {
             Self::Grouped { kv_heads, head_dim, .. } => 2 * kv_heads * head_dim,
@@ -181,8 +180,8 @@ impl Attention {
         }
     }
 
-    /// FLOPs of one (query, key) pair in one layer, all heads: two products, two FLOPs per element each. For latent attention the
-    /// expanded form that prefill computes.
+    /// FLOPs of one (query, key) pair in one layer, all heads: two products, two FLOPs per element each. For latent attention, of the expanded form
+    /// used in prefill.
     pub fn flops_per_pair(&self) -> f64 {
         match *self {
             Self::Grouped { heads, head_dim, .. } => 4.0 * f64::from(heads) * f64::from(head_dim),
@@ -202,7 +201,7 @@ impl Architecture {
         self.layers - self.dense_layers()
     }
 
-    /// Layers that see only a window.
+    /// Layers with a sliding window.
     pub fn windowed_layers(&self) -> u32 {
         self.window.map_or(0, |w| w.layers)
     }

@@ -1,4 +1,4 @@
-//! The models that are compiled into the binary: everything under `models/`.
+//! The models compiled into the binary: everything under `models/`.
 
 use include_dir::{Dir, include_dir};
 
@@ -6,7 +6,7 @@ use super::{ModelError, ModelProfile};
 
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/models");
 
-/// Furthest edit distance at which a name is offered as what was meant.
+/// Greatest edit distance at which a name is suggested.
 const NEAR: usize = 6;
 
 /// Names of the built-in models in alphabetical order.
@@ -21,7 +21,7 @@ pub fn text(name: &str) -> Option<&'static str> {
     yaml_files().find(|(stem, _)| *stem == name).map(|(_, text)| text)
 }
 
-/// A built-in model by name; an unknown name is answered with the nearest one there is.
+/// A built-in model by name; the error for an unknown name suggests the nearest one.
 pub fn find(name: &str) -> Result<ModelProfile, ModelError> {
     match text(name) {
         Some(text) => ModelProfile::from_yaml(name, text),

@@ -1,9 +1,9 @@
-//! Parameters, weight bytes and arithmetic of an architecture, counted from its shape.
+//! Parameters, weight bytes and arithmetic of an architecture, derived from its shape.
 
 use super::{Architecture, Attention, AttentionBias, Precision};
 use crate::units::Dtype;
 
-/// Number format of what quantization leaves alone: embedding, head, norms, biases, router.
+/// Number format of the unquantized parts: embedding, head, norms, biases, router.
 pub const UNQUANTIZED: Dtype = Dtype::Bf16;
 
 /// Parameters by part, whole model.
@@ -11,7 +11,7 @@ pub const UNQUANTIZED: Dtype = Dtype::Bf16;
 pub struct Parameters {
     /// Input embedding table.
     pub embedding: u64,
-    /// Output head; 0 if it is the embedding table.
+    /// Output head; 0 if tied to the embedding table.
     pub head: u64,
     /// Attention projections, biases and sinks.
     pub attention: u64,
@@ -19,7 +19,7 @@ pub struct Parameters {
     pub dense_ffn: u64,
     /// All routed experts.
     pub routed_experts: u64,
-    /// Of these, what one token uses.
+    /// Parameters of the routed experts that one token uses.
     pub active_experts: u64,
     /// Shared experts.
     pub shared_experts: u64,
@@ -35,12 +35,12 @@ impl Parameters {
         self.embedding + self.head + self.attention + self.dense_ffn + self.routed_experts + self.shared_experts + self.router + self.norms
     }
 
-    /// Parameters that one token passes through, the embedding table included.
+    /// Parameters used by one token, the embedding table included.
     pub const fn active(&self) -> u64 {
         self.total() - self.routed_experts + self.active_experts
     }
 
-    /// The same without the embedding table, of which a token reads a single row.
+    /// Active parameters without the embedding table, of which a token reads a single row.
     pub const fn active_without_embedding(&self) -> u64 {
         self.active() - self.embedding
     }
@@ -95,7 +95,7 @@ impl Architecture {
             embedding,
             head: if self.tied_embeddings { 0 } else { embedding },
             attention: layers * attention,
-            // Two norms a layer and the last one.
+            // Two norms per layer and the final one.
             norms: layers * (2 * hidden + inner_norms) + hidden,
             dense_ffn: u64::from(self.dense_layers()) * 3 * hidden * u64::from(self.dense_intermediate.unwrap_or_default()),
             ..Parameters::default()
@@ -113,7 +113,7 @@ impl Architecture {
         count
     }
 
-    /// FLOPs of one token that sees `context` tokens, itself included: two per active weight and the attention over the context.
+    /// FLOPs of one token that sees `context` tokens, itself included: two per active weight, plus attention over the context.
     pub fn flops_per_token(&self, context: u64) -> f64 {
         let parameters = self.parameters();
         // A tied head is still computed; norms and the embedding lookup are not matrix products.

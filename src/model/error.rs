@@ -1,8 +1,8 @@
-//! What can be wrong with a model description.
+//! Errors in model descriptions.
 
 use thiserror::Error;
 
-/// An error in a model description. All are the user's to mend.
+/// An error in a model description. All are user errors.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ModelError {
@@ -11,14 +11,14 @@ pub enum ModelError {
     OutOfRange {
         /// Path of the key in the architecture.
         key: &'static str,
-        /// What was given.
+        /// The value given.
         found: u32,
         /// Least permitted value.
         least: u32,
         /// Greatest permitted value.
         most: u32,
     },
-    /// Query heads that do not split evenly over the key-value heads.
+    /// Query heads that cannot be divided evenly among the key-value heads.
     #[error("`attention.kv_heads`: found {kv_heads}, expected a divisor of the {heads} heads")]
     UnevenGroups {
         /// Query heads.
@@ -37,25 +37,25 @@ pub enum ModelError {
     Unreadable {
         /// Name of the profile or file.
         name: String,
-        /// What the reader says.
+        /// Message of the parser.
         reason: String,
     },
-    /// A figure names a source that the profile does not list.
+    /// A figure refers to a source that the profile does not list.
     #[error("model profile `{name}`: the figure `{figure}` names the source `{source_key}`, which is not among `sources`")]
     UnknownSource {
         /// Name of the profile.
         name: String,
-        /// Which figure.
+        /// The figure.
         figure: &'static str,
-        /// The key that is missing.
+        /// The missing key.
         source_key: String,
     },
-    /// There is no such model.
+    /// Unknown model.
     #[error("unknown model `{name}`{}", nearest.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
     UnknownModel {
-        /// What was asked for.
+        /// The name given.
         name: String,
-        /// The nearest name there is.
+        /// The nearest known name.
         nearest: Option<&'static str>,
     },
 }

@@ -1,9 +1,9 @@
-//! Reading a Hugging Face `config.json` as a model profile.
+//! Import of a Hugging Face `config.json` as a model profile.
 //!
-//! The keys are those of the `transformers` configurations of `llama`, `mistral`, `mixtral`, `qwen2`, `qwen3`, `qwen3_moe`,
-//! `gpt_oss`, `deepseek_v2`, `deepseek_v3` and `kimi_k2`, and of families built the same way ([`FAMILIES`]). Another family may have equal keys
-//! and other layers (state spaces, encoders, linear attention), so it is an error and not guessed; so is what the keys cannot tell
-//! (interleaved expert layers, integer 4-bit weights).
+//! The keys are those of the `transformers` configurations of `llama`, `mistral`, `mixtral`, `qwen2`, `qwen3`, `qwen3_moe`, `gpt_oss`, `deepseek_v2`,
+//! `deepseek_v3` and `kimi_k2`, and of families built the same way ([`FAMILIES`]). Other families may have the same keys but different layers (state
+//! spaces, encoders, linear attention), so they are rejected, as are structures the keys do not determine (interleaved expert layers, integer 4-bit
+//! weights).
 
 mod keys;
 
@@ -17,13 +17,13 @@ use crate::units::{Dtype, Source, Sources};
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum HuggingFaceError {
-    /// Nothing at all.
+    /// Empty file.
     #[error("the file is empty, expected a Hugging Face config.json")]
     Empty,
     /// Not JSON, or not an object.
     #[error("not a Hugging Face config.json: {0}")]
     NotJson(String),
-    /// A key that is needed is absent.
+    /// A required key is missing.
     #[error("the key `{key}` is missing in the configuration of a `{family}` model")]
     MissingKey {
         /// The key, or the alternatives joined by "or".
@@ -31,7 +31,7 @@ pub enum HuggingFaceError {
         /// The `model_type`.
         family: String,
     },
-    /// A key has a value of another type or range.
+    /// A key has a value of the wrong type or range.
     #[error("the key `{key}` is {found}, expected {expected}")]
     WrongValue {
         /// The key.
@@ -41,15 +41,15 @@ pub enum HuggingFaceError {
         /// What was expected.
         expected: &'static str,
     },
-    /// A structure that the simulator has no model of.
+    /// A structure that the simulator does not model.
     #[error("not supported: {0}")]
     Unsupported(String),
-    /// The values were read but contradict each other.
+    /// The values are readable but contradict each other.
     #[error(transparent)]
     Invalid(#[from] ModelError),
 }
 
-/// Values of `model_type` whose layers the simulator has a model of.
+/// Values of `model_type` whose layers the simulator models.
 pub const FAMILIES: [&str; 15] = [
     "deepseek_v2",
     "deepseek_v3",
@@ -80,7 +80,7 @@ pub fn read(name: &str, text: &str) -> Result<ModelProfile, HuggingFaceError> {
     let keys = Keys::new(&document)?;
     if !FAMILIES.contains(&keys.family()) {
         let known = FAMILIES.join("`, `");
-        return Err(HuggingFaceError::Unsupported(format!("models of type `{}`; supported are `{known}`", keys.family())));
+        return Err(HuggingFaceError::Unsupported(format!("models of type `{}`; supported types: `{known}`", keys.family())));
     }
     let architecture = architecture(&keys)?;
     architecture.validate()?;
@@ -109,7 +109,7 @@ fn architecture(keys: &Keys<'_>) -> Result<Architecture, HuggingFaceError> {
         hidden,
         vocab: keys.need(&["vocab_size"])?,
         max_context: keys.need(&["max_position_embeddings", "n_positions"])?,
-        // Configurations omit what equals the default of their class, which is "tied" for the Gemma family only.
+        // Configurations omit values equal to the default of their class, which is "tied" for the Gemma family only.
         tied_embeddings: keys.flag("tie_word_embeddings")?.unwrap_or(family.starts_with("gemma")),
         attention,
         attention_bias: match (family, keys.flag("attention_bias")?) {
@@ -157,12 +157,12 @@ fn experts(keys: &Keys<'_>, layers: u32) -> Result<Option<Experts>, HuggingFaceE
         }
     }
     let dense = keys.list("mlp_only_layers");
-    // Dense layers are only understood at the start: 0, 1, 2, …
+    // Dense layers are supported only at the start: 0, 1, 2, …
     if dense.iter().enumerate().any(|(index, layer)| layer.as_u64() != Some(index as u64)) {
-        return Err(HuggingFaceError::Unsupported("dense layers elsewhere than at the start (`mlp_only_layers`)".to_owned()));
+        return Err(HuggingFaceError::Unsupported("dense layers anywhere but at the start (`mlp_only_layers`)".to_owned()));
     }
     let Some(listed) = u32::try_from(dense.len()).ok().filter(|&listed| listed <= layers) else {
-        return Err(contradicts("mlp_only_layers", &format!("a list of {}", dense.len()), "at most one entry a layer"));
+        return Err(contradicts("mlp_only_layers", &format!("a list of {}", dense.len()), "at most one entry per layer"));
     };
     let first_dense_layers = keys.find(&["first_k_dense_replace"])?.unwrap_or(listed);
     if first_dense_layers > layers {
@@ -173,7 +173,7 @@ fn experts(keys: &Keys<'_>, layers: u32) -> Result<Option<Experts>, HuggingFaceE
     }
     let gpt_oss = keys.family() == "gpt_oss";
     let intermediate = keys.need(&["moe_intermediate_size", "intermediate_size"])?;
-    // qwen2_moe gives the width of its one shared expert instead of a number of experts.
+    // qwen2_moe gives the width of its single shared expert instead of the number of experts.
     let shared_width = keys.find(&["shared_expert_intermediate_size"])?.filter(|&w| w > 0);
     let shared = keys.find(&["n_shared_experts", "num_shared_experts"])?.unwrap_or(u32::from(shared_width.is_some()));
     Ok(Some(Experts {
@@ -194,7 +194,7 @@ fn window(keys: &Keys<'_>, layers: u32) -> Result<Option<SlidingWindow>, Hugging
         return Err(HuggingFaceError::Unsupported(format!("layers of type `{other}` (`layer_types`)")));
     }
     if !types.is_empty() && u32::try_from(types.len()) != Ok(layers) {
-        return Err(contradicts("layer_types", &format!("a list of {}", types.len()), "one entry a layer"));
+        return Err(contradicts("layer_types", &format!("a list of {}", types.len()), "one entry per layer"));
     }
     let Some(tokens) = keys.find(&["sliding_window"])?.filter(|&t| t > 0) else { return Ok(None) };
     if keys.flag("use_sliding_window")? == Some(false) {
@@ -202,11 +202,11 @@ fn window(keys: &Keys<'_>, layers: u32) -> Result<Option<SlidingWindow>, Hugging
     }
     let count = if types.is_empty() {
         match (keys.find(&["sliding_window_pattern"])?.filter(|&p| p > 1), keys.find(&["max_window_layers"])?) {
-            // One layer in `pattern` sees everything.
+            // One layer in `pattern` has full attention.
             (Some(pattern), _) => layers - layers / pattern,
             // Qwen2: the layers from `max_window_layers` on are windowed.
             (None, Some(first)) if keys.family().starts_with("qwen") => layers.saturating_sub(first),
-            // Gemma 2: every other one, which its own configuration does not say.
+            // Gemma 2: every other layer, which its configuration does not state.
             (None, _) if keys.family() == "gemma2" => layers.div_ceil(2),
             _ => layers,
         }
@@ -236,15 +236,16 @@ fn precision(keys: &Keys<'_>) -> Result<Precision, HuggingFaceError> {
         ("modelopt" | "modelopt_fp4", "NVFP4" | "") => Dtype::Fp4,
         ("compressed-tensors", _) => compressed(keys)?,
         (other, _) => {
-            let what =
-                format!("quantization method `{other}`; supported are fp8, mxfp4, modelopt and compressed-tensors with 8 bits or NVFP4");
+            let what = format!(
+                "quantization method `{other}`; supported methods: fp8, mxfp4, modelopt and compressed-tensors with 8 bits or NVFP4"
+            );
             return Err(HuggingFaceError::Unsupported(what));
         }
     };
     Ok(Precision { weights, experts: None, kv })
 }
 
-/// Weights of a compressed-tensors checkpoint: the first group decides, as all groups of one kind do in published ones.
+/// Weights of a compressed-tensors checkpoint, from the first group: published checkpoints use the same format in all groups.
 fn compressed(keys: &Keys<'_>) -> Result<Dtype, HuggingFaceError> {
     match keys.compressed_weights() {
         Some((8, kind)) if kind == "float" => Ok(Dtype::Fp8),

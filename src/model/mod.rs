@@ -1,7 +1,7 @@
-//! The transformer served: from its architecture to parameters, FLOPs, bytes and KV footprint per token.
+//! The transformer served: parameters, FLOPs, bytes and KV footprint per token, from its architecture.
 //!
-//! Owns: what a model needs, the catalogue of shipped models, the reading of Hugging Face configurations.
-//! Must not know: the hardware it runs on, or how long anything takes.
+//! Owns: the requirements of a model, the catalogue of built-in models, the import of Hugging Face configurations.
+//! Must not know: hardware, or durations.
 
 mod architecture;
 pub mod catalogue;

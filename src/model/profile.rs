@@ -1,4 +1,4 @@
-//! A model profile: an architecture with the figures its makers publish. The YAML files under `models/` have exactly these fields.
+//! A model profile: an architecture with its published figures. The YAML files under `models/` have exactly these fields.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,32 +6,32 @@ use serde::{Deserialize, Serialize};
 use super::{Architecture, Model, ModelError, Precision};
 use crate::units::{Count, Figure, Sources};
 
-/// A model as it is published.
+/// A published model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelProfile {
     /// Name in kebab-case, equal to the file name.
     pub name: String,
-    /// One line for `list`.
+    /// One-line description for `list`.
     pub description: String,
     /// The shape of the transformer.
     pub architecture: Architecture,
     /// Number formats of the published checkpoint; a scenario can choose others.
     pub precision: Precision,
-    /// Parameter counts as published, to check the recomputed ones against. Absent for imported configurations.
+    /// Published parameter counts, to check the recomputed ones against. Absent for imported configurations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published: Option<Published>,
-    /// Documents the figures come from.
+    /// Sources of the figures.
     pub sources: Sources,
 }
 
-/// Parameter counts as published.
+/// Published parameter counts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Published {
     /// All parameters.
     pub total: Figure<Count>,
-    /// Parameters that one token passes through. Absent for dense models.
+    /// Parameters used by one token. Absent for dense models.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active: Option<Figure<Count>>,
     /// True if the publisher's active count includes the input embedding.
@@ -40,7 +40,7 @@ pub struct Published {
 }
 
 impl ModelProfile {
-    /// Reads a profile. `name` is what error messages call it.
+    /// Reads a profile. `name` identifies it in error messages.
     pub fn from_yaml(name: &str, text: &str) -> Result<Self, ModelError> {
         let profile: Self =
             serde_yaml::from_str(text).map_err(|error| ModelError::Unreadable { name: name.to_owned(), reason: error.to_string() })?;
@@ -48,7 +48,7 @@ impl ModelProfile {
         Ok(profile)
     }
 
-    /// Checks the architecture and that every figure names a listed source.
+    /// Checks the architecture, and that every figure refers to a listed source.
     pub fn validate(&self) -> Result<(), ModelError> {
         self.architecture.validate()?;
         let Some(published) = &self.published else { return Ok(()) };
@@ -61,12 +61,12 @@ impl ModelProfile {
         Ok(())
     }
 
-    /// The model served in its published number formats.
+    /// The model in its published number formats.
     pub fn model(&self) -> Result<Model, ModelError> {
         self.model_with(self.precision)
     }
 
-    /// The model served in other number formats.
+    /// The model in other number formats.
     pub fn model_with(&self, precision: Precision) -> Result<Model, ModelError> {
         Model::new(self.name.clone(), self.architecture.clone(), precision)
     }

@@ -1,8 +1,8 @@
-//! A model as it is served: architecture, number formats and a name.
+//! A model as served: architecture, number formats and a name.
 
 use super::{Architecture, ModelError, Parameters, Precision};
 
-/// A model as it is served. Valid by construction.
+/// A model as served. Valid by construction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     name: String,
@@ -41,18 +41,18 @@ impl Model {
         self.parameters.bytes(&self.precision)
     }
 
-    /// Bytes that one layer caches for one token.
+    /// Bytes cached per token in one layer.
     pub fn kv_bytes_per_token_and_layer(&self) -> f64 {
         f64::from(self.architecture.attention.cached_elements()) * self.precision.kv.bytes()
     }
 
-    /// KV bytes of one token if every layer keeps it: what a token costs inside the sliding window, and what a block of an
-    /// allocator that does not know of windows costs at any position.
+    /// KV bytes of one token if every layer keeps it: the cost of a token inside the sliding window, and, in a block of an allocator without support
+    /// for windows, at any position.
     pub fn kv_bytes_per_token(&self) -> u64 {
         ceil(self.kv_bytes_per_token_and_layer() * f64::from(self.architecture.layers))
     }
 
-    /// KV bytes of one more token beyond the sliding window: only layers that see the whole context keep it. Equal to
+    /// KV bytes of one more token beyond the sliding window, which only layers with full attention keep. Equal to
     /// [`kv_bytes_per_token`](Self::kv_bytes_per_token) without a window.
     pub fn kv_bytes_per_token_beyond_window(&self) -> u64 {
         ceil(self.kv_bytes_per_token_and_layer() * f64::from(self.architecture.full_layers()))
@@ -66,7 +66,7 @@ impl Model {
         ceil(layer * (full + windowed))
     }
 
-    /// KV bytes that the windowed layers of one long sequence hold; 0 without a window.
+    /// KV bytes held by the windowed layers of one long sequence; 0 without a window.
     pub fn kv_window_bytes(&self) -> u64 {
         self.architecture.window.map_or(0, |w| ceil(self.kv_bytes_per_token_and_layer() * f64::from(w.layers) * f64::from(w.tokens)))
     }

@@ -1,9 +1,9 @@
-//! What the shipped profiles must satisfy: recomputed counts against published ones, KV bytes against the configurations.
+//! Checks of the shipped profiles: recomputed counts against published ones, KV bytes against the configurations.
 
 use super::*;
 use crate::units::Dtype;
 
-/// All twelve: name, KV bytes per token in bf16 with all layers full, from layers · cached elements · 2 bytes by hand.
+/// All twelve: name, KV bytes per token in bf16 with full attention in all layers, from layers · cached elements · 2 bytes by hand.
 const KV_BYTES_PER_TOKEN: [(&str, u64); 12] = [
     ("deepseek-r1", 70_272),      // 61 · (512 + 64) · 2
     ("gpt-oss-120b", 73_728),     // 36 · 2 · 8 · 64 · 2
@@ -24,7 +24,7 @@ fn model(name: &str) -> Model {
 }
 
 #[test]
-fn the_catalogue_has_the_twelve_models_and_each_file_is_named_after_its_model() {
+fn the_catalogue_has_twelve_models_in_files_of_the_same_names() {
     let expected: Vec<_> = KV_BYTES_PER_TOKEN.iter().map(|&(name, _)| name).collect();
     assert_eq!(catalogue::names(), expected);
     for name in catalogue::names() {
@@ -62,7 +62,7 @@ fn exact_totals_of_checkpoints_are_reproduced_to_the_last_parameter() {
 }
 
 #[test]
-fn kv_bytes_per_token_are_those_of_the_configurations() {
+fn kv_bytes_per_token_match_the_configurations() {
     for (name, bytes) in KV_BYTES_PER_TOKEN {
         assert_eq!(model(name).kv_bytes_per_token(), bytes, "{name}");
         assert_eq!(model(name).kv_block_bytes(16), 16 * bytes, "{name}");
@@ -103,14 +103,14 @@ fn flops_per_token_are_two_per_active_weight_and_the_attention() {
 }
 
 #[test]
-fn an_unknown_model_is_answered_with_the_nearest_name() {
+fn an_unknown_model_suggests_the_nearest_name() {
     let error = catalogue::find("lama-3.3-70b").unwrap_err();
     assert_eq!(error.to_string(), "unknown model `lama-3.3-70b`; did you mean `llama-3.3-70b`?");
     assert_eq!(catalogue::find("something-else-entirely").unwrap_err().to_string(), "unknown model `something-else-entirely`");
 }
 
 #[test]
-fn a_broken_profile_says_what_is_wrong() {
+fn errors_name_the_faulty_key() {
     let good = catalogue::text("qwen3-8b").unwrap();
     let read = |text: String| ModelProfile::from_yaml("x", &text).unwrap_err().to_string();
     assert_eq!(read(good.replace("kv_heads: 8", "kv_heads: 5")), "`attention.kv_heads`: found 5, expected a divisor of the 32 heads");

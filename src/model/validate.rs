@@ -1,4 +1,4 @@
-//! Checks of an architecture, so that every later computation on it is free of overflow and division by zero.
+//! Validation of an architecture, so that later computations cannot overflow or divide by zero.
 
 use super::{Architecture, Attention, ModelError};
 
@@ -7,21 +7,21 @@ fn within(key: &'static str, found: u32, least: u32, most: u32) -> Result<(), Mo
     if (least..=most).contains(&found) { Ok(()) } else { Err(ModelError::OutOfRange { key, found, least, most }) }
 }
 
-/// Widest residual stream or feed-forward layer accepted; wide enough for any model known or planned.
+/// Maximum width of the residual stream or a feed-forward layer; enough for any model known or planned.
 const WIDEST: u32 = 1 << 18;
-/// Most heads, and widest head or compression rank, accepted.
+/// Maximum number of heads, and maximum width of a head or compression rank.
 const MOST_HEADS: u32 = 1 << 12;
-/// Most experts accepted.
+/// Maximum number of experts.
 const MOST_EXPERTS: u32 = 1 << 14;
-/// Most layers accepted.
+/// Maximum number of layers.
 const MOST_LAYERS: u32 = 1 << 10;
-/// Largest vocabulary accepted.
+/// Maximum vocabulary.
 const LARGEST_VOCAB: u32 = 1 << 24;
-/// Longest context accepted.
+/// Maximum context.
 const LONGEST_CONTEXT: u32 = 1 << 27;
 
 impl Architecture {
-    /// Checks ranges and that the parts fit together.
+    /// Checks ranges and consistency.
     pub fn validate(&self) -> Result<(), ModelError> {
         within("layers", self.layers, 1, MOST_LAYERS)?;
         within("hidden", self.hidden, 1, WIDEST)?;

@@ -1,14 +1,14 @@
-//! Power of one chip as a function of what it does.
+//! Power of one chip as a function of its activity.
 
 use thiserror::Error;
 
 use crate::hardware::ChipPower;
 
-/// Parameters that make no power law. User error.
+/// Invalid parameters of a power law. User error.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum PowerError {
-    /// The powers are not ordered or not finite.
+    /// The powers are out of order or not finite.
     #[error("chip power: found idle {idle} W, busy floor {floor} W, tdp {tdp} W, expected 0 ≤ idle ≤ floor ≤ tdp and tdp > 0")]
     Order {
         /// W.
@@ -42,17 +42,17 @@ pub enum PowerError {
 
 /// The power law of one chip.
 ///
-/// Idle it draws `idle`. As soon as anything runs it draws `floor`: clocks are up, the fabric and the memory interface are awake. From there
-/// compute and memory traffic raise it, each in proportion to the fraction of its peak in use, until the board limit stops it:
+/// An idle chip draws `idle`. With any activity it draws `floor`: clocks are up, the fabric and the memory interface are awake. On top of that,
+/// compute and memory traffic each add power in proportion to the fraction of peak in use, up to the board limit:
 ///
 /// ```text
 /// P(t) = floor + (tdp − floor) · min(1, u_c / u_c* + w_m · u_m)
 /// ```
 ///
-/// `u_c*` is the fraction of peak compute at which compute alone reaches the limit; matrix products reach it well below the peak because the
-/// limit throttles them. `w_m` is the share of the rise that full memory bandwidth causes.
-/// Basis: power measured on isolated kernels (`ai-dynamo/aiconfigurator`) gives the shape and the clip at TDP; the ML.ENERGY v3 serving runs
-/// give the parameters of H100 and B200 (RMS error 7.6 and 5.5 % of TDP). It is a law of averages over an iteration, not of transients.
+/// `u_c*` is the fraction of peak compute at which compute alone reaches the limit; matrix products reach it well below the peak, as the limit
+/// throttles them. `w_m` is the share of the rise caused by full memory bandwidth.
+/// Basis: power measured on isolated kernels (`ai-dynamo/aiconfigurator`) gives the shape and the cap at TDP; the ML.ENERGY v3 serving runs give the
+/// parameters of H100 and B200 (RMS error 7.6 and 5.5 % of TDP). The law describes averages over an iteration, not transients.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ChipPowerModel {
     idle_w: f64,
@@ -87,12 +87,12 @@ impl ChipPowerModel {
         )
     }
 
-    /// Power with a model loaded and nothing to do, W.
+    /// Power with a model loaded and no work, W.
     pub const fn idle_w(&self) -> f64 {
         self.idle_w
     }
 
-    /// Power as soon as anything runs, W.
+    /// Power at the onset of any activity, W.
     pub const fn floor_w(&self) -> f64 {
         self.floor_w
     }
@@ -104,20 +104,20 @@ impl ChipPowerModel {
 
     /// Energy of one iteration, watt-nanoseconds (= nanojoules), not rounded.
     ///
-    /// `compute_ns` and `memory_ns` are the times its arithmetic and its memory traffic would take at the peaks, so `u_c = compute_ns /
-    /// duration_ns` and `u_m = memory_ns / duration_ns`; multiplying the law by the duration `T` leaves no division by it:
-    /// `E = floor·T + (tdp − floor)·min(T, compute_ns / u_c* + w_m · memory_ns)`. Hence `floor·T ≤ E ≤ tdp·T`.
+    /// `compute_ns` and `memory_ns` are the times of its arithmetic and its memory traffic at the peaks, so `u_c = compute_ns / duration_ns` and `u_m
+    /// = memory_ns / duration_ns`; multiplied by the duration `T`, the law needs no division: `E = floor·T + (tdp − floor)·min(T, compute_ns / u_c* +
+    /// w_m · memory_ns)`. Hence `floor·T ≤ E ≤ tdp·T`.
     pub fn iteration_nj(&self, duration_ns: u64, compute_ns: f64, memory_ns: f64) -> f64 {
         let duration = duration_ns as f64;
         self.energy_nj(duration, duration.min(self.activity_ns(compute_ns, memory_ns)))
     }
 
-    /// Activity times duration, as long as the board limit does not bind: `compute_ns / u_c* + w_m · memory_ns`, nanoseconds.
+    /// Activity times duration, below the board limit: `compute_ns / u_c* + w_m · memory_ns`, nanoseconds.
     pub(super) fn activity_ns(&self, compute_ns: f64, memory_ns: f64) -> f64 {
         compute_ns / self.compute_saturation + self.memory_weight * memory_ns
     }
 
-    /// Energy of `busy_ns` at the floor, of which `active_ns` (at most as many) count as at the limit, watt-nanoseconds.
+    /// Energy of `busy_ns` at the floor, of which `active_ns` (at most `busy_ns`) count as at the limit, watt-nanoseconds.
     pub(super) fn energy_nj(&self, busy_ns: f64, active_ns: f64) -> f64 {
         self.floor_w * busy_ns + (self.tdp_w - self.floor_w) * active_ns
     }
@@ -142,17 +142,17 @@ mod tests {
     }
 
     #[test]
-    fn energy_is_the_integral_of_power_worked_by_hand() {
+    fn energy_agrees_with_arithmetic_by_hand() {
         // 10 ms, u_c = 0.1, u_m = 0.5: 200 + 500 · (0.1/0.5 + 0.6·0.5) = 200 + 500 · 0.5 = 450 W; · 10 ms = 4.5 J = 4.5e9 nJ.
         assert_relative_eq!(model().iteration_nj(10_000_000, 1e6, 5e6), 4.5e9, max_relative = 1e-12);
-        // Nothing computed: the floor. 200 W · 1 µs = 200 µJ = 2e5 nJ.
+        // No work: the floor. 200 W · 1 µs = 200 µJ = 2e5 nJ.
         assert_relative_eq!(model().iteration_nj(1000, 0.0, 0.0), 2e5, max_relative = 1e-12);
         assert_relative_eq!(model().iteration_nj(0, 0.0, 0.0), 0.0);
     }
 
     #[test]
-    fn power_stops_at_tdp() {
-        // u_c = 0.9 would be 200 + 500 · 1.8; the limit is 700 W. 700 W · 1 ms = 0.7 J.
+    fn power_is_capped_at_tdp() {
+        // u_c = 0.9 would give 200 + 500 · 1.8; the limit is 700 W. 700 W · 1 ms = 0.7 J.
         assert_relative_eq!(model().iteration_nj(1_000_000, 9e5, 1e6), 7e8, max_relative = 1e-12);
     }
 
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn invalid_parameters_are_rejected() {
         assert!(matches!(ChipPowerModel::new(300.0, 0.3, 700.0, 0.5, 0.5), Err(PowerError::Order { .. })));
         assert!(matches!(ChipPowerModel::new(100.0, 0.3, f64::NAN, 0.5, 0.5), Err(PowerError::Order { .. })));
         assert!(matches!(ChipPowerModel::new(0.0, 0.0, 0.0, 0.5, 0.5), Err(PowerError::Order { .. })));

@@ -1,16 +1,16 @@
-//! Power of an instance: its chips and its part of the node around them.
+//! Power of an instance: its chips and its share of the node.
 
 use super::chip::{ChipPowerModel, PowerError};
 use super::meter::{Energy, to_pj};
 use crate::hardware::{Node, NodeOverhead};
 use crate::sim::SimDuration;
 
-/// A node's power beside its chips.
+/// Power of a node besides its chips.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NodePower {
     /// Chips in the node, at least 1.
     pub chips: u32,
-    /// Drawn always by the whole node, W.
+    /// Constant draw of the whole node, W.
     pub fixed_w: f64,
     /// Watts per watt of chip power.
     pub proportional: f64,
@@ -23,14 +23,14 @@ impl NodePower {
         Self { chips: node.chips, fixed_w: fixed.value.get(), proportional: proportional.value.get() }
     }
 
-    /// Largest IT power of the whole node, W: what a site must provision for it.
+    /// Maximum IT power of the whole node, W: the power a site must provision for it.
     pub fn max_it_w(&self, chip: &ChipPowerModel) -> f64 {
         f64::from(self.chips) * chip.tdp_w() * (1.0 + self.proportional) + self.fixed_w
     }
 }
 
-/// Power of `n` chips of nodes of `m` chips each: the chips', `n/m` of the fixed overhead, and the proportional overhead of the chips' power.
-/// An instance on several nodes (`n > m`) takes as many fixed overheads as nodes.
+/// Power of `n` chips of nodes of `m` chips each: the chips, `n/m` of the fixed overhead, and the proportional overhead of the chips' power. An
+/// instance on several nodes (`n > m`) takes several fixed overheads.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct InstancePower {
     law: InstanceLaw,
@@ -38,7 +38,7 @@ pub struct InstancePower {
     floor: Milliwatts,
 }
 
-/// What an instance draws while it computes, from what one of its chips does.
+/// Power of a computing instance, from the activity of one chip.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct InstanceLaw {
     chips: u32,
@@ -49,7 +49,7 @@ pub(super) struct InstanceLaw {
 }
 
 impl InstanceLaw {
-    /// Energy of the instance where one chip takes `nj` in `ns`, rounded once, to the picojoule.
+    /// Energy of the instance if one chip takes `nj` in `ns`, rounded once, to the picojoule.
     pub(super) fn energy_of(&self, nj: f64, ns: u64) -> Energy {
         let chip_nj = f64::from(self.chips) * nj;
         let it_nj = chip_nj * (1.0 + self.proportional) + self.fixed_w * ns as f64;
@@ -65,7 +65,7 @@ struct Milliwatts {
 }
 
 impl InstancePower {
-    /// Of `chips` chips of the law `chip` in nodes `node`.
+    /// An instance of `chips` chips of the law `chip` in nodes `node`.
     pub fn new(chips: u32, chip: ChipPowerModel, node: NodePower) -> Result<Self, PowerError> {
         let NodePower { chips: node_chips, fixed_w: fixed, proportional } = node;
         if chips == 0 || node_chips == 0 || !(0.0..=1e12).contains(&fixed) || !(0.0..=1e3).contains(&proportional) {
@@ -74,7 +74,7 @@ impl InstancePower {
         let fixed_w = fixed * f64::from(chips) / f64::from(node_chips);
         let constant = |w: f64| {
             let chip_w = f64::from(chips) * w;
-            // Picojoules of one nanosecond are milliwatts.
+            // Picojoules per nanosecond are milliwatts.
             Milliwatts { chip: to_pj(chip_w), it: to_pj(chip_w * (1.0 + proportional) + fixed_w) }
         };
         let law = InstanceLaw { chips, chip, proportional, fixed_w };
@@ -86,34 +86,34 @@ impl InstancePower {
         self.law.chips
     }
 
-    /// The law of one chip.
+    /// The power law of one chip.
     pub const fn chip(&self) -> &ChipPowerModel {
         &self.law.chip
     }
 
-    /// IT power with nothing to do, W.
+    /// IT power without work, W.
     pub fn idle_it_w(&self) -> f64 {
         self.idle.it as f64 / 1e3
     }
 
-    /// Largest IT power, W.
+    /// Maximum IT power, W.
     pub fn max_it_w(&self) -> f64 {
         let InstanceLaw { chips, chip, proportional, fixed_w } = &self.law;
         f64::from(*chips) * chip.tdp_w() * (1.0 + proportional) + fixed_w
     }
 
-    /// Energy of waiting, or of transferring KV while nothing is computed. Adds up exactly however the span is cut.
+    /// Energy of waiting, or of KV transfers without computation. Exactly additive for any division of the span.
     pub fn idle_energy(&self, span: SimDuration) -> Energy {
         self.idle.over(span)
     }
 
-    /// Energy of starting up: chips at their busy floor while they load weights and compile. Adds up exactly however the span is cut.
+    /// Energy of start-up: chips at their busy floor while they load weights and compile. Exactly additive for any division of the span.
     pub fn startup_energy(&self, span: SimDuration) -> Energy {
         self.floor.over(span)
     }
 
-    /// Energy of one iteration; `compute_ns` and `memory_ns` as in [`ChipPowerModel::iteration_nj`]. The arguments are of the whole instance,
-    /// whose chips run at the same activity. Rounded once, to the picojoule.
+    /// Energy of one iteration; `compute_ns` and `memory_ns` as in [`ChipPowerModel::iteration_nj`]. The arguments refer to the whole instance, whose
+    /// chips have the same activity. Rounded once, to the picojoule.
     pub fn busy_energy(&self, duration: SimDuration, compute_ns: f64, memory_ns: f64) -> Energy {
         self.law.energy_of(self.law.chip.iteration_nj(duration.ns(), compute_ns, memory_ns), duration.ns())
     }
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_takes_its_share_of_the_node() {
+    fn an_instance_draws_its_share_of_the_node() {
         // Idle for 2 s: chips 4 · 100 W = 400 W → 800 J; IT 400 · 1.125 + 1600 · 4/8 = 450 + 800 = 1250 W → 2500 J.
         let idle = half_node().idle_energy(SimDuration::from_ns(2_000_000_000));
         assert_eq!((idle.chip_pj, idle.it_pj), (800_000_000_000_000, 2_500_000_000_000_000));
@@ -169,14 +169,14 @@ mod tests {
     }
 
     #[test]
-    fn two_halves_draw_what_the_whole_node_draws() {
+    fn two_halves_draw_as_much_as_the_whole_node() {
         let whole = InstancePower::new(8, model(), NodePower { chips: 8, fixed_w: 1600.0, proportional: 0.125 }).unwrap();
         assert_relative_eq!(2.0 * half_node().max_it_w(), whole.max_it_w());
         assert_relative_eq!(2.0 * half_node().idle_it_w(), whole.idle_it_w());
     }
 
     #[test]
-    fn shipped_nodes_at_full_load_lie_below_their_rated_power() {
+    fn shipped_nodes_at_full_load_draw_less_than_rated() {
         // Rated: DGX H100 10.2 kW, DGX A100 6.5 kW, DGX B200 about 14.3 kW, the NVL72 rack 115 to 132 kW.
         for (name, chips, least, most) in [
             ("dgx-h100", 8, 7.5e3, 10.2e3),
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn invalid_parameters_are_rejected() {
         let node = |chips, fixed_w, proportional| NodePower { chips, fixed_w, proportional };
         assert!(InstancePower::new(0, model(), node(8, 0.0, 0.0)).is_err());
         assert!(InstancePower::new(1, model(), node(0, 0.0, 0.0)).is_err());
@@ -211,7 +211,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn waiting_costs_the_same_however_it_is_cut(a in 0u64..10_000_000_000_000, b in 0u64..10_000_000_000_000) {
+        fn idle_energy_is_additive_over_spans(a in 0u64..10_000_000_000_000, b in 0u64..10_000_000_000_000) {
             let idle = |ns| half_node().idle_energy(SimDuration::from_ns(ns));
             let mut sum = idle(a);
             sum += idle(b);

@@ -1,4 +1,4 @@
-//! Energy sums, exact, by phase.
+//! Exact energy sums by phase.
 
 use std::ops::{Add, AddAssign, Sub};
 
@@ -9,18 +9,18 @@ const PJ_PER_J: f64 = 1e12;
 /// Picojoules per nanojoule, which is also milliwatts per watt.
 const PJ_PER_NJ: f64 = 1e3;
 
-/// Rounds nanojoules to whole picojoules. Negative and NaN cannot come out of a valid power law and count as zero.
+/// Rounds nanojoules to whole picojoules. A valid power law gives no negative or NaN values; they count as zero.
 pub(super) fn to_pj(nj: f64) -> u128 {
     debug_assert!(nj >= 0.0 && nj.is_finite(), "{nj} nJ");
     nearest_wide(nj * PJ_PER_NJ)
 }
 
-/// As a float.
+/// Conversion to a float.
 fn float(pj: u128) -> f64 {
     u64::try_from(pj).map_or_else(|_| wide(pj), |pj| pj as f64)
 }
 
-/// Converting 128 bits takes several times as long as 64: out of line, or it would be done for nothing first.
+/// Conversion of 128 bits takes several times as long as 64: out of line, or it would be computed needlessly up front.
 #[cold]
 #[inline(never)]
 fn wide(pj: u128) -> f64 {
@@ -41,15 +41,15 @@ pub struct Energy {
 }
 
 impl Energy {
-    /// None.
+    /// Zero energy.
     pub const ZERO: Self = Self { chip_pj: 0, it_pj: 0 };
 
-    /// Drawn by the chips, J.
+    /// Energy drawn by the chips, J.
     pub fn chip_j(self) -> f64 {
         joules(self.chip_pj)
     }
 
-    /// Drawn by chips and node, J.
+    /// Energy drawn by chips and node, J.
     pub fn it_j(self) -> f64 {
         joules(self.it_pj)
     }
@@ -69,7 +69,7 @@ impl Energy {
 }
 
 fn portion(all: u128, share: f64) -> u128 {
-    // Rounding to f64 may have gone up.
+    // Rounding to f64 may have been upwards.
     nearest_wide(float(all) * share).min(all)
 }
 
@@ -88,23 +88,23 @@ impl AddAssign for Energy {
 
 impl Sub for Energy {
     type Output = Self;
-    /// Of cumulative sums, `other` being the earlier one: what came between.
+    /// The amount between two cumulative sums; `other` is the earlier one.
     fn sub(self, other: Self) -> Self {
         debug_assert!(self.chip_pj >= other.chip_pj && self.it_pj >= other.it_pj, "{self:?} − {other:?}");
         Self { chip_pj: self.chip_pj.saturating_sub(other.chip_pj), it_pj: self.it_pj.saturating_sub(other.it_pj) }
     }
 }
 
-/// What energy was spent on.
+/// Use of energy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// Computing prompts.
+    /// Prefill: computing prompts.
     Prefill,
-    /// Generating tokens.
+    /// Decode: generating tokens.
     Decode,
-    /// Sending or receiving KV with nothing to compute.
+    /// Sending or receiving KV without computation.
     Transfer,
-    /// Waiting.
+    /// Idle.
     Idle,
     /// Loading weights, compiling.
     Startup,
@@ -126,7 +126,7 @@ impl Phase {
     }
 }
 
-/// Energy booked by phase. Every amount added is in exactly one phase, or split exactly between two.
+/// Energy booked by phase. Every amount is booked to exactly one phase, or split exactly between two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct EnergyMeter {
     by_phase: [Energy; 5],
@@ -138,38 +138,38 @@ impl EnergyMeter {
         self.by_phase[phase as usize] += energy;
     }
 
-    /// Books an iteration, of which prefill caused `prefill_share` (0 to 1), to prefill and decode.
+    /// Books an iteration to prefill and decode; `prefill_share` (0 to 1) is the share caused by prefill.
     pub fn add_iteration(&mut self, energy: Energy, prefill_share: f64) {
         let (prefill, decode) = energy.split(prefill_share);
         self.add(Phase::Prefill, prefill);
         self.add(Phase::Decode, decode);
     }
 
-    /// Adds all that `other` has booked.
+    /// Adds all amounts booked in `other`.
     pub fn merge(&mut self, other: &Self) {
         for phase in Phase::ALL {
             self.add(phase, other.of(phase));
         }
     }
 
-    /// What was booked to `phase`.
+    /// Energy booked to `phase`.
     pub const fn of(&self, phase: Phase) -> Energy {
         self.by_phase[phase as usize]
     }
 
-    /// All that was booked.
+    /// Total booked.
     pub fn total(&self) -> Energy {
         self.by_phase.iter().fold(Energy::ZERO, |sum, energy| sum + *energy)
     }
 
-    /// What was booked since `earlier`, a copy of this meter taken then.
+    /// Energy booked since `earlier`, a copy of this meter taken then.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         Self { by_phase: std::array::from_fn(|i| self.by_phase[i] - earlier.by_phase[i]) }
     }
 }
 
-/// Energy at the meter of the building, J: IT energy times `pue` (at least 1; cooling, conversion, light).
+/// Energy at the facility meter, J: IT energy times `pue` (at least 1; cooling, conversion, light).
 pub fn facility_j(it_j: f64, pue: f64) -> f64 {
     it_j * pue
 }
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_building_and_the_air_are_charged_by_hand() {
+    fn facility_energy_and_carbon_agree_with_arithmetic_by_hand() {
         // 3.6 MJ = 1 kWh of IT at PUE 1.12 and 370 g/kWh: 1.12 kWh, 414.4 g.
         assert_relative_eq!(facility_j(3.6e6, 1.12), 4.032e6);
         assert_relative_eq!(carbon_g(4.032e6, 370.0), 414.4, max_relative = 1e-12);

@@ -1,9 +1,10 @@
-//! Watts from activity and joules from watts: chips, the node around them, the facility around that.
+//! Power from activity and energy from power: chips, node, facility.
 //!
-//! Owns: the power law, exact energy sums, how energy is booked to phases. Must not know: requests, instances' queues, prices.
+//! Owns: the power law, exact energy sums, the booking of energy to phases. Must not know: requests, instances' queues, prices.
 //!
-//! Energies are whole picojoules. An idle interval is an integer power times an integer time and so adds up exactly however it is cut; an
-//! iteration, or a run of decode iterations up to a boundary, is rounded once. Sums therefore do not depend on their order, and conservation is an equality, not a tolerance.
+//! Energies are whole picojoules. The energy of an idle interval is an integer power times an integer time, so it is exactly additive; an iteration,
+//! or a run of decode iterations up to a boundary, is rounded once. Sums therefore do not depend on their order, and conservation is an equality, not
+//! a tolerance.
 
 mod chip;
 mod instance;

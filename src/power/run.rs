@@ -1,19 +1,19 @@
-//! Energy of a run of decode iterations as a closed form of how many are done.
+//! Energy of a run of decode iterations, in closed form for the number completed.
 
 use super::instance::{InstanceLaw, InstancePower};
 use super::meter::Energy;
 use crate::perf::{DecodeRun, Line};
 use crate::units::first_where;
 
-/// Lines that differ by less than this, of either, are the same line computed twice: which of them is above is noise.
+/// Relative difference below which two lines count as the same line computed twice: which of them is above is noise.
 const SAME: f64 = 1e-12;
 
-/// What the law of [`ChipPowerModel`](super::ChipPowerModel) sees of a run: durations and activity, each on a line.
+/// A run as seen by the law of [`ChipPowerModel`](super::ChipPowerModel): durations and activity, each on a line.
 ///
-/// Energy up to the end of `n` iterations, per chip: `E(n) = floor·T(n) + (tdp − floor)·A(n)`, with `T(n) = elapsed_ns(n)` of the run, in
-/// whole nanoseconds, and `A(n) = min(T(n), a(0) + … + a(n−1))` with `a(k) = compute_ns(k) / u_c* + w_m · memory_ns(k)`. The minimum of the
-/// sums is the sum of the minima as long as the board limit binds in all iterations or in none: [`iterations`](Self::iterations) says for
-/// how many that is so, and a run is to be cut there.
+/// Energy up to the end of `n` iterations, per chip: `E(n) = floor·T(n) + (tdp − floor)·A(n)`, with `T(n) = elapsed_ns(n)` of the run, in whole
+/// nanoseconds, and `A(n) = min(T(n), a(0) + … + a(n−1))` with `a(k) = compute_ns(k) / u_c* + w_m · memory_ns(k)`. The minimum of the sums is the sum
+/// of the minima as long as the board limit binds in all iterations or in none: [`iterations`](Self::iterations) gives that number of iterations, at
+/// which a run must be split.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RunPower {
     activity: Line,
@@ -22,7 +22,7 @@ pub struct RunPower {
 }
 
 impl RunPower {
-    /// Of `run` on chips of the law of `power`.
+    /// Energy of `run` on chips of the law of `power`.
     pub fn new(power: &InstancePower, run: &DecodeRun) -> Self {
         let (compute, memory) = (run.compute(), run.memory());
         let activity = |compute_ns, memory_ns| power.chip().activity_ns(compute_ns, memory_ns);
@@ -31,22 +31,22 @@ impl RunPower {
         Self { activity, iterations: same_side(&durations, &activity, run.iterations), power: power.law() }
     }
 
-    /// For how many iterations of the run, counted from its first, the form holds: at least 1, at most all of them. The next one is on the
-    /// other side of the board limit.
+    /// Number of iterations, from the first of the run, for which the form holds: at least 1, at most all of them. The next one is on the other side
+    /// of the board limit.
     pub const fn iterations(&self) -> u64 {
         self.iterations
     }
 
-    /// Energy of the first `n` iterations of a run, rounded once, to the picojoule: nothing at `n = 0`, never decreasing, and for `n = 1`
-    /// what [`InstancePower::busy_energy`] is. What lies between two boundaries is the difference, so a run costs the same however it
-    /// is cut. `elapsed`: how many nanoseconds they take, `elapsed_ns(n)` of the run.
+    /// Energy of the first `n` iterations of a run, rounded once, to the picojoule: 0 at `n = 0`, never decreasing, and for `n = 1` equal to
+    /// [`InstancePower::busy_energy`]. The energy between two boundaries is the difference, so the total does not depend on how a run is split.
+    /// `elapsed`: the duration of these iterations in nanoseconds, `elapsed_ns(n)` of the run.
     pub fn energy(&self, n: u64, elapsed: u64) -> Energy {
         let busy = elapsed as f64;
         self.power.energy_of(self.power.chip.energy_nj(busy, busy.min(self.activity.sum(n))), elapsed)
     }
 }
 
-/// How many of `iterations`, from the first, have the greater of two lines in common.
+/// Number of iterations, from the first, in which the same line is the greater of the two; at most `iterations`.
 fn same_side(durations: &Line, activity: &Line, iterations: u64) -> u64 {
     let near = |a: f64, b: f64| (a - b).abs() <= SAME * a.max(b);
     if near(durations.first, activity.first) && near(durations.step, activity.step) {
@@ -85,7 +85,7 @@ mod tests {
         DecodeRun { first: cost(first), step: cost(step), iterations }
     }
 
-    /// The sum of what the iterations take one by one.
+    /// Sum over the iterations one by one.
     fn one_by_one(run: &DecodeRun, n: u64) -> Energy {
         (0..n).fold(Energy::ZERO, |sum, k| {
             let span = SimDuration::from_ns(run.lines().elapsed_ns(k + 1) - run.lines().elapsed_ns(k));
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_costs_its_line_worked_by_hand() {
+    fn energy_of_a_run_agrees_with_arithmetic_by_hand() {
         // 10, 11 and 12 ms with 1 ms of arithmetic and 5, 6, 7 ms of traffic: activity 3 · 2 + 0.6 · 18 = 16.8 ms of 33 ms.
         // Four chips: 4 · (200 W · 33 ms + 500 W · 16.8 ms) = 60 J; IT 60 · 1.125 + 800 W · 33 ms = 93.9 J.
         let run = run([10e6, 1e6, 5e6], [1e6, 0.0, 1e6], 100);
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_ends_where_the_board_limit_starts_or_stops_to_bind() {
+    fn a_run_ends_where_the_board_limit_starts_or_stops_binding() {
         let of = |first, step| RunPower::new(&power(), &run(first, step, 1000)).iterations();
         // Activity 8 + 2n ms of 10 + n ms: 12 of 12 at n = 2 does not bind yet, 14 of 13 does.
         assert_eq!(of([10e6, 4e6, 0.0], [1e6, 1e6, 0.0]), 3);
@@ -112,7 +112,7 @@ mod tests {
         // Never, and always.
         assert_eq!(of([10e6, 1e6, 0.0], [1e6, 0.1e6, 0.0]), 1000);
         assert_eq!(of([10e6, 9e6, 0.0], [1e6, 0.9e6, 0.0]), 1000);
-        // At the limit all along, but for rounding.
+        // At the limit throughout, except for rounding.
         assert_eq!(of([10e6 + 1e-9, 5e6, 0.0], [0.1, 0.05 + 1e-17, 0.0]), 1000);
     }
 
@@ -124,7 +124,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn one_iteration_takes_what_it_takes_alone(first in costs(1e9)) {
+        fn a_run_of_one_iteration_takes_the_energy_of_the_iteration(first in costs(1e9)) {
             let run = run(first, [0.0; 3], 1);
             let power = power();
             let span = SimDuration::from_ns(run.lines().elapsed_ns(1));
@@ -133,7 +133,7 @@ mod tests {
         }
 
         #[test]
-        fn a_run_takes_what_its_iterations_take_one_by_one(first in costs(1e8), step in costs(1e5), n in 1u64..3000) {
+        fn a_run_takes_the_sum_of_its_iterations(first in costs(1e8), step in costs(1e5), n in 1u64..3000) {
             let run = run(first, step, n);
             let of = RunPower::new(&power(), &run);
             let n = of.iterations();
@@ -153,11 +153,11 @@ mod tests {
         }
 
         #[test]
-        fn the_limit_binds_on_one_side_of_the_cut_only(first in costs(1e8), step in costs(1e5)) {
+        fn the_limit_binds_on_one_side_of_the_split_only(first in costs(1e8), step in costs(1e5)) {
             let run = run(first, step, 1 << 20);
             let n = RunPower::new(&power(), &run).iterations();
             let limited = |k: u64| 2.0 * run.compute().value(k) + 0.6 * run.memory().value(k) - run.durations().value(k);
-            // Within rounding: the sums are in another order here.
+            // Within rounding: the order of the sums differs here.
             prop_assert!(limited(0) * limited(n - 1) >= -1e-6 * run.durations().value(n));
             if n < run.iterations {
                 prop_assert!(limited(0) * limited(n) <= 1e-6 * run.durations().value(n));

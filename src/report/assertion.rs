@@ -1,25 +1,24 @@
-//! What became of a condition, in a sentence.
+//! The result of a condition, in a sentence.
 //!
-//! Owns: its words, and how many digits its number needs. Must not know: how it was found out.
+//! Owns: its wording, and the digits of its number. Must not know: its evaluation.
 
 use super::answer::{ENOUGH, judged};
 use super::number::{number, percent, telling_number};
 use crate::metrics::{AssertionResult, ClassSummary, ShareInterval, Summary};
 use crate::scenario::{Assertion, Op};
 
-/// One line that says whether a condition holds and why: `latency.ttft_ms.p99 < 2000 fails: it is 2,310`.
+/// One line with the result of a condition and its reason: `latency.ttft_ms.p99 < 2000 fails: it is 2,310`.
 pub fn outcome(result: &AssertionResult) -> String {
     let verb = if result.holds { "holds" } else { "fails" };
     format!("{} {verb}: {}", result.text, found(result))
 }
 
-/// The number that a condition was checked against, if the run has it.
+/// The number checked by a condition, if the run has it.
 pub(super) fn found(result: &AssertionResult) -> String {
     result.value.map_or_else(|| "no value in this run".to_owned(), |value| it_is(&result.text, value))
 }
 
-/// The number that the condition `text` was checked against, never rounded onto the limit, nor to where the condition would hold if it does
-/// not or the other way round.
+/// The number checked by the condition `text`, never rounded onto the limit, nor to a value that would change the result of the condition.
 fn it_is(text: &str, value: f64) -> String {
     let number = match text.parse::<Assertion>() {
         Ok(assertion) => {
@@ -32,7 +31,7 @@ fn it_is(text: &str, value: f64) -> String {
     format!("it is {number}")
 }
 
-/// What to say about a condition on the share of requests that met their limits if it holds, yet might not with as many other requests.
+/// A caveat for a condition on attainment that holds, but might not for another sample of as many requests.
 pub fn doubt(result: &AssertionResult, summary: &Summary) -> Option<String> {
     let assertion: Assertion = result.text.parse().ok().filter(|assertion: &Assertion| result.holds && assertion.op != Op::Equal)?;
     let classes = classes_of(&assertion.path, summary)?;
@@ -44,7 +43,7 @@ pub fn doubt(result: &AssertionResult, summary: &Summary) -> Option<String> {
     Some(format!("assertion holds, but {why}: {}: {}, 95 % interval {} to {}", result.text, found(result), percent(low), percent(high)))
 }
 
-/// The classes with limits that the share at `path` is of; `None` if there is another number.
+/// The classes with limits covered by the share at `path`; `None` for any other number.
 fn classes_of<'s>(path: &str, summary: &'s Summary) -> Option<Vec<&'s ClassSummary>> {
     let steps: Vec<&str> = path.split(['.', '[', ']']).filter(|step| !step.is_empty()).collect();
     let limited = |class: &&ClassSummary| class.slo.any();
@@ -58,7 +57,7 @@ fn classes_of<'s>(path: &str, summary: &'s Summary) -> Option<Vec<&'s ClassSumma
     }
 }
 
-/// The interval of the share of all these classes together, which come independently: their errors add up in squares.
+/// The interval of the share over all these classes, taken as independent: their errors add in quadrature.
 fn together(classes: &[&ClassSummary]) -> Option<ShareInterval> {
     let all = judged(classes) as f64;
     let (mut share, mut below, mut above) = (0.0, 0.0, 0.0);
@@ -83,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_is_told_with_its_number_as_the_report_writes_it() {
+    fn conditions_show_their_number_in_report_format() {
         assert_eq!(told("a < 2000", 1800.5), "a < 2000 holds: it is 1,800");
         assert_eq!(told("a > 0.5", 0.483_123_451_234_5), "a > 0.5 fails: it is 0.483");
         assert_eq!(told("a == 2M", 2e6), "a == 2M holds: it is 2.00 M");
@@ -92,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_near_the_limit_has_the_digits_that_tell_it_from_there() {
+    fn a_number_near_the_limit_has_enough_digits_to_differ_from_it() {
         assert_eq!(told("a <= 450", 450.0004), "a <= 450 fails: it is 450.0004");
         assert_eq!(told("a < 450", 449.9), "a < 450 holds: it is 449.9");
         assert_eq!(told("a < 450", 450.0), "a < 450 fails: it is 450");
@@ -115,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_that_holds_by_chance_is_told() {
+    fn a_condition_that_may_hold_by_chance_gets_a_caveat() {
         let over = "goodput.slo_attainment > 99 %";
         assert_eq!(
             doubted(over, 1.0, (0.4, 1.0), 5).unwrap(),
@@ -125,19 +124,19 @@ mod tests {
             let told = doubted(&format!("{path} >= 0.99"), 0.993, (0.988, 0.997), 4_684).unwrap();
             assert!(told.starts_with("assertion holds, but too close to call: ") && told.ends_with("98.8 % to 99.7 %"), "{told}");
         }
-        // Sure, failed anyway, or about something else.
+        // Certain, failed anyway, or about another number.
         assert_eq!(doubted(over, 0.998, (0.995, 0.999), 4_684), None);
         assert_eq!(doubted(over, 0.98, (0.97, 0.995), 4_684), None);
         assert_eq!(doubted("latency.ttft_ms.p99 < 1M", 0.993, (0.988, 0.997), 4_684), None);
     }
 
     #[test]
-    fn classes_share_their_errors() {
+    fn errors_of_classes_add_in_quadrature() {
         let mut summary = super::super::fixture::twelve_pools().summary;
         for class in &mut summary.classes {
             (class.slo_attainment, class.slo_attainment_95) = (Some(0.99), Some(ShareInterval { low: 0.98, high: 1.0 }));
         }
-        // Five classes alike: ± 0.01 / √5.
+        // Five equal classes: ± 0.01 / √5.
         let all: Vec<&ClassSummary> = summary.classes.iter().collect();
         approx::assert_relative_eq!(together(&all).unwrap().low, 0.99 - 0.01 / 5f64.sqrt(), max_relative = 1e-12);
         assert_eq!(together(&[]), None);
@@ -145,7 +144,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_told_is_on_the_side_where_it_is(limit in 1.0f64..1e5, off in -1e-3f64..1e-3, op in prop::sample::select(vec!["<", "<=", ">", ">="])) {
+        fn the_shown_number_is_on_the_true_side_of_the_limit(limit in 1.0f64..1e5, off in -1e-3f64..1e-3, op in prop::sample::select(vec!["<", "<=", ">", ">="])) {
             let (text, value) = (format!("a {op} {limit}"), limit * (1.0 + off));
             let assertion: Assertion = text.parse().unwrap();
             let told: f64 = it_is(&text, value).trim_start_matches("it is ").replace(',', "").parse().unwrap();

@@ -1,6 +1,6 @@
-//! `timeline.csv`: one row an interval, units in the names of the columns, six columns a pool.
+//! `timeline.csv`: one row per interval, units in the column names, six columns per pool.
 //!
-//! Owns: columns and their names. Must not know: where the file is written.
+//! Owns: columns and their names. Must not know: the location of the file.
 
 use crate::metrics::{PoolTimeline, Timeline};
 
@@ -16,7 +16,7 @@ const GAUGES: [Gauge; 6] = [
     ("instances", |p| &p.instances),
 ];
 
-/// The bytes of `timeline.csv`. A column of a pool is `POOL.gauge_unit`; a value that the timeline does not have is an empty field.
+/// The bytes of `timeline.csv`. A column of a pool is `POOL.gauge_unit`; a missing value is an empty field.
 pub fn timeline_csv(timeline: &Timeline) -> Result<Vec<u8>, csv::Error> {
     let mut out = csv::Writer::from_writer(Vec::new());
     let mut row: Vec<String> =
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_an_interval_with_units_in_the_header() {
+    fn one_row_per_interval_with_units_in_the_header() {
         let timeline = fixture::two_pools().timeline;
         let text = String::from_utf8(timeline_csv(&timeline).unwrap()).unwrap();
         let mut lines = text.lines();

@@ -1,11 +1,11 @@
-//! Which jitter a report shows first: of one population, and whose it is.
+//! The jitter shown first in a report: that of one population, and its class.
 //!
-//! Owns: the choice. Must not know: how it is laid out.
+//! Owns: the choice. Must not know: the layout.
 
 use super::text::shortened;
 use crate::metrics::{Distribution, Jitter, Summary};
 
-/// Characters of a name.
+/// Maximum characters of a name.
 const NAME: usize = 24;
 
 /// Jitter and gaps of one class, or of the only one.
@@ -20,8 +20,8 @@ pub(super) struct Shown {
     pub(super) jitter: Jitter,
 }
 
-/// That of the class whose gaps spread most: pooled, the gaps of a steady class would hide those of another, or classes that are steady
-/// at different paces would look uneven.
+/// Jitter of the class with the widest spread of gaps: pooled, the gaps of a steady class would hide those of another, or steady classes with
+/// different rates would appear uneven.
 pub(super) fn shown(summary: &Summary) -> Shown {
     let spread = |jitter: &Jitter| jitter.itl_p99_minus_p50_ms;
     let uneven = summary.classes.iter().filter(|class| spread(&class.jitter).is_some());
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_several_classes_the_most_uneven_one_is_shown_with_its_own_numbers() {
+    fn the_most_uneven_class_is_shown_with_its_own_numbers() {
         let mut summary = fixture::two_pools().summary;
         summary.classes[1].jitter.longest_stall_ms = Some(99.0);
         let worst = shown(&summary);

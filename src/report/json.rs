@@ -1,13 +1,13 @@
-//! `summary.json`: the summary as stable, pretty JSON. Floats keep their shortest exact form, so the file loses nothing.
+//! `summary.json`: the summary as stable, pretty JSON. Floats are printed in their shortest exact form, so the file is lossless.
 //!
-//! Owns: layout of the file. Must not know: where it is written.
+//! Owns: layout of the file. Must not know: its location.
 
 use serde_json::{Map, Value, json, to_value};
 
 use crate::metrics::Summary;
 use crate::metrics::metric::{CLASS, FRONTEND, POOL, POOL_OUTAGES, RUN, numbers};
 
-/// The bytes of `summary.json`: two-space indent, numbers in the order of their tables, a final newline; what is not finite prints as `null`.
+/// The bytes of `summary.json`: two-space indent, numbers in the order of their tables, a final newline; non-finite values print as `null`.
 pub fn summary_json(summary: &Summary) -> Result<String, serde_json::Error> {
     let mut all = Map::new();
     all.insert("schema_version".to_owned(), json!(summary.schema_version));
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fields_promised_to_readers_are_there() {
+    fn the_documented_fields_exist() {
         let value: serde_json::Value = serde_json::from_str(&summary_json(&fixture::two_pools().summary).unwrap()).unwrap();
         for pointer in [
             "/schema_version",

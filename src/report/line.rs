@@ -1,21 +1,21 @@
-//! One line of CSV as bytes: numbers as `Display` prints them, at a fraction of its cost.
+//! One line of CSV as bytes: numbers as `Display` prints them, at a fraction of the cost.
 //!
-//! Owns: the digits. Must not know: which columns there are.
+//! Owns: the digits. Must not know: the columns.
 
 use crate::sim::{SimDuration, SimTime};
 
-/// From here on a millisecond count in nanosecond steps is finer than an `f64` (2³³ ms, 99 days): neighbours share one value, and the
-/// shortest decimal of that value may be another than the one of the nanoseconds.
+/// Above this limit, steps of one nanosecond in milliseconds are finer than an `f64` (2³³ ms, 99 days): neighbours share one value, and its shortest
+/// decimal may differ from that of the nanoseconds.
 const EXACT_MILLIS_NS: u64 = (1 << 33) * 1_000_000;
 
-/// 2²⁵. The middle between two decimals of at most 17 digits has at most 18 digits, and a value with more than 25 binary places has more: it
-/// lies in no such middle. In the middle `Display` takes the upper decimal and `zmij` the even one.
+/// 2²⁵. The midpoint between two decimals of at most 17 digits has at most 18 digits, while a value with more than 25 binary places has more, so it
+/// is not such a midpoint. At a midpoint `Display` takes the upper decimal and `zmij` the even one.
 const TIED_PLACES: f64 = (1u64 << 25) as f64;
 
-/// Room for any number: at most 20 digits before the point and 9 behind it, and the comma.
+/// Space for any number: at most 20 digits before the point and 9 after it, and the comma.
 const ROOM: usize = 32;
 
-/// A number below 10⁸ as eight decimal digits, the first in the lowest byte. Halves, quarters and digits are divided side by side in one word, by
+/// A number below 10⁸ as eight decimal digits, the first in the lowest byte. Halves, quarters and digits are divided in parallel within one word, by
 /// multiplications that are exact in this range: `10486/2²⁰` for 1/100 below 10⁴, `103/2¹⁰` for 1/10 below 100.
 const fn eight_digits(value: u32) -> u64 {
     let halves = (value / 10_000) as u64 | ((value % 10_000) as u64) << 32;
@@ -25,20 +25,20 @@ const fn eight_digits(value: u32) -> u64 {
     tens | (pairs - 10 * tens) << 8
 }
 
-/// As text.
+/// Offset of the digits in ASCII.
 const ASCII: u64 = 0x3030_3030_3030_3030;
 
-/// What is left of a value beyond a multiple of a number that fits into 32 bits.
+/// Remainder of a value modulo a number that fits into 32 bits.
 #[expect(clippy::cast_possible_truncation, reason = "less than the number")]
 const fn beyond(value: u64, number: u32) -> u32 {
     (value % number as u64) as u32
 }
 
-/// A line in the making; the memory is reused from line to line.
+/// A line under construction; the memory is reused from line to line.
 #[derive(Debug, Default)]
 pub(super) struct Line {
     bytes: Vec<u8>,
-    /// Of these, how many belong to the line.
+    /// Number of bytes that belong to the line.
     length: usize,
 }
 
@@ -47,7 +47,7 @@ impl Line {
         self.length = 0;
     }
 
-    /// The line with its end. At least one field comes before.
+    /// The finished line. It must have at least one field.
     pub(super) fn finished(&mut self) -> &[u8] {
         let line = self.bytes.get_mut(..self.length).unwrap_or_default();
         if let Some(last) = line.last_mut() {
@@ -56,7 +56,7 @@ impl Line {
         line
     }
 
-    /// A field that is in the form of CSV already.
+    /// A field already in CSV form.
     pub(super) fn text(&mut self, text: &[u8]) {
         self.end(|bytes| {
             if bytes.len() <= text.len() {
@@ -87,21 +87,21 @@ impl Line {
         });
     }
 
-    /// A value in the shortest decimal form that reads back to the same bits.
+    /// A value in the shortest decimal form that parses back to the same bits.
     pub(super) fn float(&mut self, value: f64) {
         let mut buffer = zmij::Buffer::new();
-        // The fraction of an infinity is no number, and not above 0.
+        // The fraction of an infinity is NaN, and not above 0.
         let alike = (value * TIED_PLACES).fract().abs() > 0.0;
         let text = if alike { buffer.format_finite(value) } else { "e" };
         if text.contains('e') {
-            // `Display` knows no exponents.
+            // `Display` writes no exponents.
             self.text(value.to_string().as_bytes());
         } else {
             self.text(text.as_bytes());
         }
     }
 
-    /// In seconds with nine digits: whole nanoseconds.
+    /// A time in seconds with nine decimals: whole nanoseconds.
     pub(super) fn seconds(&mut self, at: Option<SimTime>) {
         let Some(at) = at else { return self.empty() };
         self.number(|room| {
@@ -115,7 +115,7 @@ impl Line {
         });
     }
 
-    /// In milliseconds with as many digits as it has.
+    /// A time in milliseconds with as many decimals as needed.
     pub(super) fn millis(&mut self, span: Option<SimDuration>) {
         match span {
             Some(span) if span.ns() < EXACT_MILLIS_NS => self.number(|room| {
@@ -124,7 +124,7 @@ impl Line {
                 if part > 0 {
                     room[end] = b'.';
                     put(room, end + 1, part);
-                    // Zeros at the end are in the highest bytes.
+                    // Trailing zeros are in the highest bytes.
                     end += 9 - part.leading_zeros() as usize / 8;
                 }
                 room[end] = b',';
@@ -139,13 +139,13 @@ impl Line {
         self.text(b"");
     }
 
-    /// Adds a number and its comma, which are written into the room: how long they are together.
+    /// Adds a number and its comma, which `write` puts into the space; it returns their length.
     #[inline]
     fn number(&mut self, write: impl Fn(&mut [u8; ROOM]) -> usize) {
         self.end(|bytes| bytes.first_chunk_mut().map(&write));
     }
 
-    /// Adds what is written to the bytes behind the line: how many they are, or `None` if there are too few.
+    /// Adds the bytes that `write` puts after the line; it returns their number, or `None` if there is too little space.
     #[inline]
     fn end(&mut self, write: impl Fn(&mut [u8]) -> Option<usize>) {
         loop {
@@ -167,27 +167,27 @@ impl Line {
 /// Digits of the largest number.
 const MOST_DIGITS: usize = 20;
 
-/// Writes eight digits from `at` on.
+/// Writes eight digits at `at`.
 #[inline]
 fn put(room: &mut [u8; ROOM], at: usize, digits: u64) {
     room[at..at + 8].copy_from_slice(&(digits + ASCII).to_le_bytes());
 }
 
-/// Writes a digit and a comma to the beginning of the room: how long they are together.
+/// Writes a digit and a comma to the beginning of the space; returns their length.
 #[inline]
 fn put_digit(room: &mut [u8; ROOM], digit: u8) -> usize {
     (room[0], room[1]) = (b'0' + digit, b',');
     2
 }
 
-/// Writes a number to the beginning of the room: how many digits it has.
+/// Writes a number to the beginning of the space; returns its number of digits.
 #[inline]
 fn put_whole(room: &mut [u8; ROOM], value: u64) -> usize {
     const GROUP: u64 = 100_000_000;
     match u32::try_from(value) {
         Ok(value) if u64::from(value) < GROUP => {
             let digits = eight_digits(value);
-            // Zeros before the first digit are in the lowest bytes; the last digit stays in any case.
+            // Leading zeros are in the lowest bytes; the last digit always stays.
             let zeros = (digits | 1 << 56).trailing_zeros() / 8;
             room[..8].copy_from_slice(&((digits + ASCII) >> (8 * zeros)).to_le_bytes());
             8 - zeros as usize
@@ -196,7 +196,7 @@ fn put_whole(room: &mut [u8; ROOM], value: u64) -> usize {
     }
 }
 
-/// The same for a number of more than eight digits.
+/// As [`put_whole`], for numbers of more than eight digits.
 #[cold]
 #[inline(never)]
 fn put_groups(room: &mut [u8; ROOM], value: u64) -> usize {
@@ -226,14 +226,14 @@ mod tests {
         line(|line| line.float(value))
     }
 
-    /// Spans of all magnitudes, and such with many zeros at the end.
+    /// Spans of all magnitudes, some with many trailing zeros.
     fn spans() -> impl Strategy<Value = u64> {
         let magnitude = (0u32..64, any::<u64>()).prop_map(|(shift, bits)| bits >> shift);
         let round = (0u32..16, 0u64..10_000).prop_map(|(zeros, digits)| digits * 10u64.pow(zeros));
         prop_oneof![magnitude, round, (0..2 * EXACT_MILLIS_NS)]
     }
 
-    /// Any bits, and values of the size that energies and costs have.
+    /// Any bits, and values in the range of energies and costs.
     fn floats() -> impl Strategy<Value = f64> {
         let usual = (-9i32..9, 0u64..1 << 53).prop_map(|(power, digits)| digits as f64 * 10f64.powi(power - 15));
         let few_places = (any::<u64>(), 0u32..64, 0i32..70).prop_map(|(bits, shift, places)| (bits >> shift) as f64 / 2f64.powi(places));
@@ -244,7 +244,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(20_000) })]
 
         #[test]
-        fn numbers_are_those_of_display(ns in spans(), value in floats()) {
+        fn numbers_match_display(ns in spans(), value in floats()) {
             prop_assert_eq!(millis(ns), format!("{}\n", ns as f64 / 1e6));
             let seconds = line(|line| line.seconds(Some(SimTime::from_ns(ns))));
             prop_assert_eq!(seconds, format!("{}.{:09}\n", ns / 1_000_000_000, ns % 1_000_000_000));
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_at_the_edges_are_those_of_display() {
+    fn numbers_at_the_edges_match_display() {
         let near = |at: u64| (at.saturating_sub(2000)..at.saturating_add(2000)).step_by(7).chain([at - 1, at, at + 1]);
         for ns in [10_000, 1_000_000_000, 10u64.pow(15), EXACT_MILLIS_NS, 1 << 53, 1 << 62].into_iter().flat_map(near).chain([0, u64::MAX])
         {
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_apart_and_may_be_empty() {
+    fn fields_are_separated_and_may_be_empty() {
         let mut both = Line::default();
         for _ in 0..2 {
             both.clear();

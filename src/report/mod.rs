@@ -1,6 +1,6 @@
 //! Results → bytes: the answer, the terminal summary, JSON, CSV, charts and the page. Pure: data in, strings out.
 //!
-//! Owns: words, numbers, pictures, layout. Must not know: files, the clock, stdout, how a result came about.
+//! Owns: wording, number formats, charts, layout. Must not know: files, the clock, stdout, the origin of a result.
 
 mod answer;
 mod assertion;

@@ -1,19 +1,19 @@
-//! How numbers are written for people: three significant digits, always a unit, thousands separators or SI prefixes.
+//! Numbers for readers: three significant digits, always a unit, thousands separators or SI prefixes.
 //!
-//! Owns: rounding, prefixes, separators, the sign for "no value". Must not know: what a number means.
+//! Owns: rounding, prefixes, separators, the sign for "no value". Must not know: the meaning of a number.
 
 use crate::units::grouped;
 pub use crate::units::percent;
 
-/// What stands where there is no value.
+/// Placeholder for a missing value.
 pub const NONE: &str = "–";
 
 /// SI prefixes from 10⁻⁹ upwards, three powers of ten apart; the empty one is at index 3.
 const PREFIXES: [&str; 10] = ["n", "µ", "m", "", "k", "M", "G", "T", "P", "E"];
 
-/// Significant digits, unless something asks for more.
+/// Default number of significant digits.
 const DIGITS: usize = 3;
-/// So many tell any `f64` from its neighbours.
+/// Number of digits that distinguish any `f64` from its neighbours.
 const ALL_DIGITS: usize = 17;
 
 /// `value` rounded to three significant digits with its decimal exponent; `None` if it is not finite.
@@ -52,8 +52,8 @@ pub fn number(value: f64) -> String {
     }
 }
 
-/// A number as [`number`] writes it, with more digits until the rounded one is `telling`: a number that is compared with a limit must not
-/// seem to lie on the other side. From a million on all digits are written then.
+/// A number formatted as by [`number`], with more digits until `telling` accepts the rounded one: a number compared with a limit must not appear on
+/// the other side. From a million on all digits are written in this case.
 pub fn telling_number(value: f64, telling: impl Fn(f64) -> bool) -> String {
     let rounded_well = |digits: &usize| rounded_to(*digits, value).is_none_or(|(r, _)| telling(r));
     match (DIGITS..ALL_DIGITS).find(rounded_well).unwrap_or(ALL_DIGITS) {
@@ -93,7 +93,7 @@ pub fn grams(value: f64) -> String {
     if value.abs() < 999_500.0 { si(value, "g") } else { si(value / 1e6, "t") }
 }
 
-/// A span of time given in milliseconds, in the unit that suits it from ns to days: `34.0 ms`, `1.31 s`, `3.03 min`.
+/// A duration given in milliseconds, in a suitable unit from ns to days: `34.0 ms`, `1.31 s`, `3.03 min`.
 pub fn duration_ms(ms: f64) -> String {
     let Some((r, _)) = rounded(ms) else { return NONE.to_owned() };
     if r.abs() < f64::MIN_POSITIVE {
@@ -111,17 +111,17 @@ pub fn duration_ms(ms: f64) -> String {
     format!("{} {unit}", number(ms * factor))
 }
 
-/// A span of time given in seconds.
+/// A duration given in seconds.
 pub fn duration_s(s: f64) -> String {
     duration_ms(s * 1e3)
 }
 
-/// A limit that somebody set, in milliseconds: like [`duration_ms`] without trailing zeros (`2 s`).
+/// A user's limit, in milliseconds: like [`duration_ms`] without trailing zeros (`2 s`).
 pub fn limit_ms(ms: f64) -> String {
     trimmed(&duration_ms(ms))
 }
 
-/// Drops the trailing zeros of the number that `text` begins with.
+/// Drops trailing zeros from the number at the start of `text`.
 pub(crate) fn trimmed(text: &str) -> String {
     let (number, unit) = text.split_once(' ').map_or((text, None), |(n, u)| (n, Some(u)));
     let number = if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number };
@@ -132,11 +132,11 @@ pub(crate) fn trimmed(text: &str) -> String {
 pub fn usd(value: f64) -> String {
     let Some((r, exponent)) = rounded(value) else { return NONE.to_owned() };
     let (sign, size) = if r < 0.0 { ("-", -value) } else { ("", value) };
-    // Between ten and a hundred dollars cents are written out, as on any bill.
+    // Between ten and a hundred dollars, cents are written out.
     if exponent == 1 { format!("{sign}${size:.2}") } else { format!("{sign}${}", number(size)) }
 }
 
-/// A gauge such as the length of a queue: below one two decimals are enough, for nobody acts on the third.
+/// A gauge such as a queue length: below one, two decimals are enough.
 pub fn gauge(value: f64) -> String {
     match value.abs() {
         a if a < f64::MIN_POSITIVE => "0".to_owned(),
@@ -146,7 +146,7 @@ pub fn gauge(value: f64) -> String {
     }
 }
 
-/// A share in percent where a tenth of a percent is enough: of a whole, of a memory.
+/// A share in percent, to a tenth of a percent.
 pub fn share(fraction: f64) -> String {
     match fraction.abs() {
         a if a < f64::MIN_POSITIVE => "0 %".to_owned(),
@@ -166,7 +166,7 @@ pub fn signed_percent(share: f64) -> String {
     }
 }
 
-/// `–` where there is no value.
+/// `–` without a value.
 pub fn or_none(value: Option<f64>, write: impl Fn(f64) -> String) -> String {
     value.map_or_else(|| NONE.to_owned(), write)
 }
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn money_and_shares_read_as_people_write_them() {
+    fn money_and_shares_have_their_usual_form() {
         assert_eq!(usd(0.4123), "$0.412");
         assert_eq!(usd(41.2), "$41.20");
         assert_eq!(usd(41_234.0), "$41,200");
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn gauges_and_shares_drop_digits_that_nobody_acts_on() {
+    fn gauges_and_shares_drop_insignificant_digits() {
         assert_eq!([0.0, 0.0012, 0.0136, 0.97, 6.294, 1250.0].map(gauge), ["0", "< 0.01", "0.01", "0.97", "6.29", "1,250"]);
         assert_eq!([0.0, 0.00023, 0.00663, 0.0285, 0.2851, 1.0].map(share), ["0 %", "< 0.1 %", "0.7 %", "2.9 %", "28.5 %", "100 %"]);
         assert_eq!((gauge(f64::NAN), share(f64::NAN)), (NONE.to_owned(), NONE.to_owned()));
@@ -241,7 +241,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_value_makes_a_writer_panic(bits in any::<u64>()) {
+        fn writers_never_panic(bits in any::<u64>()) {
             let v = f64::from_bits(bits);
             for text in [number(v), si(v, "W"), duration_ms(v), usd(v), percent(v), grams(v), gauge(v), share(v)] {
                 prop_assert!(!text.is_empty());
@@ -249,7 +249,7 @@ mod tests {
         }
 
         #[test]
-        fn a_number_reads_back_within_half_a_percent(v in 1e-4f64..9.99e5) {
+        fn a_number_parses_back_within_half_a_percent(v in 1e-4f64..9.99e5) {
             let back: f64 = number(v).replace(',', "").parse().unwrap();
             prop_assert!((back - v).abs() <= 0.005 * v + 1e-12);
         }

@@ -1,4 +1,4 @@
-//! `requests.csv`: one row a request, written as requests leave.
+//! `requests.csv`: one row per request, written as requests leave.
 
 use std::io::{self, Write};
 
@@ -11,12 +11,12 @@ use crate::metrics::RowChoice;
 use crate::metrics::{RequestRow, RequestSink, gap_std_ns, tpot_ns};
 use crate::sim::{SimDuration, SimTime};
 
-/// The name of the file of rows.
+/// The name of the rows file.
 pub const fn requests_file(gzip: bool) -> &'static str {
     if gzip { "requests.csv.gz" } else { "requests.csv" }
 }
 
-/// Which rows are in the file, if they are not those of all requests in the usual one.
+/// Remark on the rows in the file, unless it has the default name and all requests.
 #[cfg(feature = "report")]
 pub(super) fn rows_note(choice: RowChoice, gzip: bool) -> Option<String> {
     let file = requests_file(gzip);
@@ -24,24 +24,24 @@ pub(super) fn rows_note(choice: RowChoice, gzip: bool) -> Option<String> {
         RowChoice::All if !gzip => None,
         RowChoice::All => Some(format!("The rows of all requests are in {file}.")),
         RowChoice::Sample(share) => Some(format!("{file} has the rows of a sample: {} of all requests.", percent(share))),
-        RowChoice::None => Some(format!("The scenario asks for no rows of requests: there is no {file}.")),
+        RowChoice::None => Some(format!("The scenario writes no rows of requests: there is no {file}.")),
     }
 }
 
-/// Writes rows to a destination. The first error is kept and ends the writing; [`finish`](Self::finish) tells.
+/// Writes rows to a destination. The first error is kept and ends the writing; [`finish`](Self::finish) returns it.
 #[derive(Debug)]
 pub struct RequestsCsv<W: Write> {
     out: W,
-    /// Names by class, in the form of CSV.
+    /// Class names by index, in CSV form.
     classes: Vec<String>,
-    /// By instance, the names in the form of CSV.
+    /// Pools and prices by instance, names in CSV form.
     instances: Vec<InstancePrice>,
     extra: ExtraColumns,
     line: Line,
     error: Option<io::Error>,
 }
 
-/// Where an instance belongs and what it costs.
+/// Pool and price of an instance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InstancePrice {
     /// Its pool.
@@ -87,18 +87,18 @@ const HEADER: [&str; 32] = [
     "slo_met",
 ];
 
-/// Further columns where instances fail.
+/// Further columns with instance failures.
 const FAILURE_HEADER: [&str; 2] = ["failures", "recovery_ms"];
-/// A further column where requests pass frontends.
+/// A further column with frontends.
 const FRONTEND_HEADER: [&str; 1] = ["frontend_ms"];
 
-/// Further columns where requests are calls of sessions.
+/// Further columns with sessions.
 const SESSION_HEADER: [&str; 2] = ["session", "call"];
 
-/// Which columns rows have beside the usual ones.
+/// Optional columns.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ExtraColumns {
-    /// What failures of instances cost.
+    /// Effect of instance failures.
     pub failures: bool,
     /// Time in frontends.
     pub frontends: bool,
@@ -107,14 +107,14 @@ pub struct ExtraColumns {
 }
 
 impl<W: Write> RequestsCsv<W> {
-    /// `classes` are names by index, `instances` prices by index; `extra` says which columns are added. Each row is one write: `out` is to
-    /// be buffered.
+    /// `classes` are names by index, `instances` prices by index; `extra` selects optional columns. Each row is one write, so `out` should be
+    /// buffered.
     pub fn new(mut out: W, mut classes: Vec<String>, mut instances: Vec<InstancePrice>, extra: ExtraColumns) -> Self {
         let mut begin = || -> io::Result<()> {
             for name in &mut classes {
                 *name = in_csv(name)?;
             }
-            // The instances of a pool follow one another.
+            // The instances of a pool are consecutive.
             let mut last = (String::new(), in_csv("")?);
             for InstancePrice { pool, .. } in &mut instances {
                 if *pool != last.0 {
@@ -132,10 +132,10 @@ impl<W: Write> RequestsCsv<W> {
         Self { out, classes, instances, extra, line: Line::default(), error }
     }
 
-    /// Flushes and hands the destination back.
+    /// Flushes and returns the destination.
     ///
     /// # Errors
-    /// The first error that any row met.
+    /// The first error of any row.
     pub fn finish(mut self) -> io::Result<W> {
         match self.error {
             Some(error) => Err(error),
@@ -146,7 +146,7 @@ impl<W: Write> RequestsCsv<W> {
     fn fill(&mut self, row: &RequestRow) {
         let Self { line, classes, instances, extra, .. } = self;
         let record = &row.record;
-        // Where prefill and decode are not apart, both happen on the same instance.
+        // Without a separate decode instance, prefill and decode happen on the same instance.
         let decoded = record.decode_instance.or(record.prefill_instance.filter(|_| record.output_tokens > 1));
         line.clear();
         line.whole(record.id);
@@ -170,7 +170,7 @@ impl<W: Write> RequestsCsv<W> {
         }
         times(line, row);
         line.float(record.energy_j());
-        // Where it never was it spent nothing.
+        // Without an instance there is no cost.
         let spent = |instance: Option<InstanceId>, seconds: f64, joules: f64| {
             let price = instance.and_then(|id| instances.get(id.0 as usize));
             price.map_or(0.0, |price| seconds * price.usd_per_s + joules * price.usd_per_it_j)
@@ -220,7 +220,7 @@ fn times(line: &mut Line, row: &RequestRow) {
 /// A name as a field of CSV, in quotes if it needs them.
 fn in_csv(name: &str) -> io::Result<String> {
     let mut out = csv::Writer::from_writer(Vec::new());
-    // A lone empty field would be quoted too.
+    // A single empty field would be quoted too.
     out.write_record([name, ""])?;
     let record = out.into_inner().map_err(csv::IntoInnerError::into_error)?;
     let text = String::from_utf8(record).map_err(io::Error::other)?;
@@ -246,17 +246,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_says_which_rows_there_are() {
+    fn the_page_describes_the_rows_file() {
         let note = |choice, gzip| rows_note(choice, gzip).unwrap_or_default();
         assert_eq!(note(RowChoice::All, false), "");
         assert_eq!(note(RowChoice::All, true), "The rows of all requests are in requests.csv.gz.");
         assert_eq!(note(RowChoice::Sample(0.01), false), "requests.csv has the rows of a sample: 1.00 % of all requests.");
         assert_eq!(note(RowChoice::Sample(1e-6), true), "requests.csv.gz has the rows of a sample: 0.000100 % of all requests.");
-        assert_eq!(note(RowChoice::None, false), "The scenario asks for no rows of requests: there is no requests.csv.");
+        assert_eq!(note(RowChoice::None, false), "The scenario writes no rows of requests: there is no requests.csv.");
     }
 
     #[test]
-    fn names_are_quoted_where_they_must_be() {
+    fn names_are_quoted_if_necessary() {
         for (name, field) in [("chat", "chat"), ("", ""), ("a b", "a b"), ("a,b", "\"a,b\""), ("a\nb", "\"a\nb\""), ("\"", "\"\"\"\"")] {
             assert_eq!(in_csv(name).unwrap(), field);
         }

@@ -1,6 +1,6 @@
-//! Small care for running text: where lines may break, how long names are shortened.
+//! Typography of running text: line breaks and shortened names.
 //!
-//! Owns: break points. Must not know: what is said.
+//! Owns: break points. Must not know: the content.
 
 /// Units that [`glue`] keeps on the line of their number.
 const UNITS: [&str; 38] = [
@@ -8,7 +8,7 @@ const UNITS: [&str; 38] = [
     "PB", "g", "kg", "t", "kt", "k", "M", "G", "T", "/s", "/min", "MJ.", "s.", "ms.", "%.",
 ];
 
-/// Joins numbers with their units and with a sign before them by no-break spaces, so that no line ends between the two.
+/// Joins numbers with their units and signs by no-break spaces, so that no line breaks between them.
 pub(crate) fn glue(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut words = text.split(' ').peekable();
@@ -27,7 +27,7 @@ pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-/// A name of at most `width` characters: a longer one keeps its beginning and its end, which tell siblings apart.
+/// A name of at most `width` characters: longer names keep their beginning and end, which distinguish similar names.
 pub(crate) fn shortened(name: &str, width: usize) -> String {
     let n = name.chars().count();
     if n <= width {
@@ -38,13 +38,13 @@ pub(crate) fn shortened(name: &str, width: usize) -> String {
     name.chars().take(head).chain(std::iter::once('…')).chain(name.chars().skip(n - tail)).collect()
 }
 
-/// Text as it stands in markup, also between quotes.
+/// Text escaped for markup, also between quotes.
 #[cfg(feature = "report")]
 pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
 
-/// Breaks text into lines of at most `width` characters; only a single word may be longer.
+/// Wraps text to lines of at most `width` characters; only a single word may be longer.
 pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in glue(text).split(' ') {
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_stays_with_its_unit() {
+    fn a_number_stays_on_the_line_of_its_unit() {
         assert_eq!(glue("KV < 0.1 % of it"), "KV <\u{a0}0.1\u{a0}% of it");
         assert_eq!(glue("p99 TTFT 1.31 s of 2 s, then 3 pools"), "p99 TTFT 1.31\u{a0}s of 2\u{a0}s, then 3 pools");
     }
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_keep_their_width_and_lose_no_word() {
+    fn lines_keep_their_width_and_all_words() {
         let text = "p99 TTFT 1.31 s of 2 s and averyveryverylongword that cannot fit";
         let lines = wrapped(text, 12);
         assert_eq!(lines.join(" "), text);

@@ -1,6 +1,6 @@
 //! `trace.json`: a timeline in the Chrome trace event format, for Perfetto or `chrome://tracing`.
 //!
-//! One process a pool, one thread an instance with its iterations; each request is an asynchronous slice with its stages inside.
+//! One process per pool, one thread per instance with its iterations; each request is an asynchronous slice with its stages inside.
 //! Format: "Trace Event Format", Google, sections "Complete Events" and "Async Events"; times are microseconds.
 
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ use crate::cluster::{Observation, Observer, RequestRecord, RunSegment};
 use crate::metrics::stages;
 use crate::sim::SimTime;
 
-/// Writes events as they happen. The first error is kept and ends the writing; [`finish`](Self::finish) tells.
+/// Writes events as they happen. The first error is kept and ends the writing; [`finish`](Self::finish) returns it.
 #[derive(Debug)]
 pub struct TraceEvents<W: Write> {
     out: W,
@@ -19,7 +19,7 @@ pub struct TraceEvents<W: Write> {
 }
 
 const STAGES: [&str; 6] = ["queue", "prefill", "reserve", "transfer", "decode queue", "decode"];
-/// Process of the requests; pools come after it.
+/// Process of the requests; pools follow.
 const REQUESTS: u32 = 0;
 
 impl<W: Write> TraceEvents<W> {
@@ -37,7 +37,7 @@ impl<W: Write> TraceEvents<W> {
     /// Ends the file.
     ///
     /// # Errors
-    /// The first error that any event met.
+    /// The first error of any event.
     pub fn finish(mut self) -> io::Result<()> {
         self.raw(b"\n]}\n");
         match self.error {

@@ -1,21 +1,21 @@
-//! How far a result is to be believed: the figures behind it that nobody measured or published.
+//! Reliability of a result: the figures behind it that were neither measured nor published.
 //!
-//! Owns: the count and its sentence. Must not know: which profiles exist.
+//! Owns: the count and its sentence. Must not know: the profiles.
 
 use super::number::percent;
 use crate::metrics::{Headline, Summary};
 use crate::units::Confidence;
 
-/// How much of the result rests on figures that nobody measured or published.
+/// Share of a result's figures that were neither measured nor published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trust {
     /// Figures that the result depends on.
     pub figures: usize,
-    /// Of them assumed.
+    /// Number of assumed ones.
     pub assumed: usize,
-    /// Of them estimated.
+    /// Number of estimated ones.
     pub estimated: usize,
-    /// The assumed and estimated ones by the headline that they move.
+    /// Assumed and estimated figures by the headline they affect.
     pub bears_on: Vec<(Headline, usize)>,
 }
 
@@ -32,7 +32,7 @@ pub fn trust(summary: &Summary) -> Trust {
 }
 
 impl Trust {
-    /// One sentence; `None` if there is no figure at all.
+    /// One sentence; `None` without figures.
     pub fn sentence(&self) -> Option<String> {
         if self.figures == 0 {
             return None;
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn soft_figures_are_counted_by_the_headline_they_move() {
+    fn soft_figures_are_counted_by_the_headline_they_affect() {
         let trust = trust(&fixture::two_pools().summary);
         assert_eq!((trust.figures, trust.assumed, trust.estimated), (10, 2, 2));
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Vectors with an index type of their own: an instance's number cannot be used to look up a pool.
+//! Vectors with their own index type: the index of an instance cannot be used to look up a pool.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -6,11 +6,11 @@ use std::ops::{Index, IndexMut};
 
 use thiserror::Error;
 
-/// A number that stands for one entry of an [`Arena`].
+/// Index of an entry of an [`Arena`].
 pub trait Id: Copy + Eq + Ord + fmt::Debug {
     /// Position in the arena.
     fn index(self) -> usize;
-    /// The id of a position; `None` beyond the range of its integer.
+    /// The id of a position; `None` beyond the range of its integer type.
     fn from_index(index: usize) -> Option<Self>;
 }
 
@@ -30,15 +30,15 @@ macro_rules! impl_id {
 }
 pub(crate) use impl_id;
 
-/// More entries than the id's integer can number: user error, of a scenario that is out of scale.
+/// More entries than the id's integer type can number: user error, from a scenario of excessive scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("found {found} {what}, expected at most {most}")]
 pub struct TooMany {
-    /// What there are too many of, in the plural.
+    /// The kind of entry, in the plural.
     pub what: &'static str,
-    /// How many were asked for, at least.
+    /// Lower bound of the number requested.
     pub found: usize,
-    /// How many can be numbered.
+    /// Maximum number of entries.
     pub most: usize,
 }
 
@@ -60,7 +60,7 @@ impl<I: Id, T> Arena<I, T> {
         self.items.push(item);
         Ok(id)
     }
-    /// Entries.
+    /// Number of entries.
     pub fn len(&self) -> usize {
         self.items.len()
     }
@@ -84,7 +84,7 @@ impl<I: Id, T> Arena<I, T> {
     pub fn values(&self) -> std::slice::Iter<'_, T> {
         self.items.iter()
     }
-    /// All entries in order, to be changed.
+    /// All entries in order, mutable.
     pub fn values_mut(&mut self) -> std::slice::IterMut<'_, T> {
         self.items.iter_mut()
     }
@@ -92,10 +92,10 @@ impl<I: Id, T> Arena<I, T> {
     pub fn mirror<U>(other: &Arena<I, U>, mut make: impl FnMut(I, &U) -> T) -> Self {
         Self { items: other.iter().map(|(id, entry)| make(id, entry)).collect(), id: PhantomData }
     }
-    /// From the entries in order.
+    /// Builds an arena from the entries in order.
     ///
     /// # Errors
-    /// [`TooMany`] `what` if there are more than ids.
+    /// [`TooMany`] `what` if there are more entries than ids.
     pub fn from_items(what: &'static str, items: impl IntoIterator<Item = T>) -> Result<Self, TooMany> {
         let mut arena = Self::default();
         for item in items {
@@ -141,7 +141,7 @@ mod tests {
     impl_id!(Small(u8));
 
     #[test]
-    fn an_arena_is_full_when_its_ids_are_used_up() {
+    fn push_fails_when_ids_are_exhausted() {
         let mut arena = Arena::<Small, usize>::from_items("things", 0..256).unwrap();
         assert_eq!((arena[Small(255)], arena.len()), (255, 256));
         let error = arena.push("things", 256).unwrap_err();

@@ -1,16 +1,16 @@
-//! The livelock guard: a run that handles events without the clock moving is stopped with an error instead of spinning for ever.
+//! The livelock guard: a run that handles events without advancing the clock stops with an error instead of spinning.
 
 use thiserror::Error;
 
 use super::SimTime;
 
-/// The simulation made no progress in time. Our own error, never the user's; the run cannot be resumed.
+/// The simulation made no progress in time. An internal error, never the user's; the run cannot be resumed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{events} events at {at} without the clock moving")]
 pub struct Livelock {
-    /// Where the clock stands.
+    /// Simulated time of the stall.
     pub at: SimTime,
-    /// Events handled there.
+    /// Events handled at that time.
     pub events: u64,
 }
 
@@ -28,10 +28,10 @@ impl LivelockGuard {
         Self { limit, at: SimTime::ZERO, events: 0 }
     }
 
-    /// Notes an event at `at`.
+    /// Counts an event at `at`.
     ///
     /// # Errors
-    /// [`Livelock`] once more than the limit happen at one instant.
+    /// [`Livelock`] if more events than the limit occur at one instant.
     pub fn note(&mut self, at: SimTime) -> Result<(), Livelock> {
         if at > self.at {
             self.at = at;
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn trips_only_when_the_clock_stands_still() {
+    fn trips_only_when_the_clock_stalls() {
         let mut guard = LivelockGuard::new(3);
         for ns in 0..100 {
             assert!(guard.note(SimTime::from_ns(ns)).is_ok());

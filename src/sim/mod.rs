@@ -1,9 +1,10 @@
-//! The discrete-event kernel: integer time, the event queue, random streams, arenas, tournaments, the livelock guard. Knows nothing of language models.
+//! The discrete-event kernel: integer time, the event queue, random streams, arenas, tournaments, the livelock guard.
+//! Knows nothing of language models.
 //!
 //! # Order
-//! Events are totally ordered by (time, class, entity, sequence). Class and entity are given by whoever schedules, so that two events
-//! at the same nanosecond are handled in an order that does not depend on *when* they were scheduled. That is what makes stepping
-//! and fast-forwarding agree to the byte: both handle the same boundary at the same place in the order.
+//! Events are totally ordered by (time, class, entity, sequence). The caller supplies class and entity, so two events at the same nanosecond are
+//! handled in an order independent of *when* they were scheduled. Stepping and fast-forwarding therefore agree to the byte: both handle the same
+//! boundary at the same position in the order.
 
 mod arena;
 mod guard;

@@ -1,27 +1,27 @@
-//! The pending-event set: the next few events in order, all others in a 4-ary heap, by one packed 128-bit key.
+//! The pending-event set: the next few events in a sorted array, all others in a 4-ary heap, keyed by one packed 128-bit integer.
 //!
-//! A cluster has 10 to 10⁴ pending events (arrivals are streamed, not queued). To find a place among a few in one piece of memory takes
-//! fewer instructions than any heap; with many, most are pushed into the heap, where a 4-ary one on a packed integer key is the fastest
-//! that keeps a total order. Push and pop are O(log n).
+//! A cluster has 10 to 10⁴ pending events (arrivals are streamed, not queued). Insertion into a short contiguous array takes fewer instructions than
+//! any heap; with many events, most are pushed onto the heap, and a 4-ary heap on a packed integer key is the fastest that keeps a total order. Push
+//! and pop are O(log n).
 
 use dary_heap::QuaternaryHeap;
 
 use super::SimTime;
 
-/// Tells a live event from one that has been superseded. Bumping the owner's generation cancels what it had scheduled.
+/// Tells live events from superseded ones. Bumping the owner's generation cancels the events it has scheduled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Generation(u32);
 
 impl Generation {
-    /// Makes every event scheduled so far stale and returns the new generation.
-    #[must_use = "what is scheduled from now on carries the new generation"]
+    /// Invalidates all events scheduled so far and returns the new generation.
+    #[must_use = "events scheduled from now on carry the new generation"]
     pub fn bump(&mut self) -> Self {
         self.0 = self.0.wrapping_add(1);
         *self
     }
 }
 
-/// Where an event stands in the total order: time (64 bit), class (8), entity (32), sequence (24).
+/// Position of an event in the total order: time (64 bit), class (8), entity (32), sequence (24).
 ///
 /// `sequence` only separates a live event from stale ones of the same entity, class and time, so its wrap-around after 2²⁴ is harmless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,22 +36,22 @@ impl EventKey {
     pub const fn at(self) -> SimTime {
         SimTime::from_ns((self.0 >> 64) as u64)
     }
-    /// The same place in the order with the sequence cleared, so that keys built by `new` compare equal to queued ones.
+    /// The same position with the sequence cleared, so that keys built by `new` compare equal to queued ones.
     #[must_use]
     pub const fn without_sequence(self) -> Self {
         Self(self.0 & !0xFF_FFFF)
     }
 }
 
-/// Events that are kept in order at most: 1 KiB, which moves as fast as it is found.
+/// Maximum number of events kept sorted: 1 KiB, about as fast to move as to search.
 const NEAR: usize = 32;
 
 /// A priority queue of events, earliest key first.
 #[derive(Debug, Clone)]
 pub struct EventQueue<E> {
-    /// The next events, the earliest last; empty only if there are none.
+    /// The next events, earliest last; empty only if the queue is empty.
     near: Vec<Item<E>>,
-    /// The others, none of them earlier.
+    /// All other events, none of them earlier.
     far: QuaternaryHeap<Item<E>>,
     sequence: u32,
 }
@@ -62,7 +62,7 @@ struct Item<E> {
     event: E,
 }
 
-// The heap is a max-heap: reverse, so that the earliest key is on top.
+// The heap is a max-heap: reverse the order, so that the earliest key is on top.
 impl<E> Ord for Item<E> {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         other.key.cmp(&self.key)
@@ -104,7 +104,7 @@ impl<E> EventQueue<E> {
     pub fn peek_event(&self) -> Option<(EventKey, &E)> {
         self.near.last().map(|item| (item.key, &item.event))
     }
-    /// Takes the earliest event.
+    /// Removes the earliest event.
     pub fn pop(&mut self) -> Option<(EventKey, E)> {
         let item = self.near.pop()?;
         if self.near.is_empty() {
@@ -113,11 +113,11 @@ impl<E> EventQueue<E> {
         }
         Some((item.key, item.event))
     }
-    /// Events waiting, stale ones included.
+    /// Number of pending events, stale ones included.
     pub fn len(&self) -> usize {
         self.near.len() + self.far.len()
     }
-    /// True if nothing waits.
+    /// True if no event is pending.
     pub fn is_empty(&self) -> bool {
         self.near.is_empty()
     }
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn time_goes_before_class_before_entity_before_sequence() {
+    fn keys_order_by_time_then_class_then_entity_then_sequence() {
         let mut queue = EventQueue::default();
         queue.push(key(5, 0, 0), "later");
         queue.push(key(3, 2, 0), "class 2");
@@ -153,7 +153,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pops_in_sorted_order_whatever_the_pushes(keys in proptest::collection::vec((0u64..50, 0u8..4, 0u32..8), 0..200)) {
+        fn pops_in_sorted_order_for_any_pushes(keys in proptest::collection::vec((0u64..50, 0u8..4, 0u32..8), 0..200)) {
             let mut queue = EventQueue::default();
             for &(at, class, entity) in &keys {
                 queue.push(key(at, class, entity), (at, class, entity));

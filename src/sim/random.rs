@@ -1,15 +1,15 @@
 //! Random streams: one counter-based generator per (seed, purpose, entity), so that no draw depends on the order of others.
 //!
-//! All sampling happens here, on `libm`, because the standard library's transcendental functions differ between platforms and
-//! `rand_distr` takes whichever the build happens to enable. Normal and exponential deviates come from `rand_distr`'s ziggurat
-//! tables; their transforms are ours. Golden-bit tests below pin the bits.
+//! All sampling is done here, on `libm`, because the standard library's transcendental functions differ between platforms and `rand_distr` takes
+//! whichever the build enables. Normal and exponential deviates come from `rand_distr`'s ziggurat tables; the transforms of them are implemented
+//! here. Golden-bit tests below pin the bits.
 
 use rand::Rng;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp1, Open01, StandardNormal};
 
-/// What a stream is for. The numbers are part of the results' identity: never reuse or renumber.
+/// Purpose of a stream. The numbers determine the results: never reuse or renumber.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Purpose {
@@ -17,19 +17,19 @@ pub enum Purpose {
     Arrivals = 1,
     /// Prompt and output lengths of one workload.
     Lengths = 2,
-    /// Choices of one pool's router.
+    /// Choices of the router of one pool.
     Routing = 3,
     /// Shared-prefix identities of one workload.
     Prefixes = 4,
-    /// Which requests get a row in `requests.csv`.
+    /// Sample of requests that get a row in `requests.csv`.
     Rows = 5,
-    /// Which requests a resample of a finished run has.
+    /// Requests drawn in a resample of a finished run.
     Resampling = 6,
     /// Calls of the sessions of one workload.
     Sessions = 7,
     /// Think and tool times of one workload.
     Delays = 8,
-    /// Choices of one model's admission policy.
+    /// Choices of the admission policy of one model.
     Admission = 9,
     /// Choices of one instance's queue order.
     Queue = 10,
@@ -39,14 +39,14 @@ pub enum Purpose {
     Batching = 12,
 }
 
-/// The root of all randomness of a run.
+/// Root of all randomness of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Streams {
     seed: u64,
 }
 
 impl Streams {
-    /// All streams of this seed.
+    /// The streams of a seed.
     pub const fn new(seed: u64) -> Self {
         Self { seed }
     }
@@ -58,8 +58,8 @@ impl Streams {
         Stream { rng }
     }
 
-    /// A number uniform in 0 to 2⁶⁴ − 1 for one thing of a kind, whatever else is drawn and in which order: output `item` of the
-    /// generator `SplitMix64` (Steele, Lea and Flood, 2014) of this seed and purpose.
+    /// A uniform number in 0 to 2⁶⁴ − 1 for item `item`, independent of the other draws and their order: output `item` of the generator `SplitMix64`
+    /// (Steele, Lea and Flood, 2014) of this seed and purpose.
     pub const fn number(&self, purpose: Purpose, item: u64) -> u64 {
         let state = mixed(mixed(self.seed.wrapping_add(GOLDEN)).wrapping_add(purpose as u64));
         mixed(state.wrapping_add(item.wrapping_add(1).wrapping_mul(GOLDEN)))
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_those_of_the_distributions() {
+    fn moments_match_the_distributions() {
         let mut s = stream();
         let (mean, variance) = moments(|| s.exponential());
         approx::assert_relative_eq!(mean, 1.0, max_relative = 0.02);
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn below_covers_its_range_and_nothing_more() {
+    fn below_covers_exactly_its_range() {
         let mut s = stream();
         let mut seen = [0u32; 5];
         for _ in 0..5000 {
@@ -202,7 +202,7 @@ mod tests {
 
     /// The first outputs of the reference implementation (Vigna, `splitmix64.c`) from state 0.
     #[test]
-    fn the_mix_is_that_of_splitmix64() {
+    fn the_mix_is_splitmix64() {
         let outputs = [1u64, 2, 3].map(|step| mixed(GOLDEN.wrapping_mul(step)));
         assert_eq!(outputs, [0xe220_a839_7b1d_cdaf, 0x6e78_9e6a_a1b9_65f4, 0x06c4_5d18_8009_454f]);
     }
@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(numbers, [402_893_309_495_828_655, 4_899_467_198_223_353_985, 17_201_141_943_332_494_646]);
     }
 
-    /// These bits are part of every published result: if this fails, results of the same seed have changed.
+    /// These bits determine every published result: if this test fails, results of the same seed have changed.
     #[test]
     fn golden_bits() {
         let mut s = stream();

@@ -21,7 +21,7 @@ const NS_PER_S: f64 = 1e9;
 impl SimTime {
     /// The start of the run.
     pub const ZERO: Self = Self(0);
-    /// Later than everything that is ever scheduled.
+    /// Later than any scheduled event.
     pub const NEVER: Self = Self(u64::MAX);
 
     /// From nanoseconds.
@@ -43,7 +43,7 @@ impl SimTime {
 }
 
 impl SimDuration {
-    /// No time at all.
+    /// Zero time.
     pub const ZERO: Self = Self(0);
 
     /// From nanoseconds.
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn seconds_round_up_and_nonsense_is_refused() {
+    fn seconds_round_up_and_invalid_values_are_rejected() {
         assert_eq!(SimDuration::from_secs_f64(0.0), Some(SimDuration::ZERO));
         assert_eq!(SimDuration::from_secs_f64(1e-12), Some(SimDuration::from_ns(1)));
         assert_eq!(SimDuration::from_secs_f64(1.5), Some(SimDuration::from_ns(1_500_000_000)));

@@ -1,19 +1,19 @@
-//! The smallest of many numbers that change one at a time.
+//! Minimum of many numbers that change one at a time.
 
-/// Numbers by position, in a tree where each node has the smaller of the two below it. To change one or to find the smallest is O(log n).
+/// Numbers by position, in a tree where each node holds the smaller of its two children. Update and minimum are O(log n).
 #[derive(Debug, Clone, Default)]
 pub struct Tournament {
-    /// Row after row from the top, which is at 1; the numbers themselves are the last row, filled up with [`Tournament::NONE`].
+    /// Rows from the root, at index 1, to the leaves, which hold the numbers; unused leaves hold [`Tournament::NONE`].
     nodes: Vec<u64>,
-    /// Nodes looked at so far.
+    /// Nodes visited so far.
     work: u64,
 }
 
 impl Tournament {
-    /// A place that is empty; as a number it would be the largest.
+    /// Marks an empty position; as a number it would be the largest.
     pub const NONE: u64 = u64::MAX;
 
-    /// Takes the numbers in order.
+    /// Builds the tree from the numbers in order.
     pub fn new(numbers: impl IntoIterator<Item = u64>) -> Self {
         let numbers: Vec<u64> = numbers.into_iter().collect();
         let width = numbers.len().next_power_of_two();
@@ -26,13 +26,13 @@ impl Tournament {
         Self { nodes, work: 0 }
     }
 
-    /// The smallest number; `None` if all places are empty.
+    /// The smallest number; `None` if all positions are empty.
     #[inline]
     pub fn least(&self) -> Option<u64> {
         self.nodes.get(1).copied().filter(|&least| least != Self::NONE)
     }
 
-    /// The position of the smallest number, the first of equals; `None` if all places are empty.
+    /// The position of the smallest number, the first in a tie; `None` if all positions are empty.
     #[inline]
     pub fn smallest(&mut self) -> Option<usize> {
         let width = self.nodes.len() / 2;
@@ -46,7 +46,7 @@ impl Tournament {
         Some(node - width)
     }
 
-    /// Puts a number where another was.
+    /// Replaces the number at a position.
     #[inline]
     pub fn set(&mut self, position: usize, number: u64) {
         let mut node = self.nodes.len() / 2 + position;
@@ -62,7 +62,7 @@ impl Tournament {
         }
     }
 
-    /// Nodes looked at so far, to find numbers and to change them.
+    /// Nodes visited so far, by searches and updates.
     pub const fn work(&self) -> u64 {
         self.work
     }
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_of_equals_is_the_smallest() {
+    fn ties_go_to_the_first_position() {
         let mut tournament = Tournament::new([3, 1, 2, 1, 1]);
         let mut order = Vec::new();
         while let Some(position) = tournament.smallest() {
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_no_smallest_of_none() {
+    fn an_empty_tournament_has_no_smallest() {
         assert_eq!(Tournament::default().smallest(), None);
         assert_eq!(Tournament::new([]).smallest(), None);
         let mut one = Tournament::new([0]);
@@ -99,7 +99,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn finds_what_a_look_at_all_finds(
+        fn agrees_with_a_linear_scan(
             numbers in prop::collection::vec(0_u64..6, 1..40),
             changes in prop::collection::vec((0_usize..40, prop::option::weighted(0.8, 0_u64..6)), 0..60),
         ) {

@@ -1,6 +1,6 @@
-//! Runs of scenarios: one, many, and variants beside each other.
+//! Runs of scenarios: single, batched, and compared as variants.
 //!
-//! Owns: joining cluster, metrics and cost into one result, and the warnings a reader needs. Must not know: files, the terminal.
+//! Owns: combining cluster, metrics and cost into one result, and the warnings for the reader. Must not know: files, the terminal.
 
 pub mod compare;
 mod money;

@@ -1,17 +1,17 @@
-//! What the run cost.
+//! Cost of a run.
 
 use crate::cost::{Spent, per_million, split_by_share};
 use crate::metrics::{Cost, CostBreakdown, PoolUse, Summary};
 use crate::scenario::Scenario;
 
-/// Fills in the cost of the run and of its pools.
+/// Adds the cost of the run and of its pools to the summary.
 pub(super) fn add(summary: &mut Summary, scenario: &Scenario, uses: &[PoolUse]) {
     let (mut all, mut prompt, mut output) = (Spent::default(), Spent::default(), Spent::default());
     for (((pool, used), cost), spec) in summary.pools.iter_mut().zip(uses).zip(&scenario.node_costs).zip(&scenario.cluster.pools) {
         let spent = cost.spent(spec.chips, used.instance_s, used.it_j);
         pool.cost_usd = spent.total();
         all += spent;
-        // A pool that never computed served nobody: its cost is in the total alone.
+        // The cost of a pool that never computed is in the total only.
         if let Some(share) = used.prefill_share {
             let (for_prompts, for_outputs) = split_by_share(spent, share);
             prompt += for_prompts;

@@ -1,4 +1,4 @@
-//! What is kept of one run of a study: enough to compare it, draw it and tell what it warns of.
+//! The part of a run kept by a study: enough for comparisons, charts and warnings.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,30 +11,30 @@ use crate::cluster::{InstanceId, Outcome as End};
 use crate::metrics::metric::{Reading, Shape};
 use crate::metrics::{AssertionResult, Distributions, LimitsMet, PoolParameters, RequestRow, RequestSink, RunResult, Timeline, tpot_ns};
 
-/// Of the calls of sessions that two runs have measured, at least this share must be in both.
+/// Minimum share of the measured session calls of either run that must occur in both.
 const LEAST_PAIRED: f64 = 0.95;
 
 /// The result of one cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
-    /// Every number of `summary.json`: its path and value.
+    /// Every number of `summary.json`, by path.
     pub numbers: BTreeMap<String, Option<f64>>,
-    /// One entry a measured request in order of arrival; empty if they were not asked for.
+    /// Measured requests in order of arrival; empty unless requested.
     pub requests: Requests,
     /// Gauges over time.
     pub timeline: Timeline,
-    /// For the charts.
+    /// Distributions for the charts.
     pub distributions: Distributions,
-    /// Work by instance, an entry a pool.
+    /// Work per instance, one entry per pool.
     pub balance: Vec<Balance>,
-    /// Warnings: code and sentence.
+    /// Warnings: code and message.
     pub warnings: Vec<(String, String)>,
-    /// What became of the conditions of the scenario.
+    /// Results of the conditions of the scenario.
     pub assertions: Vec<AssertionResult>,
 }
 
 impl Outcome {
-    /// Of a run, its requests and how its work was spread.
+    /// The outcome of a run, from its result, its requests and the balance of its work.
     pub fn new(result: RunResult, requests: Requests, balance: Vec<Balance>) -> Self {
         let summary = &result.summary;
         let numbers = Reading::all(&Shape::of(summary)).into_iter().map(|(path, reading)| {
@@ -52,25 +52,25 @@ impl Outcome {
         }
     }
 
-    /// The number at a path; `None` if the run has none.
+    /// The number at a path; `None` if the run has no such number.
     pub fn number(&self, path: &str) -> Option<f64> {
         *self.numbers.get(path)?
     }
 }
 
-/// How the work of a pool is spread over its instances.
+/// Distribution of a pool's work over its instances.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Balance {
     /// The pool.
     pub pool: String,
-    /// Tokens computed by instance, ascending; of many instances evenly spaced ones, least and most among them.
+    /// Tokens computed per instance, ascending; for many instances an evenly spaced selection, minimum and maximum included.
     pub tokens: Vec<f64>,
     /// Their mean over all instances.
     pub mean: f64,
 }
 
 impl Balance {
-    /// Most instances that are kept.
+    /// Maximum number of instances kept.
     const MOST: usize = 101;
 
     fn new(pool: String, mut tokens: Vec<u64>) -> Self {
@@ -86,15 +86,15 @@ impl Balance {
     }
 }
 
-/// Measured requests in order of arrival, a column a quantity. In a latency `INFINITY` stands for a request that never got that far, which is
-/// the worst, and `NAN` for one that has no such quantity.
+/// Measured requests in order of arrival, one column per quantity. In latencies `INFINITY` means that the request never got that far, which is the
+/// worst value, and `NAN` that the quantity is undefined for it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Requests {
     /// Number in the order of arrival.
     pub id: Vec<u64>,
-    /// What names it in every run of the workload: its number in the order of arrival, or session and number of the call.
+    /// Identity of the request in every run of the workload: its number in order of arrival, or session and number of the call.
     pub name: Vec<u64>,
-    /// True if there are calls of sessions, whose order of arrival depends on the answers.
+    /// True if there are calls of sessions, whose order of arrival depends on earlier answers.
     pub sessions: bool,
     /// Class.
     pub class: Vec<u16>,
@@ -118,13 +118,13 @@ impl Requests {
         self.id.len()
     }
 
-    /// True without any.
+    /// True if empty.
     pub fn is_empty(&self) -> bool {
         self.id.is_empty()
     }
 
-    /// The requests that this run and another have in common, in the order of arrival here; `None` if they are not the same ones. Of calls of
-    /// sessions a few may be missing: those that only one of the runs has measured.
+    /// The requests common to both runs, in the order of arrival of this one; `None` if they are not the same. For sessions a few calls may be
+    /// missing: those measured in only one of the runs.
     pub fn paired<'r>(&'r self, other: &'r Self) -> Option<[Cow<'r, Self>; 2]> {
         if self.name == other.name && self.class == other.class {
             return (self.prompt == other.prompt).then_some([Cow::Borrowed(self), Cow::Borrowed(other)]);
@@ -143,7 +143,7 @@ impl Requests {
         (self.class[i], self.name[i], self.prompt[i])
     }
 
-    /// Requests that did not get their last token.
+    /// Requests without their last token.
     pub fn unfinished(&self) -> usize {
         self.e2e.iter().filter(|e2e| e2e.is_infinite()).count()
     }
@@ -170,14 +170,14 @@ impl Requests {
         self.met.push(met);
     }
 
-    /// Requests, which were noted as they left, in order of arrival.
+    /// Sorts requests, noted in order of departure, by arrival.
     fn sorted(self) -> Self {
         let mut order: Vec<usize> = (0..self.len()).collect();
         order.sort_unstable_by_key(|&i| self.id[i]);
         self.in_order(&order)
     }
 
-    /// The requests at these places, in their order.
+    /// The requests at these indices, in their order.
     fn in_order(mut self, order: &[usize]) -> Self {
         by(order, &mut self.id);
         by(order, &mut self.name);
@@ -190,17 +190,17 @@ impl Requests {
     }
 }
 
-/// Puts a column in an order.
+/// Reorders a column.
 fn by<T: Copy>(order: &[usize], column: &mut Vec<T>) {
     *column = order.iter().map(|&i| column[i]).collect();
 }
 
-/// Notes what measured requests were given as they leave, and the requests themselves if it is to.
+/// Records the work of instances as requests leave, and the requests themselves if requested.
 #[derive(Debug, Default)]
 pub(super) struct Noted {
     wanted: bool,
     requests: Requests,
-    /// Tokens computed by instance.
+    /// Tokens computed per instance.
     tokens: Vec<u64>,
 }
 
@@ -209,7 +209,7 @@ impl Noted {
         Self { wanted, ..Self::default() }
     }
 
-    /// The requests in order of arrival, and the balance of pools, whose instances follow one another.
+    /// The requests in order of arrival, and the balance of pools, whose instances are numbered consecutively.
     pub(super) fn finish(self, pools: &[PoolParameters]) -> (Requests, Vec<Balance>) {
         let mut next = 0;
         let of_pool = |pool: &PoolParameters| {

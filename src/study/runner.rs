@@ -1,6 +1,6 @@
-//! Many runs: each a cell of a study, several at once, equal ones once, finished ones kept.
+//! Batches of runs: each run is a cell of a study; cells run in parallel, equal ones once, and results are cached.
 //!
-//! Owns: the order of work, and what a cell is known by. Must not know: files, the terminal; what is made of the results.
+//! Owns: the order of work, and the identity of a cell. Must not know: files, the terminal, the use of the results.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,15 +16,15 @@ use crate::cluster::Silent;
 use crate::scenario::Scenario;
 use crate::sim::SimTime;
 
-/// Where results are kept between studies. A result that cannot be read is none.
+/// Cache of results between studies. An unreadable result counts as missing.
 pub trait Store: Sync {
-    /// The result of a key, if it is there and whole.
+    /// The result of a key, if present and complete.
     fn load(&self, key: &str) -> Option<Outcome>;
-    /// Keeps a result. That it cannot be kept is no reason to lose it: the store says so itself.
+    /// Stores a result. A failure to store is not an error of the study: the store reports it itself.
     fn save(&self, key: &str, outcome: &Outcome);
 }
 
-/// Keeps nothing.
+/// Stores nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Forgetful;
 
@@ -36,41 +36,41 @@ impl Store for Forgetful {
     fn save(&self, _: &str, _: &Outcome) {}
 }
 
-/// How to run cells; none of it changes a result.
+/// Options of the runner; none of them changes a result.
 #[derive(Debug, Clone)]
 pub struct RunnerOptions {
-    /// How each is run.
+    /// Options of each run.
     pub run: Options,
-    /// Runs at a time, at least one.
+    /// Number of concurrent runs, at least one.
     pub jobs: usize,
-    /// Whether single requests are kept.
+    /// True to keep single requests.
     pub requests: bool,
-    /// The program that runs them, user code included: results of another are not taken for its own.
+    /// The executing program, user code included: results of other programs are not reused.
     pub program: String,
 }
 
-/// What happens to a cell.
+/// Progress of a cell.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Step {
-    /// It runs, and this part is over, 0 to 1, as far as it can be told.
+    /// It is running; progress 0 to 1, if known.
     Runs(Option<f64>),
-    /// It has just been run.
+    /// It has finished running.
     Ran,
-    /// It had been run before, or is that of another.
+    /// Its result was cached, or is that of an equal cell.
     Known,
 }
 
-/// Why there are no results.
+/// Why a study has no results.
 #[derive(Debug, Error)]
 #[error("{error}")]
 pub struct CellError {
-    /// The cell, by its place.
+    /// Index of the cell.
     pub cell: usize,
-    /// What went wrong in it.
+    /// The error of its run.
     pub error: StudyError,
 }
 
-/// What a scenario's result is known by: its resolved input, the content of its files, the program, and what is kept.
+/// Key of a scenario's result: its resolved input, the content of its files, the program, and the kind of result.
 fn key(scenario: &Scenario, options: &RunnerOptions) -> String {
     let mut hasher = blake3::Hasher::new();
     let kept = if options.requests { "requests" } else { "numbers" };
@@ -81,10 +81,10 @@ fn key(scenario: &Scenario, options: &RunnerOptions) -> String {
     hasher.finalize().to_hex().to_string()
 }
 
-/// Runs scenarios; results come in their order. `watch` hears what happens to each cell and says whether to go on.
+/// Runs scenarios; results are in their order. `watch` receives the progress of each cell and returns whether to continue.
 ///
 /// # Errors
-/// That of the first cell that failed; the others end as soon as they can.
+/// The error of the first failed cell; the others stop as soon as possible.
 pub fn run_cells(
     scenarios: &[&Scenario],
     options: &RunnerOptions,
@@ -92,7 +92,7 @@ pub fn run_cells(
     watch: &(dyn Fn(usize, Step) -> bool + Sync),
 ) -> Result<Vec<Arc<Outcome>>, CellError> {
     let keys: Vec<String> = scenarios.iter().map(|scenario| key(scenario, options)).collect();
-    // Equal cells are run once, under the first of them.
+    // Equal cells are run once, at the first of them.
     let mut first: BTreeMap<&str, usize> = BTreeMap::new();
     for (cell, key) in keys.iter().enumerate() {
         first.entry(key).or_insert(cell);
@@ -136,7 +136,7 @@ pub fn run_cells(
             Err(error) => errors.push(error),
         }
     }
-    // What ended the others comes before what was ended by it.
+    // The original error comes before the interruptions it caused.
     errors.sort_by_key(|error| matches!(error.error, StudyError::Interrupted(_)));
     if let Some(first) = errors.into_iter().next() {
         return Err(first);

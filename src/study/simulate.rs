@@ -12,14 +12,14 @@ use crate::scenario::Scenario;
 use crate::sim::{SimTime, TooMany};
 use crate::workload::{ClassId, Workload, WorkloadError};
 
-/// How to run; none of it changes a result.
+/// Options of a run; none of them changes a result.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// Pass over undisturbed decode iterations without queueing them.
+    /// Passes over undisturbed decode iterations without queueing them.
     pub fast_forward: bool,
-    /// Check the invariants after every event.
+    /// Checks the invariants after every event.
     pub audit: bool,
-    /// Record metrics on a thread of its own.
+    /// Records metrics on a separate thread.
     pub aside: bool,
 }
 
@@ -29,18 +29,18 @@ impl Default for Options {
     }
 }
 
-/// Where a run stands.
+/// Progress of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress {
     /// Simulated time.
     pub now: SimTime,
-    /// Requests that have left, whatever became of them, those of the warm-up included.
+    /// Requests that have left, regardless of outcome, those of the warm-up included.
     pub departed: u64,
-    /// Requests inside.
+    /// Requests in the system.
     pub in_flight: u64,
     /// Events handled.
     pub events: u64,
-    /// The part of the run that is over, 0 to 1, as far as it can be told; `None` if it cannot.
+    /// Completed share of the run, 0 to 1, estimated; `None` if unknown.
     pub done: Option<f64>,
 }
 
@@ -48,46 +48,46 @@ impl Progress {
     fn of<O: Observer>(cluster: &Cluster<O>, handed_out: Option<f64>) -> Self {
         let (arrivals, in_flight) = (cluster.arrived(), cluster.in_flight());
         let departed = arrivals.saturating_sub(in_flight);
-        // Those that wait inside are still to be served, however many have come.
+        // Requests still waiting are yet to be served, even if most have arrived.
         let done = handed_out.filter(|_| arrivals > 0).map(|share| share * (departed as f64 / arrivals as f64));
         Self { now: cluster.now(), departed, in_flight, events: cluster.events(), done }
     }
 }
 
-/// Why there is no result.
+/// Why a run has no result.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StudyError {
-    /// The workload cannot be read: user error.
+    /// The workload is unreadable: user error.
     #[error(transparent)]
     Workload(#[from] WorkloadError),
-    /// The clock runs out: user error.
+    /// The end of simulated time is reached: user error.
     #[error("{0}")]
     BeyondTime(RunError),
-    /// The scenario is out of scale: user error.
+    /// The scale of the scenario is excessive: user error.
     #[error(transparent)]
     TooMany(#[from] TooMany),
     /// The cluster cannot be built: user error.
     #[error(transparent)]
     Spec(#[from] SpecError),
-    /// Our own error; please report it.
+    /// An internal error; please report it.
     #[error(transparent)]
     Internal(RunError),
-    /// Rows of requests are lost; their sink knows why.
+    /// Rows of requests are lost; the sink has the reason.
     #[error("the run ended at {0} of simulated time, because rows of requests could not be written")]
     RowsLost(SimTime),
-    /// The system gives no thread.
-    #[error("cannot start a thread: {0}; `--jobs 1` needs no other")]
+    /// The system cannot create a thread.
+    #[error("cannot start a thread: {0}; `--jobs 1` needs only one")]
     NoThread(std::io::Error),
-    /// The recorder has panicked, and has said why: our own error.
+    /// The recorder has panicked and reported the reason: an internal error.
     #[error("the thread of the recorder panicked")]
     Panicked,
-    /// The run was stopped from outside.
+    /// The run was interrupted from outside.
     #[error("the run was interrupted at {0} of simulated time")]
     Interrupted(SimTime),
 }
 
-/// The recorder, on the thread of the events or on one of its own.
+/// The recorder, on the event thread or on its own.
 #[derive(Debug)]
 enum Recording<'scope, S: RequestSink> {
     Here(Box<Recorder<S>>),
@@ -127,17 +127,17 @@ impl<'scope, S: RequestSink + Send + 'scope> Recording<'scope, S> {
     }
 }
 
-/// What runs may have beside their scenario.
+/// Replaceable parts of a run, besides its scenario.
 #[derive(Debug)]
 pub(super) struct Parts {
     /// The requests.
     pub(super) workload: Box<dyn Workload>,
-    /// Controllers beside those of the scenario.
+    /// Controllers in addition to those of the scenario.
     pub(super) controllers: Vec<Box<dyn Controller>>,
 }
 
-/// Runs a scenario. Each finished request goes to `sink` as it leaves, every observation to `listener`, on this thread; `progress` is asked
-/// now and then whether to go on. A sink or listener that fails ends the run; to ask it why, pass it as a reference.
+/// Runs a scenario. Each finished request goes to `sink` as it leaves, every observation to `listener`, on this thread; `progress` is called
+/// periodically and returns whether to continue. A failed sink or listener ends the run; pass it by reference to query the reason.
 ///
 /// # Errors
 /// See [`StudyError`].
@@ -152,7 +152,7 @@ pub fn simulate<S: RequestSink + Send, L: Observer>(
     simulate_parts(scenario, parts, options, sink, listener, progress)
 }
 
-/// The same with other requests, and with controllers.
+/// As [`simulate`], with other requests and additional controllers.
 pub(super) fn simulate_parts<S: RequestSink + Send, L: Observer>(
     scenario: &Scenario,
     Parts { mut workload, controllers }: Parts,

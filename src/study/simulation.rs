@@ -1,4 +1,4 @@
-//! One run from a program: a scenario, what is changed of it, and code of the program's own.
+//! A single run from a program: a scenario, overrides, and custom code.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::policy::{Controller, Entry, Policies, Router};
 use crate::scenario::{Library, LibraryError, Scenario, shipped_scenario};
 use crate::workload::{ClassId, LimitedWorkload, Workload};
 
-/// Where a scenario stands.
+/// Source of a scenario.
 #[derive(Debug, Clone)]
 enum Source {
     File(PathBuf),
@@ -22,12 +22,11 @@ enum Source {
         name: String,
         text: String,
     },
-    /// A shipped scenario.
+    /// A built-in scenario.
     Shipped(String),
 }
 
-/// One run, put together step by step: a scenario, settings like those of `--set`, and policies, workloads, performance models, controllers
-/// and observers of the program's own.
+/// Builder of one run: a scenario, overrides as with `--set`, and custom policies, workloads, performance models, controllers and observers.
 ///
 /// ```
 /// use tokenmill::Simulation;
@@ -49,20 +48,20 @@ pub struct Simulation {
     options: Options,
 }
 
-/// Why there is no result.
+/// Why a run has no result.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SimulationError {
-    /// The scenario cannot be used: user error, with place and remedy.
+    /// The scenario is invalid: user error, with place and remedy.
     #[error(transparent)]
     Scenario(#[from] ConfigErrors),
-    /// A folder of profiles cannot be used.
+    /// A folder of profiles is invalid.
     #[error(transparent)]
     Library(#[from] LibraryError),
-    /// There is no such scenario among the shipped ones.
+    /// Unknown built-in scenario.
     #[error("there is no shipped scenario `{0}`")]
     NotShipped(String),
-    /// A performance model for a pool that the scenario does not have.
+    /// A performance model for a pool that is not in the scenario.
     #[error("there is no pool `{name}`, expected one of {}", known.join(", "))]
     NoPool {
         /// The name.
@@ -70,7 +69,7 @@ pub enum SimulationError {
         /// Pools of the scenario.
         known: Vec<String>,
     },
-    /// The run cannot start or go on.
+    /// The run cannot start or continue.
     #[error(transparent)]
     Run(#[from] StudyError),
 }
@@ -99,29 +98,29 @@ impl Simulation {
         Self::of(Source::Text { name: name.into(), text: text.into() })
     }
 
-    /// A scenario that comes with the crate, such as `quickstart`.
+    /// A built-in scenario, such as `quickstart`.
     pub fn shipped(name: impl Into<String>) -> Self {
         Self::of(Source::Shipped(name.into()))
     }
 
-    /// Changes one value, as `--set` on the command line: `PATH=VALUE`, with units.
+    /// Overrides one value, as `--set` on the command line: `PATH=VALUE`, with units.
     pub fn set(mut self, assignment: impl Into<String>) -> Self {
         self.sets.push(assignment.into());
         self
     }
 
-    /// Draws from this seed.
+    /// Sets the seed.
     pub fn seed(self, seed: u64) -> Self {
         self.set(format!("seed={seed}"))
     }
 
-    /// Finds profiles in a folder, too, as `--profiles` on the command line.
+    /// Adds a folder of profiles, as `--profiles` on the command line.
     pub fn profiles(mut self, folder: impl AsRef<Path>) -> Self {
         self.folders.push(folder.as_ref().to_owned());
         self
     }
 
-    /// Adds a router that the scenario can name. It decides once a setting or the scenario names it.
+    /// Registers a router. It is used once a setting or the scenario names it.
     pub fn router(mut self, entry: Entry<dyn Router>) -> Self {
         self.policies.routers = self.policies.routers.with(entry);
         self
@@ -133,8 +132,8 @@ impl Simulation {
         self
     }
 
-    /// Replaces the requests of the scenario. The workload's classes are those of the scenario: limits and time-outs are theirs, and
-    /// `run.requests` and `run.duration` hold.
+    /// Replaces the requests of the scenario. The classes of the workload are those of the scenario, whose limits and timeouts apply, and so do
+    /// `run.requests` and `run.duration`.
     pub fn workload(mut self, workload: impl Workload + 'static) -> Self {
         self.workload = Some(Box::new(workload));
         self
@@ -146,22 +145,22 @@ impl Simulation {
         self
     }
 
-    /// Adds a controller, which sees the fleet and gives it orders.
+    /// Adds a controller, which observes the fleet and gives it orders.
     pub fn controller(mut self, controller: impl Controller + 'static) -> Self {
         self.controllers.push(Box::new(controller));
         self
     }
 
-    /// Checks the invariants of the cluster after every event: slow, and changes no result.
+    /// Checks the invariants of the cluster after every event: slow, without effect on results.
     pub const fn audit(mut self, audit: bool) -> Self {
         self.options.audit = audit;
         self
     }
 
-    /// The scenario as it would run.
+    /// The resolved scenario.
     ///
     /// # Errors
-    /// All that is wrong with it, at once.
+    /// All problems of the scenario at once.
     pub fn scenario(&self) -> Result<Scenario, SimulationError> {
         let mut library = Library::default().with_policies(self.policies.clone());
         for folder in &self.folders {
@@ -194,7 +193,7 @@ impl Simulation {
         Ok(scenario)
     }
 
-    /// Runs it.
+    /// Runs the simulation.
     ///
     /// # Errors
     /// See [`SimulationError`].
@@ -202,7 +201,7 @@ impl Simulation {
         self.run_with(Vec::new(), Silent).map(|(result, _, _)| result)
     }
 
-    /// Runs it; every finished request goes to `sink` as it leaves, such as a `Vec`, and every observation to `observer`.
+    /// Runs the simulation; every finished request goes to `sink` as it leaves, such as a `Vec`, and every observation to `observer`.
     ///
     /// # Errors
     /// See [`SimulationError`].

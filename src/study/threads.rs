@@ -1,18 +1,18 @@
-//! What of a run has a thread of its own.
+//! Threads of a run.
 //!
-//! Owns: which parts get one when not all can. Must not know: how many cores there are; results never depend on any of this.
+//! Owns: the choice of parts that get a thread if not all can. Must not know: the number of cores; results never depend on threads.
 
-/// The parts of a run that have a thread beside that of the events.
+/// The parts of a run with their own thread, besides the event thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Threads {
-    /// Metrics are recorded on one, and the rows of requests written there too: together they are the larger part of what can wait.
+    /// Metrics are recorded on one thread, and request rows written there too: together they are most of the work that can be deferred.
     pub recorder: bool,
-    /// Rows are written on one of their own.
+    /// Rows are written on their own thread.
     pub rows: bool,
 }
 
 impl Threads {
-    /// Shares out `jobs` threads, of which the events always have one.
+    /// Distributes `jobs` threads, one of which is always for events.
     pub const fn of(jobs: usize) -> Self {
         Self { recorder: jobs >= 2, rows: jobs >= 3 }
     }
@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_threads_are_busy_than_there_are_jobs() {
+    fn the_number_of_busy_threads_never_exceeds_jobs() {
         for jobs in 0..9 {
             let Threads { rows, recorder } = Threads::of(jobs);
             assert!(1 + usize::from(rows) + usize::from(recorder) <= jobs.max(1));

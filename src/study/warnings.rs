@@ -1,33 +1,33 @@
-//! What a reader must know before trusting the numbers: each warning says what, how much, and what follows from it.
+//! Warnings for the reader: each states the problem, its extent, and its consequence.
 
 use crate::cluster::Role;
 use crate::metrics::{Headline, RunResult, Summary, Timeline, Warning, WarningCode};
 use crate::scenario::Scenario;
 use crate::units::{grouped, percent};
 
-/// Requests inside must grow by this factor over the second half of the arrivals to count as overload …
+/// Factor by which requests in the system must grow over the second half of the arrivals to count as overload …
 const OVERLOAD_GROWTH: f64 = 1.5;
 /// … and by at least this many.
 const OVERLOAD_REQUESTS: f64 = 20.0;
-/// Share of the time in which the decode side holds requests up that is worth a warning.
+/// Share of the time in which the decode side blocks requests above which a warning is given.
 const HELD_UP: f64 = 0.01;
-/// Share of requests that time out from which a cluster that holds requests up is overloaded.
+/// Share of timed-out requests above which a cluster with a bottleneck is overloaded.
 const GIVEN_UP: f64 = 0.1;
-/// The first tenth of the measured time must hold at least this share of the requests of the rest.
+/// Minimum ratio of the requests in the system in the first tenth of the measured time to those in the rest.
 const SETTLED: f64 = 0.7;
 /// Below this many completed requests a 99th percentile is one or two requests.
 const FEW: u64 = 200;
 
-/// What was noticed while the workloads were read, each with the name of its workload.
+/// Remarks from reading the workloads, each with the name of its workload.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
-    /// Lines left out.
+    /// Skipped lines.
     pub(super) skipped: Vec<(String, String)>,
-    /// Sentences on what a trace leaves open.
+    /// Remarks on ambiguities of a trace.
     pub(super) remarks: Vec<(String, String)>,
 }
 
-/// All warnings, gravest first.
+/// All warnings, most severe first.
 pub(super) fn find(result: &RunResult, scenario: &Scenario, reading: &Reading) -> Vec<Warning> {
     let summary = &result.summary;
     let mut warnings = Vec::new();
@@ -54,7 +54,7 @@ pub(super) fn find(result: &RunResult, scenario: &Scenario, reading: &Reading) -
     warnings
 }
 
-/// Requests waiting or running in the whole cluster, per interval.
+/// Requests in the system, waiting or running, per interval.
 fn inside(timeline: &Timeline) -> Vec<f64> {
     (0..timeline.at_s.len()).map(|i| timeline.pools.iter().map(|pool| pool.queue[i] + pool.running[i]).sum()).collect()
 }
@@ -68,7 +68,7 @@ fn arriving(timeline: &Timeline) -> usize {
     timeline.arrivals_per_s.iter().rposition(|&rate| rate > 0.0).map_or(0, |last| last + 1)
 }
 
-/// Requests pile up, or give up because they would.
+/// The queue grows without bound, or would without timeouts.
 fn overload(result: &RunResult) -> Option<String> {
     let summary = &result.summary;
     let served = summary.throughput.served_requests_per_s.zip(summary.throughput.offered_requests_per_s);
@@ -76,7 +76,9 @@ fn overload(result: &RunResult) -> Option<String> {
         .map_or_else(String::new, |(served, offered)| format!("{served:.2} of {offered:.2} requests/s were served while they arrived: "));
     if let Some((middle, end)) = growth(&result.timeline) {
         let (middle, end) = (grouped(&format!("{middle:.0}")), grouped(&format!("{end:.0}")));
-        return Some(format!("{served}{middle} inside became {end} over the second half, so latencies grow with the length of the run"));
+        return Some(format!(
+            "{served}requests in the system grew from {middle} to {end} over the second half, so latencies grow with the length of the run"
+        ));
     }
     held_up_and_gone(summary).then(|| {
         let who = requests_of(summary.requests.timed_out, summary);
@@ -84,7 +86,7 @@ fn overload(result: &RunResult) -> Option<String> {
     })
 }
 
-/// Instances that did not serve all the time, and what that cost.
+/// Outages of instances, and their effect.
 fn outages(summary: &Summary) -> Option<String> {
     let fleet = summary.fleet.as_ref()?;
     let pools = fleet.pools.iter().filter(|pool| pool.availability < 1.0);
@@ -96,16 +98,16 @@ fn outages(summary: &Summary) -> Option<String> {
         (n, false) => format!("instances went down {}: {}", times(n), pools.join(", ")),
     };
     let hit = if fleet.hit_requests == 0 {
-        "no request was hit".to_owned()
+        "no request was affected".to_owned()
     } else {
         let recovery = fleet.recovery_ms_mean.map_or_else(String::new, |ms| format!(", recovery took {} on average", duration(ms)));
         let failed = if summary.requests.failed == 0 { "none".to_owned() } else { grouped(&summary.requests.failed.to_string()) };
-        format!("failures hit {}{recovery}; {failed} failed", requests_of(fleet.hit_requests, summary))
+        format!("failures affected {}{recovery}; {failed} failed", requests_of(fleet.hit_requests, summary))
     };
     Some(format!("{what}; {hit}"))
 }
 
-/// Milliseconds in a unit of their size.
+/// Formats milliseconds in a unit of suitable size.
 fn duration(ms: f64) -> String {
     if ms < 1e3 { format!("{ms:.0} ms") } else { format!("{:.1} s", ms * 1e-3) }
 }
@@ -118,7 +120,7 @@ fn times(n: u64) -> String {
     }
 }
 
-/// Many requests give up, and something holds them up.
+/// Many requests time out, and there is a bottleneck.
 fn held_up_and_gone(summary: &Summary) -> bool {
     let many = summary.requests.timed_out > 0 && summary.requests.timed_out as f64 >= GIVEN_UP * summary.requests.arrived as f64;
     many && (summary.network.is_full()
@@ -126,7 +128,7 @@ fn held_up_and_gone(summary: &Summary) -> bool {
         || summary.pools.iter().any(|pool| pool.is_full() || pool.is_queued_for()))
 }
 
-/// Mean number of requests inside in the middle of the arrivals and at their end, if it grew without end.
+/// Mean number of requests in the system in the middle of the arrivals and at their end, if it kept growing.
 fn growth(timeline: &Timeline) -> Option<(f64, f64)> {
     let levels = inside(timeline);
     let last = arriving(timeline);
@@ -151,25 +153,26 @@ fn never_served(summary: &Summary) -> Option<String> {
     let rejected = summary.requests.rejected - summary.requests.refused;
     (rejected > 0).then(|| {
         let who = requests_of(rejected, summary);
-        let others = if rejected < summary.requests.arrived { "; latencies are of the others" } else { "" };
+        let others = if rejected < summary.requests.arrived { "; latencies cover only the others" } else { "" };
         format!("{who} could never be served: the prompt is too long for the context or KV memory of every instance{others}")
     })
 }
 
 fn refused(summary: &Summary) -> Option<String> {
     let refused = summary.requests.refused;
-    let others = if refused < summary.requests.arrived { "; latencies are of the others" } else { "" };
+    let others = if refused < summary.requests.arrived { "; latencies cover only the others" } else { "" };
     (refused > 0).then(|| format!("{} refused by a policy{others}", requests_of(refused, summary)))
 }
 
 fn timed_out(summary: &Summary) -> Option<String> {
     let gone = summary.requests.timed_out;
-    (gone > 0 && !held_up_and_gone(summary)).then(|| format!("{} timed out; E2E and TPOT are of the others", requests_of(gone, summary)))
+    (gone > 0 && !held_up_and_gone(summary))
+        .then(|| format!("{} timed out; E2E and TPOT cover only the others", requests_of(gone, summary)))
 }
 
 fn unfinished(summary: &Summary) -> Option<String> {
     let inside = summary.requests.in_flight;
-    (inside > 0).then(|| format!("{} still inside when the run ended; E2E and TPOT are of the others", requests_of(inside, summary)))
+    (inside > 0).then(|| format!("{} still in flight when the run ended; E2E and TPOT cover only the others", requests_of(inside, summary)))
 }
 
 fn kv_saturation(summary: &Summary) -> Option<String> {
@@ -186,13 +189,13 @@ fn kv_saturation(summary: &Summary) -> Option<String> {
         0 => "requests waited for it".to_owned(),
         n => {
             let (times, tokens) = (grouped(&n.to_string()), grouped(&summary.tokens.recomputed.to_string()));
-            format!("{times} preemption{}, {tokens} tokens computed again", if n == 1 { "" } else { "s" })
+            format!("{times} preemption{}, {tokens} tokens recomputed", if n == 1 { "" } else { "s" })
         }
     };
     Some(format!("KV memory{pools} was full at times: {what}"))
 }
 
-/// The handoff finds no place in a batch although there is memory.
+/// Handoffs wait for a place in a batch although memory is available.
 fn batch_limit(summary: &Summary) -> Option<String> {
     let blocked = summary.handoff.blocked_share;
     let pool = summary.pools.iter().find(|pool| pool.role == Role::Decode && pool.is_batch_full()).filter(|_| blocked >= HELD_UP)?;
@@ -206,10 +209,10 @@ fn batch_limit(summary: &Summary) -> Option<String> {
 
 fn truncated(summary: &Summary) -> Option<String> {
     let cut = summary.requests.truncated;
-    (cut > 0).then(|| format!("{} cut short at the context limit (`max_model_len`)", requests_of(cut, summary)))
+    (cut > 0).then(|| format!("{} truncated at the context limit (`max_model_len`)", requests_of(cut, summary)))
 }
 
-/// The first tenth holds fewer requests than any other tenth and clearly fewer than all of them: a start, not a lull.
+/// The first tenth has fewer requests than any other tenth and clearly fewer than all of them: a start-up transient, not a lull.
 fn not_settled(result: &RunResult, scenario: &Scenario) -> Option<String> {
     let warmup = scenario.recorder.warmup.as_secs_f64();
     let timeline = &result.timeline;
@@ -222,7 +225,7 @@ fn not_settled(result: &RunResult, scenario: &Scenario) -> Option<String> {
     let (start, rest) = (mean(&levels[..levels.len() / 10]), mean(&levels[levels.len() / 10..]));
     let lowest = tenths.iter().skip(1).all(|&tenth| start < tenth);
     (lowest && start < SETTLED * rest).then(|| {
-        format!("the warm-up has not settled: {start:.1} requests inside in the first tenth of the measured time, {rest:.1} in the rest; a longer `run.warmup` leaves that out")
+        format!("the warm-up is too short: {start:.1} requests in the system in the first tenth of the measured time, {rest:.1} in the rest; a longer `run.warmup` excludes that")
     })
 }
 
@@ -230,11 +233,11 @@ fn few(summary: &Summary) -> Option<String> {
     let completed = summary.requests.completed;
     (1..FEW).contains(&completed).then(|| {
         let rests_on = completed.div_ceil(100);
-        format!("only {} completed in the measured time: a 99th percentile rests on {rests_on} of them", requests(completed))
+        format!("only {} completed in the measured time: a 99th percentile depends on {rests_on} of them", requests(completed))
     })
 }
 
-/// Which headlines rest on figures that nobody measured or published.
+/// Headlines that depend on figures neither measured nor published.
 fn assumed(summary: &Summary) -> Option<String> {
     if summary.measured_s <= 0.0 {
         return None;

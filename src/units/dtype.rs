@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_the_spellings_of_yaml() {
+    fn names_match_the_yaml_spellings() {
         for dtype in Dtype::ALL {
             assert_eq!(serde_json::to_value(dtype).unwrap(), dtype.name());
         }

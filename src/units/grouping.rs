@@ -1,6 +1,6 @@
 //! Digits in groups of three.
 
-/// Puts commas between groups of three digits of the whole part: `-1234567.5` becomes `-1,234,567.5`.
+/// Inserts commas between groups of three digits of the integer part: `-1234567.5` becomes `-1,234,567.5`.
 pub fn grouped(text: &str) -> String {
     let (sign, text) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
     let (whole, fraction) = text.split_once('.').map_or((text, None), |(w, f)| (w, Some(f)));
@@ -23,7 +23,7 @@ mod tests {
     use super::grouped;
 
     #[test]
-    fn groups_start_at_the_point() {
+    fn groups_are_counted_from_the_decimal_point() {
         for (text, expected) in [("0", "0"), ("999", "999"), ("1000", "1,000"), ("-1234567.5", "-1,234,567.5"), ("123456", "123,456")] {
             assert_eq!(grouped(text), expected);
         }

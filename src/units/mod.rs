@@ -1,10 +1,9 @@
-//! Quantities with units, parsed strictly from text such as `141 GB`, `4.8 TB/s`, `700 W`, `50 ms` or `$3.50/h`, and where a figure
-//! comes from.
+//! Quantities with units, parsed strictly from text such as `141 GB`, `4.8 TB/s`, `700 W`, `50 ms` or `$3.50/h`, and the provenance of figures.
 //!
-//! Owns: what units exist, how they are spelled, how a value is printed so that it parses back to the same bits, provenance.
+//! Owns: the units and their spellings, printing that parses back to the same bits, provenance.
 //! Must not know: hardware, models, YAML.
 //!
-//! A bare number is refused wherever a unit is meant; `Count` and `Ratio` are the two quantities that have none.
+//! A bare number is rejected if a unit is expected; `Count` and `Ratio` are the two quantities without a unit.
 //! Decimal prefixes are powers of 1000 (`GB`), binary ones powers of 1024 (`GiB`); a lower-case `b` is a bit (`400 Gb/s` = 50 GB/s).
 
 mod dtype;

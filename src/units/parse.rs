@@ -1,13 +1,13 @@
-//! The one parser of all quantities: a number, optional space, a unit out of a given table.
+//! The parser of all quantities: a number, optional space, a unit from a given table.
 
 use thiserror::Error;
 
 use super::grouping::grouped;
 
-/// One spelling of a unit and the factor that turns it into the quantity's base unit.
+/// One spelling of a unit and its factor to the quantity's base unit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Unit {
-    /// The spelling, such as `GB/s`. A currency sign written before the number is part of it: `$/h`.
+    /// The spelling, such as `GB/s`. A leading currency sign is part of it: `$/h`.
     pub name: &'static str,
     /// Base units per one of this unit, for instance 1e9 for `GB`.
     pub factor: f64,
@@ -18,30 +18,30 @@ pub(super) const fn unit(name: &'static str, factor: f64) -> Unit {
     Unit { name, factor }
 }
 
-/// Why a text is not a quantity. User error; nothing is lost.
+/// Why a text is not a quantity. User error.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum QuantityError {
-    /// A bare number where a unit is needed.
+    /// A bare number, but a unit is required.
     #[error("`{found}` has no unit, expected {what} such as {examples}")]
     MissingUnit {
         /// The text as written.
         found: String,
-        /// What kind of quantity is meant.
+        /// The kind of quantity expected.
         what: &'static str,
-        /// Two or three good spellings.
+        /// Two or three valid spellings.
         examples: &'static str,
     },
-    /// A number followed by something that is no unit of this quantity.
+    /// A number followed by something that is not a unit of this quantity.
     #[error("`{unit}` is not a unit of {what}, expected one such as {examples}{}", hint(*nearest))]
     UnknownUnit {
         /// The unit as written.
         unit: String,
-        /// What kind of quantity is meant.
+        /// The kind of quantity expected.
         what: &'static str,
-        /// Two or three good spellings.
+        /// Two or three valid spellings.
         examples: &'static str,
-        /// The nearest known spelling, if any is near.
+        /// The nearest known spelling, if one is near.
         nearest: Option<&'static str>,
     },
     /// No number at the start.
@@ -49,17 +49,17 @@ pub enum QuantityError {
     NotANumber {
         /// The text as written.
         found: String,
-        /// What kind of quantity is meant.
+        /// The kind of quantity expected.
         what: &'static str,
-        /// Two or three good spellings.
+        /// Two or three valid spellings.
         examples: &'static str,
     },
-    /// Negative, not finite or absurdly large.
+    /// Negative, not finite or too large.
     #[error("`{found}` is out of range for {what}, expected one from {least} to {most}")]
     OutOfRange {
         /// The text as written.
         found: String,
-        /// What kind of quantity is meant.
+        /// The kind of quantity expected.
         what: &'static str,
         /// Smallest allowed value, in a readable unit.
         least: String,
@@ -72,12 +72,12 @@ fn hint(nearest: Option<&'static str>) -> String {
     nearest.map_or_else(String::new, |n| format!("; did you mean `{n}`?"))
 }
 
-/// What a quantity is: its name for messages, its units and its range in base units.
+/// A kind of quantity: its name for messages, its units and its range in base units.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Kind {
     pub(super) what: &'static str,
     pub(super) examples: &'static str,
-    /// Sorted from small to large where printing should choose; the first unit with factor 1 is the base.
+    /// Sorted from small to large where printing has a choice; the first unit with factor 1 is the base.
     pub(super) units: &'static [Unit],
     /// True if a bare number is allowed and means the base unit.
     pub(super) bare: bool,
@@ -121,19 +121,19 @@ impl Kind {
             .units
             .iter()
             .map(|u| (strsim::damerau_levenshtein(&u.name.to_lowercase(), &unit.to_lowercase()), u.name))
-            // One letter is near every other letter: it must be the same but for its case.
+            // Any two letters are at edit distance 1, so a single letter may differ only in case.
             .filter(|(distance, name)| *distance <= 1.max(name.len() / 2) && *distance < name.len().max(unit.len()))
             .min_by_key(|(distance, _)| *distance)
             .map(|(_, name)| name);
         Err(QuantityError::UnknownUnit { unit: unit.into(), what: self.what, examples: self.examples, nearest })
     }
 
-    /// Writes `value` for people, who need not read it back: a bound in a message.
+    /// Formats `value` for a message, such as a bound; it need not parse back.
     pub(super) fn show(&self, value: f64) -> String {
         if self.bare || value.abs() < f64::MIN_POSITIVE {
             return readable(value);
         }
-        // Of units of one size the first is the usual one.
+        // Of units of the same size the first is the usual one.
         let fitting = self.units.iter().rev().filter(|unit| value.abs() >= unit.factor).max_by(|a, b| a.factor.total_cmp(&b.factor));
         match fitting.or_else(|| self.units.first()) {
             Some(unit) => in_unit(&readable(value / unit.factor), unit),
@@ -166,13 +166,13 @@ fn in_unit(number: &str, unit: &Unit) -> String {
     unit.name.strip_prefix('$').map_or_else(|| format!("{number} {}", unit.name), |rest| format!("${number}{rest}"))
 }
 
-/// Digits in groups, but for numbers that nobody reads so: `16,777,216`, `1e15`.
+/// Groups digits, except in numbers with an exponent: `16,777,216`, `1e15`.
 fn readable(number: f64) -> String {
     if number.abs() < 1e12 { grouped(&number.to_string()) } else { format!("{number:e}") }
 }
 
-/// The number written as `number`, times `factor`. Powers of ten move the decimal point before anything is rounded: `8.2` times 1e9 is a
-/// whole number, which the product of the two floats is not.
+/// The number written as `number`, times `factor`. Powers of ten move the decimal point before anything is rounded: `8.2` times 1e9 is a whole
+/// number, unlike the product of the two floats.
 fn times(number: &str, factor: f64) -> Option<f64> {
     let digits = format!("{factor:e}");
     match digits.strip_prefix("1e") {
@@ -181,7 +181,7 @@ fn times(number: &str, factor: f64) -> Option<f64> {
     }
 }
 
-/// `value` over `factor`, in digits. Powers of ten move the decimal point: 15e-9 over 1e-9 is 15, the quotient of the two floats is not.
+/// `value` over `factor`, in digits. Powers of ten move the decimal point: 15e-9 over 1e-9 is 15, unlike the quotient of the two floats.
 fn per(value: f64, factor: f64) -> String {
     let (number, power) = (format!("{value:e}"), format!("{factor:e}"));
     let moved = number.split_once('e').zip(power.strip_prefix("1e")).and_then(|((digits, exponent), power)| {
@@ -212,6 +212,6 @@ fn split(text: &str) -> (&str, String) {
         }
     }
     let unit = rest[end..].trim();
-    // `$3.5M/kW` and `3.5 M$`: the sign belongs to the unit, wherever it was written.
+    // `$3.5M/kW` and `3.5 M$`: the sign belongs to the unit, wherever it is written.
     (&rest[..end], format!("{sign}{unit}"))
 }

@@ -1,6 +1,6 @@
 //! Shares in percent, with three significant digits.
 
-/// A fraction in percent: `99.7 %`. What is not quite everything never reads `100 %`; what is no number reads `–`.
+/// A fraction in percent: `99.7 %`. Values below one never read `100 %`; NaN and infinities read `–`.
 pub fn percent(fraction: f64) -> String {
     let percent = fraction * 100.0;
     let rounded = format!("{percent:.2e}");
@@ -21,7 +21,7 @@ mod tests {
     use super::percent;
 
     #[test]
-    fn nearly_everything_is_not_everything() {
+    fn values_just_below_one_are_not_shown_as_100_percent() {
         let cases = [
             (0.9973, "99.7 %"),
             (0.999_99, "> 99.9 %"),

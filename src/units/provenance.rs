@@ -1,11 +1,11 @@
-//! A figure of a data sheet or a model card with where it comes from.
+//! A figure of a data sheet or a model card, with its provenance.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How far a figure can be trusted.
+/// Confidence in a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Confidence {
@@ -19,12 +19,12 @@ pub enum Confidence {
     Estimate,
     /// General knowledge without a located source.
     Assumed,
-    /// Stated by whoever runs the scenario, about hardware or prices of their own.
+    /// Stated by the user of the scenario, about their own hardware or prices.
     Given,
 }
 
 impl Confidence {
-    /// All, weakest first.
+    /// All levels, weakest first.
     pub const WEAKEST_FIRST: [Self; 6] = [Self::Assumed, Self::Estimate, Self::Press, Self::Official, Self::Measured, Self::Given];
 
     /// The word used in YAML.
@@ -39,12 +39,12 @@ impl Confidence {
         }
     }
 
-    /// Position among all, weakest first.
+    /// Position among all levels, weakest first.
     pub fn strength(self) -> usize {
         Self::WEAKEST_FIRST.iter().position(|&other| other == self).unwrap_or_default()
     }
 
-    /// True of what nobody measured or published.
+    /// True if the value was neither measured nor published.
     pub const fn is_soft(self) -> bool {
         matches!(self, Self::Assumed | Self::Estimate)
     }
@@ -58,23 +58,23 @@ pub struct Figure<T> {
     pub value: T,
     /// Key of an entry of the profile's `sources`.
     pub source: String,
-    /// How far it can be trusted.
+    /// Confidence in it.
     pub confidence: Confidence,
-    /// What a reader should know about it: basis of an estimate, conflict between sources.
+    /// Caveats: basis of an estimate, conflict between sources.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
 
-/// Where figures come from: one entry per document.
+/// Source of figures: one entry per document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
     /// Title, repository and path, or publication.
     pub title: String,
-    /// Address, where there is one.
+    /// Address, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// Date of publication or of the reading, `YYYY-MM` or `YYYY-MM-DD`.
+    /// Date of publication or access, `YYYY-MM` or `YYYY-MM-DD`.
     pub date: String,
 }
 

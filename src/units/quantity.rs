@@ -209,7 +209,7 @@ quantity!(
     [("/s", 1.0), ("/min", 1.0 / 60.0), ("/h", 1.0 / 3600.0)]
 );
 quantity!(
-    /// A number of things (tokens, requests), whole by the checks of whoever reads it.
+    /// A number of items (tokens, requests); code that needs a whole number checks for it.
     Count, "a number", "`20000` or `20k`", true, 0.0, 1e15,
     [("k", 1e3), ("M", 1e6), ("G", 1e9)]
 );
@@ -220,7 +220,7 @@ quantity!(
 );
 
 impl Duration {
-    /// No time.
+    /// Zero time.
     pub const ZERO: Self = Self(0.0);
 }
 
@@ -259,13 +259,13 @@ fn kind(name: &str) -> Option<&'static Kind> {
     })
 }
 
-/// Checks `text` against the quantity named by a schema's `x-quantity`; `None` if there is no quantity of that name.
+/// Parses `text` as the quantity named by a schema's `x-quantity`; `None` if there is no quantity of that name.
 pub fn check_quantity(name: &str, text: &str) -> Option<Result<(), QuantityError>> {
     kind(name).map(|kind| kind.parse(text).map(|_| ()))
 }
 
-/// Writes a bound of the quantity of that name, in base units, as a message should: `100 y`, `16,777,216`, `1,000 PB/s`; `None` if there
-/// is no such quantity.
+/// Formats a bound, in base units, of the quantity of that name for a message: `100 y`, `16,777,216`, `1,000 PB/s`; `None` if there is no such
+/// quantity.
 pub fn show_quantity(name: &str, value: f64) -> Option<String> {
     kind(name).map(|kind| kind.show(value))
 }
@@ -276,7 +276,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn reads_the_spellings_of_data_sheets() {
+    fn parses_the_spellings_of_data_sheets() {
         assert_eq!("141 GB".parse::<Bytes>().unwrap().whole(), 141_000_000_000);
         assert_eq!("80GiB".parse::<Bytes>().unwrap().whole(), 85_899_345_920);
         approx::assert_relative_eq!("4.8 TB/s".parse::<BytesPerSecond>().unwrap().get(), 4.8e12);
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_could_be_misread() {
+    fn rejects_ambiguous_spellings() {
         assert!(matches!("80".parse::<Bytes>(), Err(QuantityError::MissingUnit { .. })));
         assert!(matches!("50".parse::<Duration>(), Err(QuantityError::MissingUnit { .. })));
         assert!(matches!("-1 W".parse::<Watts>(), Err(QuantityError::OutOfRange { .. })));
@@ -306,12 +306,12 @@ mod tests {
         assert!(matches!("".parse::<Bytes>(), Err(QuantityError::NotANumber { .. })));
         assert!(matches!("80 GB/s".parse::<Bytes>(), Err(QuantityError::UnknownUnit { .. })));
         assert!(matches!("3 W 4 W".parse::<Watts>(), Err(QuantityError::UnknownUnit { .. })));
-        // A gigabit is not a gigabyte: no silent factor of eight.
+        // A gigabit is not a gigabyte: no silent factor of 8.
         assert!(matches!("80 Gb".parse::<Bytes>(), Err(QuantityError::UnknownUnit { nearest: Some("GB"), .. })));
     }
 
     #[test]
-    fn says_what_to_write_instead() {
+    fn errors_suggest_valid_spellings() {
         assert_eq!("80".parse::<Bytes>().unwrap_err().to_string(), "`80` has no unit, expected a memory size such as `80 GB` or `141 GiB`");
         assert_eq!(
             "5 mss".parse::<Duration>().unwrap_err().to_string(),
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_are_told_in_numbers_that_people_read() {
+    fn bounds_are_shown_in_readable_numbers() {
         let most = |text: &str, name: &str| match check_quantity(name, text) {
             Some(Err(QuantityError::OutOfRange { least, most, .. })) => {
                 assert_eq!(least, "0", "{name}");
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_printed_is_what_people_would_write() {
+    fn prints_the_usual_spellings() {
         for text in ["15 ns", "17.5 ns", "25 ns", "2.5 ns", "1.5 us", "3 us", "14 us", "250 us", "0.3 ns", "1.2 ms", "90 s", "5 y"] {
             let printed = text.parse::<Duration>().unwrap().to_string();
             assert_eq!(printed, text.replace("90 s", "1.5 min").replace("0.3 ns", "0.0000000003 s"));
@@ -373,7 +373,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_the_parser_panic(text in ".{0,24}") {
+        fn the_parser_never_panics(text in ".{0,24}") {
             let _ = text.parse::<Bytes>();
             let _ = text.parse::<UsdPerKwMonth>();
             let _ = text.parse::<Count>();

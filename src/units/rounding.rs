@@ -1,27 +1,27 @@
-//! Rounding without a library call, which baseline x86-64 makes for `f64::round`.
+//! Rounding without the library call that baseline x86-64 needs for `f64::round`.
 
-/// From here on every `f64` is whole, and up to twice as much the distance to the next one is 1: 2⁵².
+/// From 2⁵² every `f64` is whole; up to 2⁵³ adjacent values differ by 1.
 const WHOLE: f64 = 4_503_599_627_370_496.0;
 
 /// The nearest whole number, ties away from zero: what `value.round() as u64` gives. Negative values and NaN give 0.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturation is what is asked for")]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturation is intended")]
 #[inline]
 pub fn nearest(value: f64) -> u64 {
-    // One comparison of bits for all that is too large, negative or no number.
+    // One bitwise comparison covers large, negative and NaN values.
     if value.to_bits() >= WHOLE.to_bits() {
         return value as u64;
     }
-    // The sum has no room for a fraction, so its last bits are the rounded value, ties to even; those that went down go up. Converting to
-    // an integer and back takes half as long again, and more for saturation.
+    // The sum has no bits for a fraction, so its last bits are the rounded value, ties to even; ties rounded down are corrected upwards. Converting
+    // to an integer and back takes half as long again, and more for saturation.
     let moved = value + WHOLE;
     moved.to_bits() - WHOLE.to_bits() + u64::from(value - (moved - WHOLE) >= 0.5)
 }
 
-/// Below this a whole number fits into 64 bits with room: 2⁶³.
+/// Below this a whole number fits into 64 bits with room to spare: 2⁶³.
 const FITS: f64 = 9_223_372_036_854_775_808.0;
 
-/// The same for what may be larger. Converting between `f64` and 128 bits is a library call, so what fits takes 64.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturation is what is asked for")]
+/// As [`nearest`], for larger values. Conversion between `f64` and 128 bits is a library call, so smaller values use 64.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturation is intended")]
 #[inline]
 pub fn nearest_wide(value: f64) -> u128 {
     if value < FITS { u128::from(nearest(value)) } else { value.round() as u128 }
@@ -33,7 +33,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn ties_go_up_and_the_largest_fraction_below_a_tie_goes_down() {
+    fn ties_round_up_and_the_largest_value_below_a_tie_rounds_down() {
         let cases = [
             (0.0, 0),
             (0.5, 1),
@@ -61,7 +61,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_agrees_with_the_library(bits in any::<u64>(), small in 0.0f64..1e17) {
+        fn agrees_with_the_library(bits in any::<u64>(), small in 0.0f64..1e17) {
             for value in [f64::from_bits(bits), small] {
                 prop_assert_eq!(nearest(value), library(value));
             }

@@ -1,6 +1,6 @@
-//! The word that was meant.
+//! Suggestions for misspelled words.
 
-/// The candidate most like `word`, if any is near. Case, `-` and `_` do not count.
+/// The candidate most like `word`, if any is near. Case, `-` and `_` are ignored.
 pub fn nearest_word<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |s: &str| s.to_lowercase().replace('-', "_");
     let wanted = plain(word);

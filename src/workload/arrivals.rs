@@ -1,9 +1,9 @@
-//! When requests arrive in an open loop: renewal processes at a mean rate, optionally under a daily envelope.
+//! Arrival times of an open loop: renewal processes at a mean rate, optionally under a diurnal envelope.
 //!
 //! Owns: gaps and their accumulation. Must not know: lengths, traces.
 //!
-//! Every process draws gaps of mean 1 and reads their sum as cumulative intensity; the envelope then bends time. So a bursty process
-//! stays equally bursty at the peak and in the trough (Brown, Barbieri, Ventura, Kass and Frank 2002, time rescaling).
+//! Every process draws gaps of mean 1, whose sum is the cumulative intensity; the envelope then rescales time. A bursty process is therefore equally
+//! bursty at the peak and in the trough (Brown, Barbieri, Ventura, Kass and Frank 2002, time rescaling).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -63,7 +63,7 @@ impl ArrivalProcess {
         }
     }
 
-    /// All problems of these parameters; empty if they can be used.
+    /// All problems of these parameters; empty if valid.
     pub fn validate(&self) -> Vec<ParameterProblem> {
         let mut problems = Problems::default();
         problems.require((1e-6..=1e9).contains(&self.rate()), "rate", self.rate(), "requests per second from 1e-6 to 1e9");
@@ -125,16 +125,16 @@ fn weibull_shape(cv: f64) -> f64 {
     0.5 * (low + high)
 }
 
-/// Produces arrival times, one after the other.
+/// Generates arrival times in order.
 #[derive(Debug)]
 pub(super) struct ArrivalClock {
     gaps: Gaps,
     rate: f64,
     envelope: Option<Rescaling>,
     stream: Stream,
-    /// Sum of the gaps drawn, expected requests.
+    /// Sum of the gaps drawn, in expected requests.
     elapsed: f64,
-    /// Whether the next arrival is the one at t = 0.
+    /// True until the arrival at t = 0 is taken.
     at_start: bool,
     last: SimTime,
 }
@@ -153,7 +153,7 @@ impl ArrivalClock {
         }
     }
 
-    /// The next arrival; `None` once it lies beyond what simulated time can hold.
+    /// The next arrival; `None` if it is beyond the range of simulated time.
     pub(super) fn next_arrival(&mut self) -> Option<SimTime> {
         if self.at_start {
             self.at_start = false;
@@ -162,13 +162,13 @@ impl ArrivalClock {
         self.elapsed += self.gaps.draw(&mut self.stream);
         let at_mean_rate = self.elapsed / self.rate;
         let seconds = self.envelope.map_or(at_mean_rate, |envelope| envelope.invert(at_mean_rate));
-        // The inversion is exact to a fraction of a nanosecond: of two arrivals closer than that, the second takes the time of the first.
+        // The inversion is exact to a fraction of a nanosecond: if two arrivals are closer than that, the second takes the time of the first.
         self.last = nearest_ns(seconds)?.max(self.last);
         Some(self.last)
     }
 }
 
-/// Seconds to the nearest nanosecond; `None` outside of what simulated time can hold.
+/// Seconds to the nearest nanosecond; `None` outside the range of simulated time.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "range checked")]
 fn nearest_ns(seconds: f64) -> Option<SimTime> {
     let ns = (seconds * 1e9).round();
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_and_burstiness_are_those_asked_for() {
+    fn rates_and_burstiness_match_the_parameters() {
         let n = 300_000;
         for (process, cv) in [
             (ArrivalProcess::Poisson { rate: 5.0 }, 1.0),
@@ -218,7 +218,7 @@ mod tests {
             (ArrivalProcess::Weibull { rate: 5.0, cv: 2.0 }, 2.0),
         ] {
             let (mean, measured_cv) = gaps(process, n);
-            // The mean of n gaps has a relative standard error of cv / √n: five of them is one failure in 1.7 million honest runs.
+            // The mean of n gaps has a relative standard error of cv / √n: five of them fail once in 1.7 million correct runs.
             approx::assert_relative_eq!(mean * process.rate(), 1.0, max_relative = 5.0 * cv / f64::from(n).sqrt());
             // Standard error of the cv is below cv · √(kurtosis / 4n); the worst kurtosis here is about 60 (Gamma of cv 3: 3 + 6·9).
             approx::assert_relative_eq!(measured_cv, cv, max_relative = 5.0 * (60.0 / (4.0 * f64::from(n))).sqrt());
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn the_weibull_shape_is_solved_over_the_whole_range() {
+    fn the_weibull_shape_is_found_over_the_whole_range() {
         // Shape 1 is the exponential distribution; shape 2 (Rayleigh) has cv √(4/π − 1) = 0.5227; shape 1/2 has cv √5.
         approx::assert_relative_eq!(weibull_shape(1.0), 1.0, max_relative = 1e-12);
         approx::assert_relative_eq!(weibull_shape((4.0 / std::f64::consts::PI - 1.0).sqrt()), 2.0, max_relative = 1e-12);
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn the_envelope_keeps_the_mean_rate_and_moves_arrivals_to_the_peak() {
+    fn the_envelope_keeps_the_mean_rate_and_shifts_arrivals_to_the_peak() {
         let envelope =
             DiurnalEnvelope { amplitude: 0.9, period: SimDuration::from_ns(100_000_000_000), peak: SimDuration::from_ns(25_000_000_000) };
         let mut clock = clock(ArrivalProcess::Constant { rate: 10.0 }, Some(envelope), 1);
@@ -249,7 +249,7 @@ mod tests {
             if at.as_secs_f64() >= 500.0 {
                 break;
             }
-            // Quarters of the period: around the peak at 25 s lie 0..50 s, around the trough 50..100 s.
+            // Quarters of the period: 0..50 s is around the peak at 25 s, 50..100 s around the trough.
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 3")]
             let quarter = ((at.as_secs_f64() % 100.0) / 25.0) as usize;
             counts[quarter] += 1;
@@ -277,7 +277,7 @@ mod tests {
         assert!((variance / mean - 1.0).abs() < 0.16, "{}", variance / mean);
     }
 
-    /// These times are part of every published result: if this fails, workloads of the same seed have changed.
+    /// These times determine every published result: if this test fails, workloads of the same seed have changed.
     #[test]
     fn golden_arrivals() {
         let day = DiurnalEnvelope {
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn invalid_parameters_are_rejected() {
         assert!(ArrivalProcess::Gamma { rate: 5.0, cv: 1.0 }.validate().is_empty());
         for rate in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e300] {
             assert_eq!(ArrivalProcess::Poisson { rate }.validate().len(), 1, "{rate}");

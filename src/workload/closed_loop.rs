@@ -1,5 +1,5 @@
-//! The closed loop: so many users, each waiting for an answer before asking again. Owns the users' think times; must not know what
-//! makes an answer slow.
+//! The closed loop: a fixed number of users, each waiting for an answer before sending the next request. Owns the users' think times; must not know
+//! the causes of latency.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -13,18 +13,18 @@ use crate::sim::{SimDuration, SimTime, Streams};
 /// Parameters of a closed loop.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClosedLoopParameters {
-    /// Users, each with at most one request in the system, all of whom start at t = 0. 1 to 10 million.
+    /// Users, each with at most one request in the system; all start at t = 0. 1 to 10 million.
     pub concurrency: u32,
     /// Time between an answer and the user's next request; 0 keeps `concurrency` requests in the system.
     pub think_time: SimDuration,
-    /// What requests look like.
+    /// Shape of the requests.
     pub shape: RequestShape,
-    /// At most so many requests, at least 1. Without a bound the workload never ends, and whoever runs it must.
+    /// Maximum number of requests, at least 1. Without it the workload never ends, so the run must be limited.
     pub requests: Option<u64>,
 }
 
 impl ClosedLoopParameters {
-    /// All problems of these parameters; empty if they can be used.
+    /// All problems of these parameters; empty if valid.
     pub fn validate(&self) -> Vec<ParameterProblem> {
         let mut problems = Problems::default();
         problems.require((1..=10_000_000).contains(&self.concurrency), "concurrency", self.concurrency, "1 to 10000000 users");
@@ -34,22 +34,22 @@ impl ClosedLoopParameters {
     }
 }
 
-/// Requests of a closed loop. Memory: one time per user who is thinking.
+/// Requests of a closed loop. Memory: one time per thinking user.
 #[derive(Debug)]
 pub struct ClosedLoopWorkload {
     class: ClassId,
     draws: RequestDraws,
     think_time: SimDuration,
-    /// Requests that may still be scheduled.
+    /// Requests left to schedule.
     left: Option<u64>,
     taken: u64,
-    /// Arrivals known: users who start or are thinking.
+    /// Known arrivals: of users who start or are thinking.
     scheduled: BinaryHeap<Reverse<SimTime>>,
     inside: Inside,
 }
 
 impl ClosedLoopWorkload {
-    /// The workload of `class`; its draws depend on the seed of `streams` and on the class alone.
+    /// The workload of `class`; its draws depend only on the seed of `streams` and on the class.
     ///
     /// # Errors
     /// [`WorkloadError::Parameters`] with all problems.
@@ -70,7 +70,7 @@ impl ClosedLoopWorkload {
         Ok(workload)
     }
 
-    /// Schedules one more request unless the workload has had all of its requests.
+    /// Schedules one more request, up to the maximum number of requests.
     fn schedule(&mut self, at: SimTime) {
         if self.left == Some(0) {
             return;
@@ -99,20 +99,20 @@ impl Workload for ClosedLoopWorkload {
         Ok(Some((at, self.draws.next())))
     }
 
-    /// A request of another class, or one more than are in the system, is not ours and changes nothing.
+    /// A request of another class, or more ends than requests in the system, changes nothing.
     fn ended(&mut self, end: &Ended) -> bool {
         let Ended { class, at, .. } = *end;
         if class != self.class || self.inside.count() == 0 {
             return false;
         }
         self.inside.leave(at, self.think_time == SimDuration::ZERO);
-        // Arrivals never go back in time: an answer reported late counts from the latest arrival.
+        // Arrivals never go back in time: think time after an answer reported late starts at the latest arrival.
         self.schedule(at.max(self.inside.last()) + self.think_time);
         true
     }
 
     fn is_exhausted(&self) -> bool {
-        // A request in the system may bring another one, unless all have been scheduled.
+        // A request in the system may trigger another, unless all have been scheduled.
         self.scheduled.is_empty() && (self.inside.count() == 0 || self.left == Some(0))
     }
 
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn all_users_start_at_zero_and_ask_again_when_answered() {
+    fn all_users_start_at_zero_and_send_again_when_answered() {
         let mut workload = workload(&parameters());
         for _ in 0..3 {
             assert_eq!(workload.next().unwrap().unwrap().0, SimTime::ZERO);
@@ -170,14 +170,14 @@ mod tests {
         workload.ended(&end(ClassId(0), ms(12)));
         assert_eq!(workload.next().unwrap().unwrap().0, ms(10));
         assert_eq!(workload.next().unwrap().unwrap().0, ms(12));
-        // Five requests have come: the answer to any of them brings no sixth.
+        // Five requests have arrived: none of their answers triggers a sixth.
         assert!(workload.is_exhausted());
         workload.ended(&end(ClassId(0), ms(13)));
         assert!(workload.next().unwrap().is_none());
     }
 
     #[test]
-    fn users_think_before_they_ask_again() {
+    fn users_think_before_the_next_request() {
         let mut workload = workload(&ClosedLoopParameters { think_time: SimDuration::from_ns(100 * MS), ..parameters() });
         assert_eq!(workload.next().unwrap().unwrap().0, ms(0));
         workload.ended(&end(ClassId(0), ms(5)));
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn never_more_requests_in_the_system_than_users_and_memory_stays_bounded() {
+    fn requests_in_the_system_never_exceed_users_and_memory_is_bounded() {
         let mut workload = workload(&ClosedLoopParameters { requests: Some(100_000), ..parameters() });
         let (mut count, mut in_system) = (0, std::collections::VecDeque::new());
         while !workload.is_exhausted() {
@@ -202,7 +202,7 @@ mod tests {
         assert!(workload.scheduled.capacity() <= 16);
     }
 
-    /// Serves every `served`-th request in one millisecond and turns the others away; the first error, or how many came.
+    /// Serves every `served`-th request in one millisecond and rejects the others; returns the first error, or the number of arrivals.
     fn serve(workload: &mut ClosedLoopWorkload, served: u64, requests: u64) -> Result<u64, WorkloadError> {
         let (mut count, mut inside) = (0, std::collections::VecDeque::new());
         while count < requests {
@@ -221,25 +221,25 @@ mod tests {
     }
 
     #[test]
-    fn a_loop_whose_requests_are_all_turned_away_is_an_error_soon() {
+    fn a_loop_whose_requests_are_all_rejected_is_soon_an_error() {
         let endless = ClosedLoopParameters { requests: None, ..parameters() };
         let mut stuck = workload(&endless);
         let error = serve(&mut stuck, u64::MAX, u64::MAX).unwrap_err();
         assert!(matches!(error, WorkloadError::Standstill { class: 0, requests: 100_001, at: SimTime::ZERO }), "{error}");
         assert!(stuck.peek().unwrap().is_none() && stuck.next().unwrap().is_none());
-        // Pauses let time pass.
+        // Think time lets the clock advance.
         let thinking = ClosedLoopParameters { think_time: SimDuration::from_ns(1), ..endless };
         assert_eq!(serve(&mut workload(&thinking), u64::MAX, 300_000).unwrap(), 300_000);
     }
 
     #[test]
-    fn a_loop_of_which_few_requests_are_served_goes_on() {
+    fn a_loop_with_few_served_requests_goes_on() {
         let mut workload = workload(&ClosedLoopParameters { concurrency: 1000, requests: None, ..parameters() });
         assert_eq!(serve(&mut workload, 1000, 1_000_000).unwrap(), 1_000_000);
     }
 
     #[test]
-    fn an_answer_that_is_not_ours_changes_nothing() {
+    fn answers_to_other_workloads_change_nothing() {
         let mut workload = workload(&parameters());
         workload.ended(&end(ClassId(0), ms(1)));
         workload.next().unwrap();
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn invalid_parameters_are_rejected() {
         let bad = ClosedLoopParameters { concurrency: 0, requests: Some(0), ..parameters() };
         assert_eq!(bad.validate().len(), 2);
     }

@@ -1,4 +1,4 @@
-//! A daily rise and fall of the arrival rate. Owns the cumulative intensity and its inverse; must not know how gaps are drawn.
+//! A diurnal variation of the arrival rate. Owns the cumulative intensity and its inverse; must not know how gaps are drawn.
 
 use std::f64::consts::TAU;
 
@@ -31,7 +31,7 @@ const fn one_day() -> SimDuration {
 }
 
 impl DiurnalEnvelope {
-    /// All problems of these parameters; empty if they can be used.
+    /// All problems of these parameters; empty if valid.
     pub fn validate(&self) -> Vec<ParameterProblem> {
         let mut problems = Problems::default();
         problems.require((0.0..=1.0).contains(&self.amplitude), "amplitude", self.amplitude, "a number from 0 to 1");
@@ -42,7 +42,7 @@ impl DiurnalEnvelope {
     }
 }
 
-/// The envelope with its constants worked out. Times in seconds.
+/// The envelope with precomputed constants. Times in seconds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rescaling {
     amplitude: f64,
@@ -67,14 +67,14 @@ impl Rescaling {
         t + self.amplitude * self.period / TAU * (libm::sin(TAU * (t - self.peak) / self.period) + self.offset)
     }
 
-    /// The time at which the cumulative intensity reaches `target` (seconds at the mean rate). Whole periods are taken off exactly;
-    /// the rest is Newton's method kept inside a shrinking bracket, to about ten units in the last place of the period.
+    /// The time at which the cumulative intensity reaches `target` (seconds at the mean rate). Whole periods are subtracted exactly; the rest is
+    /// Newton's method within a shrinking bracket, to about ten units in the last place of the period.
     pub(super) fn invert(&self, target: f64) -> f64 {
         let cycles = (target / self.period).floor();
         let rest = target - cycles * self.period;
         let tolerance = 1e-15 * self.period;
         let (mut low, mut high, mut t) = (0.0, self.period, rest);
-        // Bisection alone halves the bracket to the tolerance in 50 rounds; each round here does at least as well, or Newton does better.
+        // Bisection alone reaches the tolerance in 50 rounds; each round here halves the bracket or takes a better Newton step.
         for _ in 0..128 {
             let error = self.cumulative(t) - rest;
             if error > 0.0 {
@@ -103,13 +103,13 @@ mod tests {
     }
 
     #[test]
-    fn inversion_undoes_the_cumulative_intensity() {
+    fn inversion_inverts_the_cumulative_intensity() {
         for amplitude in [0.0, 0.3, 0.99, 1.0] {
             let scale = Rescaling::new(&day(amplitude, 15));
             for step in 0..1000 {
                 let t = 86_400.0 * f64::from(step) / 1000.0;
                 let back = scale.invert(scale.cumulative(t));
-                // At the trough of amplitude 1 the intensity is 0, so the inverse is only as sharp as the cube root of the precision.
+                // At the trough of amplitude 1 the intensity is 0, so the inverse is accurate only to the cube root of the precision.
                 let tolerance = if amplitude < 1.0 { 1e-8 } else { 1.0 };
                 assert!((back - t).abs() < tolerance, "amplitude {amplitude}: {t} came back as {back}");
             }
@@ -117,21 +117,21 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_period_is_worth_exactly_its_length() {
+    fn the_integral_over_a_whole_period_is_exactly_its_length() {
         let scale = Rescaling::new(&day(0.8, 15));
         approx::assert_relative_eq!(scale.cumulative(86_400.0), 86_400.0, max_relative = 1e-12);
         approx::assert_relative_eq!(scale.invert(10.0 * 86_400.0), 10.0 * 86_400.0, max_relative = 1e-12);
     }
 
     #[test]
-    fn half_of_the_cosine_around_its_peak_by_hand() {
+    fn the_integral_around_the_peak_agrees_with_arithmetic_by_hand() {
         // Peak at 6 h, amplitude 0.5: from 0 h to 12 h the integral is 12 h + 0.5 · 24 h/2π · 2 = 12 h + 3.8197 h.
         let scale = Rescaling::new(&day(0.5, 6));
         approx::assert_relative_eq!(scale.cumulative(43_200.0) / 3600.0, 12.0 + 12.0 / std::f64::consts::PI, max_relative = 1e-12);
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn invalid_parameters_are_rejected() {
         assert!(day(1.0, 0).validate().is_empty());
         assert_eq!(day(f64::NAN, 24).validate().len(), 2);
         let none = DiurnalEnvelope { amplitude: 1.5, period: SimDuration::ZERO, peak: SimDuration::ZERO };

@@ -1,4 +1,4 @@
-//! What can be wrong with a workload: parameters, trace files, trace lines. All are user errors, and a run cannot go on after one.
+//! Errors of workloads: parameters, trace files, trace lines. All are user errors, and fatal to the run.
 
 use std::fmt;
 
@@ -7,14 +7,14 @@ use thiserror::Error;
 use super::trace::TraceFormat;
 use crate::sim::SimTime;
 
-/// One parameter that cannot be used.
+/// An invalid parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParameterProblem {
-    /// Path of the parameter inside its structure, such as `prompt.min`; empty for the structure itself.
+    /// Path of the parameter in its structure, such as `prompt.min`; empty for the structure itself.
     pub field: String,
-    /// What was found.
+    /// The value found.
     pub found: String,
-    /// What was expected instead.
+    /// The valid values.
     pub expected: String,
 }
 
@@ -27,30 +27,30 @@ impl fmt::Display for ParameterProblem {
     }
 }
 
-/// Why a workload cannot go on. User error unless it says otherwise; none is resumable.
+/// Why a workload cannot continue. User error unless stated otherwise; none is resumable.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum WorkloadError {
-    /// A trace line that cannot be used.
+    /// An invalid trace line.
     #[error("{file}:{line}: {problem}")]
     BadLine {
         /// The trace file.
         file: String,
         /// Line number, from 1.
         line: u64,
-        /// Field, what was found and what was expected.
+        /// Field, found and expected values.
         problem: String,
-        /// The line, cut to a readable length, control characters escaped; empty if the problem shows it or it cannot be shown.
+        /// The line, truncated, control characters escaped; empty if the problem shows it or it cannot be shown.
         text: String,
     },
-    /// A file that does not begin as a trace does: it is empty, or its first line is none. Leaving out lines cannot help.
+    /// A file that does not begin like a trace: it is empty, or its first line is not that of a trace. Skipping lines cannot help.
     #[error("{file}:1: {problem}")]
     BadStart {
         /// The trace file.
         file: String,
-        /// What was found and what was expected.
+        /// Found and expected values.
         problem: String,
-        /// Formats one of which was expected; empty if the problem says it.
+        /// The expected formats; empty if the problem names them.
         formats: Vec<TraceFormat>,
     },
     /// The file cannot be read.
@@ -58,69 +58,71 @@ pub enum WorkloadError {
     Io {
         /// The trace file.
         file: String,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The trace as a whole cannot be used, such as one without a request inside the window.
+    /// The trace as a whole is unusable, such as one without a request inside the window.
     #[error("{file}: {problem}")]
     Trace {
         /// The trace file.
         file: String,
-        /// What is wrong with it, and what to do.
+        /// The problem and its remedy.
         problem: String,
     },
-    /// A trace of which a part is missing or in disorder, so that leaving out lines would leave out far too much.
+    /// A trace with missing or disordered parts, where skipping lines would skip far too much.
     #[error("{file}: {problem}")]
     Damaged {
         /// The trace file.
         file: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
     },
-    /// Parameters out of range: all problems at once.
+    /// Parameters out of range; all problems are reported at once.
     #[error("{}", join(.0))]
     Parameters(Vec<ParameterProblem>),
-    /// An arrival later than simulated time can hold (292 years).
-    #[error("workload {class}: request {request} arrives after more than 292 years, which simulated time cannot hold")]
+    /// An arrival beyond the range of simulated time (292 years).
+    #[error("workload {class}: request {request} arrives after more than 292 years, the limit of simulated time")]
     BeyondTime {
         /// The workload.
         class: u16,
-        /// Which request, from 1.
+        /// Number of the request, from 1.
         request: u64,
     },
-    /// The users of a closed loop ask and are turned away without time passing: it would go on for ever.
-    #[error("workload {class}: {requests} requests in a row left at the instant they arrived, {at}, so its clients ask again for ever")]
+    /// The users of a closed loop are rejected without time passing: the loop would never end.
+    #[error(
+        "workload {class}: {requests} requests in a row left at the instant they arrived, {at}, so its clients would send new ones without end"
+    )]
     Standstill {
         /// The workload.
         class: u16,
-        /// How many.
+        /// The number of requests.
         requests: u64,
-        /// Where simulated time stands still.
+        /// Simulated time of the stall.
         at: SimTime,
     },
-    /// A session that cannot be played.
+    /// An invalid session.
     #[error("workload {class}: {problem}")]
     Script {
         /// The workload.
         class: u16,
-        /// The session, what was found and what was expected.
+        /// The session, found and expected values.
         problem: String,
     },
-    /// A request of a class that the cluster does not have.
+    /// A request of a class unknown to the cluster.
     #[error("found a request of workload {class}, expected one of the {classes} that the cluster serves")]
     NoClass {
         /// The class.
         class: u16,
-        /// Workloads of the cluster.
+        /// Number of workloads of the cluster.
         classes: usize,
     },
     /// Sessions cannot be written as requests with times.
-    #[error("calls of sessions arrive when answers are there, which only a run can say: a plain trace cannot hold them")]
+    #[error("the calls of a session arrive after earlier answers, at times that only a run determines: a plain trace cannot hold them")]
     Sessions,
-    /// A trace without a request would be written.
-    #[error("there is no request to write: the workload ends before its first")]
+    /// Nothing to write: the workload has no request.
+    #[error("no request to write: the workload ends before its first")]
     NoRequest,
     /// A trace cannot be written.
     #[error("cannot write the trace: {0}")]
@@ -128,7 +130,7 @@ pub enum WorkloadError {
 }
 
 impl WorkloadError {
-    /// The workload as messages name it, by its number from 0, for those who know its name; `None` if the message names a file instead.
+    /// Index of the workload in the message, from 0, for callers that know its name; `None` if the message names a file instead.
     pub const fn class(&self) -> Option<u16> {
         match self {
             Self::BeyondTime { class, .. } | Self::Standstill { class, .. } | Self::Script { class, .. } => Some(*class),
@@ -141,19 +143,19 @@ fn join(problems: &[ParameterProblem]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// Collects problems, so that all of them are reported at once.
+/// Collects problems, so that all are reported at once.
 #[derive(Debug, Default)]
 pub(super) struct Problems(Vec<ParameterProblem>);
 
 impl Problems {
-    /// Notes a problem unless `fine`.
+    /// Adds a problem unless `fine`.
     pub(super) fn require(&mut self, fine: bool, field: &str, found: impl fmt::Display, expected: &str) {
         if !fine {
             self.0.push(ParameterProblem { field: field.to_owned(), found: found.to_string(), expected: expected.to_owned() });
         }
     }
 
-    /// Takes over the problems of a part, under its name; without a name, as they are.
+    /// Adds the problems of a part under its name; without a name, unchanged.
     pub(super) fn within(&mut self, part: &str, problems: Vec<ParameterProblem>) {
         self.0.extend(problems.into_iter().map(|mut problem| {
             let between = if part.is_empty() || problem.field.is_empty() { "" } else { "." };
@@ -168,7 +170,7 @@ impl Problems {
     }
 }
 
-/// `Ok` if there are no problems, all of them otherwise.
+/// `Ok` without problems, otherwise an error with all of them.
 pub(super) fn refuse(problems: Vec<ParameterProblem>) -> Result<(), WorkloadError> {
     if problems.is_empty() { Ok(()) } else { Err(WorkloadError::Parameters(problems)) }
 }
@@ -178,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn problems_of_parts_carry_the_path_of_the_part() {
+    fn problems_of_parts_include_the_path_of_the_part() {
         let mut inner = Problems::default();
         inner.require(false, "min", 0, "at least 1");
         inner.require(false, "", "nothing", "something");

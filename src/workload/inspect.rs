@@ -1,4 +1,4 @@
-//! What a trace is like, in numbers. Owns the statistics; must not know how traces are read.
+//! Statistics of a trace. Must not know how traces are read.
 
 use hdrhistogram::Histogram;
 use indexmap::IndexSet;
@@ -12,19 +12,19 @@ mod sessions;
 
 pub use sessions::{DelayStatistics, SessionStatistics};
 
-/// Up to so many lengths are kept one by one and their percentiles exact; beyond, they are good to 0.1 %.
+/// Up to this many lengths are stored individually, with exact percentiles; beyond it, percentiles are accurate to 0.1 %.
 const EXACT: usize = 4_000_000;
 
-/// Statistics of a trace. A value that has no meaning is null.
+/// Statistics of a trace. Undefined values are null.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TraceStatistics {
     /// The trace.
     pub file: String,
     /// The format it was read in.
     pub format: TraceFormat,
-    /// Requests.
+    /// Number of requests.
     pub requests: u64,
-    /// From the first arrival to the last, seconds; of sessions null, since only a run says when their calls arrive.
+    /// From the first arrival to the last, seconds; null for sessions, whose calls arrive at times that only a run determines.
     pub span_s: Option<f64>,
     /// Mean arrival rate: gaps over span, requests per second.
     pub mean_rate_per_s: Option<f64>,
@@ -32,7 +32,7 @@ pub struct TraceStatistics {
     pub gap_cv: Option<f64>,
     /// Highest rate in any of the 10 s bins that start with the first request, requests per second. `None` for a trace shorter than one.
     pub peak_rate_10s_per_s: Option<f64>,
-    /// The same for bins of 60 s.
+    /// Highest rate in bins of 60 s.
     pub peak_rate_60s_per_s: Option<f64>,
     /// Prompt lengths.
     pub prompt_tokens: LengthStatistics,
@@ -42,11 +42,11 @@ pub struct TraceStatistics {
     pub total_tokens: u64,
     /// Tokens per block of the prefix ids.
     pub prefix_block_tokens: Option<u32>,
-    /// Share of the prompt tokens that a prefix cache of unlimited size would hold on arrival: the leading blocks seen in an earlier request.
+    /// Share of the prompt tokens that an unlimited prefix cache would hold on arrival: the leading blocks seen in earlier requests.
     pub prefix_hit_rate: Option<f64>,
-    /// What is particular to sessions, of a trace that has them.
+    /// Statistics of sessions, if the trace has any.
     pub sessions: Option<SessionStatistics>,
-    /// Lines left out.
+    /// Skipped lines.
     pub skipped: SkippedLines,
 }
 
@@ -133,7 +133,7 @@ impl Bins {
         self.most = self.most.max(self.count);
     }
 
-    /// The rate in it; `None` if arrivals span less than a bin, for then it would come out below their mean.
+    /// Its rate; `None` if arrivals span less than one bin, where it would be below their mean rate.
     fn peak(&self, span_s: f64) -> Option<f64> {
         (span_s >= self.seconds as f64).then(|| self.most as f64 / self.seconds as f64)
     }
@@ -181,15 +181,15 @@ impl Arrivals {
     fn gap_cv(&self) -> Option<f64> {
         let mean = 1.0 / self.mean_rate()?;
         let variance = self.squares / (self.count - 1) as f64 - mean * mean;
-        // Equal gaps can come out a rounding error below zero.
+        // Rounding can put equal gaps slightly below zero.
         Some(if variance > 0.0 { variance.sqrt() / mean } else { 0.0 })
     }
 }
 
-/// Lengths one by one, and in a histogram once they are too many.
+/// Lengths stored individually, or in a histogram if there are too many.
 #[derive(Debug)]
 struct Lengths {
-    /// How many are kept one by one.
+    /// Maximum number stored individually.
     most_exact: usize,
     total: u64,
     count: u64,
@@ -222,7 +222,7 @@ impl Lengths {
         }
     }
 
-    /// `None` if there were none.
+    /// `None` if there are no lengths.
     fn finish(mut self) -> Option<LengthStatistics> {
         let (min, max) = self.range?;
         self.exact.sort_unstable();
@@ -238,7 +238,7 @@ impl Lengths {
     }
 }
 
-/// A prefix cache without limits.
+/// An unlimited prefix cache.
 #[derive(Debug)]
 struct Prefixes {
     block_tokens: Option<u32>,
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_cap_lengths_cost_no_memory_and_percentiles_are_good_to_a_thousandth() {
+    fn beyond_the_cap_memory_is_constant_and_percentiles_are_accurate_to_0_1_percent() {
         let lengths = || (1..=20_000u32).map(|i| i * 37 % 20_011);
         let (exact, is_exact) = statistics(20_000, lengths());
         let (rough, is_rough) = statistics(100, lengths());
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn the_peak_is_that_of_the_fullest_bin() {
+    fn the_peak_is_the_rate_of_the_fullest_bin() {
         let mut bins = Bins::of(10);
         for s in [0, 9, 10, 11, 19, 35, 36] {
             bins.note(s * 1_000_000_000);

@@ -1,35 +1,35 @@
-//! How long prompts and outputs are. Owns the distributions and their sampling; must not know when requests arrive.
+//! Lengths of prompts and outputs. Owns the distributions and their sampling; must not know arrival times.
 
 use super::error::{ParameterProblem, Problems};
 use crate::sim::Stream;
 
-/// The longest prompt or output that is believed, tokens (2²⁴). Beyond it a number is taken for a mistake.
+/// Maximum prompt or output length, tokens (2²⁴). Anything longer is treated as an error.
 pub const MAX_TOKENS: u32 = 1 << 24;
 
-/// A lognormal whose clip keeps less than this share of it is refused as a mistake.
+/// A lognormal whose truncation keeps less than this share of it is rejected.
 const LEAST_KEPT: f64 = 0.01;
 
 /// A distribution of lengths. All lengths are whole tokens from 1 to [`MAX_TOKENS`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum LengthDistribution {
-    /// Always the same.
+    /// Constant.
     Fixed {
         /// Tokens.
         tokens: u32,
     },
-    /// Every whole number from `min` to `max`, both included, equally likely.
+    /// Every integer from `min` to `max`, both included, equally likely.
     Uniform {
         /// Shortest, tokens.
         min: u32,
         /// Longest, tokens.
         max: u32,
     },
-    /// Lognormal, rounded to the nearest token. A draw outside `min..=max` is drawn again, so nothing piles up at the ends; the mean
-    /// then differs from the one asked for by what was cut off.
+    /// Lognormal, rounded to the nearest token. Draws outside `min..=max` are repeated, so there is no mass at the ends; the mean then differs from
+    /// the parameter because of the truncation.
     Lognormal {
-        /// Mean before the clip, tokens, at least the median.
+        /// Mean before truncation, tokens, at least the median.
         mean: f64,
-        /// Median before the clip, tokens, above 0.
+        /// Median before truncation, tokens, above 0.
         median: f64,
         /// Shortest, tokens.
         min: u32,
@@ -57,7 +57,7 @@ fn kept(mean: f64, median: f64, min: u32, max: u32) -> f64 {
 }
 
 impl LengthDistribution {
-    /// All problems of these parameters; empty if they can be used.
+    /// All problems of these parameters; empty if valid.
     pub fn validate(&self) -> Vec<ParameterProblem> {
         let mut problems = Problems::default();
         match self {
@@ -92,7 +92,7 @@ impl LengthDistribution {
         problems.into_vec()
     }
 
-    /// The shortest length that can come, tokens. For valid parameters.
+    /// Minimum possible length, tokens. For valid parameters.
     pub fn shortest(&self) -> u32 {
         match self {
             Self::Fixed { tokens } => *tokens,
@@ -115,11 +115,11 @@ fn require_range(problems: &mut Problems, min: u32, max: u32) {
 /// Draws lengths from a valid distribution.
 #[derive(Debug)]
 pub(super) enum LengthSampler {
-    /// Always the same.
+    /// Constant.
     Fixed(u32),
     /// Uniform, both ends included.
     Uniform(u32, u32),
-    /// Lognormal, drawn again outside the range.
+    /// Lognormal; draws outside the range are repeated.
     Lognormal { mu: f64, sigma: f64, min: u32, max: u32 },
     /// One of these, equally likely.
     Values(Vec<u32>),
@@ -144,7 +144,7 @@ impl LengthSampler {
             Self::Fixed(tokens) => *tokens,
             Self::Uniform(min, max) => uniform(*min, *max, stream),
             Self::Lognormal { mu, sigma, min, max } => loop {
-                // Validation has made sure that at least one draw in a hundred is kept.
+                // Validation ensures that at least one draw in a hundred is kept.
                 let tokens = stream.lognormal(*mu, *sigma).round();
                 if tokens >= f64::from(*min) && tokens <= f64::from(*max) {
                     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between two u32")]
@@ -154,7 +154,7 @@ impl LengthSampler {
             Self::Values(values) => {
                 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number from 0 to the length of a list")]
                 let index = (stream.uniform() * values.len() as f64) as usize;
-                // The product may round up to the length: that is the last value. There is at least one.
+                // The product may round up to the length: take the last value. There is at least one.
                 values.get(index).or(values.last()).copied().unwrap_or(1)
             }
         }
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn fixed_and_uniform_keep_their_range_with_both_ends() {
+    fn fixed_and_uniform_cover_their_range_with_both_ends() {
         assert!(draws(&LengthDistribution::Fixed { tokens: 9 }, 10).iter().all(|&x| x == 9));
         let lengths = draws(&LengthDistribution::Uniform { min: 3, max: 6 }, 8000);
         for tokens in 3..=6 {
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lognormal_has_the_statistics_it_was_given() {
+    fn a_lognormal_matches_its_parameters() {
         let mut lengths = draws(&lognormal(1155.0, 1020.0, ALL), 200_000);
         approx::assert_relative_eq!(moments(&lengths).0, 1155.0, max_relative = 0.006);
         lengths.sort_unstable();
@@ -217,10 +217,10 @@ mod tests {
     }
 
     #[test]
-    fn the_clip_of_a_lognormal_piles_nothing_up_at_its_ends() {
+    fn truncation_of_a_lognormal_adds_no_mass_at_the_ends() {
         let lengths = draws(&lognormal(100.0, 78.0, (50, 150)), 20_000);
         assert!(lengths.iter().all(|x| (50..=150).contains(x)));
-        // A clamp would put about 30 % of all draws at 50; the density there is below 2 % a token.
+        // A clamp would put about 30 % of all draws at 50; the density there is below 2 % per token.
         assert!(lengths.iter().filter(|&&x| x == 50).count() < 400);
     }
 
@@ -230,14 +230,14 @@ mod tests {
     }
 
     #[test]
-    fn a_clip_that_keeps_almost_nothing_is_refused_instead_of_drawn_for_ever() {
+    fn a_truncation_that_keeps_almost_nothing_is_rejected() {
         let problems = lognormal(100.0, 99.5, (5000, 6000)).validate();
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert_eq!(lognormal(100.0, 100.0, (101, 200)).validate().len(), 1);
     }
 
     #[test]
-    fn empirical_lengths_come_equally_often() {
+    fn empirical_lengths_are_equally_likely() {
         let lengths = draws(&LengthDistribution::Values(vec![10, 20, 10, 10]), 8000);
         let tens = lengths.iter().filter(|&&x| x == 10).count();
         // Binomial: 6000 ± 5 · √(8000 · 0.75 · 0.25) = 6000 ± 194.
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn no_length_is_shorter_than_the_shortest() {
+    fn no_length_is_below_the_minimum() {
         let values = LengthDistribution::Values(vec![9, 4, 7]);
         for distribution in [LengthDistribution::Uniform { min: 3, max: 4 }, lognormal(100.0, 50.0, (49, 60)), values] {
             let lengths = draws(&distribution, 1000);
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn all_problems_of_a_distribution_are_named_at_once() {
+    fn all_problems_of_a_distribution_are_reported_at_once() {
         let fields = |distribution: &LengthDistribution| distribution.validate().into_iter().map(|p| p.field).collect::<Vec<_>>();
         assert_eq!(fields(&LengthDistribution::Fixed { tokens: 0 }), ["tokens"]);
         assert_eq!(fields(&LengthDistribution::Uniform { min: 0, max: u32::MAX }), ["uniform.min", "uniform.max"]);

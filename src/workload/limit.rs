@@ -1,12 +1,12 @@
-//! A workload that is cut off after a number of requests or at a time. Owns the limits; must not know what is cut off.
+//! A workload limited to a number of requests or a time. Owns the limits; must not know the workload inside.
 
 use super::{ClassId, Ended, RequestSpec, SkippedLines, Workload, WorkloadError};
 use crate::sim::{SimDuration, SimTime};
 
 /// The first requests of another workload.
 ///
-/// An arrival at the limit or later is out, but does not end the workload: one of the requests inside may bring an earlier arrival
-/// when it is done, as the next question of one closed loop may come long before that of another.
+/// An arrival at the limit or later is dropped, but does not end the workload: when a request in the system ends, it may trigger an earlier arrival,
+/// as when the users of one closed loop think for less time than those of another.
 #[derive(Debug)]
 pub struct LimitedWorkload<W> {
     inner: W,
@@ -14,9 +14,9 @@ pub struct LimitedWorkload<W> {
     taken: u64,
     until: SimTime,
     latest: SimTime,
-    /// Requests taken that are not done.
+    /// Requests taken that have not ended.
     inside: u64,
-    /// The earliest arrival known lies at the limit or later.
+    /// True if the earliest known arrival is at the limit or later.
     beyond: bool,
 }
 
@@ -49,7 +49,7 @@ impl<W: Workload> Workload for LimitedWorkload<W> {
 
     fn ended(&mut self, end: &Ended) -> bool {
         self.inside = self.inside.saturating_sub(1);
-        // Beyond the limit, the last request inside ends it.
+        // Beyond the limit, the end of the last request in the system ends the workload.
         self.inner.ended(end) || self.beyond
     }
 
@@ -57,7 +57,7 @@ impl<W: Workload> Workload for LimitedWorkload<W> {
         self.left == Some(0) || self.inner.is_exhausted() || (self.beyond && self.inside == 0)
     }
 
-    /// Of what ends first.
+    /// The larger progress of the limits and of the inner workload.
     fn handed_out(&self) -> Option<f64> {
         let of_limit = self.left.map(|left| self.taken as f64 / (self.taken + left) as f64);
         let of_time = (self.until != SimTime::NEVER).then(|| self.latest.as_secs_f64() / self.until.as_secs_f64());
@@ -108,14 +108,14 @@ mod tests {
         Box::new(SyntheticWorkload::new(ClassId(class), &parameters, &Streams::new(1)).unwrap())
     }
 
-    /// One user who thinks for so many seconds.
+    /// One user with a think time in seconds.
     fn closed(class: u16, think_s: u64) -> Box<dyn Workload> {
         let think_time = SimDuration::from_ns(think_s * SECOND);
         let parameters = ClosedLoopParameters { concurrency: 1, think_time, shape: shape(), requests: None };
         Box::new(ClosedLoopWorkload::new(ClassId(class), &parameters, &Streams::new(1)).unwrap())
     }
 
-    /// Answers every request after one second, in order of time; arrivals in seconds, by class.
+    /// Answers every request after one second, in order of time; returns arrivals in seconds, with their class.
     fn serve(workload: &mut dyn Workload) -> Vec<(u64, u16)> {
         let (mut arrivals, mut inside) = (Vec::new(), std::collections::VecDeque::new());
         loop {
@@ -142,14 +142,14 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_would_arrive_at_the_limit_is_out() {
+    fn a_request_arriving_at_the_limit_is_dropped() {
         let arrivals = serve(&mut LimitedWorkload::new(open(0, 1.0), None, TEN_SECONDS));
         assert_eq!(arrivals.iter().map(|&(at, _)| at).collect::<Vec<_>>(), (0..10).collect::<Vec<_>>());
     }
 
     #[test]
-    fn a_workload_whose_next_arrival_lies_beyond_the_limit_does_not_end_the_others() {
-        // The open loop asks at 0 s and 20 s, the closed one every second: at 0, 1, …, 9 s.
+    fn an_arrival_beyond_the_limit_does_not_end_other_workloads() {
+        // The open loop sends at 0 s and 20 s, the closed one every second: at 0, 1, …, 9 s.
         let mut limited = LimitedWorkload::new(merged(vec![closed(0, 0), open(1, 0.05)]), None, TEN_SECONDS);
         let arrivals = serve(&mut limited);
         assert_eq!(arrivals.iter().filter(|&&(_, class)| class == 0).count(), 10);
@@ -157,25 +157,25 @@ mod tests {
     }
 
     #[test]
-    fn a_user_who_thinks_beyond_the_limit_does_not_end_the_others() {
+    fn a_user_who_thinks_beyond_the_limit_does_not_end_other_workloads() {
         let mut limited = LimitedWorkload::new(merged(vec![closed(0, 60), closed(1, 2)]), None, TEN_SECONDS);
-        // The first asks at 0 s and would ask again at 61 s; the other asks every three seconds.
+        // The first sends at 0 s and would send again at 61 s; the other sends every three seconds.
         assert_eq!(serve(&mut limited), [(0, 0), (0, 1), (3, 1), (6, 1), (9, 1)]);
     }
 
     #[test]
-    fn the_limit_of_requests_counts_those_of_all_parts() {
+    fn the_request_limit_covers_all_parts() {
         let mut limited = LimitedWorkload::new(merged(vec![closed(0, 1), open(1, 1.0)]), Some(5), TEN_SECONDS);
         assert_eq!(serve(&mut limited).len(), 5);
     }
 
     #[test]
-    fn a_request_inside_may_still_bring_another() {
+    fn a_request_in_the_system_may_still_trigger_another() {
         let mut limited = LimitedWorkload::new(closed(0, 2), None, TEN_SECONDS);
         limited.next().unwrap();
         assert!(limited.peek().unwrap().is_none() && !limited.is_exhausted());
         limited.ended(&Ended::of(&RequestSpec::new(ClassId(0), 1, 1), SimTime::from_ns(9 * SECOND), Outcome::Completed));
-        // It would ask again at 11 s.
+        // The next one would be sent at 11 s.
         assert!(limited.peek().unwrap().is_none() && limited.is_exhausted());
     }
 }

@@ -1,4 +1,4 @@
-//! Several workloads as one. Owns the order among them: by time, then by class. Must not know what they are.
+//! Merge of several workloads. Owns the order among them: by time, then by class. Must not know their kinds.
 
 use super::SkippedLines;
 use super::error::{Problems, WorkloadError, refuse};
@@ -8,23 +8,23 @@ use crate::sim::SimTime;
 #[derive(Debug)]
 struct Part {
     class: ClassId,
-    /// Its place in the order is what it last said.
+    /// True if its position in the order is up to date.
     known: bool,
     workload: Box<dyn Workload>,
 }
 
-/// Several workloads, merged by (time, class). Taking a request costs the logarithm of their number: a workload is asked again only once it
-/// was taken from or told something.
+/// Several workloads, merged by (time, class). Taking a request costs the logarithm of their number: a workload is polled again only after a request
+/// was taken from it or an end was reported to it.
 #[derive(Debug)]
 pub struct MergedWorkload {
     /// Ascending by class.
     parts: Vec<Part>,
-    /// The parts to ask, by index.
+    /// Indices of the parts to poll.
     unknown: Vec<usize>,
     order: Order,
 }
 
-/// The earliest of the next arrivals: a complete binary tree in which every node has the winner below it.
+/// The earliest of the next arrivals: a complete binary tree in which every node holds the winner of its subtree.
 #[derive(Debug)]
 struct Order {
     /// A power of two.
@@ -33,7 +33,7 @@ struct Order {
     nodes: Vec<(SimTime, usize)>,
 }
 
-/// Later than every arrival: those at the end of the clock lose to none by index.
+/// Later than every arrival: arrivals at the end of the clock win ties by index.
 const NOBODY: (SimTime, usize) = (SimTime::NEVER, usize::MAX);
 
 impl Order {
@@ -42,7 +42,7 @@ impl Order {
         Self { size, nodes: vec![NOBODY; 2 * size] }
     }
 
-    /// The part with the earliest next arrival; of equals, the one with the lowest class.
+    /// The part with the earliest next arrival; ties go to the lowest class.
     fn first(&self) -> Option<(SimTime, usize)> {
         self.nodes.get(1).copied().filter(|&winner| winner != NOBODY)
     }
@@ -50,7 +50,7 @@ impl Order {
     fn set(&mut self, part: usize, at: Option<SimTime>) {
         let mut node = self.size + part;
         let mut winner = at.map_or(NOBODY, |at| (at, part));
-        // Above a node that stays as it was, nothing changes: so it is for a workload that was told something which moves no arrival.
+        // Nothing changes above a node that keeps its value, as when a report moves no arrival of its workload.
         while self.nodes[node] != winner {
             self.nodes[node] = winner;
             if node == 1 {
@@ -63,7 +63,7 @@ impl Order {
 }
 
 impl MergedWorkload {
-    /// Merges workloads, each of which makes requests of the class given with it.
+    /// Merges workloads, each with the class of its requests.
     ///
     /// # Errors
     /// [`WorkloadError::Parameters`] if there are none, or if two have the same class.
@@ -79,7 +79,7 @@ impl MergedWorkload {
         Ok(Self { unknown: (0..parts.len()).collect(), order: Order::new(parts.len()), parts })
     }
 
-    /// The earliest next arrival and whose it is.
+    /// The earliest next arrival and its part.
     fn earliest(&mut self) -> Result<Option<(SimTime, usize)>, WorkloadError> {
         if !self.unknown.is_empty() {
             self.ask()?;
@@ -87,7 +87,8 @@ impl MergedWorkload {
         Ok(self.order.first())
     }
 
-    /// Asks those that must be asked, the lowest class first: where two have an error, the same one is reported whoever was told first.
+    /// Polls the parts marked as unknown, lowest class first, so that with several errors the one reported does not depend on the order of the
+    /// reports.
     fn ask(&mut self) -> Result<(), WorkloadError> {
         self.unknown.sort_unstable_by(|one, other| other.cmp(one));
         while let Some(&index) = self.unknown.last() {
@@ -135,7 +136,7 @@ impl Workload for MergedWorkload {
         self.parts.iter().all(|part| part.workload.is_exhausted())
     }
 
-    /// Of the part that has most before it: they all run through the same time.
+    /// The least progress of all parts, as they share one clock.
     fn handed_out(&self) -> Option<f64> {
         self.parts.iter().map(|part| part.workload.handed_out()).try_fold(1.0, |least: f64, share| Some(least.min(share?)))
     }
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_come_by_time_and_then_by_class() {
+    fn requests_are_ordered_by_time_then_class() {
         let constant = |rate| ArrivalProcess::Constant { rate };
         let mut merged = MergedWorkload::new(vec![open(2, constant(2.0), 3), open(1, constant(1.0), 2)]).unwrap();
         let order: Vec<_> =
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_merge_takes_each_workload_whole_and_unchanged() {
+    fn a_merge_keeps_each_workload_complete_and_unchanged() {
         let poisson = ArrivalProcess::Poisson { rate: 10.0 };
         let (_, mut alone) = open(1, poisson, 500);
         let mut merged = MergedWorkload::new(vec![open(0, poisson, 700), open(1, poisson, 500), open(2, poisson, 1)]).unwrap();
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_wakes_the_closed_loop_it_belongs_to_and_no_other() {
+    fn an_answer_advances_only_its_own_closed_loop() {
         let mut merged = MergedWorkload::new(vec![closed(0, 2), closed(5, 2)]).unwrap();
         assert_eq!(merged.next().unwrap().unwrap().1.class, ClassId(0));
         assert_eq!(merged.next().unwrap().unwrap().1.class, ClassId(5));
@@ -232,19 +233,19 @@ mod tests {
     }
 
     #[test]
-    fn block_sizes_are_those_of_the_class() {
+    fn block_sizes_are_per_class() {
         let merged = MergedWorkload::new(vec![closed(0, 2), open(1, ArrivalProcess::Poisson { rate: 1.0 }, 2)]).unwrap();
         assert_eq!([0, 1, 2].map(|class| merged.block_tokens(ClassId(class))), [None, Some(32), None]);
     }
 
     #[test]
-    fn no_workload_and_two_of_one_class_are_refused() {
+    fn empty_merges_and_duplicate_classes_are_rejected() {
         assert!(MergedWorkload::new(vec![]).is_err());
         let error = MergedWorkload::new(vec![closed(3, 1), closed(3, 1)]).unwrap_err();
         assert_eq!(error.to_string(), "found two workloads of class 3, expected one class for each");
     }
 
-    /// Requests at given times, and with every answer one more; counts how often it is asked.
+    /// Requests at given times, and one more for every answer; counts its polls.
     #[derive(Debug)]
     struct Listed {
         class: ClassId,
@@ -279,19 +280,19 @@ mod tests {
     }
 
     #[test]
-    fn a_request_asks_as_many_workloads_of_512_as_of_one() {
+    fn the_number_of_polls_per_request_does_not_depend_on_the_number_of_workloads() {
         for classes in [1u16, 512] {
             let asked = Arc::default();
             let mut merged =
                 MergedWorkload::new((0..classes).map(|class| Listed::of(class, (0..10_000).collect(), &asked)).collect()).unwrap();
             for n in 1..=5000u64 {
-                // The loop of a run looks more often than it takes.
+                // The loop of a run peeks more often than it takes.
                 for _ in 0..3 {
                     merged.peek().unwrap();
                 }
                 let (at, request) = merged.next().unwrap().unwrap();
                 assert_eq!((at.ns(), u64::from(request.class.0)), ((n - 1) / u64::from(classes), (n - 1) % u64::from(classes)));
-                // At first all of them, then the one that was taken from.
+                // First all of them, then only the one a request was taken from.
                 assert_eq!(asked.load(Ordering::Relaxed), u64::from(classes) + n - 1);
             }
         }
@@ -299,7 +300,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_order_is_that_of_looking_at_all(
+        fn the_order_agrees_with_a_linear_scan(
             mut times in proptest::collection::vec(proptest::collection::vec(0u64..50, 0..10), 1..20),
             turns in proptest::collection::vec((any::<bool>(), 0u16..25, 0u64..60), 0..200),
         ) {

@@ -1,9 +1,9 @@
-//! Who asks for what, when: arrivals, lengths, traces.
+//! Workloads: arrivals, lengths, sessions, traces.
 //!
-//! Owns: the stream of requests. Must not know: the cluster, policies. Its draws depend on the seed alone, so that two policies
-//! are compared on the same requests.
+//! Owns: the stream of requests. Must not know: the cluster, policies. Its draws depend only on the seed, so that policies are compared on the same
+//! requests.
 //!
-//! Everything is produced on demand: neither a synthetic workload nor a trace is ever held whole.
+//! Everything is generated on demand: neither a synthetic workload nor a trace is ever held in memory as a whole.
 
 mod arrivals;
 mod closed_loop;

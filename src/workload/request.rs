@@ -1,4 +1,4 @@
-//! What a workload hands to the cluster.
+//! Requests as passed from a workload to the cluster.
 
 use super::{SkippedLines, WorkloadError};
 use crate::kv::Blocks;
@@ -10,7 +10,7 @@ pub struct ClassId(pub u16);
 
 impl_id!(ClassId(u16));
 
-/// Place of a request in a session: several calls that share a growing context.
+/// Position of a request in a session: several calls that share a growing context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Turn {
     /// Number of the session in its workload, from 0.
@@ -19,51 +19,51 @@ pub struct Turn {
     pub number: u32,
 }
 
-/// One request as it arrives.
+/// A request on arrival.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestSpec {
-    /// A mark of the workload's own, which comes back when the request has ended ([`Ended::tag`]).
+    /// Opaque to the cluster; returned to the workload when the request ends ([`Ended::tag`]).
     pub tag: u64,
-    /// Which workload it belongs to.
+    /// Its workload.
     pub class: ClassId,
-    /// Its place in a session, if it has one.
+    /// Its position in a session, if any.
     pub turn: Option<Turn>,
     /// Prompt length, tokens, at least 1.
     pub prompt_tokens: u32,
-    /// Output length, tokens, at least 1. Policies never see it.
+    /// Output length, tokens, at least 1. Hidden from policies.
     pub output_tokens: u32,
-    /// Identities of the leading full blocks of prompt and answer: equal ids mean equal text from the start of the prompt to the end of that
-    /// block. Blocks that end within the prompt can be found in a prefix cache when the request starts; those behind are published when it
-    /// is complete, so that a later prompt which repeats the answer finds them. Empty if nothing is known. How many tokens a block has is
-    /// [`Workload::block_tokens`]. Ids of different workloads do not collide: see [`ClassId::block_id`].
+    /// Identities of the leading full blocks of prompt and answer: equal ids mean equal text from the start of the prompt to the end of that block.
+    /// Blocks that end within the prompt can be found in a prefix cache when the request starts; later ones are published when it completes, so that
+    /// a later prompt that repeats the answer finds them. Empty if unknown. [`Workload::block_tokens`] gives the tokens per block. Ids of different
+    /// workloads do not collide: see [`ClassId::block_id`].
     pub blocks: Blocks,
 }
 
 impl RequestSpec {
-    /// A request of known lengths, outside any session, of whose text nothing is known.
+    /// A request of known lengths, outside any session, without block identities.
     pub fn new(class: ClassId, prompt_tokens: u32, output_tokens: u32) -> Self {
         Self { tag: 0, class, turn: None, prompt_tokens, output_tokens, blocks: Blocks::default() }
     }
 
-    /// The same with known blocks.
+    /// The request with block identities.
     #[must_use]
     pub fn with_blocks(self, blocks: Blocks) -> Self {
         Self { blocks, ..self }
     }
 }
 
-/// Why a policy refuses a request.
+/// Why a policy rejects a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// More requests or tokens per time than are allowed.
+    /// More requests or tokens per time than allowed.
     RateLimit,
-    /// Too many are waiting.
+    /// Too many requests are waiting.
     QueueFull,
-    /// Its latency limits could not be held.
+    /// Its latency limits could not be met.
     Slo,
-    /// Others are more important.
+    /// Shed in favour of more important requests.
     Shed,
-    /// For a reason of the policy's own.
+    /// A reason specific to the policy.
     Policy,
 }
 
@@ -89,7 +89,7 @@ pub enum Outcome {
     RejectedPromptTooLong,
     /// No pool serves its model.
     RejectedNoInstance,
-    /// A policy refused it.
+    /// Rejected by a policy.
     Refused(Refusal),
     /// Client timeout.
     TimedOut,
@@ -100,7 +100,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Outcome column of `requests.csv`.
+    /// Name in the outcome column of `requests.csv`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Completed => "completed",
@@ -110,7 +110,7 @@ impl Outcome {
             Self::InFlight => "in_flight",
         }
     }
-    /// Reason column of `requests.csv`; empty for completed requests.
+    /// Name in the reason column of `requests.csv`; empty for completed requests.
     pub const fn reason(self) -> &'static str {
         match self {
             Self::Completed => "",
@@ -127,22 +127,22 @@ impl Outcome {
 /// A request that has left the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
-    /// The mark that the workload gave it.
+    /// The tag set by the workload.
     pub tag: u64,
-    /// The workload it belongs to.
+    /// Its workload.
     pub class: ClassId,
-    /// Its place in a session, if it has one.
+    /// Its position in a session, if any.
     pub turn: Option<Turn>,
-    /// When it left: the answer is complete, or the client knows that none comes.
+    /// When it left: the answer is complete, or the client knows that there will be none.
     pub at: SimTime,
     /// How it ended; never [`Outcome::InFlight`].
     pub outcome: Outcome,
-    /// Output tokens that have left.
+    /// Output tokens delivered.
     pub output_tokens: u32,
 }
 
 impl Ended {
-    /// The end of a request, at the time `at`, with all of its output if it is complete and with none otherwise.
+    /// The end of a request at `at`, with its whole output if it is complete and with none otherwise.
     pub fn of(request: &RequestSpec, at: SimTime, outcome: Outcome) -> Self {
         let output_tokens = if outcome == Outcome::Completed { request.output_tokens } else { 0 };
         Self { tag: request.tag, class: request.class, turn: request.turn, at, outcome, output_tokens }
@@ -150,20 +150,19 @@ impl Ended {
 }
 
 impl ClassId {
-    /// The scenario-wide identity of a block that this workload calls `id`. Workloads do not share text, so the same small id in two
-    /// traces must not be a cache hit; ids below 2⁴⁸ never collide, hashes of 64 bits collide as rarely as before.
+    /// The scenario-wide identity of the block that this workload calls `id`. Workloads do not share text, so equal small ids in two traces must not
+    /// be a cache hit; ids below 2⁴⁸ never collide, and 64-bit hashes collide as rarely as before.
     pub const fn block_id(self, id: u64) -> u64 {
         id.wrapping_add((self.0 as u64) << 48)
     }
 }
 
-/// Requests in order of arrival, produced on demand.
+/// Requests in order of arrival, generated on demand.
 ///
-/// Times never decrease. A closed loop has nothing to offer until one of its requests is done, so `peek` may be `None` now and
-/// `Some` after [`ended`](Self::ended); [`is_exhausted`](Self::is_exhausted) tells the two apart. After an error the
-/// workload offers nothing more.
+/// Times never decrease. A closed loop has no request to offer until one in the system ends, so `peek` may return `None` now and `Some` after
+/// [`ended`](Self::ended); [`is_exhausted`](Self::is_exhausted) tells the two apart. After an error the workload offers no more requests.
 pub trait Workload: std::fmt::Debug + Send {
-    /// When the next request arrives, if that is known now.
+    /// Arrival of the next request, if known now.
     ///
     /// # Errors
     /// A broken line of a trace.
@@ -175,21 +174,21 @@ pub trait Workload: std::fmt::Debug + Send {
     /// A broken line of a trace.
     fn next(&mut self) -> Result<Option<(SimTime, RequestSpec)>, WorkloadError>;
 
-    /// Hears that one of its requests has left the system. Returns true if what `peek` and `is_exhausted` say may have changed.
+    /// Reports that one of its requests has left the system. Returns true if the results of `peek` and `is_exhausted` may have changed.
     fn ended(&mut self, _end: &Ended) -> bool {
         false
     }
 
-    /// True if no request will ever come again.
+    /// True if there will be no more requests.
     fn is_exhausted(&self) -> bool;
 
-    /// The part of all its requests that it has handed out, 0 to 1, for progress: an estimate where it is not known exactly; `None` if
-    /// there is no telling, as of a workload without an end.
+    /// Progress: the share of its requests already handed out, 0 to 1, estimated if not known exactly; `None` if unknown, as for a workload without
+    /// an end.
     fn handed_out(&self) -> Option<f64> {
         None
     }
 
-    /// Tokens per block of the identities of `class`, at least 1; `None` if nothing is known of the text of its requests.
+    /// Tokens per block of the identities of `class`, at least 1; `None` if its requests have no identities.
     fn block_tokens(&self, _class: ClassId) -> Option<u32> {
         None
     }
@@ -199,12 +198,12 @@ pub trait Workload: std::fmt::Debug + Send {
         false
     }
 
-    /// What was noticed while its requests were read, by workload, as sentences.
+    /// Remarks from reading its requests, by workload, as sentences.
     fn remarks(&self) -> Vec<(ClassId, String)> {
         Vec::new()
     }
 
-    /// Trace lines left out so far, by workload. Empty where no trace is read.
+    /// Trace lines skipped so far, by workload. Empty without traces.
     fn skipped(&self) -> Vec<(ClassId, &SkippedLines)> {
         Vec::new()
     }

@@ -1,4 +1,4 @@
-//! What a generated request looks like: its lengths and the prefix it shares. Must not know when it arrives.
+//! The shape of a generated request: its lengths and its shared prefix. Must not know arrival times.
 
 use super::error::{ParameterProblem, Problems};
 use super::lengths::{LengthDistribution, LengthSampler, MAX_TOKENS};
@@ -6,7 +6,7 @@ use super::request::{ClassId, RequestSpec};
 use crate::kv::Blocks;
 use crate::sim::{Purpose, Stream, Streams};
 
-/// Groups are numbered in 24 bits of a prefix id.
+/// Group numbers take 24 bits of a prefix id.
 const MAX_GROUPS: u32 = 1 << 24;
 
 /// Lengths and prefixes of generated requests.
@@ -14,25 +14,25 @@ const MAX_GROUPS: u32 = 1 << 24;
 pub struct RequestShape {
     /// Prompt lengths. The shared prefix is part of the prompt, not added to it.
     pub prompt: LengthDistribution,
-    /// Output lengths, independent of the prompt's.
+    /// Output lengths, independent of prompt lengths.
     pub output: LengthDistribution,
-    /// Text that prompts have in common, if any.
+    /// Text shared between prompts, if any.
     pub shared_prefix: Option<SharedPrefix>,
 }
 
-/// Groups of requests that begin with the same text, such as the system prompts of so many applications.
+/// Groups of requests with a common prefix, such as the system prompts of several applications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SharedPrefix {
-    /// How many different beginnings there are; each request has one of them, equally likely. 1 to 2²⁴.
+    /// Number of distinct prefixes, one per group; each request belongs to a group, all equally likely. 1 to 2²⁴.
     pub groups: u32,
-    /// Length of the common text, tokens, 1 to [`MAX_TOKENS`]. A shorter prompt has as much of it as fits.
+    /// Length of the common text, tokens, 1 to [`MAX_TOKENS`]. A shorter prompt has only its start.
     pub tokens: u32,
     /// Tokens per block of the ids, at least 1; only full blocks are shared.
     pub block_tokens: u32,
 }
 
 impl RequestShape {
-    /// All problems of these parameters; empty if they can be used.
+    /// All problems of these parameters; empty if valid.
     pub fn validate(&self) -> Vec<ParameterProblem> {
         let mut problems = Problems::default();
         problems.within("prompt", self.prompt.validate());
@@ -43,7 +43,7 @@ impl RequestShape {
 }
 
 impl SharedPrefix {
-    /// All problems of these parameters; empty if they can be used.
+    /// All problems of these parameters; empty if valid.
     pub fn validate(&self) -> Vec<ParameterProblem> {
         let mut problems = Problems::default();
         problems.require((1..=MAX_GROUPS).contains(&self.groups), "groups", self.groups, "1 to 16,777,216 groups");
@@ -58,8 +58,8 @@ impl SharedPrefix {
     }
 }
 
-/// Draws requests one after the other. Prompt lengths, output lengths and prefixes have a stream each, so that changing one
-/// distribution leaves the draws of the others as they were.
+/// Draws requests in order. Prompt lengths, output lengths and prefixes each have their own stream, so that a change of one distribution does not
+/// change the draws of the others.
 #[derive(Debug)]
 pub(super) struct RequestDraws {
     class: ClassId,
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn prompts_do_not_change_when_outputs_and_prefixes_do() {
+    fn prompts_do_not_depend_on_outputs_and_prefixes() {
         let fixed = shape(LengthDistribution::Fixed { tokens: 7 }, None);
         let shared = SharedPrefix { groups: 3, tokens: 32, block_tokens: 16 };
         let other = shape(LengthDistribution::Uniform { min: 1, max: 9 }, Some(shared));
@@ -132,7 +132,7 @@ mod tests {
             let mut draws = RequestDraws::new(class, &shape, Streams::new(5));
             for _ in 0..200 {
                 let request = draws.next();
-                // 40 tokens are two full blocks of 16; shorter prompts have what fits.
+                // 40 tokens are two full blocks of 16; shorter prompts have as many as fit.
                 assert_eq!(request.blocks.len(), (request.prompt_tokens / 16).min(2));
                 beginnings.extend(request.blocks.ids().next());
             }
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn problems_name_the_part_they_are_in() {
+    fn problems_include_the_path_of_the_part() {
         let shared = SharedPrefix { groups: 0, tokens: 8, block_tokens: 16 };
         let problems = shape(LengthDistribution::Fixed { tokens: 0 }, Some(shared)).validate();
         let fields: Vec<_> = problems.iter().map(|p| p.field.as_str()).collect();

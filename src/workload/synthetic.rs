@@ -1,4 +1,4 @@
-//! The open loop: requests arrive when they arrive, whatever the cluster does. Owns the pairing of arrivals with shapes.
+//! The open loop: arrivals are independent of the cluster. Owns the pairing of arrivals with shapes.
 
 use super::arrivals::{ArrivalClock, ArrivalProcess};
 use super::envelope::DiurnalEnvelope;
@@ -10,18 +10,18 @@ use crate::sim::{Purpose, SimTime, Streams};
 /// Parameters of an open-loop workload.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SyntheticParameters {
-    /// When requests arrive.
+    /// Arrival process.
     pub arrivals: ArrivalProcess,
-    /// A daily rise and fall of the rate, if any.
+    /// Diurnal variation of the rate, if any.
     pub envelope: Option<DiurnalEnvelope>,
-    /// What they look like.
+    /// Shape of the requests.
     pub shape: RequestShape,
-    /// At most so many requests, at least 1. Without a bound the workload never ends, and whoever runs it must.
+    /// Maximum number of requests, at least 1. Without it the workload never ends, so the run must be limited.
     pub requests: Option<u64>,
 }
 
 impl SyntheticParameters {
-    /// All problems of these parameters; empty if they can be used.
+    /// All problems of these parameters; empty if valid.
     pub fn validate(&self) -> Vec<ParameterProblem> {
         let mut problems = Problems::default();
         problems.within("arrivals", self.arrivals.validate());
@@ -40,14 +40,14 @@ pub struct SyntheticWorkload {
     draws: RequestDraws,
     left: Option<u64>,
     taken: u64,
-    /// The next arrival, drawn ahead; `None` when there is none.
+    /// The next arrival, drawn ahead; `None` if there is none.
     head: Option<SimTime>,
-    /// Time has run over its range.
+    /// True if the next arrival is beyond the range of simulated time.
     beyond: bool,
 }
 
 impl SyntheticWorkload {
-    /// The workload of `class`; its draws depend on the seed of `streams` and on the class alone.
+    /// The workload of `class`; its draws depend only on the seed of `streams` and on the class.
     ///
     /// # Errors
     /// [`WorkloadError::Parameters`] with all problems.
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_seeds_give_equal_requests_and_other_seeds_and_classes_do_not() {
+    fn equal_seeds_give_equal_requests_and_different_seeds_and_classes_do_not() {
         let poisson = parameters(ArrivalProcess::Poisson { rate: 10.0 });
         assert_eq!(all(&poisson, 0, 1), all(&poisson, 0, 1));
         assert_eq!(all(&poisson, 0, 1).len(), 1000);
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_million_requests_stream_in_order() {
+    fn a_million_requests_are_streamed_in_order() {
         let mut many = parameters(ArrivalProcess::Gamma { rate: 100.0, cv: 2.0 });
         many.requests = Some(1_000_000);
         let mut workload = SyntheticWorkload::new(ClassId(0), &many, &Streams::new(1)).unwrap();
@@ -169,7 +169,7 @@ mod tests {
             (last, count) = (at, count + 1);
         }
         assert_eq!(count, 1_000_000);
-        // Nothing in the workload grows: its only heap memory is that of empirical lengths.
+        // The workload does not grow: its only heap memory is that of empirical lengths.
         approx::assert_relative_eq!(last.as_secs_f64(), 10_000.0, max_relative = 0.02);
     }
 
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn all_problems_are_named_at_once() {
+    fn all_problems_are_reported_at_once() {
         let mut bad = parameters(ArrivalProcess::Gamma { rate: 0.0, cv: 1e300 });
         bad.shape.output = LengthDistribution::Fixed { tokens: 0 };
         bad.requests = Some(0);

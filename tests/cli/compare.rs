@@ -36,7 +36,7 @@ fn a_comparison_is_printed_and_written() {
     assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""));
     let shown = done.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
-        shown.contains("router=random against router=least-request: ") && shown.contains("3 seeds, for every variant the same"),
+        shown.contains("router=random against router=least-request: ") && shown.contains("3 seeds, the same for every variant"),
         "{shown}"
     );
     assert!(done.stdout.contains("TTFT p99 (ms, less is better)\n  router=least-request "), "{}", done.stdout);
@@ -101,7 +101,7 @@ fn seeds_give_means_with_intervals_and_a_condition_that_fails_in_some_is_told() 
     let place = Place::tiny();
     let done = place.run(&["run", "tiny.yaml", "--seeds", "5"]);
     assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""));
-    assert!(done.stdout.starts_with("tiny: 5 runs, one a seed. Intervals are of the mean, at 95 %.\n"), "{}", done.stdout);
+    assert!(done.stdout.starts_with("tiny: 5 runs, one per seed, with 95 % intervals of the mean.\n"), "{}", done.stdout);
     let seeds = json(&place.run(&["run", "tiny.yaml", "--seeds", "5", "--json"]));
     let of = &metric(&seeds, "latency.ttft_ms.mean")["of"][0];
     let runs: Vec<f64> = of["runs"].as_array().unwrap().iter().map(|run| run.as_f64().unwrap()).collect();
@@ -136,14 +136,14 @@ fn a_trace_is_compared_request_by_request() {
     assert_eq!(metric(&comparison, "cost.total_usd")["of"][2]["difference"]["certainty"], "exact");
     let seeds = place.run(&["compare", "trace.yaml", "--vary", ROUTERS, "--seeds", "3"]);
     assert_eq!(seeds.code, Some(2));
-    assert!(seeds.stderr.starts_with("error: all requests come from traces: another seed gives the same ones\n"), "{}", seeds.stderr);
+    assert!(seeds.stderr.starts_with("error: all requests come from traces: every seed gives the same ones\n"), "{}", seeds.stderr);
 }
 
 #[test]
 fn what_cannot_be_compared_is_refused() {
     let place = Place::tiny();
     for (arguments, message) in [
-        (&["compare", "tiny.yaml"][..], "error: there is one variant, and nothing to compare it with\n"),
+        (&["compare", "tiny.yaml"][..], "error: only one variant, nothing to compare it with\n"),
         (&["compare", "tiny.yaml", "--vary", "policies.router"], "error: no `=` in `--vary policies.router`\n"),
         (&["compare", "tiny.yaml", "--vary", "policies.router=a,b"], "error: "),
         (&["compare", "tiny.yaml", "missing.yaml"], "error: "),
@@ -192,7 +192,7 @@ fn an_interrupted_comparison_goes_on_where_it_stopped() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(
-        said.starts_with("error: interrupted: ") && said.ends_with(" of 6 runs are done\n\nhint: the same command goes on from there\n"),
+        said.starts_with("error: interrupted: ") && said.ends_with(" of 6 runs are done\n\nhint: the same command continues from there\n"),
         "{said}"
     );
     let kept = place.kept();

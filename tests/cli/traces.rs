@@ -84,7 +84,7 @@ fn a_compressed_trace_that_is_cut_is_refused_however_it_is_read() {
     for arguments in [run, &["trace", "inspect", "cut.gz"], &["trace", "import", "cut.gz", "--skip-bad-lines", "--out", "o.csv"]] {
         let said = place.refused(arguments);
         assert!(said.starts_with("error: cut.gz: the compressed data end after line "), "{said}");
-        assert!(said.ends_with("; all that follows is missing\n\nhint: fetch the file again: a whole gzip file is needed\n"), "{said}");
+        assert!(said.ends_with("; the rest is missing\n\nhint: download the file again: a complete gzip file is needed\n"), "{said}");
     }
     assert_eq!(names(&place).iter().filter(|name| name.contains("o.csv")).count(), 0);
 }
@@ -93,7 +93,7 @@ fn a_compressed_trace_that_is_cut_is_refused_however_it_is_read() {
 fn a_trace_without_a_request_is_not_written() {
     let place = Place::tiny();
     let said = place.refused(&["trace", "generate", "tiny.yaml", "--set", "run={requests: ~, duration: 1 ns}", "--out", "g.csv"]);
-    assert!(said.starts_with("error: there is no request to write") && said.contains("hint: let it go on for longer"), "{said}");
+    assert!(said.starts_with("error: no request to write") && said.contains("hint: use a longer `run.duration`"), "{said}");
     assert_eq!(names(&place), ["tiny.yaml"]);
 }
 
@@ -210,7 +210,7 @@ fn what_is_no_trace_is_told_how_one_begins() {
         assert_eq!(place.refused(&["trace", "import", file, "--skip-bad-lines"]), said);
     }
     let said = place.refused(&["trace", "inspect", "empty.csv", "--format", "azure"]);
-    assert!(said.ends_with("hint: a trace of the format `azure` begins as `TIMESTAMP,ContextTokens,GeneratedTokens`\n"), "{said}");
+    assert!(said.ends_with("hint: a trace in the format `azure` begins like `TIMESTAMP,ContextTokens,GeneratedTokens`\n"), "{said}");
     let said = place.refused(&["trace", "inspect", "other.csv", "--format", "plain"]);
     assert!(said.ends_with("as in `arrival_s,prompt_tokens,output_tokens`\n"), "{said}");
     // The first line of this format is a request like any other.

@@ -6,7 +6,7 @@ use super::instance::Instance;
 use super::list::List;
 use super::loads::{Loads, Side};
 use super::member::Member;
-use super::scheduler::Schedulers;
+use super::rules::Schedulers;
 use crate::cluster::ids::{InstanceId, ModelId, PoolId};
 use crate::cluster::spec::{ClusterSpec, PoolSpec, SpecError};
 use crate::network::{NetworkError, PortId};

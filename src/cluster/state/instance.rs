@@ -6,7 +6,7 @@ use super::list::List;
 use super::queue::Queue;
 use super::request::Request;
 use super::requests::Requests;
-use super::scheduler::Rules;
+use super::rules::Rules;
 use super::snapshot::Snapshot;
 use crate::cluster::ids::{PoolId, Slot};
 use crate::cluster::segment::{KvBlocks, Members, Prefix};

@@ -27,6 +27,7 @@ mod record;
 mod reports;
 mod request;
 mod requests;
+mod rules;
 pub(crate) mod scheduler;
 mod snapshot;
 mod station;

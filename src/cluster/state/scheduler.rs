@@ -1,59 +1,15 @@
 //! What the policies of an instance's scheduler decide: whom to preempt, and how much prompt work an iteration takes on.
 
 use super::instance::Instance;
-use super::queue::Queue;
 use super::request::Stage;
 use super::requests::Requests;
 use super::world::World;
 use crate::cluster::ids::{InstanceId, Slot};
 use crate::cluster::observe::Observer;
-use crate::cluster::spec::{ClassSpec, ClusterSpec, SchedulerSpec};
-use crate::policy::{BatchView, Batching, Budget, Preempt, Preemption, RequestView, RunningView};
-use crate::sim::{Arena, Purpose, SimTime, Streams};
+use crate::cluster::spec::ClassSpec;
+use crate::policy::{BatchView, Budget, Preempt, RequestView, RunningView};
+use crate::sim::{Arena, SimTime};
 use crate::workload::ClassId;
-
-/// The policies of one instance; `None`: the engine's own rule, which needs no asking.
-#[derive(Debug, Default)]
-pub(super) struct Rules {
-    preemption: Option<Box<dyn Preemption>>,
-    batching: Option<Box<dyn Batching>>,
-}
-
-/// Makes the policies of one instance after the other.
-pub(super) struct Schedulers<'a> {
-    spec: &'a SchedulerSpec,
-    streams: Streams,
-    next: u32,
-    /// Whether queue order, preemption and batching are asked.
-    asked: [bool; 3],
-}
-
-impl<'a> Schedulers<'a> {
-    pub(super) fn new(spec: &'a ClusterSpec) -> Self {
-        let (streams, spec) = (Streams::new(spec.seed), &spec.scheduler);
-        let stream = |purpose| streams.stream(purpose, 0);
-        let asked = [
-            !spec.queue.build(stream(Purpose::Queue)).is_fcfs(),
-            !spec.preemption.build(stream(Purpose::Preemption)).takes_last(),
-            !spec.batching.build(stream(Purpose::Batching)).is_full(),
-        ];
-        Self { spec, streams, next: 0, asked }
-    }
-
-    /// Queue and rules of the next instance.
-    pub(super) fn make(&mut self) -> (Queue, Rules) {
-        let (number, [queue, preemption, batching]) = (self.next, self.asked);
-        self.next += 1;
-        let stream = |purpose| self.streams.stream(purpose, number);
-        (
-            if queue { Queue::new(self.spec.queue.build(stream(Purpose::Queue))) } else { Queue::default() },
-            Rules {
-                preemption: preemption.then(|| self.spec.preemption.build(stream(Purpose::Preemption))),
-                batching: batching.then(|| self.spec.batching.build(stream(Purpose::Batching))),
-            },
-        )
-    }
-}
 
 /// The running sequences of an instance, as a policy sees them.
 struct Sequences<'a> {

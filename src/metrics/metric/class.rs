@@ -1,28 +1,31 @@
-//! The metrics of a class of requests, and those that a run and its classes share.
+//! The metrics of a class of requests, and those shared by a run and its classes.
 
 use super::super::summary::ClassSummary;
 use super::table::Better::{Less, More, Neither};
 use super::{Metric, Table};
 
-/// What became of requests: of anything with `requests`.
+/// Counts of requests by outcome: for any type with `requests`.
 macro_rules! requests {
     ($of:ty) => {
         &[
             Metric::<$of>::count("requests.arrived", "requests", Neither, "requests", "Arrived in the measured time.", |s| {
                 Some(s.requests.arrived)
             }),
-            Metric::<$of>::count("requests.completed", "requests", More, "requests", "Got their last token.", |s| {
+            Metric::<$of>::count("requests.completed", "requests", More, "requests", "Received their last token.", |s| {
                 Some(s.requests.completed)
             }),
-            Metric::<$of>::count("requests.rejected", "requests", Less, "requests", "Refused, or too large for any instance.", |s| {
-                Some(s.requests.rejected)
-            }),
-            Metric::<$of>::count("requests.refused", "requests", Less, "requests", "Those of the rejected that a policy refused.", |s| {
-                Some(s.requests.refused)
-            }),
+            Metric::<$of>::count(
+                "requests.rejected",
+                "requests",
+                Less,
+                "requests",
+                "Rejected by a policy, or too large for any instance.",
+                |s| Some(s.requests.rejected),
+            ),
+            Metric::<$of>::count("requests.refused", "requests", Less, "requests", "Rejected by a policy.", |s| Some(s.requests.refused)),
             Metric::<$of>::count("requests.timed_out", "requests", Less, "requests", "Gave up.", |s| Some(s.requests.timed_out)),
             Metric::<$of>::count("requests.failed", "requests", Less, "requests", "Lost to failures.", |s| Some(s.requests.failed)),
-            Metric::<$of>::count("requests.in_flight", "requests", Less, "requests", "Inside when the run ended.", |s| {
+            Metric::<$of>::count("requests.in_flight", "requests", Less, "requests", "In flight when the run ended.", |s| {
                 Some(s.requests.in_flight)
             }),
             Metric::<$of>::count(
@@ -30,7 +33,7 @@ macro_rules! requests {
                 "requests",
                 Less,
                 "requests",
-                "Completed, but cut short at the context limit.",
+                "Completed, but truncated at the context limit.",
                 |s| Some(s.requests.truncated),
             ),
             Metric::<$of>::count("requests.preemptions", "times", Less, "preemption", "Times a running request lost its KV memory.", |s| {
@@ -40,7 +43,7 @@ macro_rules! requests {
     };
 }
 
-/// Latency and jitter: of anything with `latency` and `jitter`.
+/// Latency and jitter: for any type with `latency` and `jitter`.
 macro_rules! latency {
     ($of:ty) => {
         &[
@@ -58,7 +61,7 @@ macro_rules! latency {
                 "ms",
                 Less,
                 "jitter",
-                "99th percentile of the gaps less their median.",
+                "99th percentile of the gaps minus their median.",
                 |s| s.jitter.itl_p99_minus_p50_ms,
             ),
             Metric::<$of>::number("jitter.itl_p99_over_p50", "", Less, "jitter", "99th percentile of the gaps over their median.", |s| {
@@ -104,5 +107,5 @@ const ATTAINMENT: &[Metric<ClassSummary>] = &[
     }),
 ];
 
-/// Over the measured time.
+/// The metrics of a class over the measured time.
 pub const CLASS: Table<ClassSummary> = &[requests!(ClassSummary), ATTAINMENT, latency!(ClassSummary)];

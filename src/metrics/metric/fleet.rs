@@ -1,24 +1,24 @@
-//! The metrics of a frontend, and of pools whose instances go down.
+//! The metrics of a frontend, and of pools with outages.
 
 use super::super::summary::{FrontendSummary, PoolOutages};
 use super::table::Better::{Less, More, Neither};
 use super::{Metric, Table};
 
-/// Of a frontend over the measured time.
+/// The metrics of a frontend over the measured time.
 pub const FRONTEND: Table<FrontendSummary> = &[&[
     Metric::count("instances", "stations", Neither, "utilization", "Stations.", |f| Some(f.instances.into())),
-    Metric::count("workers", "requests", Neither, "utilization", "Requests that one serves at once.", |f| Some(f.workers.into())),
-    Metric::number("utilization", "share", Neither, "utilization", "Share of the time of its workers in which they serve.", |f| {
-        Some(f.utilization)
+    Metric::count("workers", "requests", Neither, "utilization", "Requests that one station serves concurrently.", |f| {
+        Some(f.workers.into())
     }),
+    Metric::number("utilization", "share", Neither, "utilization", "Share of worker time spent serving.", |f| Some(f.utilization)),
     Metric::number("queue_mean", "requests", Less, "queue", "Requests waiting in all stations, mean over time.", |f| Some(f.queue_mean)),
-    Metric::count("queue_peak", "requests", Less, "queue", "Most requests waiting at once.", |f| Some(f.queue_peak)),
+    Metric::count("queue_peak", "requests", Less, "queue", "Peak number of waiting requests.", |f| Some(f.queue_peak)),
 ]];
 
-/// Of a pool where instances go down.
+/// The metrics of a pool with outages.
 pub const POOL_OUTAGES: Table<PoolOutages> = &[&[
-    Metric::count("outages", "times", Less, "availability", "Times an instance went down, failed or as planned.", |p| Some(p.outages)),
-    Metric::number("down_s", "s", Less, "availability", "Instance time that was off.", |p| Some(p.down_s)),
+    Metric::count("outages", "times", Less, "availability", "Times an instance went down, by failure or as planned.", |p| Some(p.outages)),
+    Metric::number("down_s", "s", Less, "availability", "Instance time spent off.", |p| Some(p.down_s)),
     Metric::number("availability", "share", More, "availability", "Share of instance time in which instances served.", |p| {
         Some(p.availability)
     }),

@@ -6,18 +6,18 @@ use super::super::summary::Distribution;
 use super::Statistic;
 use super::table::{Read, Table};
 
-/// Groups that are `null` where none of their numbers has a value: they have no meaning apart.
+/// Groups that are `null` if none of their numbers has a value: their numbers have no meaning on their own.
 const WHOLE: [&str; 4] = ["goodput", "lifecycle", "slo_attainment_95", "jitter.request_itl_std_ms"];
-/// What is left out where it has no value, because few scenarios have it.
+/// Entries left out without a value, because few scenarios have them.
 const LEFT_OUT: [&str; 3] = ["fleet", "lifecycle.recovery_ms", "lifecycle.frontend_ms"];
 
-/// The numbers of `of`, in the order of its table; what has no value is `null`.
+/// The numbers of `of`, in the order of its table; numbers without a value are `null`.
 pub fn numbers<T>(table: Table<T>, of: &T) -> Map<String, Value> {
     let mut all = Map::new();
     for row in table.iter().copied().flatten() {
         let value = match row.read {
             Read::Count(read) => read(of).map_or(Value::Null, Value::from),
-            // What is not finite is no JSON number, and becomes `null`.
+            // Non-finite values are not valid JSON numbers, and become `null`.
             Read::Number(read) => read(of).map_or(Value::Null, Value::from),
             Read::Distribution(read) => read(of).as_ref().map_or(Value::Null, distribution),
         };
@@ -52,7 +52,7 @@ fn distribution(distribution: &Distribution) -> Value {
     Value::Object(statistics.collect())
 }
 
-/// Puts a value at a path, with the groups on the way to it.
+/// Inserts a value at a path, creating the groups above it.
 fn put(all: &mut Map<String, Value>, path: &str, value: Value) {
     match path.split_once('.') {
         None => {
@@ -66,7 +66,7 @@ fn put(all: &mut Map<String, Value>, path: &str, value: Value) {
     }
 }
 
-/// The group that holds a path, and the name there.
+/// The group of a path, and the name within it.
 fn group_of<'a, 'p>(all: &'a mut Map<String, Value>, path: &'p str) -> Option<(&'a mut Map<String, Value>, &'p str)> {
     match path.split_once('.') {
         None => Some((all, path)),
@@ -74,7 +74,7 @@ fn group_of<'a, 'p>(all: &'a mut Map<String, Value>, path: &'p str) -> Option<(&
     }
 }
 
-/// True without any number in it.
+/// True if it contains no number.
 fn is_empty(value: &Value) -> bool {
     value.is_null() || value.as_object().is_some_and(|group| group.values().all(is_empty))
 }
@@ -96,7 +96,7 @@ mod tests {
     ]];
 
     #[test]
-    fn numbers_are_nested_and_groups_without_any_are_null_or_left_out() {
+    fn numbers_are_nested_and_empty_groups_are_null_or_left_out() {
         let of = |value: Option<f64>| Value::Object(numbers(TABLE, &value));
         assert_eq!(of(Some(2.0)), json!({"lifecycle": {"queue_ms": 2.0}, "requests": {"arrived": 3, "rate": null}}));
         assert_eq!(of(None), json!({"lifecycle": null, "requests": {"arrived": null, "rate": null}}));

@@ -1,7 +1,7 @@
-//! Every number of a summary as a row of a table: its place, unit, direction, meaning, and how it is read.
+//! Every number of a summary as a row of a table: its path, unit, direction, meaning, and accessor.
 //!
-//! Owns: the tables, and finding a number by its path. Must not know: how a number comes about, or what is made of it. `summary.json`, conditions,
-//! comparisons, `explain` and the page walk these tables, so that a new metric is one row.
+//! Owns: the tables, and the lookup of a number by its path. Must not know: how a number is computed or used. `summary.json`, conditions,
+//! comparisons, `explain` and the page iterate over these tables, so a new metric is one row.
 
 mod class;
 mod fleet;
@@ -24,7 +24,7 @@ pub use fleet::{FRONTEND, POOL_OUTAGES};
 pub use pool::POOL;
 pub use run::RUN;
 
-/// All rows, each with its path in `summary.json`; in lists that of any item.
+/// All rows, each with its path in `summary.json`; in lists, the path for any item.
 pub fn rows() -> impl Iterator<Item = (String, &'static MetricInfo)> {
     let run = infos(RUN).map(|info| (info.id.to_owned(), info));
     let pools = infos(POOL).map(|info| (format!("pools[].{}", info.id), info));

@@ -1,4 +1,4 @@
-//! A number by the path that it has in `summary.json`: `latency.ttft_ms.p99`, `pools.decode.utilization`, `pools[0].queue_peak`.
+//! Lookup of a number by its path in `summary.json`: `latency.ttft_ms.p99`, `pools.decode.utilization`, `pools[0].queue_peak`.
 
 use thiserror::Error;
 
@@ -7,17 +7,17 @@ use super::table::{Metric, MetricInfo, Read, Table};
 use super::{CLASS, FRONTEND, List, POOL, POOL_OUTAGES, RUN, Shape, Statistic};
 use crate::units::nearest_word;
 
-/// Items of a list whose paths are proposed at most.
+/// Maximum number of list items whose paths are suggested.
 const PROPOSED: usize = 64;
 
-/// One number of a summary: a row of a table, of a distribution one statistic.
+/// One number of a summary: a row of a table, or one statistic of a distribution.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {
     row: Row,
     statistic: Option<Statistic>,
 }
 
-/// A row, and the place in the list that it is read from.
+/// A row, and the index in its list.
 #[derive(Debug, Clone, Copy)]
 enum Row {
     Run(&'static Metric<Summary>),
@@ -31,17 +31,17 @@ enum Row {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{problem}")]
 pub struct NoMetric {
-    /// What is wrong.
+    /// The problem.
     pub problem: String,
-    /// What to write instead, or to do.
+    /// A correction.
     pub hint: Option<String>,
 }
 
 impl Reading {
-    /// The number at a path of the summaries of one shape.
+    /// The number at a path, in summaries of one shape.
     ///
     /// # Errors
-    /// A path that no such summary has, with the nearest one that it has.
+    /// No such summary has the path; suggests the nearest existing one.
     pub fn find(path: &str, shape: &Shape) -> Result<Self, NoMetric> {
         let plain = path.replace('[', ".").replace(']', "");
         let reading = match in_list(&plain, shape) {
@@ -91,7 +91,7 @@ impl Reading {
         all
     }
 
-    /// What its row says.
+    /// The metadata of its row.
     pub fn info(&self) -> &'static MetricInfo {
         match self.row {
             Row::Run(row) => &row.info,
@@ -102,12 +102,12 @@ impl Reading {
         }
     }
 
-    /// Which number of a distribution it is.
+    /// The statistic, for a distribution.
     pub const fn statistic(&self) -> Option<Statistic> {
         self.statistic
     }
 
-    /// Its value; `None` where it has no meaning in the run.
+    /// Its value; `None` if undefined in the run.
     pub fn of(&self, summary: &Summary) -> Option<f64> {
         match self.row {
             Row::Run(row) => self.value(&row.read, summary),
@@ -127,7 +127,7 @@ impl Reading {
     }
 }
 
-/// The row at a path within its table, and the statistic; of a distribution without one there is no number.
+/// The row at a path within its table, and the statistic; a distribution without a statistic is not a number.
 fn of_table<T>(table: Table<T>, path: &str) -> Option<(&'static Metric<T>, Option<Statistic>)> {
     expanded(table).find(|(row, statistic)| match (path.strip_prefix(row.info.id), statistic) {
         (Some(""), None) => true,
@@ -136,7 +136,7 @@ fn of_table<T>(table: Table<T>, path: &str) -> Option<(&'static Metric<T>, Optio
     })
 }
 
-/// The rows of a table, distributions once a statistic.
+/// The rows of a table, distributions once per statistic.
 fn expanded<T>(table: Table<T>) -> impl Iterator<Item = (&'static Metric<T>, Option<Statistic>)> {
     table.iter().copied().flatten().flat_map(|row| {
         let (one, many) = match row.read {
@@ -151,12 +151,12 @@ fn path_of<T>(row: &Metric<T>, statistic: Option<Statistic>) -> String {
     statistic.map_or_else(|| row.info.id.to_owned(), |statistic| format!("{}.{}", row.info.id, statistic.name()))
 }
 
-/// The list, place and rest of a path into one.
+/// The list, index and remaining path of a path into a list.
 fn in_list<'p>(path: &'p str, shape: &Shape) -> Option<(List, usize, &'p str)> {
     List::ALL.into_iter().find_map(|list| {
         let rest = path.strip_prefix(list.path())?.strip_prefix('.')?;
         let names = shape.names(list);
-        // A name may have a dot in it.
+        // A name may contain a dot.
         let named = names.iter().enumerate().find_map(|(place, name)| Some((place, rest.strip_prefix(name.as_str())?.strip_prefix('.')?)));
         let (place, inner) = named.or_else(|| {
             let (place, inner) = rest.split_once('.')?;
@@ -167,12 +167,12 @@ fn in_list<'p>(path: &'p str, shape: &Shape) -> Option<(List, usize, &'p str)> {
     })
 }
 
-/// What is wrong with a path that leads nowhere.
+/// The error for an unknown path.
 fn unknown(path: &str, plain: &str, shape: &Shape) -> NoMetric {
     let plain = plain.trim_end_matches('.');
     let some = Shape { pools: first(&shape.pools), classes: first(&shape.classes), frontends: first(&shape.frontends), ..shape.clone() };
     let paths: Vec<String> = Reading::all(&some).into_iter().map(|(path, _)| path).collect();
-    // A path that others begin with is not that of a number.
+    // A prefix of other paths is not the path of a number.
     let below = by_place(plain, shape).unwrap_or_else(|| plain.to_owned());
     let mut next: Vec<&str> = paths.iter().filter_map(|p| p.strip_prefix(&below)?.strip_prefix('.')?.split('.').next()).collect();
     next.dedup();
@@ -188,13 +188,13 @@ fn unknown(path: &str, plain: &str, shape: &Shape) -> NoMetric {
     }) {
         return NoMetric { problem: format!("`{path}` has no value in this scenario"), hint: Some(given.hint().to_owned()) };
     }
-    // A number known by its last words alone, such as `p99` or `ttft_ms.p99`.
+    // A number given by the end of its path alone, such as `p99` or `ttft_ms.p99`.
     let ends = || paths.iter().find(|p| p.strip_suffix(plain).is_some_and(|before| before.ends_with('.'))).map(String::as_str);
     let near = ends().or_else(|| nearest_word(plain, paths.iter().map(String::as_str)));
     NoMetric { problem: format!("`{path}` is not in summary.json"), hint: near.map(|near| format!("did you mean `{near}`?")) }
 }
 
-/// A path into a list by place, with the name instead.
+/// A path into a list by index, with the name in place of the index.
 fn by_place(plain: &str, shape: &Shape) -> Option<String> {
     List::ALL.into_iter().find_map(|list| {
         let rest = plain.strip_prefix(list.path())?.strip_prefix('.')?;
@@ -231,12 +231,12 @@ mod tests {
     }
 
     #[test]
-    fn every_path_leads_to_its_own_row() {
+    fn every_path_finds_its_own_row() {
         let mut seen = Vec::new();
         for (path, reading) in Reading::all(&shape()) {
             let found = Reading::find(&path, &shape()).unwrap();
             assert_eq!((found.info(), found.statistic()), (reading.info(), reading.statistic()), "{path}");
-            assert!(!seen.contains(&path), "{path} is there twice");
+            assert!(!seen.contains(&path), "{path} is a duplicate");
             seen.push(path);
         }
         assert!(seen.len() > 250, "{}", seen.len());
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_leads_nowhere_says_where_to() {
+    fn errors_of_unknown_paths_suggest_a_correction() {
         for (path, message) in [
             ("latency.ttft_ms", "`latency.ttft_ms` is not one number; add one of mean, std, min, p50, p90, p95, p99, max, count"),
             ("latency.ttft.p99", "`latency.ttft.p99` is not in summary.json; did you mean `latency.ttft_ms.p99`?"),
@@ -268,7 +268,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_it_panic(path in "(pools|classes|fleet\\.pools|latency)?[.\\[\\]a-z0-9é]{0,20}") {
+        fn the_lookup_never_panics(path in "(pools|classes|fleet\\.pools|latency)?[.\\[\\]a-z0-9é]{0,20}") {
             let _ = Reading::find(&path, &shape());
         }
     }

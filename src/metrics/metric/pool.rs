@@ -4,7 +4,7 @@ use super::super::summary::PoolSummary;
 use super::table::Better::{Less, More, Neither};
 use super::{Metric, Table};
 
-/// Over the measured time.
+/// The metrics of a pool over the measured time.
 pub const POOL: Table<PoolSummary> = &[&[
     Metric::count("instances", "instances", Neither, "utilization", "Instances.", |p| Some(p.instances.into())),
     Metric::count("chips", "chips", Neither, "utilization", "Chips of all instances.", |p| Some(p.chips.into())),
@@ -21,7 +21,7 @@ pub const POOL: Table<PoolSummary> = &[&[
         "Running sequences per instance, mean over time, idle time included.",
         |p| Some(p.batch_mean),
     ),
-    Metric::count("max_num_seqs", "sequences", Neither, "batch", "Most sequences that one instance runs at a time.", |p| {
+    Metric::count("max_num_seqs", "sequences", Neither, "batch", "Maximum number of running sequences per instance.", |p| {
         Some(p.max_num_seqs.into())
     }),
     Metric::number("kv_utilization_mean", "share", Neither, "kv", "KV blocks in use / all, mean over time.", |p| {
@@ -42,13 +42,13 @@ pub const POOL: Table<PoolSummary> = &[&[
     Metric::number("energy_by_phase.prefill_j", "J", Less, "energy", "IT energy of computing prompts.", |p| {
         Some(p.energy_by_phase.prefill_j)
     }),
-    Metric::number("energy_by_phase.decode_j", "J", Less, "energy", "IT energy of generating.", |p| Some(p.energy_by_phase.decode_j)),
-    Metric::number("energy_by_phase.transfer_j", "J", Less, "energy", "IT energy of waiting with KV on the wire.", |p| {
+    Metric::number("energy_by_phase.decode_j", "J", Less, "energy", "IT energy of generating tokens.", |p| {
+        Some(p.energy_by_phase.decode_j)
+    }),
+    Metric::number("energy_by_phase.transfer_j", "J", Less, "energy", "IT energy of waiting for KV transfers.", |p| {
         Some(p.energy_by_phase.transfer_j)
     }),
-    Metric::number("energy_by_phase.idle_j", "J", Less, "energy", "IT energy of waiting with nothing to do.", |p| {
-        Some(p.energy_by_phase.idle_j)
-    }),
-    Metric::number("energy_by_phase.startup_j", "J", Less, "energy", "IT energy of starting.", |p| Some(p.energy_by_phase.startup_j)),
+    Metric::number("energy_by_phase.idle_j", "J", Less, "energy", "IT energy of idle time.", |p| Some(p.energy_by_phase.idle_j)),
+    Metric::number("energy_by_phase.startup_j", "J", Less, "energy", "IT energy of start-up.", |p| Some(p.energy_by_phase.startup_j)),
     Metric::number("cost_usd", "$", Less, "cost-per-token", "Cost of the pool.", |p| Some(p.cost_usd)),
 ]];

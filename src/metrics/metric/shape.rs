@@ -1,9 +1,9 @@
-//! Which numbers a summary has: they follow from the scenario.
+//! Shape of a summary: the numbers it has, which follow from the scenario.
 
 use super::super::parameters::RecorderParameters;
 use super::super::summary::Summary;
 
-/// A part of a summary of which there are several, found by name or place.
+/// A repeated part of a summary, addressed by name or index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum List {
     /// `pools`
@@ -17,10 +17,10 @@ pub enum List {
 }
 
 impl List {
-    /// All of them, in the order of `summary.json`.
+    /// All lists, in the order of `summary.json`.
     pub const ALL: [Self; 4] = [Self::Pools, Self::Classes, Self::Frontends, Self::Fleet];
 
-    /// Its place in `summary.json`.
+    /// Its path in `summary.json`.
     pub const fn path(self) -> &'static str {
         match self {
             Self::Pools => "pools",
@@ -31,19 +31,19 @@ impl List {
     }
 }
 
-/// What a scenario must have for some metrics to have a value.
+/// Property of a scenario that some metrics require.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Given {
     /// A workload with limits.
     Slo,
-    /// Instances that go down.
+    /// Instance failures.
     Faults,
     /// A frontend before the router.
     Frontends,
 }
 
 impl Given {
-    /// What to write into a scenario without it.
+    /// What to add to a scenario without it.
     pub const fn hint(self) -> &'static str {
         match self {
             Self::Slo => "give a workload an `slo`",
@@ -53,7 +53,7 @@ impl Given {
     }
 }
 
-/// The names in a summary, and what the scenario has.
+/// The names in a summary, and the properties of the scenario.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Shape {
     /// Pools in the order of the scenario.
@@ -62,14 +62,14 @@ pub struct Shape {
     pub classes: Vec<String>,
     /// Frontends in the order of the scenario.
     pub frontends: Vec<String>,
-    /// Whether a workload has limits.
+    /// True if a workload has limits.
     pub slo: bool,
-    /// Whether instances go down.
+    /// True if instances fail.
     pub faults: bool,
 }
 
 impl Shape {
-    /// Of the summaries that a recorder will make.
+    /// The shape of the summaries that a recorder will produce.
     pub fn of_parameters(recorder: &RecorderParameters, faults: bool) -> Self {
         Self {
             pools: recorder.pools.iter().map(|pool| pool.name.clone()).collect(),
@@ -80,7 +80,7 @@ impl Shape {
         }
     }
 
-    /// Of a summary.
+    /// The shape of a summary.
     pub fn of(summary: &Summary) -> Self {
         Self {
             pools: summary.pools.iter().map(|pool| pool.name.clone()).collect(),
@@ -91,7 +91,7 @@ impl Shape {
         }
     }
 
-    /// Whether the scenario has something.
+    /// True if the scenario has this property.
     pub fn has(&self, given: Given) -> bool {
         match given {
             Given::Slo => self.slo,

@@ -1,8 +1,8 @@
-//! The numbers that a distribution is told by.
+//! The statistics of a distribution.
 
 use super::super::summary::Distribution;
 
-/// One number of a [`Distribution`].
+/// One statistic of a [`Distribution`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Statistic {
     /// Arithmetic mean.
@@ -26,7 +26,7 @@ pub enum Statistic {
 }
 
 impl Statistic {
-    /// All of them, in the order of `summary.json`.
+    /// All statistics, in the order of `summary.json`.
     pub const ALL: [Self; 9] = [Self::Mean, Self::Std, Self::Min, Self::P50, Self::P90, Self::P95, Self::P99, Self::Max, Self::Count];
 
     /// Its name in `summary.json`.
@@ -44,7 +44,7 @@ impl Statistic {
         }
     }
 
-    /// As a sentence names it.
+    /// Name in a sentence.
     pub const fn text(self) -> &'static str {
         match self {
             Self::Mean => "mean",

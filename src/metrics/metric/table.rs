@@ -1,21 +1,21 @@
-//! A row of a table, and what a table can be asked.
+//! Rows and tables of metrics.
 
 use super::super::summary::Distribution;
 use super::Given;
 
-/// Which of two values a user would rather have.
+/// Direction of improvement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Better {
-    /// The smaller.
+    /// Smaller is better.
     Less,
-    /// The larger.
+    /// Larger is better.
     More,
-    /// It depends: the number describes, it does not judge.
+    /// The number is descriptive, neither good nor bad.
     Neither,
 }
 
 impl Better {
-    /// In a word, for files.
+    /// One word, for files.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Less => "less",
@@ -24,7 +24,7 @@ impl Better {
         }
     }
 
-    /// In words; empty where there is nothing to say.
+    /// In words; empty for `Neither`.
     pub const fn text(self) -> &'static str {
         match self {
             Self::Less => "less is better",
@@ -34,31 +34,31 @@ impl Better {
     }
 }
 
-/// How a metric is read from the part of a summary that it belongs to.
+/// Accessor of a metric in its part of a summary.
 #[derive(Debug)]
 pub enum Read<T: 'static> {
-    /// A whole number; `None` where it has no meaning in the run.
+    /// A whole number; `None` if undefined in the run.
     Count(fn(&T) -> Option<u64>),
-    /// A number; `None` where it has no meaning in the run.
+    /// A number; `None` if undefined in the run.
     Number(fn(&T) -> Option<f64>),
-    /// A distribution, each of whose statistics is a number.
+    /// A distribution; each of its statistics is a number.
     Distribution(fn(&T) -> Option<Distribution>),
 }
 
-/// What a row says, whatever part of a summary it reads.
+/// Metadata of a row, independent of the part of a summary it reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MetricInfo {
-    /// Its place in that part: `energy.it_j`.
+    /// Its path in that part: `energy.it_j`.
     pub id: &'static str,
     /// Unit; empty for a ratio.
     pub unit: &'static str,
-    /// Which of two values is better.
+    /// Direction of improvement.
     pub better: Better,
     /// The [`Definition`](super::super::Definition) it belongs to, by id.
     pub about: &'static str,
-    /// One line.
+    /// One-line description.
     pub text: &'static str,
-    /// What a scenario must have for it to have a value; without it, `summary.json` has no such field.
+    /// Required property of the scenario; without it, `summary.json` has no such field.
     pub given: Option<Given>,
 }
 
@@ -68,7 +68,7 @@ pub type Table<T> = &'static [&'static [Metric<T>]];
 /// A row: a metric of a run, a pool, a class.
 #[derive(Debug)]
 pub struct Metric<T: 'static> {
-    /// What it says.
+    /// Its metadata.
     pub info: MetricInfo,
     /// How it is read.
     pub read: Read<T>,
@@ -79,7 +79,7 @@ impl<T> Metric<T> {
         Self { info: MetricInfo { id, unit, better, about, text, given: None }, read }
     }
 
-    /// A row of a whole number that may have no value.
+    /// A row with an optional whole number.
     pub(super) const fn count(
         id: &'static str,
         unit: &'static str,
@@ -91,7 +91,7 @@ impl<T> Metric<T> {
         Self::new(id, unit, better, about, text, Read::Count(read))
     }
 
-    /// A row of a number that may have no value.
+    /// A row with an optional number.
     pub(super) const fn number(
         id: &'static str,
         unit: &'static str,
@@ -103,7 +103,7 @@ impl<T> Metric<T> {
         Self::new(id, unit, better, about, text, Read::Number(read))
     }
 
-    /// A row of a distribution.
+    /// A row with a distribution.
     pub(super) const fn distribution(
         id: &'static str,
         unit: &'static str,
@@ -115,7 +115,7 @@ impl<T> Metric<T> {
         Self::new(id, unit, better, about, text, Read::Distribution(read))
     }
 
-    /// The same, of scenarios alone that have what it needs.
+    /// Restricts the row to scenarios with the property it requires.
     pub(super) const fn given(mut self, given: Given) -> Self {
         self.info.given = Some(given);
         self

@@ -1,4 +1,4 @@
-//! The result of one run: the content of `summary.json`. Every value that has no meaning in a run is `None` and prints as `null`.
+//! The result of one run: the content of `summary.json`. Values undefined in a run are `None` and print as `null`.
 
 mod parts;
 mod series;
@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::Confidence;
 
-/// Version of the layout of [`Summary`]; raised when a field changes meaning or goes away.
+/// Version of the layout of [`Summary`]; raised when a field changes meaning or is removed.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// Everything that one run reports. Metrics cover the measured requests: those that arrived after the warm-up.
+/// The report of one run. Metrics cover the measured requests: those that arrived after the warm-up.
 #[derive(Debug, Clone)]
 pub struct Summary {
     /// Layout version of this file.
@@ -26,13 +26,13 @@ pub struct Summary {
     pub seed: u64,
     /// Hash of everything that determines the result, hexadecimal.
     pub input_hash: String,
-    /// Simulated seconds from the first instant to the last event.
+    /// Simulated seconds from 0 to the last event.
     pub simulated_s: f64,
-    /// Seconds of it that count: from the end of the warm-up.
+    /// Measured seconds: from the end of the warm-up.
     pub measured_s: f64,
-    /// Seconds from the end of the warm-up to the last arrival; what follows is the time to finish.
+    /// Seconds from the end of the warm-up to the last arrival; the rest of the run drains the cluster.
     pub arriving_s: f64,
-    /// What is left out.
+    /// The part excluded from metrics.
     pub warmup: Warmup,
     /// Events handled, iterations included whether stepped or fast-forwarded.
     pub events: u64,
@@ -40,31 +40,31 @@ pub struct Summary {
     pub requests: RequestCounts,
     /// Tokens served.
     pub tokens: TokenCounts,
-    /// How long requests are.
+    /// Mean lengths of requests.
     pub lengths: Lengths,
-    /// Rates over the measured time, of all requests whenever they arrived; `None` if nothing was measured.
+    /// Rates over the measured time, of all requests regardless of arrival; `None` if nothing was measured.
     pub throughput: Throughput,
     /// Latency distributions.
     pub latency: Latency,
-    /// How uneven the token stream is.
+    /// Variability of the token stream.
     pub jitter: Jitter,
-    /// What met its SLO; `None` where no workload has one.
+    /// Goodput; `None` if no workload has an SLO.
     pub goodput: Option<Goodput>,
-    /// Where the time of completed requests went, mean milliseconds each; `None` if none completed.
+    /// Mean milliseconds of completed requests by stage; `None` if none completed.
     pub lifecycle: Option<Lifecycle>,
     /// Energy.
     pub energy: Energy,
     /// Money.
     pub cost: Cost,
-    /// One entry a pool.
+    /// One entry per pool.
     pub pools: Vec<PoolSummary>,
-    /// One entry a workload.
+    /// One entry per workload.
     pub classes: Vec<ClassSummary>,
-    /// One entry a frontend; left out where there is none.
+    /// One entry per frontend; left out without frontends.
     pub frontends: Vec<FrontendSummary>,
-    /// Instances that did not serve all the time; left out where all did.
+    /// Outages of instances; left out without outages.
     pub fleet: Option<FleetSummary>,
-    /// Waiting for decode memory.
+    /// Waits for decode memory.
     pub handoff: HandoffSummary,
     /// KV transfers.
     pub network: NetworkSummary,
@@ -72,27 +72,27 @@ pub struct Summary {
     pub provenance: Vec<ProvenanceEntry>,
     /// The conditions of the scenario, in its order.
     pub assertions: Vec<AssertionResult>,
-    /// What a reader must know before trusting the numbers.
+    /// Caveats for the reader.
     pub warnings: Vec<Warning>,
 }
 
-/// The start of a run, which metrics leave out.
+/// The start of a run, excluded from metrics.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Warmup {
     /// Its length, s; the run may have ended before.
     pub s: f64,
-    /// Requests that arrived in it.
+    /// Requests that arrived during it.
     pub requests: u64,
 }
 
-/// What became of one condition of the scenario.
+/// Result of one condition of the scenario.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AssertionResult {
     /// The condition as written.
     pub text: String,
-    /// Whether it holds.
+    /// True if it holds.
     pub holds: bool,
-    /// The number it was checked against; `None` if the run has none, and then it does not hold.
+    /// The number checked; `None` if the run has no value, in which case the condition does not hold.
     pub value: Option<f64>,
 }
 
@@ -101,30 +101,30 @@ pub struct AssertionResult {
 pub struct RequestCounts {
     /// Arrived in the measured time.
     pub arrived: u64,
-    /// Got their last token.
+    /// Received their last token.
     pub completed: u64,
-    /// Could never be served or were refused.
+    /// Could never be served, or rejected by a policy.
     pub rejected: u64,
-    /// Of these, those that a policy refused.
+    /// Those of the rejected requests that a policy rejected.
     pub refused: u64,
-    /// Gave up.
+    /// Client timeouts.
     pub timed_out: u64,
-    /// Lost.
+    /// Failed.
     pub failed: u64,
-    /// Still inside when the run ended.
+    /// In flight when the run ended.
     pub in_flight: u64,
-    /// Completed, but cut short at the context limit.
+    /// Completed, but truncated at the context limit.
     pub truncated: u64,
-    /// Times a running request lost its KV and was computed again.
+    /// Number of times a running request lost its KV and was recomputed.
     pub preemptions: u64,
 }
 
 /// Mean lengths of measured requests, tokens.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Lengths {
-    /// Of all prompts; `None` if no request arrived.
+    /// Mean over all prompts; `None` if no request arrived.
     pub prompt_mean: Option<f64>,
-    /// Of the outputs of completed requests; `None` if none completed.
+    /// Mean over the outputs of completed requests; `None` if none completed.
     pub output_mean: Option<f64>,
 }
 
@@ -137,15 +137,15 @@ pub struct TokenCounts {
     pub output: u64,
     /// Prompt tokens found in a prefix cache.
     pub cached_prompt: u64,
-    /// Prompt and output tokens computed twice because of preemption.
+    /// Prompt and output tokens recomputed after preemption.
     pub recomputed: u64,
 }
 
-/// Rates over the measured time, of all requests whenever they arrived; `None` if nothing was measured.
+/// Rates over the measured time, of all requests regardless of arrival; `None` if nothing was measured.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Throughput {
-    /// Gaps between arrivals per second from the first arrival after the warm-up to the last; `None` if that is no time. What follows the
-    /// last arrival is left out, or the rate would fall with the time that the cluster takes to finish.
+    /// Gaps between arrivals per second, from the first arrival after the warm-up to the last; `None` if that time is zero. The time after the last
+    /// arrival is excluded, or the rate would fall with the time needed to drain the cluster.
     pub offered_requests_per_s: Option<f64>,
     /// Completions per second over the same time.
     pub served_requests_per_s: Option<f64>,
@@ -182,7 +182,7 @@ pub struct Distribution {
     pub count: u64,
 }
 
-/// Latency distributions, milliseconds; `None` where there is no value at all.
+/// Latency distributions, milliseconds; `None` without values.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Latency {
     /// Time to first token.
@@ -197,7 +197,7 @@ pub struct Latency {
     pub e2e_ms: Option<Distribution>,
 }
 
-/// How uneven the token stream is. Of the pooled gaps but for the last entry.
+/// Variability of the token stream. Over the pooled gaps, except for the last entry.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Jitter {
     /// Standard deviation of the gaps.
@@ -223,7 +223,7 @@ pub struct MeanAndP99 {
     pub p99: f64,
 }
 
-/// What met all its SLOs.
+/// Requests that met all their limits.
 #[derive(Debug, Clone, Copy)]
 pub struct Goodput {
     /// Good requests per second.
@@ -234,7 +234,7 @@ pub struct Goodput {
     pub slo_attainment: Option<f64>,
 }
 
-/// Mean milliseconds of a completed request in each stage of its life; they sum to mean E2E.
+/// Mean milliseconds of a completed request in each stage of its lifecycle; they sum to mean E2E.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Lifecycle {
     /// Waiting for its first iteration.
@@ -243,37 +243,37 @@ pub struct Lifecycle {
     pub prefill_ms: f64,
     /// Waiting for memory on the decode side.
     pub reserve_ms: f64,
-    /// KV on the wire, as far as it is not hidden behind prefill.
+    /// KV transfer time not overlapped by prefill.
     pub transfer_ms: f64,
     /// Waiting to join a decode batch.
     pub decode_queue_ms: f64,
-    /// Generating.
+    /// Generating tokens.
     pub decode_ms: f64,
-    /// Lost to failures of instances; left out where that is nothing.
+    /// Time lost to instance failures; left out without outages.
     pub recovery_ms: Option<f64>,
-    /// In a frontend, waiting or served; left out where there is none.
+    /// In a frontend, waiting or in service; left out without frontends.
     pub frontend_ms: Option<f64>,
 }
 
-/// Joules by what they were spent on.
+/// Joules by use.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct EnergyByPhase {
     /// Computing prompts.
     pub prefill_j: f64,
-    /// Generating.
+    /// Generating tokens.
     pub decode_j: f64,
-    /// Waiting with KV on the wire and nothing to compute.
+    /// Waiting for KV transfers without computation.
     pub transfer_j: f64,
-    /// Waiting with nothing to do.
+    /// Idle.
     pub idle_j: f64,
-    /// Starting instances.
+    /// Start-up of instances.
     pub startup_j: f64,
 }
 
 /// A value at three boundaries.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AtBoundary {
-    /// Chips alone.
+    /// Chips only.
     pub chip: Option<f64>,
     /// Chips, hosts, fans, NICs, supplies.
     pub it: Option<f64>,
@@ -292,7 +292,7 @@ pub struct Energy {
     pub facility_j: f64,
     /// IT joules by phase.
     pub by_phase: EnergyByPhase,
-    /// Those of the chips by phase.
+    /// Chip joules by phase.
     pub chip_by_phase: EnergyByPhase,
     /// Output tokens per joule (= tokens per second per watt).
     pub output_tokens_per_j: AtBoundary,
@@ -302,7 +302,7 @@ pub struct Energy {
     pub mean_power_w: Option<f64>,
     /// Highest mean facility power of any timeline interval, W.
     pub peak_power_w: f64,
-    /// Length of that interval, s; it grows with the run, and the peak falls.
+    /// Length of that interval, s; it grows with the length of the run, and the peak decreases.
     pub peak_power_window_s: f64,
     /// Output tokens per second and facility megawatt.
     pub output_tokens_per_s_per_mw: Option<f64>,
@@ -313,7 +313,7 @@ pub struct Energy {
 /// Money over the measured time.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Cost {
-    /// Everything, $.
+    /// Total, $.
     pub total_usd: f64,
     /// $ per hour of the whole cluster.
     pub usd_per_hour: Option<f64>,
@@ -325,14 +325,14 @@ pub struct Cost {
     pub usd_per_m_prompt_tokens_by_phase: Option<f64>,
     /// Cost of the decode work per million output tokens.
     pub usd_per_m_output_tokens_by_phase: Option<f64>,
-    /// Where the dollars go.
+    /// Dollars by kind of cost.
     pub breakdown: CostBreakdown,
 }
 
-/// Where the dollars go.
+/// Dollars by kind of cost.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CostBreakdown {
-    /// Price over life of owned nodes, $.
+    /// Depreciation of owned nodes, $.
     pub capital: f64,
     /// Facility energy, $. Zero for rented nodes, whose rent includes it.
     pub energy: f64,
@@ -345,17 +345,17 @@ pub struct CostBreakdown {
 /// One figure that the result depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ProvenanceEntry {
-    /// What it belongs to: `chip h100-sxm`, `site us-hyperscale-2026`.
+    /// Its profile: `chip h100-sxm`, `site us-hyperscale-2026`.
     pub profile: String,
-    /// Which figure: `power.tdp`.
+    /// Its path: `power.tdp`.
     pub figure: String,
-    /// Its value with unit.
+    /// Value with unit.
     pub value: String,
     /// `measured`, `official`, `press`, `estimate` or `assumed`.
     pub confidence: Confidence,
     /// Title and date of the source.
     pub source: String,
-    /// Remark of the profile.
+    /// Note of the profile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }

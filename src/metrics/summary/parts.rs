@@ -16,7 +16,7 @@ pub struct PoolSummary {
     pub hardware: String,
     /// Served model: profile and number formats.
     pub model: String,
-    /// Instances.
+    /// Number of instances.
     pub instances: u32,
     /// Chips of all instances.
     pub chips: u32,
@@ -32,9 +32,9 @@ pub struct PoolSummary {
     pub iteration_ms_mean: Option<f64>,
     /// Time-weighted mean of running sequences per instance, idle time included.
     pub batch_mean: f64,
-    /// Most sequences that one instance runs at a time.
+    /// Maximum number of running sequences per instance.
     pub max_num_seqs: u32,
-    /// KV blocks in use / all, time-weighted. Blocks of a prefix cache that nobody uses count as free.
+    /// KV blocks in use / all, time-weighted. Prefix-cache blocks not in use count as free.
     pub kv_utilization_mean: f64,
     /// Highest share of KV blocks in use on any instance.
     pub kv_utilization_peak: f64,
@@ -56,7 +56,7 @@ pub struct PoolSummary {
     pub energy_by_phase: EnergyByPhase,
     /// $ of the pool.
     pub cost_usd: f64,
-    /// What a step is modelled by.
+    /// Name of the performance model.
     pub perf: String,
 }
 
@@ -65,52 +65,52 @@ pub struct PoolSummary {
 pub struct FrontendSummary {
     /// Name in the scenario.
     pub name: String,
-    /// Stations.
+    /// Number of stations.
     pub instances: u32,
-    /// Requests that one serves at once.
+    /// Requests that one station serves concurrently.
     pub workers: u32,
-    /// Share of the time of its workers in which they serve.
+    /// Share of worker time spent serving.
     pub utilization: f64,
     /// Time-weighted mean of requests waiting, in all stations.
     pub queue_mean: f64,
-    /// Most requests waiting at once.
+    /// Peak number of waiting requests.
     pub queue_peak: u64,
 }
 
 impl FrontendSummary {
-    /// True if requests wait for it, one a station or more, and its workers seldom rest.
+    /// True if at least one request waits per station and its workers are rarely idle.
     pub fn is_saturated(&self) -> bool {
         const SELDOM: f64 = 0.8;
         self.utilization >= SELDOM && self.queue_mean >= f64::from(self.instances)
     }
 }
 
-/// Instances that did not serve all the time.
+/// Outages of instances.
 #[derive(Debug, Clone)]
 pub struct FleetSummary {
-    /// Times an instance went down, failed or as planned.
+    /// Number of times an instance went down, by failure or as planned.
     pub outages: u64,
-    /// Instance time that was off, s.
+    /// Instance time spent off, s.
     pub down_s: f64,
-    /// Requests under which an instance failed, or that found none, whatever became of them.
+    /// Requests whose instance failed, or that found no instance, regardless of outcome.
     pub hit_requests: u64,
-    /// What failures cost a completed one of these, mean, ms: from the start of a prompt that was lost to the next queue, and from a failure
-    /// after the first token to the next token.
+    /// Mean time lost to failures by the completed ones among them, ms: from the start of a lost prompt until the request is queued again, and from a
+    /// failure after the first token to the next token.
     pub recovery_ms_mean: Option<f64>,
-    /// The same by pool.
+    /// Outages by pool.
     pub pools: Vec<PoolOutages>,
 }
 
-/// Instances of one pool that did not serve all the time.
+/// Outages of the instances of one pool.
 #[derive(Debug, Clone)]
 pub struct PoolOutages {
     /// Name in the scenario.
     pub name: String,
-    /// Times an instance went down, failed or as planned.
+    /// Number of times an instance went down, by failure or as planned.
     pub outages: u64,
-    /// Instance time that was off, s.
+    /// Instance time spent off, s.
     pub down_s: f64,
-    /// Share of instance time in which instances served: were neither off nor starting.
+    /// Share of instance time in which instances served, i.e. were neither off nor starting.
     pub availability: f64,
 }
 
@@ -121,15 +121,15 @@ pub struct ClassSummary {
     pub name: String,
     /// Requests by outcome.
     pub requests: RequestCounts,
-    /// Latency limits; `None` where the class has none.
+    /// Latency limits; all `None` if the class has none.
     pub slo: SloLimits,
     /// Requests that met all limits / arrived; `None` without limits.
     pub slo_attainment: Option<f64>,
     /// 95 % interval of that share, from batches of consecutive requests; `None` without limits or requests.
     pub slo_attainment_95: Option<ShareInterval>,
-    /// Share meeting the TTFT limit alone.
+    /// Share meeting the TTFT limit.
     pub ttft_attainment: Option<f64>,
-    /// Share meeting the TPOT limit alone.
+    /// Share meeting the TPOT limit.
     pub tpot_attainment: Option<f64>,
     /// Latency of this class.
     pub latency: Latency,
@@ -148,19 +148,19 @@ pub struct SloLimits {
     pub e2e_ms: Option<f64>,
 }
 
-/// Requests held up because the decode side had no KV memory for them; of the model that waited longest.
+/// Requests blocked by a lack of KV memory on the decode side; of the model with the longest waits.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct HandoffSummary {
-    /// Time-weighted mean of those waiting. With `layer-wise` overlap only the first in each prefill queue counts.
+    /// Time-weighted mean of waiting requests. With `layer-wise` overlap only the head of each prefill queue counts.
     pub waiting_mean: f64,
-    /// Share of the measured time in which at least one waited.
+    /// Share of the measured time in which at least one request waited.
     pub blocked_share: f64,
 }
 
 /// KV transfers over the measured time.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NetworkSummary {
-    /// Requests whose KV was sent, those included whose client left meanwhile.
+    /// Requests whose KV was sent, including those that timed out meanwhile.
     pub transfers: u64,
     /// Bytes moved.
     pub bytes: f64,
@@ -172,16 +172,16 @@ pub struct NetworkSummary {
     pub peak_port_utilization: Option<f64>,
 }
 
-/// Share of KV memory in use on average from which a pool is full.
+/// Mean share of KV memory in use above which a pool counts as full.
 const KV_FULL: f64 = 0.9;
-/// Requests waiting for each instance of a pool on average from which it holds them up.
+/// Mean number of waiting requests per instance above which a pool counts as queued for.
 const QUEUE_LONG: f64 = 0.5;
-/// Share of its bandwidth from which a port is full.
+/// Share of bandwidth above which a port counts as full.
 const PORT_FULL: f64 = 0.9;
 
-/// Share of the time in which decode memory holds requests up from which it is the bottleneck.
+/// Share of the time with blocked requests above which decode memory is the bottleneck.
 const BLOCKED: f64 = 0.5;
-/// Share of the places of a batch, while it computes, from which it is full.
+/// Share of the batch slots in use, while computing, above which the batch counts as full.
 const BATCH_FULL: f64 = 0.9;
 
 impl HandoffSummary {
@@ -192,7 +192,7 @@ impl HandoffSummary {
 }
 
 impl NetworkSummary {
-    /// True if a port carries nearly all that it can, so that KV caches wait for each other.
+    /// True if a port is close to its bandwidth, so that KV transfers delay each other.
     pub fn is_full(&self) -> bool {
         self.peak_port_utilization.is_some_and(|share| share >= PORT_FULL)
     }
@@ -209,24 +209,24 @@ impl PoolSummary {
         self.waiting_per_instance() >= QUEUE_LONG
     }
 
-    /// Requests waiting for each instance on average.
+    /// Mean number of waiting requests per instance.
     pub fn waiting_per_instance(&self) -> f64 {
         self.queue_mean / f64::from(self.instances.max(1))
     }
 
-    /// Mean of running sequences per instance over the time it computes; `None` if it never did.
+    /// Mean of running sequences per instance over its computing time; `None` if it never computed.
     pub fn batch_while_computing(&self) -> Option<f64> {
         (self.utilization > 0.0).then(|| self.batch_mean / self.utilization)
     }
 
-    /// True if it runs about as many sequences as it may, so that no more memory would help.
+    /// True if the batch is close to its limit, so that more memory would not help.
     pub fn is_batch_full(&self) -> bool {
         self.batch_while_computing().is_some_and(|batch| batch >= BATCH_FULL * f64::from(self.max_num_seqs))
     }
 }
 
 impl SloLimits {
-    /// True if there is any limit.
+    /// True if there is a limit.
     pub const fn any(&self) -> bool {
         self.ttft_ms.is_some() || self.tpot_ms.is_some() || self.e2e_ms.is_some()
     }

@@ -1,4 +1,4 @@
-//! The result over time and as distributions, and all of it together.
+//! The result over time and as distributions, and the complete result.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ pub struct PoolTimeline {
     pub name: String,
     /// Requests waiting, time-weighted mean over the interval.
     pub queue: Vec<f64>,
-    /// Most requests waiting at any instant of the interval.
+    /// Peak of waiting requests in the interval.
     pub queue_most: Vec<f64>,
     /// Running sequences in the whole pool.
     pub running: Vec<f64>,
@@ -19,7 +19,7 @@ pub struct PoolTimeline {
     pub kv_utilization: Vec<f64>,
     /// IT power of the pool, W.
     pub power_w: Vec<f64>,
-    /// Instances.
+    /// Number of instances.
     pub instances: Vec<f64>,
 }
 
@@ -38,14 +38,14 @@ pub struct Timeline {
     pub lost_per_s: Vec<f64>,
     /// Output tokens per second.
     pub output_tokens_per_s: Vec<f64>,
-    /// One entry a pool.
+    /// One entry per pool.
     pub pools: Vec<PoolTimeline>,
 }
 
 /// An empirical distribution for plotting: `fraction[i]` of the values are at most `value[i]`; at most 500 points, ascending.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cdf {
-    /// What it shows, for instance the class.
+    /// Label, for example the class.
     pub label: String,
     /// Values.
     pub value: Vec<f64>,
@@ -56,23 +56,23 @@ pub struct Cdf {
 /// Distributions for the report.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Distributions {
-    /// TTFT in ms, one entry a class.
+    /// TTFT in ms, one entry per class.
     pub ttft_ms: Vec<Cdf>,
-    /// Pooled gaps in ms, one entry a class.
+    /// Pooled gaps in ms, one entry per class.
     pub itl_ms: Vec<Cdf>,
-    /// TPOT in ms, one entry a class.
+    /// TPOT in ms, one entry per class.
     pub tpot_ms: Vec<Cdf>,
-    /// E2E in ms, one entry a class.
+    /// E2E in ms, one entry per class.
     pub e2e_ms: Vec<Cdf>,
 }
 
-/// All that one run hands to the report layer.
+/// The complete result of a run, for the report layer.
 #[derive(Debug, Clone)]
 pub struct RunResult {
     /// `summary.json`.
     pub summary: Summary,
     /// `timeline.csv`.
     pub timeline: Timeline,
-    /// For the charts.
+    /// Distributions for the charts.
     pub distributions: Distributions,
 }

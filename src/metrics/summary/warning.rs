@@ -1,11 +1,11 @@
-//! Warnings: their kinds and the words for them.
+//! Warnings: kinds and messages.
 
 use serde::Serialize;
 
-/// What a reader must know before trusting the numbers.
+/// A caveat for the reader of the results.
 #[derive(Debug, Clone, Serialize)]
 pub struct Warning {
-    /// Which kind, in kebab-case, such as `overload`.
+    /// Kind, in kebab-case, such as `overload`.
     pub code: WarningCode,
     /// One sentence with the numbers.
     pub message: String,
@@ -15,35 +15,35 @@ pub struct Warning {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(into = "&'static str")]
 pub enum WarningCode {
-    /// Requests pile up, or give up because they would.
+    /// The queue grows without bound, or would without timeouts.
     Overload,
-    /// Requests that no instance could ever serve.
+    /// Requests that no instance can serve.
     NeverServed,
-    /// Requests that a policy refused.
+    /// Requests rejected by a policy.
     Refused,
-    /// Clients that gave up although nothing held their requests up.
+    /// Client timeouts without a bottleneck.
     TimedOut,
-    /// Instances that did not serve all the time.
+    /// Outages of instances.
     Outages,
-    /// Requests still inside when the run ended.
+    /// Requests in flight when the run ended.
     Unfinished,
-    /// KV memory that was full.
+    /// KV memory full.
     KvSaturation,
-    /// A batch that was full although there was memory.
+    /// Batch full although memory was available.
     BatchLimit,
-    /// A link that cannot join the pools.
+    /// A link that cannot connect the pools.
     LinkReach,
-    /// Outputs cut short at the context limit.
+    /// Outputs truncated at the context limit.
     Truncated,
-    /// A measured time that begins before the cluster has filled.
+    /// The measured time begins before the cluster has reached a steady state.
     WarmUpNotSettled,
-    /// Lines of a trace that were left out.
+    /// Skipped lines of a trace.
     SkippedLines,
-    /// What a trace leaves open, and how it was taken.
+    /// Ambiguities of a trace, and their interpretation.
     TraceRemarks,
     /// Too few requests for a 99th percentile.
     FewRequests,
-    /// Headlines that rest on figures that nobody measured or published.
+    /// Headlines that depend on figures neither measured nor published.
     AssumedFigures,
 }
 

@@ -1,4 +1,4 @@
-//! Typed look-up of keys in a configuration.
+//! Typed lookup of keys in a configuration.
 
 use serde_json::{Map, Value};
 
@@ -40,7 +40,7 @@ impl<'a> Keys<'a> {
         Ok(None)
     }
 
-    /// As [`find`](Self::find), but one of them must be there.
+    /// As [`find`](Self::find), but one of the keys is required.
     pub(super) fn need(&self, names: &[&str]) -> Result<u32, HuggingFaceError> {
         self.find(names)?.ok_or_else(|| self.missing(&names.join("` or `")))
     }

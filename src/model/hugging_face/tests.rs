@@ -1,4 +1,4 @@
-//! Configurations as they are published, and broken ones.
+//! Published configurations, and broken ones.
 
 use proptest::prelude::*;
 
@@ -13,7 +13,7 @@ fn same_as_shipped(name: &str, text: &str) {
 }
 
 #[test]
-fn dense_configurations_give_the_shipped_profiles() {
+fn dense_configurations_match_the_shipped_profiles() {
     same_as_shipped(
         "llama-3.3-70b",
         r#"{"model_type": "llama", "num_hidden_layers": 80, "hidden_size": 8192, "vocab_size": 128256, "max_position_embeddings": 131072,
@@ -29,7 +29,7 @@ fn dense_configurations_give_the_shipped_profiles() {
 }
 
 #[test]
-fn expert_configurations_give_the_shipped_profiles() {
+fn expert_configurations_match_the_shipped_profiles() {
     same_as_shipped(
         "mixtral-8x7b",
         r#"{"model_type": "mixtral", "num_hidden_layers": 32, "hidden_size": 4096, "vocab_size": 32000, "max_position_embeddings": 32768,
@@ -79,7 +79,7 @@ const MISTRAL: &str = r#"{"model_type": "mistral", "num_hidden_layers": 32, "hid
     "sliding_window": 4096, "torch_dtype": "bfloat16"}"#;
 
 #[test]
-fn a_window_without_layer_types_holds_for_all_layers() {
+fn a_window_without_layer_types_applies_to_all_layers() {
     let profile = read("mistral-7b", MISTRAL).unwrap();
     assert_eq!(profile.architecture.window, Some(SlidingWindow { tokens: 4096, layers: 32 }));
     assert_eq!(profile.architecture.parameters().total(), 7_241_732_096);
@@ -97,24 +97,24 @@ fn qwen2_has_biases_on_queries_keys_and_values() {
 }
 
 #[test]
-fn an_empty_file_is_called_empty() {
+fn an_empty_file_is_reported_as_empty() {
     assert_eq!(read("x", " \n").unwrap_err().to_string(), "the file is empty, expected a Hugging Face config.json");
 }
 
 #[test]
-fn a_family_of_other_layers_is_refused_although_its_keys_look_alike() {
+fn a_family_with_other_layers_is_rejected_despite_similar_keys() {
     for family in ["jamba", "mamba", "falcon_h1", "bert", "t5", "llama4_text", "qwen3_next", "minimax"] {
         let error = read("x", &MISTRAL.replace("\"mistral\"", &format!("\"{family}\""))).unwrap_err().to_string();
-        assert!(error.starts_with(&format!("not supported: models of type `{family}`; supported are `deepseek_v2`")), "{error}");
+        assert!(error.starts_with(&format!("not supported: models of type `{family}`; supported types: `deepseek_v2`")), "{error}");
     }
 }
 
 #[test]
-fn keys_that_contradict_the_family_or_each_other_are_refused() {
+fn keys_that_contradict_the_family_or_each_other_are_rejected() {
     let error = |text: &str| read("x", text).unwrap_err().to_string();
     let five =
         r#""layer_types": ["full_attention", "full_attention", "full_attention", "full_attention", "full_attention"], "torch_dtype""#;
-    assert_eq!(error(&MISTRAL.replace("\"torch_dtype\"", five)), "the key `layer_types` is a list of 5, expected one entry a layer");
+    assert_eq!(error(&MISTRAL.replace("\"torch_dtype\"", five)), "the key `layer_types` is a list of 5, expected one entry per layer");
     assert!(error(&MISTRAL.replace("mistral", "deepseek_v3")).contains("`n_routed_experts` or `num_experts`"));
     assert!(error(&MISTRAL.replace("mistral", "mixtral")).contains("`num_local_experts` is missing"));
     let experts = r#""num_local_experts": 8, "num_experts_per_tok": 2, "first_k_dense_replace": 100, "torch_dtype""#;
@@ -123,7 +123,7 @@ fn keys_that_contradict_the_family_or_each_other_are_refused() {
     let two_dense = MISTRAL
         .replace("mistral", "mixtral")
         .replace("\"num_hidden_layers\": 32", "\"num_hidden_layers\": 1, \"num_local_experts\": 8, \"mlp_only_layers\": [0, 1]");
-    assert_eq!(error(&two_dense), "the key `mlp_only_layers` is a list of 2, expected at most one entry a layer");
+    assert_eq!(error(&two_dense), "the key `mlp_only_layers` is a list of 2, expected at most one entry per layer");
     assert!(error(&mixtral.replace("\"num_local_experts\": 8", "\"num_local_experts\": 0").replace("100", "0")).contains("experts"));
 }
 
@@ -158,7 +158,7 @@ fn errors_name_the_key() {
 
 proptest! {
     #[test]
-    fn no_number_makes_the_reader_panic(key in 0usize..9, value in any::<i64>(), small in 0u32..300) {
+    fn the_reader_never_panics_on_numbers(key in 0usize..9, value in any::<i64>(), small in 0u32..300) {
         let keys = ["num_hidden_layers", "hidden_size", "vocab_size", "max_position_embeddings", "num_attention_heads",
             "num_key_value_heads", "intermediate_size", "sliding_window", "num_local_experts"];
         for value in [value, i64::from(small)] {

@@ -1,6 +1,6 @@
-//! What binds: the network, a pool's memory, a pool's time, or nothing.
+//! The bottleneck: the network, a pool's memory, a pool's time, or none.
 //!
-//! Owns: which of them is named, and the words. Must not know: limits.
+//! Owns: the choice of the bottleneck, and its wording. Must not know: limits.
 
 use super::super::number::{gauge, percent, share};
 use super::super::text::shortened;
@@ -8,17 +8,17 @@ use super::NAME;
 use crate::cluster::Role;
 use crate::metrics::{PoolSummary, Summary};
 
-/// Pools whose load is told where none is at its limit.
+/// Number of pools whose load is shown if none is at its limit.
 const SHOWN: usize = 3;
 
-/// The pool that holds requests up: one whose KV memory is full, else the one that most of them queue for.
+/// The pool that delays requests: one whose KV memory is full, otherwise the one with the longest queue.
 pub(in crate::report) fn binding_pool(pools: &[PoolSummary]) -> Option<&PoolSummary> {
     let full = pools.iter().filter(|pool| pool.is_full()).max_by(|a, b| a.kv_utilization_mean.total_cmp(&b.kv_utilization_mean));
     let waiting = |a: &&PoolSummary, b: &&PoolSummary| a.waiting_per_instance().total_cmp(&b.waiting_per_instance());
     full.or_else(|| pools.iter().filter(|pool| pool.is_queued_for()).max_by(waiting))
 }
 
-/// What holds requests up, if anything does: the network before the memory that fills while caches wait for it.
+/// The bottleneck, if any: the network comes before the memory that fills while KV transfers wait for it.
 pub(super) fn bottleneck(summary: &Summary) -> Option<String> {
     if let Some(frontend) = summary.frontends.iter().find(|frontend| frontend.is_saturated()) {
         let (name, busy) = (shortened(&frontend.name, NAME), percent(frontend.utilization));
@@ -26,7 +26,7 @@ pub(super) fn bottleneck(summary: &Summary) -> Option<String> {
         return Some(format!("the bottleneck is {name}: its workers are busy {busy} of the time, {waiting} requests wait on average"));
     }
     if let Some(share) = summary.network.peak_port_utilization.filter(|_| summary.network.is_full()) {
-        return Some(format!("the bottleneck is the KV network: its busiest port carries {} of what it can", percent(share)));
+        return Some(format!("the bottleneck is the KV network: its busiest port uses {} of its bandwidth", percent(share)));
     }
     if summary.handoff.is_blocked() {
         let (share, waiting) = (percent(summary.handoff.blocked_share), gauge(summary.handoff.waiting_mean));
@@ -48,7 +48,7 @@ pub(super) fn bottleneck(summary: &Summary) -> Option<String> {
     })
 }
 
-/// How far the pools are from a limit.
+/// Load of the pools relative to their limits.
 pub(super) fn loads(pools: &[PoolSummary]) -> Option<String> {
     let mut tightest: Vec<&PoolSummary> = pools.iter().collect();
     if tightest.len() > SHOWN {
@@ -58,21 +58,21 @@ pub(super) fn loads(pools: &[PoolSummary]) -> Option<String> {
     (!loads.is_empty()).then(|| format!("no pool is at its limit: {}", loads.join(", ")))
 }
 
-/// How loaded a pool is. Prefill is as loaded as it is busy; decode is busy with a single sequence already, so its batch tells more.
+/// Load of a pool. For prefill this is the busy share; decode is busy even with a single sequence, so its batch is more informative.
 fn load(pool: &PoolSummary) -> String {
     match pool.batch_while_computing() {
         Some(batch) if pool.role != Role::Prefill => {
             let batch = gauge(batch);
             let sequences = if batch == "1.00" { "sequence" } else { "sequences" };
             let kv = share(pool.kv_utilization_mean);
-            let most = if pool.is_batch_full() { " (no more by `max_num_seqs`)" } else { "" };
+            let most = if pool.is_batch_full() { " (the limit of `max_num_seqs`)" } else { "" };
             format!("runs {batch} {sequences} at a time{most}{} in {kv} of its KV memory", reached(pool))
         }
         _ => format!("computes {} of the time{}", percent(pool.utilization), reached(pool)),
     }
 }
 
-/// The peak that the work comes nearer to.
+/// The peak closest to being reached.
 fn reached(pool: &PoolSummary) -> String {
     match (pool.mfu, pool.mbu) {
         (Some(mfu), Some(mbu)) if mbu < mfu => format!(" at {} of peak arithmetic", percent(mfu)),

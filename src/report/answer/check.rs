@@ -1,4 +1,4 @@
-//! The words for a limit and its percentile.
+//! Wording for a limit and its percentile.
 
 use super::super::number::{duration_ms, limit_ms};
 use super::super::text::shortened;
@@ -14,7 +14,7 @@ pub(in crate::report) fn against(check: &Check) -> &'static str {
     }
 }
 
-/// `p99 TTFT 423 ms of 600 ms`, with the class where there are several; `None` without a percentile.
+/// `p99 TTFT 423 ms of 600 ms`, with the class if there are several; `None` without a percentile.
 pub(super) fn clause(check: &Check, several: bool) -> Option<String> {
     let class = if several { format!(" ({})", shortened(&check.class, NAME)) } else { String::new() };
     let (p99, limit) = (duration_ms(check.p99_ms?), limit_ms(check.limit_ms));

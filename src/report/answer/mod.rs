@@ -1,6 +1,6 @@
-//! The answer: one sentence that says whether the cluster holds its SLO, what a joule and a dollar give, and what binds.
+//! The answer: one sentence on whether the cluster meets its SLO, the output per joule and per dollar, and the bottleneck.
 //!
-//! Owns: the wording that terminal and page share. Must not know: colours, markup, width.
+//! Owns: the wording shared by terminal and page. Must not know: colours, markup, width.
 
 mod binding;
 mod check;
@@ -13,30 +13,30 @@ use super::number::{count, duration_ms, duration_s, number, percent, usd};
 use super::text::shortened;
 use crate::metrics::{ATTAINMENT_TARGET, Check, ClassSummary, SloMetric, Standing, Summary, Verdict, checks, checks_of, verdict};
 
-/// Characters of a name that a sentence takes.
+/// Maximum characters of a name in a sentence.
 const NAME: usize = 32;
 
-/// A gap this many times the 99th percentile of all gaps, and at least a second long, is worth a clause.
+/// A gap at least this many times the 99th percentile of all gaps, and at least a second long, gets its own clause.
 const STALL: (f64, f64) = (10.0, 1000.0);
 
-/// The answer in parts: terminal and page set the headline apart.
+/// The answer in parts: terminal and page highlight the headline.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// How it ended.
+    /// Verdict on the run.
     pub verdict: Verdict,
     /// The first words: `Holds the SLO`.
     pub headline: String,
-    /// What follows, one clause each, most important first.
+    /// The rest, one clause each, most important first.
     pub clauses: Vec<String>,
 }
 
 impl Answer {
-    /// All but the headline: clauses joined by semicolons, without final stop.
+    /// Everything after the headline: clauses joined by semicolons, without final stop.
     pub fn details(&self) -> String {
         self.clauses.join("; ")
     }
 
-    /// The whole sentence.
+    /// The complete sentence.
     pub fn sentence(&self) -> String {
         format!("{}: {}.", self.headline, self.details())
     }
@@ -64,7 +64,7 @@ pub fn answer(summary: &Summary) -> Answer {
     Answer { verdict, headline, clauses }
 }
 
-/// What follows the headline of a run in which something completed.
+/// Clauses after the headline of a run in which at least one request completed.
 fn clauses(summary: &Summary, verdict: Verdict, checks: &[Check]) -> Vec<String> {
     let mut clauses = Vec::new();
     match verdict {
@@ -76,7 +76,7 @@ fn clauses(summary: &Summary, verdict: Verdict, checks: &[Check]) -> Vec<String>
         Verdict::NoSlo => clauses.extend(latencies(summary)),
         _ => clauses.extend(limits(summary, checks, verdict)),
     }
-    // Where the share that met every limit is short, it says why itself.
+    // If the attainment is below target, its clause gives the reasons.
     let refused = refused(summary);
     if (short_attainment(summary).is_none() || verdict == Verdict::TooClose) && !refused.is_empty() {
         clauses.push(format!("of {} requests {}", count(summary.requests.arrived), refused.join(", ")));
@@ -95,7 +95,7 @@ fn clauses(summary: &Summary, verdict: Verdict, checks: &[Check]) -> Vec<String>
     clauses
 }
 
-/// `3,846 requests arrived in 3.22 min, done after 4.53 min`; the latter only where finishing took clearly longer.
+/// `3,846 requests arrived in 3.22 min, done after 4.53 min`; the latter only if the drain took considerable time.
 pub(super) fn arrived(summary: &Summary, requests: &str) -> String {
     let (n, arriving, measured) = (count(summary.requests.arrived), summary.arriving_s, summary.measured_s);
     let space = if requests.is_empty() { "" } else { " " };
@@ -114,18 +114,18 @@ fn requests_judged(summary: &Summary) -> u64 {
     judged(&summary.classes.iter().filter(|class| class.slo.any()).collect::<Vec<_>>())
 }
 
-/// Requests of these classes.
+/// Requests judged in these classes.
 pub(super) fn judged(classes: &[&ClassSummary]) -> u64 {
     classes.iter().map(|class| class.requests.arrived).sum()
 }
 
-/// Without a single miss, this many show that 99 % meet a limit (the rule of three).
+/// Number of requests without a miss that show that 99 % meet a limit (rule of three).
 pub(super) const ENOUGH: u64 = 300;
 
 fn unmeasured(summary: &Summary) -> String {
     let (n, warmup) = (summary.warmup.requests, duration_s(summary.warmup.s));
     match n {
-        0 => "not one request arrived".to_owned(),
+        0 => "no request arrived".to_owned(),
         _ => format!(
             "{} within the warm-up of {warmup}; shorten the warm-up, or let more requests arrive",
             if n == 1 { "the only request arrived".to_owned() } else { format!("all {} requests arrived", count(n)) }
@@ -140,7 +140,7 @@ fn served(summary: &Summary) -> Option<String> {
     Some(format!("{} of {} offered requests per second served{gone}", number(served), number(offered)))
 }
 
-/// Of the class that is hardest to tell: the share that met everything, and how sure it is.
+/// The attainment of the least certain class, with its interval.
 fn undecided(summary: &Summary) -> Option<String> {
     let (class, share, interval) = summary
         .classes
@@ -152,7 +152,7 @@ fn undecided(summary: &Summary) -> Option<String> {
     let wanted = percent(ATTAINMENT_TARGET).replace(".0", "");
     let (low, high) = (percent(interval.low), percent(interval.high));
     let share = percent(share);
-    let told = format!("{share} of requests{of} met every limit, {wanted} wanted (95 % interval {low} to {high})");
+    let told = format!("{share} of requests{of} met every limit, {wanted} required (95 % interval {low} to {high})");
     let checks = checks_of(class);
     let unsure: Vec<&str> = checks.iter().filter(|check| check.standing() == Standing::Unsure).map(|check| check.metric.name()).collect();
     Some(match &unsure[..] {
@@ -162,7 +162,7 @@ fn undecided(summary: &Summary) -> Option<String> {
     })
 }
 
-/// ` on TTFT and TPOT`; empty if all percentiles hold and the share of requests alone is short.
+/// ` on TTFT and TPOT`; empty if all percentiles are within their limits and only the attainment is below target.
 fn missed_metrics(checks: &[Check]) -> String {
     let missed: Vec<&str> =
         SloMetric::ALL.into_iter().filter(|metric| checks.iter().any(|c| c.metric == *metric && c.missed())).map(SloMetric::name).collect();
@@ -178,14 +178,14 @@ fn joined(words: &[&str]) -> String {
     }
 }
 
-/// What became of the requests when none completed.
+/// Outcomes of the requests if none completed.
 fn fates(summary: &Summary) -> Vec<String> {
     let r = summary.requests;
     let requests = if r.arrived == 1 { "request" } else { "requests" };
     vec![std::iter::once(format!("{} {requests} arrived", count(r.arrived))).chain(unserved(summary)).collect::<Vec<_>>().join(", ")]
 }
 
-/// Requests that were turned away or gave up, by reason: what the latencies leave out.
+/// Rejected, timed-out and failed requests, by reason: those excluded from latencies.
 fn refused(summary: &Summary) -> Vec<String> {
     let r = summary.requests;
     let fates = [("rejected", r.rejected), ("timed out", r.timed_out), ("failed", r.failed)];
@@ -198,13 +198,13 @@ fn unserved(summary: &Summary) -> Vec<String> {
     refused(summary).into_iter().chain((open > 0).then(|| format!("{} still in flight at the end", count(open)))).collect()
 }
 
-/// The share of requests that met every limit, if that is less than wanted.
+/// The attainment, if below target.
 fn short_attainment(summary: &Summary) -> Option<f64> {
     summary.goodput.and_then(|goodput| goodput.slo_attainment).filter(|&share| share < ATTAINMENT_TARGET)
 }
 
-/// The worst check of each metric, missed ones first; and the share that met everything if that is short of its target. That share comes
-/// first where no percentile is missed, because then it is the reason.
+/// The worst check of each metric, missed ones first; and the attainment if below target. It comes first if no percentile is missed, as it is then
+/// the reason for the verdict.
 fn limits(summary: &Summary, checks: &[Check], verdict: Verdict) -> Vec<String> {
     let several = summary.classes.len() > 1;
     let mut worst: Vec<&Check> = Vec::new();
@@ -224,7 +224,7 @@ fn limits(summary: &Summary, checks: &[Check], verdict: Verdict) -> Vec<String> 
         let why = if refused.is_empty() { String::new() } else { format!(" ({})", refused.join(", ")) };
         let wanted = percent(ATTAINMENT_TARGET).replace(".0", "");
         let place = if worst.iter().any(|check| check.missed()) { out.len() } else { 0 };
-        out.insert(place, format!("{} of requests met every limit, {wanted} wanted{why}", percent(attainment)));
+        out.insert(place, format!("{} of requests met every limit, {wanted} required{why}", percent(attainment)));
     }
     out
 }

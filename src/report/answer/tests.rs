@@ -6,7 +6,7 @@ use crate::metrics::ShareInterval;
 use crate::report::fixture;
 
 #[test]
-fn a_held_slo_is_said_with_its_numbers() {
+fn a_met_slo_is_reported_with_its_numbers() {
     let mut summary = fixture::two_pools().summary;
     summary.pools[0].queue_mean = 0.7;
     let answer = answer(&summary);
@@ -20,10 +20,10 @@ fn a_held_slo_is_said_with_its_numbers() {
 }
 
 #[test]
-fn a_missed_slo_names_what_is_missed_and_the_share() {
+fn a_missed_slo_names_the_missed_limits_and_the_attainment() {
     let sentence = answer(&fixture::missed().summary).sentence();
     assert!(sentence.starts_with("Misses the SLO on TTFT and TPOT: p99 TTFT 2.96 s exceeds 2 s, p99 TPOT"), "{sentence}");
-    assert!(sentence.contains("93.1 % of requests met every limit, 99 % wanted"), "{sentence}");
+    assert!(sentence.contains("93.1 % of requests met every limit, 99 % required"), "{sentence}");
     let mut summary = fixture::missed().summary;
     summary.classes[0].slo.tpot_ms = Some(1.0);
     summary.classes[0].slo.e2e_ms = Some(1.0);
@@ -31,7 +31,7 @@ fn a_missed_slo_names_what_is_missed_and_the_share() {
 }
 
 #[test]
-fn refused_requests_miss_the_slo_although_the_percentiles_hold_and_are_named_first() {
+fn rejected_requests_miss_the_slo_despite_good_percentiles_and_come_first() {
     let mut summary = fixture::two_pools().summary;
     summary.classes[0].slo_attainment = Some(0.97);
     summary.goodput.as_mut().unwrap().slo_attainment = Some(0.97);
@@ -41,14 +41,14 @@ fn refused_requests_miss_the_slo_although_the_percentiles_hold_and_are_named_fir
     assert!(
         answer
             .sentence()
-            .starts_with("Misses the SLO: 97.0 % of requests met every limit, 99 % wanted (291 rejected); p99 TTFT 1.41 s of 2 s"),
+            .starts_with("Misses the SLO: 97.0 % of requests met every limit, 99 % required (291 rejected); p99 TTFT 1.41 s of 2 s"),
         "{}",
         answer.sentence()
     );
 }
 
 #[test]
-fn requests_that_the_latencies_leave_out_are_counted_in_the_sentence() {
+fn requests_excluded_from_latencies_are_counted_in_the_sentence() {
     let mut summary = fixture::no_slo().summary;
     summary.requests = crate::metrics::RequestCounts { arrived: 1200, completed: 1195, rejected: 3, timed_out: 2, ..summary.requests };
     let sentence = answer(&summary).sentence();
@@ -56,7 +56,7 @@ fn requests_that_the_latencies_leave_out_are_counted_in_the_sentence() {
 }
 
 #[test]
-fn without_slo_overloaded_and_empty_have_their_own_words() {
+fn runs_without_slo_overloaded_and_empty_have_their_own_wording() {
     assert!(answer(&fixture::no_slo().summary).sentence().starts_with("No SLO set: p99 TTFT 1.41 s, p99 TPOT"));
     let overloaded = answer(&fixture::overloaded().summary).sentence();
     assert!(overloaded.starts_with("Overloaded: 4.71 of 9.44 offered requests per second served; p99 TTFT"), "{overloaded}");
@@ -64,7 +64,7 @@ fn without_slo_overloaded_and_empty_have_their_own_words() {
 }
 
 #[test]
-fn what_binds_is_full_memory_then_the_queue_and_not_a_decode_pool_that_is_merely_busy() {
+fn the_bottleneck_is_full_memory_then_the_queue_but_not_a_merely_busy_decode_pool() {
     let mut summary = fixture::two_pools().summary;
     summary.pools[0].queue_mean = 2.31;
     let sentence = answer(&summary).sentence();
@@ -74,7 +74,7 @@ fn what_binds_is_full_memory_then_the_queue_and_not_a_decode_pool_that_is_merely
 }
 
 #[test]
-fn no_fixture_yields_an_empty_answer() {
+fn no_fixture_gives_an_empty_answer() {
     for (name, result) in fixture::all() {
         let sentence = answer(&result.summary).sentence();
         assert!(!sentence.contains(": ;") && !sentence.contains(": .") && !sentence.contains("NaN"), "{name}: {sentence}");
@@ -91,12 +91,12 @@ fn attained(share: f64, low: f64, high: f64) -> Summary {
 }
 
 #[test]
-fn a_share_too_near_the_target_is_too_close_to_call_on_either_side() {
+fn an_attainment_near_the_target_is_too_close_to_call_on_either_side() {
     for (share, low, high) in [(0.994, 0.988, 0.998), (0.986, 0.981, 0.991)] {
         let answer = answer(&attained(share, low, high));
         assert_eq!(answer.verdict, if share < 0.99 { Verdict::TooClose } else { Verdict::Missed }, "{}", answer.sentence());
     }
-    // With percentiles within their limits, either is open.
+    // With percentiles within their limits, both are open.
     for (share, low, high) in [(0.994, 0.988, 0.998), (0.986, 0.981, 0.991)] {
         let mut summary = attained(share, low, high);
         summary.classes[0].slo.ttft_ms = Some(10_000.0);
@@ -104,13 +104,13 @@ fn a_share_too_near_the_target_is_too_close_to_call_on_either_side() {
         let answer = answer(&summary);
         assert_eq!(answer.verdict, Verdict::TooClose);
         let start = format!(
-            "Too close to call: {:.1} % of requests met every limit, 99 % wanted (95 % interval {:.1} % to",
+            "Too close to call: {:.1} % of requests met every limit, 99 % required (95 % interval {:.1} % to",
             100.0 * share,
             100.0 * low
         );
         assert!(answer.sentence().starts_with(&start), "{}", answer.sentence());
     }
-    // An interval on one side of the target leaves no doubt.
+    // An interval on one side of the target is certain.
     let mut sure = attained(0.9985, 0.997, 0.9995);
     sure.classes[0].slo.ttft_ms = Some(10_000.0);
     sure.classes[0].slo.tpot_ms = Some(10_000.0);
@@ -119,7 +119,7 @@ fn a_share_too_near_the_target_is_too_close_to_call_on_either_side() {
 }
 
 #[test]
-fn a_handful_of_requests_is_no_verdict() {
+fn a_handful_of_requests_gives_no_verdict() {
     let mut summary = attained(1.0, 0.7, 1.0);
     summary.classes[0].slo.ttft_ms = Some(10_000.0);
     summary.classes[0].slo.tpot_ms = Some(10_000.0);
@@ -128,7 +128,7 @@ fn a_handful_of_requests_is_no_verdict() {
 }
 
 #[test]
-fn a_warm_up_that_swallows_all_requests_is_said_and_nothing_else() {
+fn a_warm_up_with_all_requests_is_the_only_statement() {
     let mut summary = fixture::nothing_completed().summary;
     summary.requests = crate::metrics::RequestCounts::default();
     summary.warmup = crate::metrics::Warmup { s: 60.0, requests: 5000 };
@@ -139,16 +139,16 @@ fn a_warm_up_that_swallows_all_requests_is_said_and_nothing_else() {
 }
 
 #[test]
-fn a_full_network_is_named_before_the_memory_that_fills_behind_it() {
+fn a_full_network_comes_before_the_memory_that_fills_behind_it() {
     let mut summary = fixture::two_pools().summary;
     summary.pools[1].kv_utilization_mean = 0.95;
     summary.network.peak_port_utilization = Some(0.995);
     let sentence = answer(&summary).sentence();
-    assert!(sentence.ends_with("; the bottleneck is the KV network: its busiest port carries 99.5 % of what it can."), "{sentence}");
+    assert!(sentence.ends_with("; the bottleneck is the KV network: its busiest port uses 99.5 % of its bandwidth."), "{sentence}");
 }
 
 #[test]
-fn a_stall_that_percentiles_do_not_see_is_told() {
+fn a_stall_hidden_by_percentiles_is_reported() {
     let mut summary = fixture::two_pools().summary;
     assert!(!answer(&summary).sentence().contains("longest gap"));
     summary.jitter.longest_stall_ms = Some(5_330.0);
@@ -156,7 +156,7 @@ fn a_stall_that_percentiles_do_not_see_is_told() {
 }
 
 #[test]
-fn requests_that_wait_for_a_place_in_a_batch_do_not_wait_for_memory() {
+fn requests_waiting_for_a_batch_slot_do_not_wait_for_memory() {
     let mut summary = fixture::two_pools().summary;
     (summary.handoff.blocked_share, summary.handoff.waiting_mean) = (0.9, 12.0);
     let sentence = answer(&summary).sentence();
@@ -171,8 +171,8 @@ fn requests_that_wait_for_a_place_in_a_batch_do_not_wait_for_memory() {
 }
 
 #[test]
-fn where_it_is_too_close_one_sentence_says_why_and_no_percentile_is_called_missed() {
-    // Above its limits, 98.6 % of requests good: both percentiles are as uncertain as the share.
+fn too_close_to_call_gives_the_reason_and_calls_no_percentile_missed() {
+    // Above its limits, with 98.6 % of requests good: both percentiles are as uncertain as the attainment.
     let above = attained(0.986, 0.981, 0.991);
     let sentence = answer(&above).sentence();
     assert!(
@@ -188,9 +188,9 @@ fn where_it_is_too_close_one_sentence_says_why_and_no_percentile_is_called_misse
     assert!(
         answer(&below).sentence().contains("so the p99 of TTFT may lie on either side of its limit; p99 TTFT 2.96 s against 3 s, p99 TPOT")
     );
-    // Requests that were refused are short without any percentile.
+    // Rejected requests lower the attainment independently of any percentile.
     below.classes[0].requests.rejected = 9;
     assert_eq!(standings(&below), [Standing::Met, Standing::Met]);
-    // No doubt about the share, none about the percentiles.
+    // Attainment and percentiles are certain.
     assert_eq!(standings(&attained(0.931, 0.914, 0.948)), [Standing::Missed, Standing::Missed]);
 }

@@ -1,17 +1,17 @@
-//! `compare.json`: every number of every run, the differences and what they say.
+//! `compare.json`: every number of every run, the differences and their interpretation.
 
 use serde_json::{Value, json};
 
 use crate::study::compare::{Certainty, Comparison, Difference, Method, MetricComparison, VariantNumber};
 use crate::study::statistics::Interval;
 
-/// Version of the layout; raised when a field changes meaning or goes away.
+/// Version of the layout; raised when a field changes meaning or is removed.
 const SCHEMA_VERSION: u32 = 1;
 
-/// The bytes of `compare.json`, with a final newline. What is not finite prints as `null`.
+/// The bytes of `compare.json`, with a final newline. Non-finite values print as `null`.
 ///
 /// # Errors
-/// None but our own.
+/// Internal errors only.
 pub fn comparison_json(comparison: &Comparison) -> Result<String, serde_json::Error> {
     let metrics: Vec<Value> = comparison.metrics.iter().map(|row| metric(row, &comparison.variants)).collect();
     let all = json!({

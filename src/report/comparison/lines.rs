@@ -1,4 +1,4 @@
-//! One number of all variants as lines of text: the same in the terminal and on the page.
+//! One number of all variants as lines of text, shared by terminal and page.
 
 use serde::Serialize;
 
@@ -6,14 +6,14 @@ use super::super::number::signed_percent;
 use super::write::{interval, signed, unit, value};
 use crate::study::compare::{Difference, MetricComparison, Side, VariantNumber};
 
-/// A number, with a line a variant.
+/// A number, with one line per variant.
 #[derive(Debug, Serialize)]
 pub(super) struct Row {
     pub(super) path: String,
     pub(super) unit: String,
     pub(super) definition: &'static str,
     pub(super) lines: Vec<Line>,
-    /// Their number.
+    /// Number of seeds.
     pub(super) count: usize,
 }
 
@@ -25,7 +25,7 @@ pub(super) struct Line {
     pub(super) difference: String,
     pub(super) interval: String,
     pub(super) finding: String,
-    /// `better`, `worse`, or nothing where that is not sure.
+    /// `better`, `worse`, or empty if uncertain.
     pub(super) state: &'static str,
 }
 
@@ -35,7 +35,7 @@ pub(super) fn row(metric: &MetricComparison, variants: &[String]) -> Row {
     Row { path: metric.path.clone(), unit: unit(metric.info).to_owned(), definition: metric.info.about, count: lines.len(), lines }
 }
 
-/// A variant's line.
+/// The line of a variant.
 pub(super) fn line(metric: &MetricComparison, name: &str, number: Option<&VariantNumber>) -> Line {
     let info = metric.info;
     let empty = |value: String, finding: &str| Line {
@@ -67,7 +67,7 @@ pub(super) fn line(metric: &MetricComparison, name: &str, number: Option<&Varian
     }
 }
 
-/// How a finding stands out.
+/// Highlighting of a finding.
 fn state(difference: &Difference) -> &'static str {
     match difference.side {
         Side::Better if difference.is_sure() => "better",

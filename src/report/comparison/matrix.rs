@@ -1,12 +1,12 @@
-//! Many variants in the terminal: a line each, with as many numbers as there is room for.
+//! Many variants in the terminal: one line each, with as many numbers as fit.
 
 use super::super::text::{clean, shortened};
 use super::write::value;
 use crate::study::compare::{Certainty, Comparison, Difference, MetricComparison, Side};
 
-/// Widest name of a variant.
+/// Maximum width of a variant's name.
 const NAME: usize = 34;
-/// The columns, those first that are left out last.
+/// The columns; those at the end are dropped first.
 const COLUMNS: [(&str, &str); 9] = [
     ("latency.ttft_ms.p99", "TTFT p99 ms"),
     ("latency.tpot_ms.p99", "TPOT p99 ms"),
@@ -18,11 +18,11 @@ const COLUMNS: [(&str, &str); 9] = [
     ("latency.ttft_ms.p50", "TTFT p50 ms"),
     ("latency.itl_ms.p99", "ITL p99 ms"),
 ];
-/// What the marks mean.
+/// Legend of the marks.
 pub(super) const LEGEND: &str =
-    "Marks: + better, - worse, < lower, > higher, = equal, ~ cannot be told apart, ? cannot tell; all against the first line.";
+    "Marks: + better, - worse, < lower, > higher, = equal, ~ cannot be told apart, ? cannot tell; all relative to the first line.";
 
-/// The lines, the first of which has the titles; none wider than `width` but for the names.
+/// The lines, the first of which has the titles; none wider than `width` except for names.
 pub(super) fn lines(comparison: &Comparison, width: usize) -> Vec<String> {
     let names: Vec<String> = comparison.variants.iter().map(|name| shortened(&clean(name), NAME)).collect();
     let first = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
@@ -40,7 +40,7 @@ pub(super) fn lines(comparison: &Comparison, width: usize) -> Vec<String> {
     lines
 }
 
-/// The value and what it says.
+/// The value and its mark.
 fn cell(metric: &MetricComparison, place: usize) -> String {
     let number = metric.of.get(place).and_then(Option::as_ref);
     let shown = number.and_then(|number| number.estimate).map_or_else(|| "–".to_owned(), |estimate| value(metric.info, estimate.value));

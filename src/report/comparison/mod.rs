@@ -1,6 +1,6 @@
-//! Variants side by side: in the terminal, as JSON.
+//! Comparison of variants: in the terminal, as JSON.
 //!
-//! Owns: which numbers come first, and how they are written. Must not know: how they were compared.
+//! Owns: the order of the numbers and their format. Must not know: the method of comparison.
 
 mod json;
 mod lines;
@@ -18,7 +18,7 @@ pub use terminal::{ComparisonInput, comparison_terminal, seeds_terminal};
 
 use crate::study::compare::{Comparison, MetricComparison};
 
-/// What is shown first, and as what: a latency in the middle and in the tail, what was promised, what was served, what it took.
+/// The headline numbers and their titles: median and tail latency, SLO, throughput, energy, cost.
 const HEADLINES: [(&str, &str); 12] = [
     ("latency.ttft_ms.p50", "TTFT p50"),
     ("latency.ttft_ms.p99", "TTFT p99"),
@@ -34,7 +34,7 @@ const HEADLINES: [(&str, &str); 12] = [
     ("requests.completed", "Completed"),
 ];
 
-/// The numbers to show: those asked for, each by its path or the beginning of it; the first ones if none are.
+/// The numbers to show: the requested ones, each by path or prefix; the headlines if none are requested.
 fn shown<'c>(comparison: &'c Comparison, asked: &[String]) -> Vec<&'c MetricComparison> {
     let has_value = |metric: &&MetricComparison| metric.of.iter().flatten().any(|number| number.runs.iter().any(Option::is_some));
     if asked.is_empty() {
@@ -46,7 +46,7 @@ fn shown<'c>(comparison: &'c Comparison, asked: &[String]) -> Vec<&'c MetricComp
     comparison.metrics.iter().filter(|metric| fits(&metric.path)).filter(has_value).collect()
 }
 
-/// A number as a title: its name, or its path where it has none.
+/// The title of a number: its name, or its path without one.
 fn title(metric: &MetricComparison) -> &str {
     HEADLINES.iter().find(|(path, _)| *path == metric.path).map_or(metric.path.as_str(), |(_, name)| name)
 }

@@ -1,4 +1,4 @@
-//! `compare.html`: one self-contained page that opens with what differs.
+//! `compare.html`: one self-contained page that opens with the differences.
 //!
 //! Owns: order and content of the page. Must not know: files, how charts are drawn.
 
@@ -18,7 +18,7 @@ use crate::study::compare::{Comparison, Method};
 const TEMPLATE: &str = include_str!("compare.html");
 const STYLE: &str = include_str!("compare.css");
 
-/// What the page is made from.
+/// Input of the page.
 #[derive(Debug, Clone, Copy)]
 pub struct ComparisonPage<'a> {
     /// The comparison.
@@ -59,7 +59,7 @@ struct Part {
     figures: Vec<Figure>,
 }
 
-/// How the work of a pool is spread under one variant.
+/// Distribution of a pool's work under one variant.
 #[derive(Debug, Serialize)]
 struct BalanceRow {
     pool: String,
@@ -67,11 +67,11 @@ struct BalanceRow {
     least: String,
     median: String,
     most: String,
-    /// Places of instances, percent of the axis.
+    /// Positions of instances, percent of the axis.
     marks: Vec<String>,
 }
 
-/// Numbers of which the same can be said.
+/// Numbers with the same kind of finding.
 #[derive(Debug, Serialize)]
 struct Table {
     title: &'static str,
@@ -83,7 +83,7 @@ struct Table {
 /// The bytes of `compare.html`; the same input gives the same bytes.
 ///
 /// # Errors
-/// None but our own.
+/// Internal errors only.
 pub fn comparison_page(input: ComparisonPage<'_>) -> Result<String, PageError> {
     let comparison = input.comparison;
     let named: Vec<_> = shown(comparison, &[]).into_iter().map(|metric| (title(metric), metric)).collect();
@@ -120,7 +120,7 @@ pub fn comparison_page(input: ComparisonPage<'_>) -> Result<String, PageError> {
     Ok(environment(TEMPLATE)?.get_template("page.html")?.render(Serde(&view))?)
 }
 
-/// Every number, those first that surely differ.
+/// Every number, those with certain differences first.
 fn tables(comparison: &Comparison) -> Vec<Table> {
     let (mut sure, mut open, mut equal) = (Vec::new(), Vec::new(), Vec::new());
     for metric in &comparison.metrics {
@@ -144,7 +144,7 @@ fn tables(comparison: &Comparison) -> Vec<Table> {
         .collect()
 }
 
-/// The spread of each pool of several instances under each variant, and the end of the axis.
+/// The balance of each pool with several instances, for each variant, and the end of the axis.
 fn balance(comparison: &Comparison) -> (Vec<BalanceRow>, String) {
     let mut pools: Vec<&str> = Vec::new();
     let all = || {

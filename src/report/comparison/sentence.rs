@@ -1,4 +1,4 @@
-//! What a comparison comes to, in a sentence a variant.
+//! The conclusion of a comparison, one sentence per variant.
 
 use super::super::number::signed_percent;
 use super::super::text::glue;
@@ -6,7 +6,7 @@ use super::write::signed;
 use super::{shown, title};
 use crate::study::compare::{Certainty, Comparison, Difference, Method, MetricComparison, Side};
 
-/// The first thing to read: what is compared with what, or, of two, what comes of it.
+/// The title: the variants compared, or, for two, the conclusion.
 #[cfg(feature = "report")]
 pub(super) fn headline(comparison: &Comparison) -> String {
     match &comparison.variants[..] {
@@ -19,33 +19,33 @@ pub(super) fn headline(comparison: &Comparison) -> String {
                 (false, true) => "is worse than",
                 (true, true) => "trades against",
                 (false, false) if differences.iter().all(|(_, difference)| difference.is_sure()) => "is as good as",
-                (false, false) => "cannot be told from",
+                (false, false) => "cannot be told apart from",
             };
             format!("{variant} {verdict} {baseline}")
         }
-        [baseline, others @ ..] => format!("{} variants beside {baseline}", others.len()),
+        [baseline, others @ ..] => format!("{} variants compared with {baseline}", others.len()),
     }
 }
 
-/// What the intervals rest on.
+/// Basis of the intervals.
 pub(super) fn basis(comparison: &Comparison) -> String {
     match comparison.method {
         Method::Seeds => format!(
-            "{} seeds, for every variant the same; differences are of runs with the same seed, intervals are 95 %.",
+            "{} seeds, the same for every variant; differences are between runs with the same seed, with 95 % intervals.",
             comparison.seeds.len()
         ),
-        Method::Requests => "One run each. Latencies and shares are of the same requests, those that never finished being the worst; 95 % intervals come from resampling them in blocks."
+        Method::Requests => "One run each. Latencies and shares cover the same requests, with unfinished ones as the worst; 95 % intervals come from resampling them in blocks."
             .to_owned(),
     }
 }
 
-/// The numbers that come first, with their differences of one variant.
+/// The headline numbers, with the differences of one variant.
 fn differences(comparison: &Comparison, place: usize) -> Vec<(&MetricComparison, &Difference)> {
     let of = |metric| Some((metric, MetricComparison::difference(metric, place)?));
     shown(comparison, &[]).into_iter().filter_map(of).collect()
 }
 
-/// For each variant but the baseline: where it is better, where worse, and how much cannot be told.
+/// For each variant except the baseline: where it is better, where worse, and how many numbers are uncertain.
 pub(super) fn sentences(comparison: &Comparison) -> Vec<String> {
     let Some((baseline, others)) = comparison.variants.split_first() else { return Vec::new() };
     let of = |(place, name): (usize, &String)| {
@@ -68,13 +68,13 @@ pub(super) fn sentences(comparison: &Comparison) -> Vec<String> {
     others.iter().enumerate().map(of).collect()
 }
 
-/// Differences that are not worth a word, however sure they are: below one percent.
+/// Differences below one percent, too small to mention even if certain.
 fn is_small(difference: &Difference) -> bool {
     const WORTH: f64 = 0.01;
     difference.side == Side::Same || difference.relative.is_some_and(|share| share.abs() < WORTH)
 }
 
-/// The sure differences on one side, the largest first; `None` if there are none.
+/// The certain differences on one side, largest first; `None` if there are none.
 fn named(differences: &[(&MetricComparison, &Difference)], side: Side) -> Option<String> {
     let mut on_it: Vec<_> = differences.iter().filter(|(_, d)| d.is_sure() && d.side == side && !is_small(d)).collect();
     on_it.sort_by(|(_, a), (_, b)| size(b).total_cmp(&size(a)));
@@ -91,7 +91,7 @@ fn with_size(metric: &MetricComparison, difference: &Difference) -> String {
         _ if metric.info.unit == "share" => Some(signed(metric.info, difference.value)),
         share => share.map(signed_percent),
     };
-    // A total of one trace says nothing of another.
+    // A total of one trace says nothing about other traces.
     let scope = (difference.certainty == Certainty::Exact).then(|| "for this trace".to_owned());
     let notes: Vec<String> = size.into_iter().chain(scope).collect();
     if notes.is_empty() { title(metric).to_owned() } else { format!("{} ({})", title(metric), notes.join(" ")) }

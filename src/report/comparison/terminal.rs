@@ -1,4 +1,4 @@
-//! A comparison in the terminal: the sentence, then a table a metric with a line a variant.
+//! A comparison in the terminal: the sentence, then one table per metric with one line per variant.
 
 use super::super::terminal::Style;
 use super::super::text::{clean, shortened, wrapped};
@@ -8,25 +8,25 @@ use super::write::{between, unit, value};
 use super::{matrix, shown, title};
 use crate::study::compare::{Caution, Comparison, MetricComparison};
 
-/// Widest name of a variant.
+/// Maximum width of a variant's name.
 const NAME: usize = 28;
-/// Variants from which on each has but a line.
+/// Number of variants from which each has only one line.
 const MANY: usize = 5;
 
-/// What the text is made from.
+/// Input of the text.
 #[derive(Debug, Clone, Copy)]
 pub struct ComparisonInput<'a> {
     /// The comparison.
     pub comparison: &'a Comparison,
-    /// The numbers asked for, by path or the beginning of it; the usual ones if none are.
+    /// The requested numbers, by path or prefix; the headlines if empty.
     pub metrics: &'a [String],
-    /// Where the files lie, as the user should read it; `None` if none were written.
+    /// Location of the files, as shown to the user; `None` if none were written.
     pub place: Option<&'a str>,
     /// Columns of the terminal.
     pub width: usize,
 }
 
-/// Variants side by side, with a final newline.
+/// The comparison of variants, with a final newline.
 pub fn comparison_terminal(input: ComparisonInput<'_>, style: Style) -> String {
     let ComparisonInput { comparison, metrics, place, width } = input;
     let mut out = Text { out: String::new(), width: width.clamp(60, 120), style };
@@ -56,7 +56,7 @@ pub fn seeds_terminal(input: ComparisonInput<'_>, style: Style) -> String {
     let ComparisonInput { comparison, metrics, place, width } = input;
     let mut out = Text { out: String::new(), width: width.clamp(60, 120), style };
     let name = comparison.variants.first().map_or("", String::as_str);
-    out.paragraph(&format!("{name}: {} runs, one a seed. Intervals are of the mean, at 95 %.", comparison.seeds.len()));
+    out.paragraph(&format!("{name}: {} runs, one per seed, with 95 % intervals of the mean.", comparison.seeds.len()));
     out.line("");
     out.cautions(&comparison.cautions);
     let rows: Vec<[String; 5]> = shown(comparison, metrics).into_iter().filter_map(seeds_row).collect();
@@ -116,7 +116,7 @@ impl Text {
         }
     }
 
-    /// A line a variant.
+    /// One line per variant.
     fn matrix(&mut self, comparison: &Comparison) {
         for (i, line) in matrix::lines(comparison, self.width).iter().enumerate() {
             self.line(&if i == 0 { self.style.strong(line.trim_end()) } else { line.clone() });
@@ -126,7 +126,7 @@ impl Text {
         self.line("");
     }
 
-    /// A title, then a line a variant.
+    /// A title, then one line per variant.
     fn metric(&mut self, metric: &MetricComparison, variants: &[String], widest: usize) {
         let notes: Vec<&str> = [unit(metric.info), metric.info.better.text()].into_iter().filter(|note| !note.is_empty()).collect();
         let head = format!("{}{}", clean(title(metric)), if notes.is_empty() { String::new() } else { format!(" ({})", notes.join(", ")) });
@@ -148,7 +148,7 @@ impl Text {
         self.line("");
     }
 
-    /// Columns to the right but for the first.
+    /// All columns except the first are right-aligned.
     fn table<const N: usize>(&mut self, head: &[String; N], rows: &[[String; N]]) {
         let width = |column: usize| rows.iter().chain([head]).map(|row| row[column].chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..N).map(width).collect();

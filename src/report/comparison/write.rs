@@ -1,16 +1,16 @@
-//! Values, differences and intervals of one metric, all in one unit and with digits that tell them apart.
+//! Values, differences and intervals of one metric, all in one unit and with enough digits to distinguish them.
 
 use super::super::number::{number, percent};
 use crate::metrics::metric::MetricInfo;
 use crate::study::compare::{Certainty, Difference};
 use crate::study::statistics::Interval;
 
-/// Parts of an interval below it are those of rounding.
+/// Relative size below which parts of an interval are due to rounding.
 const ROUNDING: f64 = 1e-9;
-/// A true minus, as wide as a plus.
+/// A true minus sign, as wide as a plus.
 const MINUS: char = '−';
 
-/// The unit beside a title; shares are written in percent.
+/// The unit in a title; shares are shown in percent.
 pub(super) fn unit(info: &MetricInfo) -> &str {
     if info.unit == "share" { "" } else { info.unit }
 }
@@ -43,7 +43,7 @@ pub(super) fn between(info: &MetricInfo, interval: Interval) -> String {
 pub(super) fn interval(info: &MetricInfo, difference: &Difference) -> String {
     match difference.certainty {
         Certainty::Interval(Interval { low, high }) => {
-            // What is left of zero by rounding is zero.
+            // A remainder due to rounding counts as zero.
             let size = low.abs().max(high.abs());
             let [low, high] = [low, high].map(|end| if end.abs() <= ROUNDING * size { 0.0 } else { end });
             format!("{} to {}", signed(info, low), signed(info, high))

@@ -1,10 +1,10 @@
-//! Tables that only some pages have: frontends, and instances that did not serve all the time.
+//! Optional tables: frontends, and outages of instances.
 
 use super::super::number::{count, duration_ms, gauge, or_none, percent, share};
 use super::tables::{Row, Table, headings, name, pairs, value};
 use crate::metrics::Summary;
 
-/// The frontends; `None` where there is none.
+/// The frontends; `None` without frontends.
 pub(super) fn frontends(summary: &Summary) -> Option<Table> {
     if summary.frontends.is_empty() {
         return None;
@@ -30,7 +30,7 @@ pub(super) fn frontends(summary: &Summary) -> Option<Table> {
     Some(Table { id: "frontends", title: "Frontends", small: false, columns, rows: rows.collect() })
 }
 
-/// Instances that did not serve all the time; `None` where all did.
+/// Outages of instances; `None` without outages.
 pub(super) fn outages(summary: &Summary) -> Option<Table> {
     let fleet = summary.fleet.as_ref()?;
     let mut rows = vec![

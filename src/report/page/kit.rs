@@ -1,4 +1,4 @@
-//! What every page needs: the template engine, the style sheet, charts, sentences.
+//! Common parts of all pages: the template engine, the style sheet, charts, sentences.
 
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::Serialize;
@@ -10,7 +10,7 @@ const STYLE: &str = include_str!("page.css");
 /// The script of every page with charts.
 pub(crate) const SCRIPT: &str = include_str!("page.js");
 
-/// The page could not be made. Our own error: no input should lead here.
+/// The page could not be created. An internal error: no input should lead here.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PageError {
@@ -25,17 +25,17 @@ pub enum PageError {
     Data(#[from] serde_json::Error),
 }
 
-/// A chart as the template sees it.
+/// A chart in the form used by the template.
 #[derive(Debug, Serialize)]
 pub(crate) struct Figure {
     id: &'static str,
     title: String,
     description: String,
-    /// Markup of ours; empty where a sentence stands for the chart.
+    /// Generated markup; empty if a sentence replaces the chart.
     svg: String,
 }
 
-/// Templates that escape what they are given and refuse what they do not know; the page is `page.html`.
+/// Templates that escape their values and reject unknown names; the page is `page.html`.
 pub(crate) fn environment(template: &'static str) -> Result<Environment<'static>, PageError> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -49,7 +49,7 @@ pub(crate) fn style() -> String {
     format!("{}{STYLE}", chart_style())
 }
 
-/// The same with a capital. What begins with a percentile keeps its small letter.
+/// Text with an initial capital. Text that begins with a percentile keeps its lower case.
 pub(crate) fn capital(text: &str) -> String {
     let mut chars = text.chars();
     match chars.next() {
@@ -60,7 +60,7 @@ pub(crate) fn capital(text: &str) -> String {
     }
 }
 
-/// A message with a capital and a final stop.
+/// A message with an initial capital and a final stop.
 pub(crate) fn sentence(message: &str) -> String {
     let stop = if message.ends_with(['.', '!', '?']) { "" } else { "." };
     glue(&format!("{}{stop}", capital(message)))
@@ -81,7 +81,7 @@ pub(crate) fn figures(charts: &[Chart], section: Section) -> Vec<Figure> {
         .collect()
 }
 
-/// Values for the script as JSON that cannot end the element it stands in.
+/// Values for the script as JSON that cannot end its enclosing element.
 pub(crate) fn data(charts: &[Chart]) -> Result<String, serde_json::Error> {
     let mut map = serde_json::Map::new();
     for chart in charts {

@@ -1,4 +1,4 @@
-//! `report.html`: one self-contained page that opens with the answer. No network, works without scripts, light and dark, prints.
+//! `report.html`: one self-contained page that opens with the answer. Needs no network or scripts, supports light and dark, and prints well.
 //!
 //! Owns: order and content of the page. Must not know: files, how charts are drawn.
 
@@ -26,24 +26,24 @@ use crate::metrics::{AssertionResult, Definition, RowChoice, RunResult, Summary,
 
 const TEMPLATE: &str = include_str!("page.html");
 
-/// What the page is made from.
+/// Input of the page.
 #[derive(Debug, Clone, Copy)]
 pub struct ReportInput<'a> {
     /// The run.
     pub result: &'a RunResult,
     /// Its charts, from [`charts`](super::charts).
     pub charts: &'a [Chart],
-    /// The complete scenario, files by their bare names.
+    /// The complete scenario, with files by their bare names.
     pub scenario_yaml: &'a str,
-    /// Which requests have a row in `requests.csv`.
+    /// Requests with a row in `requests.csv`.
     pub rows: RowChoice,
-    /// Whether the rows are compressed.
+    /// True if the rows are compressed.
     pub rows_gzip: bool,
     /// Version of the program.
     pub version: &'a str,
 }
 
-/// All that the template reads.
+/// All values used by the template.
 #[derive(Debug, Serialize)]
 struct View<'a> {
     style: String,
@@ -60,7 +60,7 @@ struct View<'a> {
     warnings: Vec<(String, Vec<(bool, String)>)>,
     assertions: Vec<Assertion<'a>>,
     trust: Option<String>,
-    /// Where the sentence on trust leads.
+    /// Target of the link in the sentence on trust.
     trust_target: &'static str,
     tiles: [tiles::Tile; 4],
     shares: Vec<Figure>,
@@ -71,7 +71,7 @@ struct View<'a> {
     step_models: Vec<(String, &'a str)>,
     definitions: &'static [Definition],
     scenario_yaml: &'a str,
-    /// What is other than usual about the rows beside the page.
+    /// Remark on the rows next to the page, unless they are the default.
     rows: Option<String>,
 }
 
@@ -112,7 +112,7 @@ pub fn page(input: ReportInput<'_>) -> Result<String, PageError> {
     Ok(environment.get_template("page.html")?.render(Serde(&view))?)
 }
 
-/// A condition of the scenario as the template sees it.
+/// A condition of the scenario in the form used by the template.
 #[derive(Debug, Serialize)]
 struct Assertion<'a> {
     /// `met` or `missed`.
@@ -127,7 +127,7 @@ fn assertion(result: &AssertionResult) -> Assertion<'_> {
     Assertion { state, word, text: &result.text, found: found(result) }
 }
 
-/// What was simulated: models, pools, and what is asked of them.
+/// The system simulated: models, pools, and their load.
 fn subject(summary: &Summary) -> String {
     let mut models: Vec<&str> = summary.pools.iter().map(|pool| pool.model.as_str()).collect();
     models.dedup();
@@ -150,15 +150,15 @@ fn subject(summary: &Summary) -> String {
     parts.extend(summary.throughput.offered_requests_per_s.map(|rate| format!("{} requests/s offered", number(rate))));
     let (prompts, outputs) = (summary.lengths.prompt_mean, summary.lengths.output_mean);
     parts.extend(
-        prompts.zip(outputs).map(|(prompt, output)| format!("{} prompt and {} output tokens a request", number(prompt), number(output))),
+        prompts.zip(outputs).map(|(prompt, output)| format!("{} prompt and {} output tokens per request", number(prompt), number(output))),
     );
     glue(&parts.join(" · "))
 }
 
-/// Pools that the line on the subject names.
+/// Maximum number of pools named in the subject line.
 const POOLS: usize = 4;
 
-/// What was run, in a line under the title.
+/// Facts of the run, in a line under the title.
 fn run_line(summary: &Summary) -> String {
     let r = summary.requests;
     let warmup = &summary.warmup;
@@ -219,9 +219,9 @@ mod tests {
         assert!(places.is_sorted(), "{places:?}");
     }
 
-    /// The page has bare names of files where `resolved.yaml` has paths, so it must not call the one the other.
+    /// File names on the page are bare, unlike the paths in `resolved.yaml`, so the page must not call its scenario by that name.
     #[test]
-    fn the_scenario_is_called_what_it_is() {
+    fn the_scenario_on_the_page_is_not_called_resolved_yaml() {
         let html = render(&fixture::two_pools());
         let (_, section) = html.split_once("<section id=\"scenario\">").unwrap();
         let (section, _) = section.split_once("</section>").unwrap();
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_on_the_page_asks_the_network() {
+    fn the_page_makes_no_network_requests() {
         let html = render(&fixture::two_pools());
         for word in ["src=", "url(http", "@import", "fetch(", "XMLHttpRequest", "<link rel=\"stylesheet\""] {
             assert!(!html.contains(word), "{word}");
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn where_it_is_too_close_nothing_on_the_page_says_missed() {
+    fn a_page_too_close_to_call_never_says_missed() {
         let mut result = fixture::missed();
         let class = &mut result.summary.classes[0];
         (class.slo_attainment, class.slo_attainment_95) = (Some(0.986), Some(crate::metrics::ShareInterval { low: 0.981, high: 0.991 }));
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_was_measured_the_page_does_not_contradict_itself() {
+    fn a_page_without_measured_time_is_consistent() {
         let mut result = fixture::nothing_completed();
         let summary = &mut result.summary;
         (summary.requests, summary.measured_s, summary.arriving_s) = (crate::metrics::RequestCounts::default(), 0.0, 0.0);
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn no_fixture_shows_a_raw_float_or_not_a_number() {
+    fn no_fixture_shows_a_raw_float_or_nan() {
         for (name, result) in fixture::all() {
             let html = render(&result);
             let text = html.split_once("<main").unwrap().1.split_once("id=\"scenario\"").unwrap().0;
@@ -308,9 +308,9 @@ mod tests {
         }
     }
 
-    /// Writes pages and charts to look at: `cargo test --lib report -- --ignored write_samples`.
+    /// Writes pages and charts for inspection: `cargo test --lib report -- --ignored write_samples`.
     #[test]
-    #[ignore = "writes files to look at into target/report-samples"]
+    #[ignore = "writes files for inspection into target/report-samples"]
     fn write_samples() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/report-samples");
         std::fs::create_dir_all(&folder).unwrap();

@@ -1,10 +1,10 @@
-// Adds to a page that is complete without it: values under the pointer, lines on and off, a closer look at a span of time.
+// Optional interaction, without which the page is complete: values under the pointer, toggling of lines, zoom into a span of time.
 (() => {
   "use strict";
   const all = JSON.parse(document.getElementById("data").textContent);
   const tip = document.getElementById("tip");
   const space = "http://www.w3.org/2000/svg";
-  const scale = 2; // the view box counts half pixels
+  const scale = 2; // the view box is in half pixels
 
   const digits = (v) => {
     if (v === 0) return "0";
@@ -26,17 +26,17 @@
     }
     return digits(ms / 864e5) + " d";
   };
-  // Parts of a whole: a tenth of a percent is enough, but what is not quite everything is not 100 %.
+  // Parts of a whole: to a tenth of a percent, but values below one never read 100 %.
   const percent = (v) => {
     if (v === 0 || v >= 1) return digits(v * 100) + " %";
     if (v < 5e-4) return "< 0.1 %";
     if (v < 0.0995) return (v * 100).toFixed(1) + " %";
     return (v < 0.99 ? digits(v * 100) : (Math.floor(v * 1e4) / 100).toFixed(2)) + " %";
   };
-  // Counts that are means: nobody acts on the third decimal.
+  // Means of counts: two decimals are enough.
   const gauge = (v) => (v === 0 ? "0" : v < 0.005 ? "< 0.01" : v < 0.995 ? v.toFixed(2) : digits(v));
   const write = (v, unit) => (unit === "%" ? percent(v) : unit === "W" ? prefixed(v, "W") : gauge(v) + unit);
-  // Height of a share on the axis on which every nine is a step, as a part of the whole axis.
+  // Height of a share on the axis with equal steps per nine, relative to the axis.
   const nines = (share, steps) => {
     const top = steps + 0.55;
     if (share >= 1) return 1;
@@ -75,7 +75,7 @@
     return low;
   };
 
-  // Beside the pointer; where the chart takes the whole width, below or above the chart, or at the edge that is further from the pointer.
+  // Next to the pointer; if the chart takes the whole width, below or above the chart, or at the edge farther from the pointer.
   const place = (event, chart) => {
     const flat = innerWidth <= 760;
     tip.classList.toggle("flat", flat);
@@ -97,7 +97,7 @@
     const [low, high] = log ? data.x.map(Math.log10) : data.x;
     let span = [low, high];
     const off = new Set();
-    // The native tip of the title would cover ours.
+    // The native tooltip of the title would cover this one.
     const name = svg.querySelector("title");
     svg.setAttribute("aria-label", name.textContent);
     svg.setAttribute("aria-describedby", svg.querySelector("desc").id);
@@ -140,12 +140,12 @@
           const k = below(series.x, value);
           const share = k < 0 ? 0 : series.y[k];
           tip.append(row(series.colour, series.name, percent(share)));
-          // The curve ends at its greatest value.
+          // The curve ends at its maximum.
           if (value <= series.x[series.x.length - 1]) dot(x, 0, nines(share, data.steps), series.colour);
         });
       } else {
         tip.append(title("at " + digits(data.at[index] / data.unit[1]) + " " + data.unit[0]));
-        // A phone has room for the panel under the finger only.
+        // A phone has space only for the panel under the finger.
         const box = svg.getBoundingClientRect();
         const y = ((event.clientY - box.top) / box.height) * svg.viewBox.baseVal.height / scale;
         const under = frame.panels.findIndex(([, bottom]) => y <= bottom);
@@ -163,7 +163,7 @@
       place(event, svg.getBoundingClientRect());
     };
 
-    // A key switches its line on and off.
+    // A key toggles its line.
     for (const key of svg.querySelectorAll(".key")) {
       const toggle = () => {
         const series = key.dataset.series;
@@ -181,7 +181,7 @@
       });
     }
 
-    // Dragging over a timeline shows that span alone.
+    // Dragging over a timeline zooms into that span.
     let from = null;
     const axis = svg.querySelector(".xaxis");
     const written = axis && axis.innerHTML;
@@ -240,14 +240,14 @@
   };
 
   for (const svg of document.querySelectorAll("svg.chart")) chart(svg);
-  // On paper nothing can be opened. Browsers that know ::details-content need no help.
+  // Nothing can be opened on paper. Browsers with ::details-content need no help.
   let opened = [];
   addEventListener("beforeprint", () => {
     opened = [...document.querySelectorAll("details:not([open])")];
     for (const details of opened) details.open = true;
   });
   addEventListener("afterprint", () => { for (const details of opened) details.open = false; });
-  // Definitions under the pointer, too.
+  // Definitions as tooltips, too.
   for (const link of document.querySelectorAll('a[href^="#def-"]')) {
     const target = document.getElementById(link.hash.slice(1));
     if (target) link.title = target.querySelector("dd").textContent;

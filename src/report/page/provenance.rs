@@ -1,4 +1,4 @@
-//! Where figures and step times come from: what nobody measured or published apart from the rest, weakest first.
+//! Provenance of figures and step times: those neither measured nor published separately, weakest first.
 //!
 //! Owns: groups and their order. Must not know: markup.
 
@@ -20,7 +20,7 @@ struct Row<'a> {
     note: Option<&'a str>,
 }
 
-/// Figures that stand under one heading.
+/// Figures under one heading.
 #[derive(Debug, Serialize)]
 pub(super) struct Group<'a> {
     id: &'static str,
@@ -28,7 +28,7 @@ pub(super) struct Group<'a> {
     rows: Vec<Row<'a>>,
 }
 
-/// Soft figures, then the others; groups without a figure are left out.
+/// Soft figures, then the others; empty groups are left out.
 pub(super) fn groups(entries: &[ProvenanceEntry]) -> Vec<Group<'_>> {
     let group = |id, soft: bool, what: &str| {
         let mut rows: Vec<&ProvenanceEntry> = entries.iter().filter(|entry| entry.is_soft() == soft).collect();
@@ -44,7 +44,7 @@ fn row(entry: &ProvenanceEntry) -> Row<'_> {
     Row {
         profile: &entry.profile,
         figure: &entry.figure,
-        // YAML has `us`, which every keyboard has.
+        // YAML uses `us`, which can be typed on any keyboard.
         value: entry.value.strip_suffix(" us").map_or_else(|| entry.value.clone(), |number| format!("{number} µs")),
         confidence: entry.confidence.name(),
         soft: entry.is_soft(),
@@ -54,7 +54,7 @@ fn row(entry: &ProvenanceEntry) -> Row<'_> {
     }
 }
 
-/// What models the steps of which pools; pools that share a model stand together.
+/// Performance model of each pool; pools with the same model share an entry.
 pub(super) fn step_models(pools: &[PoolSummary]) -> Vec<(String, &str)> {
     let mut out: Vec<(String, &str)> = Vec::new();
     for pool in pools {
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_weakest_figures_stand_first_and_none_is_lost() {
+    fn the_weakest_figures_come_first_and_none_is_lost() {
         let summary = fixture::two_pools().summary;
         let groups = groups(&summary.provenance);
         let words: Vec<Vec<&str>> = groups.iter().map(|group| group.rows.iter().map(|row| row.confidence).collect()).collect();
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn pools_with_the_same_step_model_share_a_line() {
+    fn pools_with_the_same_performance_model_share_a_line() {
         let pools = fixture::two_pools().summary.pools;
         assert_eq!(step_models(&pools), [("prefill, decode".to_owned(), "roofline")]);
     }

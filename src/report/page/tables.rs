@@ -8,23 +8,23 @@ use super::super::number::{NONE, count, duration_ms, duration_s, gauge, grams, l
 use super::fleet;
 use crate::metrics::{Check, ClassSummary, Distribution, Jitter, PoolSummary, SloMetric, Standing, Summary, checks_of};
 
-/// A heading of a row or column and the definition it links to.
+/// A heading of a row or column, and its linked definition.
 #[derive(Debug, Serialize)]
 pub(super) struct Heading {
     text: String,
     definition: Option<&'static str>,
-    /// Stands over numbers.
+    /// True above numbers.
     number: bool,
-    /// Too long for a narrow column.
+    /// True if too long for a narrow column.
     long: bool,
 }
 
-/// A cell. Numbers stand at the right, words at the left.
+/// A cell. Numbers are right-aligned, words left-aligned.
 #[derive(Debug, Serialize)]
 pub(super) struct Cell {
     text: String,
     number: bool,
-    /// `missed` or `unsure` where a limit is.
+    /// `missed` or `unsure` for a value with a limit.
     state: Option<&'static str>,
 }
 
@@ -34,12 +34,12 @@ pub(super) struct Row {
     pub(super) cells: Vec<Cell>,
 }
 
-/// A table; `columns` counts the heading of the rows too and is empty where columns need no heading.
+/// A table; `columns` includes the heading of the rows, and is empty if columns need no heading.
 #[derive(Debug, Serialize)]
 pub(super) struct Table {
     pub(super) id: &'static str,
     pub(super) title: &'static str,
-    /// Few columns: it can stand beside another one.
+    /// True if it has few columns, so it fits next to another one.
     pub(super) small: bool,
     pub(super) columns: Vec<Heading>,
     pub(super) rows: Vec<Row>,
@@ -103,7 +103,7 @@ pub(super) fn tables(summary: &Summary) -> Vec<Table> {
     tables
 }
 
-/// What each class was promised and got.
+/// Limits and results of each class.
 fn classes(classes: &[ClassSummary]) -> Table {
     let columns = headings(&[
         ("class", ""),
@@ -137,7 +137,7 @@ fn classes(classes: &[ClassSummary]) -> Table {
     Table { id: "classes", title: "Classes against their limits", small: false, columns, rows: rows.collect() }
 }
 
-/// What became of the requests of each class.
+/// Outcomes of the requests of each class.
 fn fates(classes: &[ClassSummary]) -> Table {
     let names = ["arrived", "completed", "rejected", "timed out", "failed", "in flight", "truncated"];
     let columns = std::iter::once(name("class")).chain(names.iter().map(|text| heading(text, "requests"))).collect();
@@ -170,7 +170,7 @@ fn latency(summary: &Summary) -> Table {
     Table { id: "latency", title: "Latency, all classes", small: false, columns, rows: rows.collect() }
 }
 
-/// A table with one row a pool.
+/// A table with one row per pool.
 fn of_pools(
     id: &'static str,
     title: &'static str,
@@ -273,7 +273,7 @@ fn network(summary: &Summary) -> Table {
     )
 }
 
-/// Of each class and of all gaps together; of the only class one figure a line.
+/// Jitter of each class and of all gaps together; with a single class one figure per line.
 fn jitter(summary: &Summary) -> Table {
     let of = |j: &Jitter| {
         let request = j.request_itl_std_ms;
@@ -291,7 +291,7 @@ fn jitter(summary: &Summary) -> Table {
     if summary.classes.len() < 2 {
         return pairs("jitter", "Jitter", all.into_iter().map(|(text, v)| (text, "jitter", v)).collect());
     }
-    // Seven columns have no room for the full names.
+    // Seven columns are too many for the full names.
     let short = ["p99 − p50", "p99 / p50", "std", "variation", "longest stall", "request std, mean", "request std, p99"];
     let columns = std::iter::once(name("class")).chain(short.map(|text| heading(text, "jitter"))).collect();
     let row = |text: &str, cells: [(&str, String); 7]| Row { heading: name(text), cells: cells.map(|(_, v)| value(v)).into() };
@@ -318,10 +318,10 @@ fn flow(summary: &Summary) -> Table {
     }
     rows.extend([
         ("prompt tokens", "tokens", count(k.prompt)),
-        ("of them cached", "prefix", count(k.cached_prompt)),
+        ("cached prompt", "prefix", count(k.cached_prompt)),
         ("output tokens", "tokens", count(k.output)),
-        ("computed twice", "preemption", count(k.recomputed)),
-        ("cut at the context limit", "requests", count(r.truncated)),
+        ("recomputed", "preemption", count(k.recomputed)),
+        ("truncated at the context limit", "requests", count(r.truncated)),
         ("preemptions", "preemption", count(r.preemptions)),
     ]);
     pairs("flow", "Throughput and tokens", rows)

@@ -1,6 +1,6 @@
-//! The four headline numbers, each with its limit or its reference beside it.
+//! The four headline numbers, each with its limit or reference.
 //!
-//! Owns: what stands in a tile. Must not know: markup.
+//! Owns: the content of a tile. Must not know: markup.
 
 use serde::Serialize;
 
@@ -13,20 +13,20 @@ use crate::metrics::{Check, SloMetric, Standing, Summary, checks};
 #[derive(Debug, Serialize)]
 pub(super) struct Tile {
     name: &'static str,
-    /// Definition that the name links to.
+    /// Definition linked from the name.
     definition: &'static str,
     value: String,
     unit: &'static str,
-    /// Lines beside the value.
+    /// Lines next to the value.
     beside: Vec<String>,
-    /// `met`, `missed` or `unsure` where there is a limit.
+    /// `met`, `missed` or `unsure` if there is a limit.
     state: Option<&'static str>,
     /// Share of the limit in percent, at most 100, for the bar.
     share: Option<String>,
 }
 
 impl Tile {
-    /// A value without anything beside it.
+    /// A value with nothing next to it.
     const fn new(name: &'static str, definition: &'static str, value: String) -> Self {
         Self { name, definition, value, unit: "", beside: Vec::new(), state: None, share: None }
     }
@@ -38,7 +38,7 @@ pub(super) fn tiles(summary: &Summary) -> [Tile; 4] {
         .map(|tile| Tile { beside: tile.beside.iter().map(|line| glue(line)).collect(), ..tile })
 }
 
-/// TTFT of the class that is nearest to its limit; another metric that misses its limit by more takes the place.
+/// TTFT of the class closest to its limit; replaced by another metric that misses its limit by more.
 fn latency(summary: &Summary) -> Tile {
     let checks = checks(&summary.classes);
     let ratio = |check: &&Check| check.ratio().unwrap_or(f64::INFINITY);
@@ -60,7 +60,7 @@ fn latency(summary: &Summary) -> Tile {
         let class = if several { format!(" ({})", shortened(&check.class, 24)) } else { String::new() };
         tile.beside.push(format!("SLO {}{class}", limit_ms(check.limit_ms)));
     }
-    tile.beside.push(distribution.map_or_else(|| "no request got that far".to_owned(), |d| format!("median {}", duration_ms(d.p50))));
+    tile.beside.push(distribution.map_or_else(|| "no request reached this point".to_owned(), |d| format!("median {}", duration_ms(d.p50))));
     if let Some((check, ratio)) = check.and_then(|check| Some((check, check.ratio()?))) {
         tile.state = Some(check.standing().name());
         tile.share = Some(format!("{:.1}", ratio.clamp(0.0, 1.0) * 100.0));
@@ -77,7 +77,7 @@ fn latency(summary: &Summary) -> Tile {
     tile
 }
 
-/// With several classes all lines are of the one whose gaps spread most.
+/// With several classes, all lines are of the one with the widest spread of gaps.
 fn jitter(summary: &Summary) -> Tile {
     let Shown { class, itl_ms, jitter } = shown(summary);
     let mut tile = Tile::new("Jitter: ITL p99 − p50", "jitter", or_none(jitter.itl_p99_minus_p50_ms, duration_ms));
@@ -96,7 +96,7 @@ fn tokens_per_watt(summary: &Summary) -> Tile {
         beside.push(format!("facility; {} IT, {} chips", or_none(per_joule.it, number), or_none(per_joule.chip, number)));
     }
     beside.extend(energy.output_tokens_per_s_per_mw.map(|rate| format!("{} output tokens/s per MW", number(rate))));
-    // Without measured time the peak is of the warm-up.
+    // Without measured time the peak is that of the warm-up.
     beside.push(energy.mean_power_w.map_or_else(
         || "no time was measured".to_owned(),
         |mean| {

@@ -1,10 +1,10 @@
-//! Scales and ticks: from values to pixels, and where the labels stand.
+//! Scales and ticks: mapping of values to pixels, and positions of labels.
 //!
 //! Owns: linear, logarithmic and time axes. Must not know: colours, what is plotted.
 
 use super::super::number::{duration_ms, number, trimmed};
 
-/// A mapping of values onto pixels.
+/// A mapping of values to pixels.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scale {
     log: bool,
@@ -17,12 +17,12 @@ impl Scale {
         Self { log: false, domain, range }
     }
 
-    /// A decadic scale; both ends of the domain must be positive.
+    /// A logarithmic scale to base ten; both ends of the domain must be positive.
     pub(super) fn log(domain: (f64, f64), range: (f64, f64)) -> Self {
         Self { log: true, domain: (libm::log10(domain.0), libm::log10(domain.1)), range }
     }
 
-    /// Position of a value, kept inside the range. A logarithmic scale puts zero and below at its low end.
+    /// Position of a value, clamped to the range. A logarithmic scale puts zero and below at its low end.
     pub(super) fn at(&self, value: f64) -> f64 {
         let value = match (self.log, value > 0.0) {
             (true, true) => libm::log10(value),
@@ -46,7 +46,7 @@ fn exponent(value: f64) -> i32 {
     libm::floor(libm::log10(value)) as i32
 }
 
-/// The smallest number with a single round digit that is at least `value`; half of it is short to write, too.
+/// The smallest number with a single round digit that is at least `value`; its half is short to write, too.
 pub(super) fn round_up(value: f64) -> f64 {
     if !(value.is_finite() && value > 0.0) {
         return 1.0;
@@ -55,22 +55,22 @@ pub(super) fn round_up(value: f64) -> f64 {
     [1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0].into_iter().map(|m| m * base).find(|&v| v >= value * (1.0 - 1e-12)).unwrap_or(value)
 }
 
-/// The same for things that are counted: at least 1, and its half is a whole number.
+/// As [`round_up`], for counts: at least 1, and its half is a whole number.
 pub(super) fn round_count(value: f64) -> f64 {
     let top = round_up(value.max(1.0));
     if (2.5..3.5).contains(&top) { 4.0 } else { top }
 }
 
-/// Zero, half and all of an axis that ends at a round number. Where things are counted there is no half of one.
+/// Zero, half and end of an axis that ends at a round number. Counts have no half of one.
 pub(super) fn from_zero(top: f64, counted: bool, write: impl Fn(f64) -> String) -> Vec<Tick> {
     let shares: &[f64] = if counted && top < 1.5 { &[0.0, 1.0] } else { &[0.0, 0.5, 1.0] };
     shares.iter().map(|share| (top * share, trimmed(&write(top * share)))).collect()
 }
 
-/// First value, end and length in ms of the units in which [`duration_ms`] writes what is longer than two minutes.
+/// First value, end and length in ms of the units used by [`duration_ms`] above two minutes.
 const LONG: [(f64, f64, f64); 3] = [(120e3, 7_200e3, 60e3), (7_200e3, 172_800e3, 3_600e3), (172_800e3, f64::INFINITY, 86_400e3)];
 
-/// Values from `low` to `high` ms that are one of `mantissas` times a power of ten of the unit in which they are written.
+/// Values from `low` to `high` ms that are one of `mantissas` times a power of ten of their display unit.
 fn round_durations(low: f64, high: f64, mantissas: &[f64], stride: usize) -> Vec<f64> {
     let within = |from: f64, to: f64, unit: f64| -> Vec<f64> {
         let (from, to) = (low.max(from), high.min(to));
@@ -101,7 +101,7 @@ pub(super) fn log_durations(low: f64, high: f64, most: usize) -> Vec<Tick> {
     values.into_iter().map(duration_tick).collect()
 }
 
-/// Labels inside a narrow part of such an axis, few first: multiples of ever smaller steps, at least two and at most nine of them.
+/// Labels inside a narrow part of such an axis, few first: multiples of decreasing steps, at least two and at most nine of them.
 pub(super) fn inner_durations(low: f64, high: f64) -> impl Iterator<Item = Vec<Tick>> {
     let unit = LONG.iter().find(|(from, to, _)| (*from..*to).contains(&low)).map_or(1.0, |(.., unit)| *unit);
     let top = if high > low { exponent((high - low) / unit) } else { i32::MIN };
@@ -110,7 +110,7 @@ pub(super) fn inner_durations(low: f64, high: f64) -> impl Iterator<Item = Vec<T
         let first = (low / step - 1e-9).ceil();
         let values = (0..10).map(|i| (first + f64::from(i)) * step).take_while(|&v| v <= high * (1.0 + 1e-9));
         let mut ticks: Vec<Tick> = values.map(duration_tick).collect();
-        // Three digits may not tell them apart.
+        // Three digits may not distinguish them.
         ticks.dedup_by(|a, b| a.1 == b.1);
         ticks
     };
@@ -121,7 +121,7 @@ fn duration_tick(ms: f64) -> Tick {
     (ms, trimmed(&duration_ms(ms)))
 }
 
-/// Takes a unit that all labels share out of them.
+/// Removes a unit common to all labels, and returns it.
 pub(super) fn shared_unit(ticks: &mut [Tick]) -> Option<String> {
     let unit = ticks.first()?.1.split_once(' ')?.1.to_owned();
     if ticks.iter().any(|(_, label)| label.split_once(' ').is_none_or(|(_, other)| other != unit)) {
@@ -133,9 +133,8 @@ pub(super) fn shared_unit(ticks: &mut [Tick]) -> Option<String> {
     Some(unit)
 }
 
-/// The axis of shares on which every nine counts: 50 %, 90 %, 99 % and, with enough values, 99.9 % are a step of equal height apart, as on the
-/// percentile plots of `HdrHistogram`. Below 50 % it is linear, between the labels it follows -log10(1 - share), and half a step above the
-/// last of them is everything.
+/// An axis of shares with equal steps per nine: 50 %, 90 %, 99 % and, with enough values, 99.9 % are equally spaced, as on the percentile plots of
+/// `HdrHistogram`. Below 50 % it is linear, between the labels it follows -log10(1 - share), and 100 % is half a step above the last of them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Nines {
     /// Steps up to the last label below 100 %.
@@ -143,15 +142,15 @@ pub(super) struct Nines {
     range: (f64, f64),
 }
 
-/// What is above the last label: half a step and a little.
+/// Space above the last label: half a step and a little.
 const LAST: f64 = 0.55;
 /// -log10(1 - 0.5).
 const HALF: f64 = std::f64::consts::LOG10_2;
-/// Number of values from which on 99.9 % means something.
+/// Number of values from which 99.9 % is meaningful.
 const MANY: u64 = 1000;
 
 impl Nines {
-    /// For the distribution of `count` values, from the lower to the upper edge in pixels.
+    /// An axis for the distribution of `count` values, from the lower to the upper edge in pixels.
     pub(super) fn new(count: u64, range: (f64, f64)) -> Self {
         Self { steps: if count >= MANY { 4.0 } else { 3.0 }, range }
     }
@@ -237,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_axis_counts_in_the_unit_of_its_length() {
+    fn a_time_axis_uses_the_unit_of_its_length() {
         assert_eq!(labels(&times(1800.0, 6)), ["0", "5", "10", "15", "20", "25", "30"]);
         assert_eq!(time_unit(1800.0).0, "min");
         assert_eq!(labels(&times(86_400.0, 8)), ["0", "3", "6", "9", "12", "15", "18", "21", "24"]);
@@ -246,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scale_maps_its_ends_and_keeps_what_is_outside_at_them() {
+    fn a_scale_maps_its_ends_and_clamps_values_outside() {
         let scale = Scale::log((1.0, 100.0), (0.0, 200.0));
         for (value, at) in [(1.0, 0.0), (10.0, 100.0), (100.0, 200.0), (0.0, 0.0), (1e9, 200.0)] {
             approx::assert_abs_diff_eq!(scale.at(value), at, epsilon = 1e-9);
@@ -284,14 +283,14 @@ mod tests {
                 approx::assert_abs_diff_eq!(nines.share(y), share, epsilon = 1e-9);
             }
         }
-        // 1 - 0.5 · 0.2^0.5 is half the way from 50 to 90 %.
+        // 1 - 0.5 · 0.2^0.5 is halfway from 50 to 90 %.
         approx::assert_abs_diff_eq!(nines.at(1.0 - 0.5 * 0.2f64.sqrt()), 305.0, epsilon = 1e-6);
         let few: Vec<&str> = Nines::new(999, (0.0, 1.0)).ticks().into_iter().map(|(_, label)| label).collect();
         assert_eq!(few, ["0 %", "", "50 %", "90 %", "99 %", "100 %"]);
     }
 
     #[test]
-    fn a_narrow_span_has_labels_of_its_own() {
+    fn a_narrow_span_has_its_own_labels() {
         let first = |low, high| labels(&inner_durations(low, high).next().unwrap()).into_iter().map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(first(12.1, 14.6), ["13 ms", "14 ms"]);
         assert_eq!(first(25.21, 25.9), ["25.4 ms", "25.6 ms", "25.8 ms"]);
@@ -300,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_unit_of_all_labels_stands_once() {
+    fn a_common_unit_is_shown_once() {
         let mut ticks = vec![(1.0, "1 ms".to_owned()), (2.0, "2 ms".to_owned())];
         assert_eq!(shared_unit(&mut ticks).as_deref(), Some("ms"));
         assert_eq!(labels(&ticks), ["1", "2"]);

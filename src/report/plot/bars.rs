@@ -1,6 +1,6 @@
-//! Where the time, the joules and the dollars go: three stacked bars of the same shape, each with its figures beneath.
+//! Breakdown of time, energy and cost: three stacked bars of the same shape, each with its figures below.
 //!
-//! Owns: parts and their order. Must not know: how a part was measured.
+//! Owns: parts and their order. Must not know: the measurement of a part.
 
 use super::super::number::{duration_ms, share, si, usd};
 use super::canvas::{BODY, Canvas, Drawing, Layer, TICK, TITLE};
@@ -24,15 +24,15 @@ const fn part(name: &'static str, value: f64, colour: Colour) -> Part {
     Part { name, value, colour }
 }
 
-/// One bar before it is drawn.
+/// Data of one bar.
 struct Shares {
     id: &'static str,
     title: &'static str,
-    /// What the whole is.
+    /// Description of the whole.
     whole: &'static str,
     parts: Vec<Part>,
     write: fn(f64) -> String,
-    /// Why there may be nothing to draw.
+    /// Reason for an absent chart.
     absent: &'static str,
 }
 
@@ -47,7 +47,7 @@ fn time(summary: &Summary) -> Shares {
     parts.extend([
         part("queue", l.queue_ms, Colour::Queue),
         part("prefill", l.prefill_ms, Colour::Prefill),
-        part("wait for room on decode", l.reserve_ms, Colour::Reserve),
+        part("wait for decode memory", l.reserve_ms, Colour::Reserve),
         part("KV transfer", l.transfer_ms, Colour::Transfer),
         part("wait for decode batch", l.decode_queue_ms, Colour::DecodeQueue),
         part("decode", l.decode_ms, Colour::Decode),
@@ -59,7 +59,7 @@ fn time(summary: &Summary) -> Shares {
         whole: "mean end-to-end time",
         parts,
         write: duration_ms,
-        absent: "No request completed, so there is no time to share out.",
+        absent: "No request completed, so there is no time to break down.",
     }
 }
 
@@ -73,7 +73,7 @@ fn energy(summary: &Summary) -> Shares {
         parts: vec![
             part("chips, prefill", chips.prefill_j, Colour::Prefill),
             part("chips, decode", chips.decode_j, Colour::Decode),
-            part("chips, idle while KV travels", chips.transfer_j, Colour::Transfer),
+            part("chips, idle during KV transfer", chips.transfer_j, Colour::Transfer),
             part("chips, start-up", chips.startup_j, Colour::Startup),
             part("chips, idle", chips.idle_j, Colour::Idle),
             part("hosts, fans, supplies", e.it_j - e.chip_j, Colour::Hosting),
@@ -143,7 +143,7 @@ impl Shares {
     }
 }
 
-/// Segments side by side with a hair of background between them.
+/// Adjacent segments, separated by a thin gap.
 fn bar(layer: &mut Layer<'_, '_>, parts: &[&Part], total: f64) {
     let mut left = 0.0;
     for part in parts {
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_nothing_has_no_row() {
+    fn a_part_of_zero_has_no_row() {
         let chart = cost(&fixture::two_pools().summary).chart().unwrap();
         assert!(!chart.inline().contains("rent"));
     }

@@ -1,6 +1,6 @@
-//! A thin sheet over the SVG backend of plotters: groups with attributes, sizes in CSS pixels, colours by meaning.
+//! A thin layer over the SVG backend of plotters: groups with attributes, sizes in CSS pixels, colours by meaning.
 //!
-//! Owns: the scale of the drawing and the clean-up of what the backend writes. Must not know: what is drawn.
+//! Owns: the scale of the drawing and the clean-up of the backend's output. Must not know: the content.
 
 use std::fmt::Write as _;
 
@@ -34,7 +34,7 @@ impl Drawing {
     }
 }
 
-/// Which point of a text is at its coordinates.
+/// Anchor point of a text.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Anchor {
     Start,
@@ -42,7 +42,7 @@ pub(super) enum Anchor {
     End,
 }
 
-/// Where a text is anchored, how large and how dark it is.
+/// Anchor, size and colour of a text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Look {
     pub(super) size: f64,
@@ -55,7 +55,7 @@ pub(super) struct Look {
 pub(super) const BODY: Look = Look { size: 14.0, bold: false, colour: Colour::Ink, anchor: Anchor::Start };
 /// Titles of charts.
 pub(super) const TITLE: Look = Look { size: 16.0, bold: true, ..BODY };
-/// Labels of ticks.
+/// Tick labels.
 pub(super) const TICK: Look = Look { size: 13.0, colour: Colour::Muted, ..BODY };
 
 impl Look {
@@ -72,13 +72,13 @@ impl Look {
         Self { colour, ..self }
     }
 
-    /// Estimated width of `text` in CSS pixels. Browsers differ; layout must not depend on the last pixels.
+    /// Estimated width of `text` in CSS pixels. Browsers differ, so the layout must not depend on single pixels.
     pub(super) fn width(self, text: &str) -> f64 {
         text.chars().count() as f64 * self.size * if self.bold { 0.6 } else { 0.56 }
     }
 }
 
-/// A drawing under way.
+/// A drawing under construction.
 #[derive(Debug)]
 pub(super) struct Canvas {
     drawing: Drawing,
@@ -90,7 +90,7 @@ impl Canvas {
         Self { drawing: Drawing { width, height, body: String::new() }, error: None }
     }
 
-    /// Draws a group. `attributes` is markup of ours: no text of users goes there.
+    /// Draws a group. `attributes` is generated markup, never user text.
     pub(super) fn group(&mut self, attributes: &str, draw: impl FnOnce(&mut Layer<'_, '_>)) {
         let mut buffer = String::new();
         let area = SVGBackend::with_string(&mut buffer, (self.drawing.width * 2, self.drawing.height * 2)).into_drawing_area();
@@ -101,7 +101,7 @@ impl Canvas {
         if let Some(error) = error {
             self.error.get_or_insert(PlotError { message: error.to_string() });
         }
-        // The backend wraps its elements in an `svg` of its own.
+        // The backend wraps its elements in its own `svg`.
         let inner = buffer.split_once(">\n").map_or("", |(_, rest)| rest);
         let inner = inner.rsplit_once("</svg>").map_or(inner, |(rest, _)| rest);
         let body = &mut self.drawing.body;
@@ -132,7 +132,7 @@ impl Canvas {
     }
 }
 
-/// Drops attributes that say nothing and rounds font sizes.
+/// Drops attributes without effect and rounds font sizes.
 fn tidy(svg: &str) -> String {
     let svg = svg
         .replace(" opacity=\"1\"", "")
@@ -154,7 +154,7 @@ fn tidy(svg: &str) -> String {
     out
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "clamped well inside i32; what is not finite is filtered before drawing")]
+#[expect(clippy::cast_possible_truncation, reason = "clamped well inside i32; non-finite values are filtered before drawing")]
 fn px(v: f64) -> i32 {
     (v * SCALE).round().clamp(-1e6, 1e6) as i32
 }
@@ -209,7 +209,7 @@ impl Layer<'_, '_> {
         }
     }
 
-    /// A text whose middle line is at `at.1`.
+    /// A text centred vertically at `at.1`.
     pub(super) fn text(&mut self, at: (f64, f64), text: &str, look: Look) {
         let style = if look.bold { FontStyle::Bold } else { FontStyle::Normal };
         let font = ("sans-serif", look.size * SCALE * FONT, style).into_font();

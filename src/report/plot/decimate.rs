@@ -1,8 +1,8 @@
-//! Fewer points that look the same: the least and the greatest of every few pixels survive, so spikes do.
+//! Decimation without visible change: the minimum and maximum of every few pixels are kept, and so are spikes.
 //!
-//! Owns: the choice of points. Must not know: axes, colours.
+//! Owns: the selection of points. Must not know: axes, colours.
 
-/// A bucket of a line: where, least, mean, greatest.
+/// A bucket of a line: position, minimum, mean, maximum.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bucket {
     pub(super) at: f64,
@@ -11,7 +11,7 @@ pub(super) struct Bucket {
     pub(super) greatest: f64,
 }
 
-/// At most `most` buckets of equally many points; what is not finite is left out.
+/// At most `most` buckets of equally many points; non-finite values are left out.
 pub(super) fn buckets(at: &[f64], values: &[f64], most: usize) -> Vec<Bucket> {
     let size = at.len().div_ceil(most.max(1)).max(1);
     let mut out = Vec::new();

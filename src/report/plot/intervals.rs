@@ -1,6 +1,6 @@
-//! Differences from a baseline: for each number a dot and its 95 % interval on one axis of percent.
+//! Differences from a baseline: for each number a dot and its 95 % interval on one percent axis.
 //!
-//! Owns: which differences share the axis, and how far it goes. Must not know: how a difference was found.
+//! Owns: the choice of differences on the axis, and its range. Must not know: the method of comparison.
 
 use super::super::number::{percent, signed_percent, trimmed};
 use super::super::text::shortened;
@@ -11,13 +11,13 @@ use super::{Chart, PlotError, Section};
 use crate::study::compare::{Certainty, Comparison, Difference, MetricComparison, Side};
 
 const ID: &str = "differences";
-/// Most variants with a colour of their own.
+/// Maximum number of variants with their own colour.
 pub(super) const MOST: usize = 6;
 /// Height of a line.
 const ROW: f64 = 24.0;
 /// Space between metrics.
 const GAP: f64 = 12.0;
-/// Longest name of a variant in the key, and of the baseline in the title.
+/// Maximum characters of a variant's name in the key, and of the baseline in the title.
 const LONGEST: usize = 34;
 const BASELINE: usize = 60;
 
@@ -27,7 +27,7 @@ struct Form {
     left: f64,
     right: f64,
     ticks: f64,
-    /// Titles stand above their lines and findings are left out.
+    /// True if titles go above their lines and findings are left out.
     narrow: bool,
 }
 
@@ -36,16 +36,16 @@ const FORMS: [Form; 2] = [
     Form { width: 350, left: 8.0, right: 342.0, ticks: 3.0, narrow: true },
 ];
 
-/// A dot before it is drawn; all relative to the baseline.
+/// Data of a dot; all values relative to the baseline.
 struct Dot {
-    /// Place of the variant.
+    /// Index of the variant.
     variant: usize,
     at: f64,
     interval: Option<(f64, f64)>,
     sure: bool,
     side: Side,
     finding: String,
-    /// What it says holds beyond this trace.
+    /// True if the finding extends beyond this trace.
     general: bool,
 }
 
@@ -110,7 +110,7 @@ fn dot(variant: usize, difference: &Difference, metric: &MetricComparison) -> Op
     })
 }
 
-/// The axis: from a tick at or below all dots to one at or above, zero among them. Of intervals it holds what is not much farther than dots.
+/// The axis: from a tick at or below all dots to one at or above, including zero. Intervals are covered unless they reach much farther than the dots.
 #[derive(Debug, Clone, Copy)]
 struct Axis {
     step: f64,

@@ -1,6 +1,6 @@
 //! Charts as SVG, drawn by plotters, coloured by classes so that one drawing serves light and dark.
 //!
-//! Owns: the list of charts, their frame for page and file. Must not know: where they stand on the page, files.
+//! Owns: the list of charts, their frame for page and file. Must not know: their position on the page, files.
 
 mod axis;
 mod bars;
@@ -21,17 +21,17 @@ use canvas::Drawing;
 use super::text::escaped;
 use crate::metrics::RunResult;
 
-/// A chart could not be drawn. Our own error: no input should lead here.
+/// A chart could not be drawn. An internal error: no input should lead here.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("cannot draw a chart: {message}")]
 pub struct PlotError {
     message: String,
 }
 
-/// Where on the page a chart belongs.
+/// Section of the page for a chart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Section {
-    /// Where time, joules and dollars go.
+    /// Breakdown of time, energy and cost.
     Shares,
     /// Latency distributions.
     Distributions,
@@ -39,46 +39,47 @@ pub enum Section {
     Timelines,
 }
 
-/// One chart, or the sentence that stands for it where there is nothing to draw.
+/// One chart, or a sentence in its place if there is nothing to draw.
 #[derive(Debug, Clone)]
 pub struct Chart {
     /// Kebab-case name: of the file without `.svg`, and prefix of ids inside the page.
     pub id: &'static str,
-    /// Where it belongs.
+    /// Its section.
     pub section: Section,
-    /// What it shows.
+    /// Title.
     pub title: String,
-    /// The same in words and numbers, for those who do not see it. Where there is nothing to draw, why.
+    /// Text alternative in words and numbers. If there is nothing to draw, the reason.
     pub description: String,
-    /// Wide drawing first, the narrow one for phones last, one for tablets between them where the wide one does not fit; empty where there is nothing to draw.
+    /// Wide drawing first, narrow one for phones last, and one for tablets in between if the wide one does not fit; empty if there is nothing to
+    /// draw.
     drawings: Vec<Drawing>,
-    /// What the script needs to show values under the pointer.
+    /// Data for the script to show values under the pointer.
     data: Option<serde_json::Value>,
 }
 
 impl Chart {
-    /// A sentence instead of a drawing.
+    /// A sentence in place of a drawing.
     fn absent(id: &'static str, section: Section, title: &str, why: &str) -> Self {
         Self { id, section, title: title.to_owned(), description: why.to_owned(), drawings: Vec::new(), data: None }
     }
 
-    /// Whether there is nothing to draw.
+    /// True if there is nothing to draw.
     pub fn is_absent(&self) -> bool {
         self.drawings.is_empty()
     }
 
-    /// Values for the script of the page; `None` if the drawing says all.
+    /// Data for the script of the page; `None` if the drawing is complete.
     pub fn data(&self) -> Option<&serde_json::Value> {
         self.data.as_ref()
     }
 
-    /// Markup for the page. It needs [`chart_style`]; of two drawings the style sheet of the page shows the one that fits.
+    /// Markup for the page. It needs [`chart_style`]; of several drawings the style sheet of the page shows the one that fits.
     pub fn inline(&self) -> String {
         let mut out = String::new();
         for (i, drawing) in self.drawings.iter().enumerate() {
             let size = match (self.drawings.len(), i) {
                 (1, _) => "any",
-                // Where there is no middle one, the wide one serves to the width of a phone.
+                // Without a middle one, the wide one is used down to the width of a phone.
                 (2, 0) => "wide middle",
                 (_, 0) => "wide",
                 (3, 1) => "middle",
@@ -100,10 +101,10 @@ impl Chart {
         out
     }
 
-    /// A file of its own with its style inside; `None` if there is nothing to draw.
+    /// A self-contained file with its style; `None` if there is nothing to draw.
     pub fn file(&self) -> Option<String> {
         let drawing = self.drawings.first()?;
-        // A margin, which on the page is the page's.
+        // A margin, provided by the page otherwise.
         let (width, height) = (drawing.width + 32, drawing.height + 32);
         Some(format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" width=\"{width}\" height=\"{height}\" viewBox=\"-32 -32 {} {}\" role=\"img\" \
@@ -119,7 +120,7 @@ impl Chart {
     }
 }
 
-/// The style sheet that charts inside a page need: colour variables for both schemes and the classes of the drawings.
+/// The style sheet of charts inside a page: colour variables for both schemes and the classes of the drawings.
 pub fn chart_style() -> String {
     palette::style()
 }
@@ -138,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_fixture_draws_or_says_why_not() {
+    fn every_fixture_is_drawn_or_gives_the_reason() {
         for (name, result) in fixture::all() {
             for chart in charts(&result).unwrap() {
                 assert!(!chart.description.is_empty(), "{name} {}", chart.id);
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_draw_is_a_sentence() {
+    fn an_absent_chart_is_a_sentence() {
         let charts = charts(&fixture::nothing_completed()).unwrap();
         let absent: Vec<&str> = charts.iter().filter(|chart| chart.is_absent()).map(|chart| chart.id).collect();
         assert_eq!(absent, ["time", "ttft", "itl", "tpot", "e2e", "timeline"]);

@@ -1,7 +1,7 @@
 //! Colours by meaning: a phase and the pools of its role share a hue, classes and dollars have others. The hues of phases follow Okabe and
 //! Ito ("Color Universal Design", 2008), darkened or lightened until every line has a contrast of 3:1 with the background of either scheme.
 //!
-//! Owns: which thing has which colour, and the style sheet that gives it its two forms. Must not know: shapes.
+//! Owns: the assignment of colours, and the style sheet with the two forms of each. Must not know: shapes.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use plotters::style::RGBColor;
 
 use crate::cluster::Role;
 
-/// What a colour stands for. Charts are drawn in stand-in colours, one a variant; each then becomes a class of the style sheet.
+/// Meaning of a colour. Charts are drawn in stand-in colours, one per entry; each is then replaced by a class of the style sheet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Colour {
     Ink,
@@ -26,7 +26,7 @@ pub(super) enum Colour {
     Mixed,
     MixedDark,
     MixedLight,
-    /// Queues, and what arrives at them.
+    /// Queues and arrivals.
     Queue,
     Reserve,
     DecodeQueue,
@@ -85,11 +85,11 @@ const TINTS: [[Colour; 3]; 3] = [
     [Colour::Decode, Colour::DecodeDark, Colour::DecodeLight],
     [Colour::Mixed, Colour::MixedDark, Colour::MixedLight],
 ];
-/// Colours of classes; none of them is a pool's.
+/// Colours of classes; none is used for a pool.
 const CLASSES: [Colour; 6] = [Colour::Magenta, Colour::Violet, Colour::Olive, Colour::Brown, Colour::Teal, Colour::Ink];
 
 impl Colour {
-    /// The stand-in that charts are drawn in.
+    /// The stand-in used in drawing.
     pub(super) fn stand_in(self) -> RGBColor {
         RGBColor(0xC0, 0x10 + self as u8, 0x0D)
     }
@@ -105,7 +105,7 @@ impl Colour {
     }
 }
 
-/// One colour a pool: a tint of the hue of its role; when those run out, one that no other role needs.
+/// One colour per pool: a tint of the hue of its role; when those run out, one not needed by other roles.
 pub(super) fn pool_colours(roles: &[Option<Role>]) -> Vec<Colour> {
     let hue = |role: Role| match role {
         Role::Prefill => 0,
@@ -122,7 +122,7 @@ pub(super) fn pool_colours(roles: &[Option<Role>]) -> Vec<Colour> {
     out.into_iter().map(|colour| colour.or_else(|| spare.pop()).unwrap_or(Colour::Idle)).collect()
 }
 
-/// Replaces the stand-ins of a drawing by classes.
+/// Replaces the stand-ins in a drawing by classes.
 pub(super) fn classes(svg: &str) -> String {
     let names = TABLE.map(|(colour, name, ..)| {
         let RGBColor(r, g, b) = colour.stand_in();
@@ -202,9 +202,9 @@ mod tests {
         let back = forms(Colour::Back);
         for (colour, name, light, dark) in TABLE {
             let least = match colour {
-                // The quiet ones: nothing is read from them.
+                // Decorative colours: they carry no information.
                 Colour::Grid | Colour::Axis | Colour::Back => continue,
-                // Names of classes are written in their colours.
+                // Names of classes are shown in their colours.
                 Colour::Ink | Colour::Muted => 4.5,
                 colour if CLASSES.contains(&colour) => 4.5,
                 _ => 3.0,
@@ -247,12 +247,12 @@ mod tests {
     }
 
     #[test]
-    fn no_class_has_the_colour_of_a_pool() {
+    fn classes_and_pools_have_distinct_colours() {
         assert!(CLASSES.iter().all(|class| !TINTS.concat().contains(class)));
     }
 
     #[test]
-    fn every_colour_is_in_the_table_at_its_own_place() {
+    fn every_colour_is_in_the_table_at_its_index() {
         for (i, (colour, name, ..)) in TABLE.iter().enumerate() {
             assert_eq!(*colour as usize, i);
             assert_eq!(colour.name(), *name);
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn stand_ins_become_classes_and_text_is_left_alone() {
+    fn stand_ins_become_classes_and_text_is_unchanged() {
         let RGBColor(r, g, b) = Colour::Ink.stand_in();
         let hex = format!("#{r:02X}{g:02X}{b:02X}");
         assert_eq!(classes(&format!("<line stroke=\"{hex}\"/><text>{hex}</text>")), format!("<line class=\"s-ink\"/><text>{hex}</text>"));

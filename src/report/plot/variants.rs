@@ -1,6 +1,6 @@
-//! Variants over each other: latencies, and the runs under one axis of time.
+//! Overlaid variants: latencies, and the runs on one time axis.
 //!
-//! Owns: which pictures a comparison has. Must not know: how a distribution or a panel is drawn.
+//! Owns: the choice of charts of a comparison. Must not know: the drawing of a distribution or a panel.
 
 use super::intervals::MOST;
 use super::timeline::VariantTimeline;
@@ -8,10 +8,10 @@ use super::{Chart, PlotError, cdf, intervals, timeline};
 use crate::metrics::{Cdf, Distributions};
 use crate::study::compare::{Comparison, MetricComparison, Picture};
 
-/// All charts of a comparison in the order of the page; `metrics` are the numbers whose differences are drawn, each under its title.
+/// All charts of a comparison in the order of the page; `metrics` are the numbers whose differences are drawn, each with its title.
 ///
 /// # Errors
-/// None but our own.
+/// Internal errors only.
 pub(crate) fn comparison_charts(comparison: &Comparison, metrics: &[(&str, &MetricComparison)]) -> Result<Vec<Chart>, PlotError> {
     let mut out = vec![intervals::chart(comparison, metrics)?];
     let marks = |latency: &str, variant: &str| {

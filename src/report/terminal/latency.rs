@@ -1,27 +1,27 @@
-//! The table of latencies: as many percentiles as stand apart.
+//! The table of latencies: as many percentiles as fit.
 //!
-//! Owns: its columns. Must not know: which percentiles a summary has beside these.
+//! Owns: its columns. Must not know: other percentiles of a summary.
 
 use super::super::number::{NONE, duration_ms, limit_ms, or_none};
 use super::{Screen, painted};
 use crate::metrics::{Check, Distribution, SloLimits, SloMetric, Standing, Summary, checks};
 
-/// Characters of the names of rows.
+/// Width of row names, characters.
 const NAMES: usize = 5;
-/// Characters of the word behind the limit.
+/// Width of the word after the limit, characters.
 const WORD: usize = 7;
-/// Fewest and most characters of a cell with the space before it: `2.44 min` is among the longest.
+/// Minimum and maximum width of a cell with its leading space: `2.44 min` is among the longest.
 const CELL: (usize, usize) = (9, 10);
 
 /// A column: its name and its value.
 type Column = (&'static str, fn(&Distribution) -> f64);
 
-/// Those that are left out first where there is no room stand first.
+/// In the order in which they are dropped if space is short.
 const COLUMNS: [Column; 4] = [("mean", |d| d.mean), ("p90", |d| d.p90), ("p50", |d| d.p50), ("p99", |d| d.p99)];
-/// As they stand side by side.
+/// In display order.
 const ORDER: [&str; 4] = ["mean", "p50", "p90", "p99"];
 
-/// The columns that fit beside that of the limits, in order, and the width of each.
+/// The columns that fit next to that of the limits, in order, and the width of each.
 fn columns(width: usize) -> (Vec<Column>, usize) {
     let room = width.saturating_sub(NAMES + WORD) / CELL.0;
     let kept = COLUMNS.iter().skip((COLUMNS.len() + 1).saturating_sub(room)).collect::<Vec<_>>();
@@ -74,7 +74,7 @@ impl Screen {
     }
 }
 
-/// One limit if all classes agree, else that they do not.
+/// The limit if all classes agree, otherwise a note that they differ.
 fn slo_column(limits: impl Iterator<Item = f64>) -> Option<String> {
     let mut texts: Vec<String> = limits.map(limit_ms).collect();
     texts.dedup();

@@ -1,6 +1,6 @@
-//! The summary on one terminal screen: answer, warnings, latency table, a line each for the rest, path of the report.
+//! The summary on one terminal screen: answer, warnings, latency table, one line each for the rest, path of the report.
 //!
-//! Owns: layout in columns of characters, and which words stand out. Must not know: whether a terminal is there, how wide it is.
+//! Owns: layout in columns of characters, and highlighting. Must not know: the terminal and its width.
 
 mod latency;
 mod style;
@@ -17,25 +17,25 @@ use style::painted;
 
 /// Column where the text of a labelled line begins.
 const INDENT: usize = 12;
-/// Lines that warnings may take before the rest is left to the page.
+/// Maximum lines of warnings; the rest are on the page.
 const WARNING_LINES: usize = 6;
-/// Pools before the rest is left to the page.
+/// Maximum number of pools; the rest are on the page.
 const LIST: usize = 4;
-/// Classes likewise.
+/// Maximum number of classes; the rest are on the page.
 const CLASSES: usize = 3;
 
-/// What the summary of a run is made from.
+/// Input of the summary.
 #[derive(Debug, Clone, Copy)]
 pub struct TerminalInput<'a> {
     /// The run.
     pub result: &'a RunResult,
-    /// Where the page lies, as the user should read it; `None` if none was written.
+    /// Location of the page, as shown to the user; `None` if none was written.
     pub report_path: Option<&'a str>,
-    /// Columns of the terminal; 80 where unknown. Below 40 lines run over.
+    /// Columns of the terminal; 80 if unknown. Below 40, lines may overflow.
     pub width: usize,
 }
 
-/// The summary with a final newline; no line is wider than asked, but for words that are.
+/// The summary with a final newline; no line exceeds the width, except for single long words.
 pub fn terminal(input: TerminalInput<'_>, style: Style) -> String {
     let mut screen = Screen { out: String::new(), width: input.width.clamp(40, 100), style };
     let summary = &input.result.summary;
@@ -48,7 +48,7 @@ pub fn terminal(input: TerminalInput<'_>, style: Style) -> String {
         screen.frontends(summary);
         screen.pools(&summary.pools);
     } else {
-        // Without a moment of measured time there is no number to put anywhere.
+        // Without measured time there are no numbers to show.
         screen.requests(summary);
     }
     if let Some(path) = input.report_path {
@@ -110,7 +110,7 @@ impl Screen {
         }
     }
 
-    /// Several classes have limits of their own, which the table over all of them does not show.
+    /// Several classes with their own limits, which the table over all classes does not show.
     fn classes(&mut self, classes: &[ClassSummary]) {
         if classes.len() < 2 {
             return;
@@ -138,7 +138,7 @@ impl Screen {
         }
     }
 
-    /// A label and parts joined by middle dots; a line that is full goes on in the next one.
+    /// A label and parts joined by middle dots; full lines continue on the next.
     fn labelled(&mut self, label: &str, parts: &[String]) {
         let mut rows: Vec<String> = Vec::new();
         for part in parts {
@@ -175,7 +175,7 @@ impl Screen {
                 requests.push(format!("{} {name}", count(n)));
             }
         }
-        // With several classes each says so itself.
+        // With several classes each has its own line.
         let attainment = summary.goodput.and_then(|g| g.slo_attainment).filter(|_| summary.classes.len() == 1);
         requests.extend(attainment.map(|share| format!("{} met the SLO", percent(share))));
         self.labelled("requests", &requests);
@@ -236,7 +236,7 @@ impl Screen {
     fn pools(&mut self, pools: &[PoolSummary]) {
         let mut order: Vec<&PoolSummary> = pools.iter().collect();
         if order.len() > LIST {
-            // The one that the answer names is never among the others.
+            // The pool named in the answer is always shown.
             let binding = binding_pool(pools).map(|pool| &pool.name);
             order.sort_by(|a, b| b.utilization.total_cmp(&a.utilization));
             order.sort_by_key(|pool| Some(&pool.name) != binding);
@@ -244,7 +244,7 @@ impl Screen {
         let shown = if order.len() > LIST { LIST - 1 } else { LIST };
         for (i, pool) in order.iter().take(shown).enumerate() {
             let mut parts = vec![format!("{} {} busy", shortened(&clean(&pool.name), 24), share(pool.utilization))];
-            // A prompt fills an iteration by itself: the batch of a prefill pool says nothing that its busy share does not.
+            // A single prompt fills an iteration: the batch of a prefill pool adds nothing to its busy share.
             parts
                 .extend(pool.batch_while_computing().filter(|_| pool.role != Role::Prefill).map(|batch| format!("batch {}", gauge(batch))));
             parts.push(format!("KV {}", share(pool.kv_utilization_mean)));
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn the_usual_screen() {
+    fn the_default_screen() {
         insta::assert_snapshot!(plain(&fixture::two_pools(), 80));
     }
 
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_percentile_that_is_too_close_to_call_is_not_called_missed() {
+    fn a_percentile_too_close_to_call_is_not_called_missed() {
         let mut result = fixture::missed();
         let class = &mut result.summary.classes[0];
         (class.slo_attainment, class.slo_attainment_95) = (Some(0.986), Some(crate::metrics::ShareInterval { low: 0.981, high: 0.991 }));
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_was_measured_no_line_of_dashes_stands() {
+    fn without_measured_time_there_are_no_lines_of_dashes() {
         let mut result = fixture::nothing_completed();
         let summary = &mut result.summary;
         (summary.requests, summary.measured_s, summary.arriving_s) = (crate::metrics::RequestCounts::default(), 0.0, 0.0);
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn colour_only_adds() {
+    fn colour_only_adds_escape_sequences() {
         for (name, result) in fixture::all() {
             let input = TerminalInput { result: &result, report_path: None, width: 80 };
             let coloured = terminal(input, Style::colour());

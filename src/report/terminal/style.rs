@@ -1,8 +1,8 @@
-//! How words stand out in a terminal.
+//! Highlighting in a terminal.
 
 use anstyle::AnsiColor;
 
-/// How words stand out. The plain one leaves the same text without any escape sequence.
+/// Highlighting styles. The plain style adds no escape sequences.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Style {
     pub(super) good: anstyle::Style,
@@ -18,7 +18,7 @@ impl Style {
         Self::default()
     }
 
-    /// The sixteen colours of every terminal, legible on dark and light ground.
+    /// The sixteen standard terminal colours, legible on dark and light backgrounds.
     pub fn colour() -> Self {
         Self {
             good: AnsiColor::Green.on_default().bold(),

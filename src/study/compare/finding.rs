@@ -1,28 +1,28 @@
-//! What a difference says, and how sure it is.
+//! Interpretation of a difference, and its certainty.
 
 use super::super::statistics::Interval;
 use crate::metrics::metric::Better;
 
-/// Relative differences below it are those of rounding.
+/// Relative differences below this are due to rounding.
 const ROUNDING: f64 = 1e-9;
 
-/// On which side of the baseline a variant lies.
+/// Position of a variant relative to the baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// The better.
+    /// Better.
     Better,
-    /// The worse.
+    /// Worse.
     Worse,
-    /// Above, where neither is better.
+    /// Higher, for a metric without a better direction.
     Higher,
-    /// Below, where neither is better.
+    /// Lower, for a metric without a better direction.
     Lower,
-    /// On neither.
+    /// Equal.
     Same,
 }
 
 impl Side {
-    /// Of `b` beside `a`.
+    /// Position of `b` relative to `a`.
     pub(super) fn of(a: f64, b: f64, better: Better) -> Self {
         let rounding = ROUNDING * a.abs().max(b.abs());
         if a.total_cmp(&b).is_eq() || rounding.is_finite() && (b - a).abs() <= rounding {
@@ -36,7 +36,7 @@ impl Side {
         }
     }
 
-    /// In a word.
+    /// One word.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Better => "better",
@@ -48,35 +48,35 @@ impl Side {
     }
 }
 
-/// How sure a difference is.
+/// Certainty of a difference.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Certainty {
-    /// It lies in this interval with 95 % confidence.
+    /// A 95 % confidence interval of the difference.
     Interval(Interval),
-    /// Both totals are exact: the trace leaves nothing to chance. What another trace would give is not said.
+    /// Both totals are exact: the trace has no randomness. Says nothing about other traces.
     Exact,
-    /// The requests come in so few blocks that are independent of each other that no interval can be given.
+    /// The requests form too few independent blocks for an interval.
     FewBlocks(f64),
-    /// There is one run each, of requests that are drawn.
+    /// One run each, with random requests.
     OneRun,
-    /// Requests that never got so far leave no number to compare.
+    /// Unfinished requests leave no number to compare.
     Unfinished,
-    /// The variant serves other requests than the baseline, one run each.
+    /// The variant serves other requests than the baseline, with one run each.
     OtherRequests,
-    /// So many runs of the variant or the baseline have no value.
+    /// This many runs of the variant or the baseline have no value.
     NoValue(usize),
 }
 
-/// A variant beside the baseline.
+/// A variant compared with the baseline.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Difference {
-    /// Variant − baseline; not finite where requests never got so far.
+    /// Variant − baseline; not finite if it depends on unfinished requests.
     pub value: f64,
-    /// The same / baseline; `None` at a baseline of zero.
+    /// Difference / baseline; `None` if the baseline is zero.
     pub relative: Option<f64>,
-    /// Which is better, as far as the numbers go.
+    /// The better side, according to the values alone.
     pub side: Side,
-    /// How sure that is.
+    /// Certainty of the difference.
     pub certainty: Certainty,
 }
 
@@ -103,7 +103,7 @@ impl Difference {
         Self { value, relative, side, certainty }
     }
 
-    /// True if the difference is beyond chance, or not there at all.
+    /// True if the difference is significant, or certainly zero.
     pub fn is_sure(&self) -> bool {
         match self.certainty {
             Certainty::Interval(interval) => self.side == Side::Same || !interval.contains_zero(),
@@ -113,7 +113,7 @@ impl Difference {
         }
     }
 
-    /// What it says in a few words, where there is no room for a reason.
+    /// The finding in a few words, without a reason.
     pub fn word(&self) -> String {
         match self.certainty {
             _ if self.value.is_nan() => "cannot tell".to_owned(),
@@ -124,7 +124,7 @@ impl Difference {
         }
     }
 
-    /// What it says, in words.
+    /// The finding with its reason.
     pub fn finding(&self) -> String {
         let side = self.side.name();
         match self.certainty {
@@ -134,9 +134,9 @@ impl Difference {
             Certainty::Exact if self.side == Side::Same => "equal".to_owned(),
             Certainty::Exact => format!("{side}, exact for this trace"),
             Certainty::FewBlocks(blocks) => format!("this trace cannot tell: {blocks:.0} independent blocks"),
-            Certainty::OneRun => "one run cannot tell".to_owned(),
+            Certainty::OneRun => "one run is not enough to tell".to_owned(),
             Certainty::Unfinished => format!("{side}: requests never finished"),
-            Certainty::OtherRequests => "one run of other requests cannot tell".to_owned(),
+            Certainty::OtherRequests => "one run of different requests is not enough to tell".to_owned(),
             Certainty::NoValue(1) => "one run has no value".to_owned(),
             Certainty::NoValue(runs) => format!("{runs} runs have no value"),
         }
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_side_follows_from_what_is_better() {
+    fn the_side_follows_from_the_better_direction() {
         assert_eq!(Side::of(2.0, 1.0, Better::Less), Side::Better);
         assert_eq!(Side::of(2.0, 1.0, Better::More), Side::Worse);
         assert_eq!(Side::of(2.0, 1.0, Better::Neither), Side::Lower);
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_with_zero_in_it_says_nothing() {
+    fn an_interval_that_contains_zero_is_inconclusive() {
         let of = |low, high| {
             let difference = Difference::new(100.0, 99.0, -1.0, Better::Less, Certainty::Interval(Interval { low, high }));
             (difference.is_sure(), difference.finding())

@@ -1,7 +1,7 @@
-//! Variants of a scenario beside a baseline: every number of each, the difference, and how sure it is.
+//! Variants of a scenario compared with a baseline: every number of each, the difference, and its certainty.
 //!
-//! Owns: which runs are pairs, and where an interval comes from: the spread over seeds where requests are drawn, resampled requests where one
-//! trace is all there is. Must not know: how numbers are written.
+//! Owns: the pairing of runs, and the source of intervals: the spread over seeds if requests are random, resampled requests if a single trace is
+//! given. Must not know: how numbers are formatted.
 
 mod finding;
 mod picture;
@@ -20,52 +20,52 @@ use crate::metrics::WarningCode;
 use crate::metrics::metric::{MetricInfo, Reading, Shape};
 use requests::Resampling;
 
-/// Resampling is drawn from this seed, whatever those of the runs.
+/// Seed of the resampling, independent of those of the runs.
 const RESAMPLING_SEED: u64 = 0x7061_6972;
 
 /// One variant and its runs.
 #[derive(Debug, Clone)]
 pub struct Variant {
-    /// What tells it from the others.
+    /// Name among the variants.
     pub name: String,
-    /// The names and conditions of its summaries.
+    /// Names and conditions of its summaries.
     pub shape: Shape,
-    /// Whether its requests are drawn, so that another seed gives others.
+    /// True if its requests are random, so that another seed gives others.
     pub draws: bool,
-    /// A run a seed, in the order of the seeds.
+    /// One run per seed, in the order of the seeds.
     pub runs: Vec<Arc<Outcome>>,
 }
 
-/// Where intervals come from.
+/// Source of intervals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
-    /// The spread of runs, one a seed: Student's t.
+    /// The spread over runs with different seeds: Student's t.
     Seeds,
-    /// One run each: resampled requests, in blocks that keep what is alike together.
+    /// One run each: requests resampled in blocks that keep correlated requests together.
     Requests,
 }
 
-/// Variants side by side.
+/// A comparison of variants.
 #[derive(Debug, Clone)]
 pub struct Comparison {
     /// Names, the baseline first.
     pub variants: Vec<String>,
-    /// Seeds of the runs of each.
+    /// Seeds of the runs of each variant.
     pub seeds: Vec<u64>,
-    /// Where intervals come from.
+    /// Source of intervals.
     pub method: Method,
     /// All numbers that the baseline has, in the order of `summary.json`.
     pub metrics: Vec<MetricComparison>,
-    /// What a reader must know before trusting a difference.
+    /// Caveats about differences.
     pub cautions: Vec<Caution>,
-    /// By variant what is drawn of it.
+    /// Chart data by variant.
     pub pictures: Vec<Picture>,
 }
 
-/// What puts a difference in doubt.
+/// A caveat about a difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caution {
-    /// The variant that it is about.
+    /// The variant concerned.
     pub variant: String,
     /// A sentence.
     pub message: String,
@@ -76,14 +76,14 @@ pub struct Caution {
 pub struct MetricComparison {
     /// Its path in `summary.json`.
     pub path: String,
-    /// What it is.
+    /// Its metadata.
     pub info: &'static MetricInfo,
-    /// By variant; `None` where one has no such number.
+    /// By variant; `None` if a variant has no such number.
     pub of: Vec<Option<VariantNumber>>,
 }
 
 impl MetricComparison {
-    /// What sets a variant, by its place, apart from the baseline.
+    /// Difference of a variant, by its index, from the baseline.
     pub fn difference(&self, variant: usize) -> Option<&Difference> {
         self.of.get(variant)?.as_ref()?.difference.as_ref()
     }
@@ -92,16 +92,16 @@ impl MetricComparison {
 /// One number of one variant.
 #[derive(Debug, Clone)]
 pub struct VariantNumber {
-    /// By run; `None` where it has no value.
+    /// By run; `None` without a value.
     pub runs: Vec<Option<f64>>,
-    /// Mean of the runs; of one run its value.
+    /// Mean of the runs; for one run its value.
     pub estimate: Option<Estimate>,
-    /// Beside the baseline; `None` for the baseline itself, or without values.
+    /// Difference from the baseline; `None` for the baseline itself, or without values.
     pub difference: Option<Difference>,
 }
 
 impl Comparison {
-    /// Compares variants, the first of which is the baseline; each has a run for each of the seeds.
+    /// Compares variants, the first of which is the baseline; each has one run per seed.
     pub fn new(variants: &[Variant], seeds: Vec<u64>) -> Self {
         let method = if seeds.len() > 1 { Method::Seeds } else { Method::Requests };
         let mut metrics = Vec::new();
@@ -132,22 +132,22 @@ impl Comparison {
         Self { variants: names, seeds, method, metrics, cautions: cautions(variants), pictures }
     }
 
-    /// The comparison of a number by its path.
+    /// The comparison of the number at a path.
     pub fn metric(&self, path: &str) -> Option<&MetricComparison> {
         self.metrics.iter().find(|metric| metric.path == path)
     }
 }
 
-/// The number at a path in all runs of a variant; `None` if it has no such number.
+/// The number at a path in all runs of a variant; `None` if the variant has no such number.
 fn number(variant: &Variant, path: &str) -> Option<VariantNumber> {
-    // Some numbers are there only in runs in which something happened, such as those of a fleet whose instances fail.
+    // Some numbers exist only in runs with certain events, such as the metrics of a fleet with failures.
     variant.runs.iter().find(|run| run.numbers.contains_key(path))?;
     let runs: Vec<Option<f64>> = variant.runs.iter().map(|run| run.number(path)).collect();
     let values: Option<Vec<f64>> = runs.iter().copied().collect();
     Some(VariantNumber { estimate: values.and_then(|values| of_replications(&values)), runs, difference: None })
 }
 
-/// The mean difference of runs with the same seed.
+/// The mean difference over runs with the same seed.
 fn over_seeds(baseline: &VariantNumber, variant: &VariantNumber, info: &MetricInfo) -> Option<Difference> {
     let pairs = || baseline.runs.iter().zip(&variant.runs);
     let differences: Vec<f64> = pairs().filter_map(|(a, b)| Some((*b)? - (*a)?)).collect();
@@ -166,7 +166,7 @@ fn over_seeds(baseline: &VariantNumber, variant: &VariantNumber, info: &MetricIn
     Some(Difference::new(a, b, mean.value, info.better, certainty))
 }
 
-/// What a reader must know before trusting a difference: warnings of runs, requests that never finished.
+/// Caveats about a comparison: warnings of runs, unfinished requests.
 fn cautions(variants: &[Variant]) -> Vec<Caution> {
     let mut all = Vec::new();
     for variant in variants {
@@ -177,8 +177,11 @@ fn cautions(variants: &[Variant]) -> Vec<Caution> {
             let mut messages = variant.runs.iter().filter_map(|run| run.warnings.iter().find(|(known, _)| known == code));
             let Some((_, message)) = messages.next() else { continue };
             let count = 1 + messages.count();
-            let runs =
-                if variant.runs.len() > 1 { format!(" (so or alike in {count} of {} runs)", variant.runs.len()) } else { String::new() };
+            let runs = if variant.runs.len() > 1 {
+                format!(" (this or similar in {count} of {} runs)", variant.runs.len())
+            } else {
+                String::new()
+            };
             all.push(Caution { variant: variant.name.clone(), message: format!("{message}{runs}") });
         }
     }
@@ -186,18 +189,18 @@ fn cautions(variants: &[Variant]) -> Vec<Caution> {
     let arrived = |variant: &Variant| -> f64 { variant.runs.iter().filter_map(|run| run.number("requests.arrived")).sum() };
     for variant in variants {
         if variant.runs.iter().any(|run| run.number("requests.arrived") == Some(0.0)) {
-            let message = "no request arrived after the warm-up in a run, so that there is nothing to compare".to_owned();
+            let message = "no request arrived after the warm-up in a run, so there is nothing to compare".to_owned();
             all.push(Caution { variant: variant.name.clone(), message });
         }
         let lost = arrived(variant) - completed(variant);
         if lost > 0.0 && variant.runs.iter().all(|run| run.requests.is_empty()) {
-            let message = format!("{lost:.0} of {:.0} requests did not complete, and latencies leave them out", arrived(variant));
+            let message = format!("{lost:.0} of {:.0} requests did not complete, and latencies exclude them", arrived(variant));
             all.push(Caution { variant: variant.name.clone(), message });
         }
     }
     all
 }
 
-/// Warnings of a run that put a comparison in doubt.
+/// Warnings of a run that make a comparison doubtful.
 const DISTORTING: [WarningCode; 5] =
     [WarningCode::Overload, WarningCode::NeverServed, WarningCode::TimedOut, WarningCode::Unfinished, WarningCode::WarmUpNotSettled];

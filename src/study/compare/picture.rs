@@ -1,26 +1,26 @@
-//! What of the runs of a variant is drawn.
+//! Chart data of a variant's runs.
 
 use super::super::{Balance, Outcome};
 use crate::metrics::{Cdf, Distributions, Timeline};
 
-/// Most points of a distribution over several classes.
+/// Maximum number of points of a distribution over several classes.
 const POINTS: usize = 500;
 
-/// The pictures of one variant.
+/// Chart data of one variant.
 #[derive(Debug, Clone, Default)]
 pub struct Picture {
-    /// Latencies of all classes together, each a list of at most one: the mean over the runs of each quantile.
+    /// Latencies of all classes together, each a list of at most one entry: the mean over the runs of each quantile.
     pub distributions: Distributions,
     /// Gauges of the first run.
     pub timeline: Timeline,
     /// Length of the first run, s.
     pub simulated_s: f64,
-    /// Work by instance in the first run.
+    /// Work per instance in the first run.
     pub balance: Vec<Balance>,
 }
 
 impl Picture {
-    /// Of the runs of a variant, whose classes have these names.
+    /// Chart data of a variant's runs, with the names of its classes.
     pub(super) fn new(runs: &[impl AsRef<Outcome>], classes: &[String]) -> Self {
         let Some(first) = runs.first().map(AsRef::as_ref) else { return Self::default() };
         let over_runs = |metric: &str, of: fn(&Distributions) -> &Vec<Cdf>| -> Vec<Cdf> {
@@ -41,7 +41,7 @@ impl Picture {
     }
 }
 
-/// Values by class.
+/// Number of values by class.
 fn counts(run: &Outcome, metric: &str, classes: &[String]) -> Vec<(String, f64)> {
     let count = |class: &String| Some((class.clone(), run.number(&format!("classes.{class}.latency.{metric}.count"))?));
     classes.iter().filter_map(count).collect()
@@ -57,7 +57,7 @@ fn pooled(classes: &[Cdf], counts: &[(String, f64)]) -> Option<Cdf> {
     if all <= 0.0 {
         return None;
     }
-    // Each step of a class, with what it adds to the whole.
+    // Each step of a class, and its contribution to the whole.
     let mut steps: Vec<(f64, f64)> = Vec::new();
     for cdf in classes {
         let mut before = 0.0;
@@ -85,7 +85,7 @@ fn mean_of_quantiles(runs: &[Cdf]) -> Option<Cdf> {
     let points = u32::try_from(POINTS).unwrap_or(1);
     let mut out = Cdf::default();
     for i in 0..=points {
-        // Finer towards the tail, as the curves themselves.
+        // Finer towards the tail, like the curves themselves.
         let x = f64::from(i) / f64::from(points);
         let fraction = if x <= 0.5 { 1.8 * x } else { 0.9 + 0.2 * (x - 0.5) }.min(1.0);
         let sum: f64 = runs.iter().map(|cdf| value_at(cdf, fraction)).sum();
@@ -95,7 +95,7 @@ fn mean_of_quantiles(runs: &[Cdf]) -> Option<Cdf> {
     Some(out)
 }
 
-/// The least value that at least this fraction does not exceed.
+/// The smallest value such that at least this fraction does not exceed it.
 fn value_at(cdf: &Cdf, fraction: f64) -> f64 {
     let place = cdf.fraction.partition_point(|known| *known < fraction - 1e-12);
     cdf.value.get(place).or(cdf.value.last()).copied().unwrap_or_default()

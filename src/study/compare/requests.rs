@@ -1,4 +1,4 @@
-//! Differences of one run each, from the requests that both served: pairs in order of arrival, resampled in blocks.
+//! Differences between single runs, from the requests served by both: pairs in order of arrival, resampled in blocks.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use super::super::statistics::{Estimate, Resampled, Statistic, of_pairs};
 use super::{Certainty, Difference, RESAMPLING_SEED, Variant, VariantNumber};
 use crate::metrics::metric::MetricInfo;
 
-/// What requests have a value of, each once at most, and the statistics of it in a summary.
+/// A quantity with at most one value per request, and its statistics in a summary.
 struct Column {
     path: &'static str,
     of: fn(&Requests) -> &Vec<f64>,
@@ -38,18 +38,19 @@ pub(super) struct Resampling<'v> {
     variant: &'v Variant,
     /// The requests of both runs, if they are the same.
     same: Option<[Cow<'v, Requests>; 2]>,
-    /// The resampled statistics of the columns asked for, by path.
+    /// The resampled statistics of the requested columns, by path.
     known: BTreeMap<String, Resampled>,
 }
 
 impl<'v> Resampling<'v> {
-    /// Of the first run of each.
+    /// Pairs of the first run of each.
     pub(super) fn new(baseline: &'v Variant, variant: &'v Variant) -> Option<Self> {
         let same = baseline.runs.first()?.requests.paired(&variant.runs.first()?.requests);
         Some(Self { baseline, variant, same, known: BTreeMap::new() })
     }
 
-    /// Sets the variant apart from the baseline. Both values become those of all requests that arrived, the unfinished ones being the worst.
+    /// Computes the difference of the variant from the baseline. Sets both values to those over all requests that arrived, with unfinished ones as
+    /// the worst.
     pub(super) fn compare(&mut self, path: &str, info: &MetricInfo, a: &mut VariantNumber, b: &mut VariantNumber) {
         if self.ensure(path).is_some() {
             let Some(&found) = self.known.get(path) else { return };
@@ -76,14 +77,14 @@ impl<'v> Resampling<'v> {
         }
     }
 
-    /// Resamples the column of a path, if it is one of single requests and has not been resampled.
+    /// Resamples the column of a path, if it is a quantity of single requests and not yet resampled.
     fn ensure(&mut self, path: &str) -> Option<()> {
         if self.known.contains_key(path) {
             return Some(());
         }
         let (column, class, inner) = self.column_of(path)?;
         let [of_baseline, of_variant] = self.same.as_ref()?;
-        // What is true of all requests is true of the only class.
+        // Results for all requests also apply to the only class.
         let lonely = class.is_some() && [self.baseline, self.variant].iter().all(|variant| variant.shape.classes.len() == 1);
         let of_all = if inner == "slo_attainment" { "goodput.slo_attainment" } else { inner };
         if let Some(&found) = self.known.get(of_all).filter(|_| lonely) {
@@ -97,7 +98,7 @@ impl<'v> Resampling<'v> {
         Some(())
     }
 
-    /// The column of a path, the class that it is of, and the path within that.
+    /// The column of a path, its class, and the path within the class.
     fn column_of<'p>(&self, path: &'p str) -> Option<(&'static Column, Option<u16>, &'p str)> {
         let (class, inner) = self.class_of(path);
         let fits =
@@ -105,7 +106,7 @@ impl<'v> Resampling<'v> {
         COLUMNS.iter().find(fits).map(|column| (column, class, inner))
     }
 
-    /// The class that a path belongs to, and the path within it.
+    /// The class of a path, and the path within it.
     fn class_of<'p>(&self, path: &'p str) -> (Option<u16>, &'p str) {
         let Some(rest) = path.strip_prefix("classes.") else { return (None, path) };
         let named = (0..)
@@ -115,7 +116,7 @@ impl<'v> Resampling<'v> {
     }
 }
 
-/// The values of a column, of one class or all.
+/// The values of a column, for one class or all.
 fn values(requests: &Requests, column: &Column, class: Option<u16>) -> Vec<f64> {
     let all = (column.of)(requests);
     match class {

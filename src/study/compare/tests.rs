@@ -1,4 +1,4 @@
-//! Comparisons of made-up runs.
+//! Comparisons of artificial runs.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ fn runs_with_the_same_seed_are_pairs() {
 }
 
 #[test]
-fn the_same_numbers_are_equal_and_a_constant_gain_is_sure() {
+fn identical_numbers_are_equal_and_a_constant_gain_is_certain() {
     let a = seeded("a", &[Some(100.0), Some(110.0)]);
     let same = difference(&[a.clone(), seeded("b", &[Some(100.0), Some(110.0)])], "latency.ttft_ms.p99");
     assert_eq!((same.is_sure(), same.finding().as_str()), (true, "equal"));
@@ -63,7 +63,7 @@ fn the_same_numbers_are_equal_and_a_constant_gain_is_sure() {
 }
 
 #[test]
-fn a_run_without_a_value_makes_no_interval() {
+fn a_run_without_a_value_gives_no_interval() {
     let a = seeded("a", &[Some(100.0), Some(110.0), Some(105.0)]);
     let found = difference(&[a.clone(), seeded("b", &[Some(90.0), None, Some(95.0)])], "latency.ttft_ms.p99");
     assert_eq!((found.certainty, found.is_sure()), (Certainty::NoValue(1), false));
@@ -72,7 +72,7 @@ fn a_run_without_a_value_makes_no_interval() {
 }
 
 #[test]
-fn a_number_that_a_variant_lacks_is_none_and_the_others_stay() {
+fn a_number_missing_in_a_variant_is_none_and_the_others_remain() {
     let path = "pools.p.queue_mean";
     let a = variant("a", vec![run(&[(path, Some(1.0))], Requests::default()), run(&[(path, Some(1.0))], Requests::default())]);
     let b = variant("b", vec![run(&[("pools.q.queue_mean", Some(1.0))], Requests::default()); 2]);
@@ -81,7 +81,7 @@ fn a_number_that_a_variant_lacks_is_none_and_the_others_stay() {
     assert!(metric.of[0].is_some() && metric.of[1].is_none());
 }
 
-/// Requests with these times to first token, all in one class.
+/// Requests with these times to first token, all in the same class.
 fn requests(ttft: &[f64]) -> Requests {
     let n = ttft.len();
     Requests {
@@ -119,7 +119,7 @@ fn one_run_each_is_compared_request_by_request() {
     assert_relative_eq!(found.value, 10.0, max_relative = 1e-9);
     assert!(interval.low > 9.9 && interval.high < 10.1 && found.finding() == "worse", "{found:?}");
     assert_eq!(difference(&variants, "classes.chat.latency.ttft_ms.mean"), found, "of the only class");
-    // The values are those of the requests, not of the summary.
+    // The values are computed from the requests, not taken from the summary.
     assert_relative_eq!(
         Comparison::new(&variants, vec![1]).metric("latency.ttft_ms.mean").unwrap().of[0].as_ref().unwrap().estimate.unwrap().value,
         49.5
@@ -128,7 +128,7 @@ fn one_run_each_is_compared_request_by_request() {
     assert!(Comparison::new(&variants, vec![1]).metric("latency.tpot_ms.p50").unwrap().difference(1).is_none());
 }
 
-/// Calls of sessions come in another order in another run, and some are measured in one of them only.
+/// Calls of sessions arrive in a different order in each run, and some are measured in one of the runs only.
 #[test]
 fn calls_of_sessions_are_paired_by_session_and_call() {
     let fast: Vec<f64> = (0..2000).map(|i| f64::from(i * 7919 % 100)).collect();
@@ -148,18 +148,18 @@ fn calls_of_sessions_are_paired_by_session_and_call() {
 }
 
 #[test]
-fn requests_that_never_finish_are_the_worst() {
+fn unfinished_requests_are_the_worst() {
     let a: Vec<f64> = (0..1000).map(|i| f64::from(i % 10)).collect();
     let mut b = a.clone();
     b[5] = f64::INFINITY;
     let found = difference(&[traced("a", &a), traced("b", &b)], "latency.ttft_ms.mean");
     assert_eq!((found.certainty, found.side, found.is_sure()), (Certainty::Unfinished, Side::Worse, true));
-    // One of a thousand does not reach the 99th percentile.
+    // One in a thousand does not affect the 99th percentile.
     assert_relative_eq!(difference(&[traced("a", &a), traced("b", &b)], "latency.ttft_ms.p99").value, 0.0);
 }
 
 #[test]
-fn other_requests_and_single_draws_are_not_told_apart() {
+fn other_requests_and_single_draws_are_inconclusive() {
     let a: Vec<f64> = (0..1000).map(|i| f64::from(i % 10)).collect();
     let others = difference(&[traced("a", &a), traced("b", &a[..900])], "latency.ttft_ms.mean");
     assert_eq!((others.certainty, others.is_sure()), (Certainty::OtherRequests, false));

@@ -1,17 +1,17 @@
-//! How long a series remembers, and the block length that follows.
+//! Range of dependence of a series, and the resulting block length.
 //!
 //! Politis and White, *Automatic block-length selection for the dependent bootstrap*, Econometric Reviews 23, 2004, with the correction of
-//! Patton, Politis and White, Econometric Reviews 28, 2009: for autocovariances `R(k)` of `n` values and the flat-top window `λ`, whose
-//! width is twice the lag `m` after which five autocorrelations in a row are below `2·√(log₁₀ n / n)`,
-//! `g = Σ λ(k/2m)·R(k)`, `G = Σ λ(k/2m)·|k|·R(k)`, `D = 2g²`, and the length is `(2G²/D)^(1/3) · n^(1/3) = (G/g)^(2/3) · n^(1/3)`.
+//! Patton, Politis and White, Econometric Reviews 28, 2009: for autocovariances `R(k)` of `n` values and the flat-top window `λ`, whose width is
+//! twice the lag `m` after which five consecutive autocorrelations are below `2·√(log₁₀ n / n)`, `g = Σ λ(k/2m)·R(k)`, `G = Σ λ(k/2m)·|k|·R(k)`, `D =
+//! 2g²`, and the length is `(2G²/D)^(1/3) · n^(1/3) = (G/g)^(2/3) · n^(1/3)`.
 
-/// Autocorrelations in a row that have to be small: `K_N` of the paper, for all lengths that fit into memory.
+/// Consecutive autocorrelations that must be small: `K_N` of the paper, for all lengths that fit into memory.
 const QUIET: usize = 5;
 
-/// A series of fewer values shows no dependence that could be trusted.
+/// Minimum number of values for a reliable estimate.
 const LEAST: usize = 32;
 
-/// What a series remembers.
+/// Dependence within a series.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Dependence {
     /// `G/g`: lags weighted by their autocovariances, in values of the series.
@@ -19,7 +19,7 @@ pub(super) struct Dependence {
 }
 
 impl Dependence {
-    /// Of a series. Where the autocorrelation does not die out within about `√n` lags, neighbours are added in pairs and the search is
+    /// Dependence of a series. If the autocorrelation does not die out within about `√n` lags, neighbours are added in pairs and the search is
     /// repeated, so that long memory costs no more than short; `None` if it never dies out.
     pub(super) fn of(series: &[f64]) -> Option<Self> {
         let mut values = series.to_vec();
@@ -45,14 +45,14 @@ impl Dependence {
         libm::cbrt(self.span * self.span * n).max(1.0).min(n)
     }
 
-    /// By how much the stationary bootstrap with this block length understates a standard deviation: the expectation of its variance is
-    /// `g − G/length` to first order (Politis and Romano 1994) instead of `g`.
+    /// Factor by which the stationary bootstrap with this block length understates a standard deviation: the expectation of its variance is `g −
+    /// G/length` to first order (Politis and Romano 1994) instead of `g`.
     pub(super) fn understated(self, length: f64) -> f64 {
         (1.0 / (1.0 - (self.span / length).clamp(0.0, 0.5))).sqrt()
     }
 }
 
-/// Takes the mean off.
+/// Subtracts the mean.
 fn centre(values: &mut [f64]) {
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     for value in values {
@@ -60,14 +60,14 @@ fn centre(values: &mut [f64]) {
     }
 }
 
-/// Of centred values.
+/// Autocovariance of centred values.
 fn autocovariance(values: &[f64], lag: usize) -> f64 {
     let late = values.get(lag..).unwrap_or_default();
     values.iter().zip(late).map(|(a, b)| a * b).sum::<f64>() / values.len() as f64
 }
 
-/// `G/g` of centred values; `None` if the autocorrelation does not die out. A series that alternates so much that `g` is not positive has
-/// none: blocks of one overstate its variance.
+/// `G/g` of centred values; `None` if the autocorrelation does not die out. For a strongly alternating series, whose `g` is not positive, it is zero:
+/// blocks of one overstate its variance.
 fn span(values: &[f64]) -> Option<f64> {
     let n = values.len() as f64;
     let mut covariances = vec![autocovariance(values, 0)];
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_span_of_an_autoregression_is_its_closed_form() {
+    fn the_span_of_an_autoregression_matches_its_closed_form() {
         // R(k) ∝ φ^|k|: Σ|k|·R = 2φ/(1−φ)², ΣR = (1+φ)/(1−φ), so G/g = 2φ/(1−φ²).
         for (phi, n, tolerance) in [(0.5, 100_000, 0.15), (0.9, 100_000, 0.15), (0.95, 200_000, 0.2)] {
             let span = Dependence::of(&autoregressive(phi, n)).unwrap().span;
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn independent_values_need_blocks_of_a_few() {
+    fn independent_values_need_short_blocks() {
         let dependence = Dependence::of(&autoregressive(0.0, 10_000)).unwrap();
         assert!(dependence.length(10_000.0) < 4.0, "{dependence:?}");
         // Span 8 of 1,000 values: (64 · 1000)^(1/3) = 40, and 1 / (1 − 8/40) = 1.25.
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn long_memory_is_found_beyond_the_square_root_of_the_length() {
+    fn long_memory_beyond_the_square_root_of_the_length_is_found() {
         // Correlation over 2,000 values; √100,000 is 316.
         let values: Vec<f64> = autoregressive(0.0, 200).iter().flat_map(|x| std::iter::repeat_n(*x, 2000)).collect();
         // R(k) is a triangle: Σ|k|·R ≈ 2000³/3 / 2000, ΣR ≈ 2000, so G/g ≈ 2000/3.
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_changes_remembers_nothing_and_a_slope_everything() {
+    fn a_constant_has_no_memory_and_a_slope_unlimited_memory() {
         assert_eq!(Dependence::of(&[7.0; 100]), Some(Dependence { span: 0.0 }));
         assert_eq!(Dependence::of(&[]), None);
         let slope: Vec<f64> = (0..1000).map(f64::from).collect();

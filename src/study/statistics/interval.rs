@@ -1,22 +1,22 @@
-//! Ends of an interval from resampled values.
+//! Intervals from resampled values.
 
 /// Ends of a 95 % confidence interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
-    /// Lower end; −∞ where the values do not bound it.
+    /// Lower end; −∞ if the values do not bound it.
     pub low: f64,
-    /// Upper end; ∞ where the values do not bound it.
+    /// Upper end; ∞ if the values do not bound it.
     pub high: f64,
 }
 
 impl Interval {
-    /// Whether a difference with this interval may be none at all.
+    /// True if a difference with this interval may be zero.
     pub fn contains_zero(&self) -> bool {
         self.low <= 0.0 && self.high >= 0.0
     }
 }
 
-/// How far the levels of a percentile interval lie from the median, in standard normal units, and the acceleration.
+/// Distance of a percentile interval's levels from the median, in standard normal units, and the acceleration.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Levels {
     /// 1.96, widened for few blocks.
@@ -26,8 +26,8 @@ pub(super) struct Levels {
 }
 
 impl Levels {
-    /// Standard normal deviates of both ends. With acceleration `a` and bias `a`, as a mean has them, the deviate `z` becomes
-    /// `a + (a + z) / (1 − a·(a + z))` (Efron, *Better bootstrap confidence intervals*, JASA 82, 1987). The denominator stays above a tenth.
+    /// Standard normal deviates of both ends. With acceleration `a` and bias `a`, as for a mean, the deviate `z` becomes `a + (a + z) / (1 − a·(a +
+    /// z))` (Efron, *Better bootstrap confidence intervals*, JASA 82, 1987). The denominator stays above a tenth.
     fn ends(self) -> [f64; 2] {
         [-self.deviates, self.deviates].map(|deviate| {
             let shifted = self.acceleration + deviate;
@@ -35,8 +35,8 @@ impl Levels {
         })
     }
 
-    /// The interval between the resampled values at these levels; `None` if neither end is bounded. A value that is no number (one
-    /// infinity less another) may be anything, so it counts against both ends.
+    /// The interval between the resampled values at these levels; `None` if neither end is bounded. NaN (a difference of two infinities) may be
+    /// anything, so it counts against both ends.
     pub(super) fn interval(self, mut values: Vec<f64>) -> Option<Interval> {
         let [low, high] = self.ends();
         let most = values.len().checked_sub(1)?;
@@ -50,7 +50,7 @@ impl Levels {
     }
 }
 
-/// Index among `most` + 1 values in order at the normal probability of `deviate`.
+/// Index among `most` + 1 sorted values at the normal probability of `deviate`.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a fraction of a length")]
 fn rank(deviate: f64, most: usize) -> usize {
     let probability = 0.5 * libm::erfc(-deviate / std::f64::consts::SQRT_2);
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_values_lose_25_at_each_end() {
+    fn a_thousand_values_drop_25_at_each_end() {
         let values: Vec<f64> = (0..1000).rev().map(f64::from).collect();
         assert_eq!(levels(1.96).interval(values.clone()), Some(Interval { low: 24.0, high: 975.0 }));
         // Φ(−2.5) = 0.0062.
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn acceleration_moves_both_ends_towards_the_longer_tail() {
+    fn acceleration_shifts_both_ends_towards_the_longer_tail() {
         // By hand: a = 0.05, z = ±1.96 become 0.05 + 2.01 / (1 − 0.1005) = 2.285 and 0.05 − 1.91 / (1 + 0.0955) = −1.694.
         let [low, high] = Levels { deviates: 1.96, acceleration: 0.05 }.ends();
         approx::assert_abs_diff_eq!(high, 2.2846, epsilon = 1e-4);
@@ -86,10 +86,10 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_anything_counts_against_both_ends() {
+    fn nan_counts_against_both_ends() {
         let mut values: Vec<f64> = (0..1000).map(f64::from).collect();
         values[..20].fill(f64::NAN);
-        // The 25th from below is the fifth of those that are numbers, and so from above.
+        // The 25th from below is the fifth of the numbers, and likewise from above.
         assert_eq!(levels(1.96).interval(values.clone()), Some(Interval { low: 24.0, high: 995.0 }));
         values[..30].fill(f64::NAN);
         assert_eq!(levels(1.96).interval(values), None);

@@ -1,4 +1,4 @@
-//! Two runs of one trace, request by request, and one run alone.
+//! Two runs of one trace, request by request, and single runs.
 
 use super::interval::Interval;
 use super::resample::resampled;
@@ -6,55 +6,55 @@ use super::series::{Evidence, whole};
 use super::side::{Side, Units};
 use crate::sim::{Purpose, Streams};
 
-/// With fewer independent blocks a trace cannot tell: no interval.
+/// Minimum number of independent blocks for an interval.
 pub const LEAST_BLOCKS: f64 = 20.0;
 
-/// What is computed of a run's values. The share of requests that meet a limit is the mean of ones and zeros.
+/// Statistic of a run's values. The share of requests that meet a limit is the mean of ones and zeros.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Statistic {
     /// The arithmetic mean.
     Mean,
-    /// The nearest-rank quantile of a fraction: the smallest value that at least this fraction of all do not exceed.
+    /// The nearest-rank quantile of a fraction: the smallest value such that at least this fraction of all values does not exceed it.
     Quantile(f64),
 }
 
-/// A statistic of two runs on the same trace, and how sure their difference is.
+/// A statistic of two runs on the same trace, and the certainty of their difference.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Resampled {
-    /// Of the first run; `NaN` without values.
+    /// Value of the first run; `NaN` without values.
     pub a: f64,
-    /// Of the second run; `NaN` without values.
+    /// Value of the second run; `NaN` without values.
     pub b: f64,
-    /// `b − a`; `NaN` where both are infinite.
+    /// `b − a`; `NaN` if both are infinite.
     pub difference: f64,
-    /// 95 % interval of the difference. An end may be infinite: of a quantile the tail of which does not reach far enough to have that end,
-    /// or reaches into unfinished requests. `None` where the trace cannot tell: too few blocks, a mean that is not finite, or no end at all.
+    /// 95 % interval of the difference. An end may be infinite: for a quantile whose tail has too few values, or includes unfinished requests. `None`
+    /// if the trace is insufficient: too few blocks, a mean that is not finite, or no finite end.
     pub interval: Option<Interval>,
-    /// Mean length of the blocks that are drawn, in requests; `NaN` where nothing is.
+    /// Mean length of the blocks drawn, in requests; `NaN` if none are drawn.
     pub block_length: f64,
-    /// Independent blocks that tell of the statistic: all of this length; for a quantile those with a value above it, or with one at or
-    /// below it if these are fewer. The interval needs [`LEAST_BLOCKS`].
+    /// Number of independent blocks of this length with information on the statistic: all; for a quantile those with a value above it, or those with
+    /// a value at or below it if these are fewer. The interval needs [`LEAST_BLOCKS`].
     pub blocks: f64,
 }
 
-/// A statistic of one run, and how sure it is.
+/// A statistic of one run, and its certainty.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OfRun {
     /// The statistic; `NaN` without values.
     pub value: f64,
-    /// Its 95 % interval, as of [`Resampled`].
+    /// Its 95 % interval, as in [`Resampled`].
     pub interval: Option<Interval>,
-    /// As of [`Resampled`].
+    /// As in [`Resampled`].
     pub block_length: f64,
-    /// As of [`Resampled`].
+    /// As in [`Resampled`].
     pub blocks: f64,
 }
 
-/// Compares two runs on one trace: values of the same requests in order of arrival, `INFINITY` of a request that is not finished, `NaN` of
-/// one that has no such value. One result a statistic, in their order; `None` if the runs differ in their number of requests.
+/// Compares two runs on one trace: values of the same requests in order of arrival, `INFINITY` for unfinished requests, `NaN` for requests without a
+/// value. One result per statistic, in their order; `None` if the runs differ in their number of requests.
 ///
-/// Runs that agree in every request have a difference of 0 and the interval 0 to 0, however short the trace. Equal arguments give equal
-/// results, and a statistic's result does not depend on the others. The time is linear in the requests, but for sorting.
+/// Runs that agree in every request have a difference of 0 and the interval 0 to 0, for any length of the trace. Equal arguments give equal results,
+/// and the result of a statistic does not depend on the others. The time is linear in the number of requests, except for sorting.
 pub fn of_pairs(a: &[f64], b: &[f64], statistics: &[Statistic], seed: u64) -> Option<Vec<Resampled>> {
     if a.len() != b.len() {
         return None;
@@ -75,7 +75,7 @@ pub fn of_pairs(a: &[f64], b: &[f64], statistics: &[Statistic], seed: u64) -> Op
     Some(statistics.iter().map(of).collect())
 }
 
-/// Intervals of one run alone: of its values in order of arrival, as [`of_pairs`] takes them.
+/// Intervals of a single run: of its values in order of arrival, in the form taken by [`of_pairs`].
 pub fn of_run(values: &[f64], statistics: &[Statistic], seed: u64) -> Vec<OfRun> {
     let units = Units::of(values.len());
     let side = [(1.0, Side::new(values, units, seed))];
@@ -93,14 +93,14 @@ fn value(side: &Side, statistic: Statistic) -> f64 {
     }
 }
 
-/// Of a sum of statistics, one a run, each with its sign.
+/// Interval of a signed sum of statistics, one per run.
 struct Judged {
     interval: Option<Interval>,
     length: f64,
     blocks: f64,
 }
 
-/// Nothing can be said.
+/// Inconclusive.
 const SILENT: Judged = Judged { interval: None, length: f64::NAN, blocks: 0.0 };
 
 fn judge(sides: &[(f64, Side)], units: Units, statistic: Statistic, seed: u64) -> Judged {
@@ -125,7 +125,7 @@ fn judge_quantile(sides: &[(f64, Side)], units: Units, fraction: f64, seed: u64)
     let places: Option<Vec<_>> = sides.iter().map(|(sign, side)| Some((*sign, side, side.place(fraction)?))).collect();
     let Some(places) = places else { return SILENT };
     let parts: Vec<Vec<f64>> = places.iter().map(|(_, side, place)| side.influence_on_share(place)).collect();
-    // A density that cannot be told leaves the shares to be weighed alike.
+    // If a density cannot be estimated, the shares get equal weights.
     let spreads: Vec<f64> = sides.iter().map(|(_, side)| side.spread_around(fraction)).collect();
     let told = spreads.iter().all(|spread| spread.is_finite()) && spreads.iter().any(|spread| *spread > 0.0);
     let weighed = places.iter().zip(&spreads).zip(&parts).map(|(((sign, ..), spread), part)| {

@@ -3,19 +3,19 @@
 use super::interval::Interval;
 use crate::metrics::student_t;
 
-/// A mean and how sure it is.
+/// A mean and its certainty.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
     /// The mean.
     pub value: f64,
-    /// Its 95 % interval; `None` for a single value, or where the mean or the spread is no finite number.
+    /// Its 95 % interval; `None` for a single value, or if the mean or the spread is not finite.
     pub interval: Option<Interval>,
 }
 
-/// Mean of independent values, one a seed, with Student's t interval `mean ± t(n − 1) · s / √n` (Law, *Simulation Modeling and Analysis*,
-/// chapter 9). `None` without values.
+/// Mean of independent values, one per seed, with Student's t interval `mean ± t(n − 1) · s / √n` (Law, *Simulation Modeling and Analysis*, chapter
+/// 9). `None` without values.
 ///
-/// Two configurations run on the same seeds are compared by their differences seed by seed: what the seeds share cancels.
+/// Two configurations run on the same seeds are compared by their differences seed by seed: common effects of the seeds cancel.
 pub fn of_replications(values: &[f64]) -> Option<Estimate> {
     if values.is_empty() {
         return None;
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn three_values_by_hand() {
+    fn three_values_agree_with_arithmetic_by_hand() {
         // 1, 2 and 6: mean 3, s² = (4 + 1 + 9) / 2 = 7, t(2) = 4.3027.
         let estimate = of_replications(&[1.0, 2.0, 6.0]).unwrap();
         let interval = estimate.interval.unwrap();
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_has_no_interval() {
+    fn non_finite_values_have_no_interval() {
         let infinite = of_replications(&[1.0, f64::INFINITY]).unwrap();
         assert!(infinite.value.is_infinite() && infinite.interval.is_none());
         let undefined = of_replications(&[1.0, f64::NAN]).unwrap();

@@ -1,8 +1,8 @@
-//! Resamples of a series as weights: how often each of its units is drawn.
+//! Resamples of a series as weights: the number of times each unit is drawn.
 
 use crate::sim::Stream;
 
-/// Resamples of a statistic.
+/// Number of resamples of a statistic.
 const DRAWS: usize = 1000;
 
 /// Draws resamples of `count` units by the stationary bootstrap and computes a statistic of each from the weights of its units.
@@ -19,18 +19,18 @@ pub(super) fn resampled(count: usize, length: f64, stream: &mut Stream, mut stat
 /// Weights of one resample.
 #[derive(Debug)]
 struct Weights {
-    /// What a unit's weight has more than that of the unit before.
+    /// Difference of a unit's weight from that of the previous unit.
     steps: Vec<i32>,
     weights: Vec<u32>,
 }
 
 impl Weights {
-    /// Blocks start anywhere with equal probability, have geometric lengths of this mean, run on from the end of the series to its start,
-    /// and are drawn until there are as many units as before (Politis and Romano 1994).
+    /// Blocks start anywhere with equal probability, have geometric lengths of this mean, wrap around from the end of the series to its start, and
+    /// are drawn until they have as many units as the series (Politis and Romano 1994).
     fn draw(&mut self, length: f64, stream: &mut Stream) {
         let count = self.weights.len();
         self.steps.fill(0);
-        // A block goes on with probability 1 − 1/length: an exponential with this rate, rounded down, is the number of further units.
+        // A block continues with probability 1 − 1/length: an exponential with this rate, rounded down, gives the number of further units.
         let rate = -libm::log1p(-1.0 / length.max(1.0));
         let mut left = count;
         while left > 0 {
@@ -46,7 +46,7 @@ impl Weights {
         }
     }
 
-    /// Adds a block of at most as many units as there are.
+    /// Adds a block of at most the length of the series.
     fn add(&mut self, start: usize, units: usize) {
         let count = self.weights.len();
         self.steps[start] += 1;
@@ -60,18 +60,18 @@ impl Weights {
     }
 }
 
-/// A length rounded down, at most `most`.
+/// Rounds a length down, to at most `most`.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most a length")]
 fn further(drawn: f64, most: usize) -> usize {
     drawn.min(most as f64) as usize
 }
 
-/// Sum of whole numbers by weight.
+/// Weighted sum of integers.
 pub(super) fn weighted_count(weights: &[u32], counts: &[u32]) -> u64 {
     weights.iter().zip(counts).map(|(weight, count)| u64::from(*weight) * u64::from(*count)).sum()
 }
 
-/// Sum of numbers by weight.
+/// Weighted sum of numbers.
 pub(super) fn weighted_sum(weights: &[u32], values: &[f64]) -> f64 {
     weights.iter().zip(values).map(|(weight, value)| f64::from(*weight) * value).sum()
 }
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn blocks_have_the_mean_length_and_start_anywhere() {
-        // Borders of blocks: neighbours, around the end too, of unequal weight; in a long series few blocks touch.
+        // Borders of blocks are neighbours, wrap-around included, of unequal weight; in a long series few blocks touch.
         let count = 100_000;
         let borders = resampled(count, 500.0, &mut stream(), |weights| {
             let next = weights.iter().cycle().skip(1);
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn the_variance_of_a_mean_is_that_of_the_stationary_bootstrap() {
+    fn the_variance_of_a_mean_matches_the_stationary_bootstrap() {
         // Politis and Romano: Σ over lags of (1 − |k|/n)(1 − 1/b)^|k| R̂(k), circular. Here ±1 in runs of four, twelve values, b = 3.
         let values: Vec<f64> = (0..12).map(|i| if i / 4 % 2 == 0 { 1.0 } else { -1.0 }).collect();
         let mean = values.iter().sum::<f64>() / 12.0;

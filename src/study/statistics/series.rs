@@ -1,10 +1,10 @@
-//! What the series of a statistic's influence tells of its interval: block length, blocks, widening of the levels.
+//! Properties of an interval from the influence series of a statistic: block length, blocks, widening of the levels.
 
 use super::dependence::Dependence;
 use super::interval::Levels;
 use crate::metrics::student_t;
 
-/// How a statistic is resampled and judged.
+/// Parameters for resampling a statistic and its interval.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Evidence {
     /// Mean block length, in units.
@@ -16,8 +16,8 @@ pub(super) struct Evidence {
 }
 
 impl Evidence {
-    /// From what each unit adds to the error of a statistic. The block length is the largest of those of `influence` and of the `parts` it
-    /// is made of, so that a poor weighing of the parts does not shorten it. A series that remembers all of itself is one block.
+    /// From the contribution of each unit to the error of a statistic. The block length is the largest of those of `influence` and of its `parts`, so
+    /// that a poor weighting of the parts does not shorten it. A series with unlimited memory is one block.
     pub(super) fn of(mut influence: Vec<f64>, parts: &[Vec<f64>]) -> Self {
         scale(&mut influence);
         let count = influence.len() as f64;
@@ -28,9 +28,9 @@ impl Evidence {
         Self { length, blocks: count / length, dependence: own.unwrap_or(Dependence { span: 0.0 }), moments }
     }
 
-    /// Levels of the percentile interval: the deviate is Student's t of the degrees of freedom that the block sums have, times
-    /// `√(B/(B−1))` for the variance of a resample of `B` blocks being that much too small (Hesterberg, *What teachers should know about the
-    /// bootstrap*, American Statistician 69, 2015), times what the bootstrap understates of the deviation.
+    /// Levels of the percentile interval: the deviate is Student's t with the degrees of freedom of the block sums, times `√(B/(B−1))`, as the
+    /// variance of a resample of `B` blocks is too small by that factor squared (Hesterberg, *What teachers should know about the bootstrap*,
+    /// American Statistician 69, 2015), times the factor by which the bootstrap understates the deviation.
     pub(super) fn levels(&self, accelerated: bool) -> Levels {
         let degrees = self.moments.degrees.min(self.blocks - 1.0).floor().max(1.0);
         let few = (self.blocks / (self.blocks - 1.0).max(1.0)).sqrt();
@@ -41,13 +41,13 @@ impl Evidence {
     }
 }
 
-/// A mean block length as a whole number of units.
+/// A mean block length as an integer number of units.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most a length")]
 pub(super) fn whole(length: f64) -> usize {
     length.ceil() as usize
 }
 
-/// Divides by the largest, so that no power of a value overflows. A series with an infinite value becomes one of zeros.
+/// Divides by the largest value, so that no power overflows. A series with an infinite value becomes all zeros.
 fn scale(values: &mut [f64]) {
     let largest = values.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
     let usable = largest > 0.0 && largest.is_finite() && values.iter().all(|value| value.is_finite());
@@ -56,12 +56,12 @@ fn scale(values: &mut [f64]) {
     }
 }
 
-/// What the sums `S` of consecutive blocks tell of the sum of all.
+/// Moments of the sums `S` of consecutive blocks.
 #[derive(Debug, Clone, Copy)]
 struct Moments {
     /// Degrees of freedom of `ΣS²` as an estimate of the variance, after Satterthwaite (*An approximate distribution of estimates of variance
-    /// components*, Biometrics Bulletin 2, 1946): twice its square over its variance, `2(ΣS²)² / (ΣS⁴ − (ΣS²)²/B)`. `B` for normal sums;
-    /// few where a few bursts make up most of it.
+    /// components*, Biometrics Bulletin 2, 1946): twice its square over its variance, `2(ΣS²)² / (ΣS⁴ − (ΣS²)²/B)`. `B` for normal sums; few if a few
+    /// bursts dominate.
     degrees: f64,
     /// `ΣS³ / 6(ΣS²)^(3/2)`.
     acceleration: f64,
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_memory_decides() {
+    fn the_longest_memory_determines_the_block_length() {
         let slow: Vec<f64> = (0..4000).map(|i| if i / 50 % 2 == 0 { 1.0 } else { -1.0 }).collect();
         let alone = Evidence::of(vec![0.0; 4000], &[]);
         let with = Evidence::of(vec![0.0; 4000], &[slow]);

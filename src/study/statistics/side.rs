@@ -1,15 +1,15 @@
-//! One run's values: their order, and what its units of consecutive requests add to a statistic.
+//! The values of one run: their order, and the contributions of units of consecutive requests to a statistic.
 
 use super::resample::{weighted_count, weighted_sum};
 use crate::sim::{Purpose, Streams};
 
-/// Units of a resample at most: more requests are drawn in groups of neighbours, so that a resample takes no longer.
+/// Maximum number of units of a resample: above it requests are drawn in groups of neighbours, so that the time is bounded.
 const MOST_UNITS: usize = 65_536;
 
-/// Requests in order of arrival, cut into groups of equal size; the last may be smaller.
+/// Requests in order of arrival, split into groups of equal size; the last may be smaller.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Units {
-    /// Requests of a unit.
+    /// Requests per unit.
     pub(super) size: usize,
     pub(super) count: usize,
 }
@@ -24,15 +24,15 @@ impl Units {
 /// Values of one run.
 #[derive(Debug)]
 pub(super) struct Side {
-    /// How many values each unit has.
+    /// Number of values of each unit.
     present: Vec<u32>,
-    /// Mean of all values; not finite if one is not, or if there is none.
+    /// Mean of all values; not finite if one of them is not, or if there are none.
     pub(super) mean: f64,
-    /// What the values of each unit exceed the mean by, added up.
+    /// Sum over the values of each unit of their excess over the mean.
     excess: Vec<f64>,
     /// The values, ascending.
     sorted: Vec<f64>,
-    /// The unit of each of them.
+    /// The unit of each sorted value.
     unit: Vec<usize>,
 }
 
@@ -40,15 +40,15 @@ pub(super) struct Side {
 #[derive(Debug)]
 pub(super) struct Place {
     rank: usize,
-    /// How many values of each unit are of this rank or below.
+    /// Number of values of each unit at or below this rank.
     below: Vec<u32>,
-    /// How many are above.
+    /// Number of values above.
     above: Vec<u32>,
 }
 
 impl Side {
-    /// `NaN` is no value. Equal values are put in an order that depends on the seed and on their place in the trace, and is random
-    /// otherwise: by their place alone those beyond a quantile that many share would be the last ones of the trace.
+    /// `NaN` means no value. Ties are ordered at random, from the seed and their position in the trace: ordered by position, the values above a
+    /// quantile with many ties would be the last ones of the trace.
     pub(super) fn new(values: &[f64], units: Units, seed: u64) -> Self {
         let streams = Streams::new(seed);
         let numbered = values.iter().enumerate().zip(0..).filter(|((_, value), _)| !value.is_nan());
@@ -65,27 +65,27 @@ impl Side {
         Self { present, mean, excess, sorted, unit }
     }
 
-    /// How many values there are.
+    /// Number of values.
     pub(super) fn count(&self) -> f64 {
         self.sorted.len() as f64
     }
 
-    /// The nearest-rank quantile: the smallest value that at least the given fraction of all do not exceed; `NaN` without values.
+    /// The nearest-rank quantile: the smallest value such that at least the given fraction of all values does not exceed it; `NaN` without values.
     pub(super) fn quantile(&self, fraction: f64) -> f64 {
         self.sorted.get(self.rank(fraction)).copied().unwrap_or(f64::NAN)
     }
 
-    /// What each unit adds to the error of the mean.
+    /// Contribution of each unit to the error of the mean.
     pub(super) fn influence_on_mean(&self) -> Vec<f64> {
         self.excess.iter().map(|excess| excess / self.count()).collect()
     }
 
-    /// By how much the mean of a resample exceeds that of all.
+    /// Excess of the mean of a resample over the mean of all values.
     pub(super) fn resampled_excess(&self, weights: &[u32]) -> f64 {
         weighted_sum(weights, &self.excess) / weighted_count(weights, &self.present) as f64
     }
 
-    /// Where a quantile lies. `None` without values.
+    /// Position of a quantile. `None` without values.
     pub(super) fn place(&self, fraction: f64) -> Option<Place> {
         let rank = self.rank(fraction);
         if self.sorted.is_empty() {
@@ -105,14 +105,14 @@ impl Side {
         ((fraction * self.count()).ceil() as usize).clamp(1, self.sorted.len().max(1)) - 1
     }
 
-    /// How much the values differ around a quantile: those half as far from the nearer end of the distribution, less those as far on the
-    /// other side. In proportion to the inverse density there, as far as two quantiles are to be weighed against each other.
+    /// Spread of the values around a quantile: the value halfway to the nearer end of the distribution, minus the one as far on the other side.
+    /// Proportional to the inverse density there, accurately enough to weigh two quantiles against each other.
     pub(super) fn spread_around(&self, fraction: f64) -> f64 {
         let half = fraction.min(1.0 - fraction) / 2.0;
         self.quantile(fraction + half) - self.quantile(fraction - half)
     }
 
-    /// What each unit adds to the error of the share above a quantile.
+    /// Contribution of each unit to the error of the share above a quantile.
     pub(super) fn influence_on_share(&self, place: &Place) -> Vec<f64> {
         let share = (self.count() - place.rank as f64 - 1.0) / self.count();
         place
@@ -123,8 +123,8 @@ impl Side {
             .collect()
     }
 
-    /// The quantile moved by a resample's error: its share at or below the quantile, less that of all, taken off the rank. Infinite beyond
-    /// the last value and below the first; no number where the resample has no value.
+    /// The quantile shifted by the error of a resample: the excess of its share at or below the quantile is subtracted from the rank. Infinite beyond
+    /// the last value and below the first; NaN if the resample has no value.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank of a length")]
     pub(super) fn moved(&self, place: &Place, weights: &[u32]) -> f64 {
         let below = weighted_count(weights, &place.below) as f64;
@@ -141,7 +141,7 @@ impl Side {
 }
 
 impl Place {
-    /// Of blocks of so many units, those with a value above the quantile or those with one at or below, whichever are fewer.
+    /// Number of blocks of `units` units with a value above the quantile, or with one at or below it, whichever is smaller.
     pub(super) fn blocks(&self, units: usize) -> f64 {
         let holding = |counts: &[u32]| counts.chunks(units.max(1)).filter(|block| block.iter().any(|count| *count > 0)).count();
         holding(&self.above).min(holding(&self.below)) as f64
@@ -158,13 +158,13 @@ mod tests {
     }
 
     #[test]
-    fn units_are_groups_of_neighbours_as_soon_as_there_are_many_requests() {
+    fn with_many_requests_units_are_groups_of_neighbours() {
         let of = |requests| (Units::of(requests).size, Units::of(requests).count);
         assert_eq!([0, 1, 65_536, 65_537, 1_000_000].map(of), [(1, 0), (1, 1), (1, 65_536), (2, 32_769), (16, 62_500)]);
     }
 
     #[test]
-    fn a_resampled_mean_is_that_of_the_units_drawn() {
+    fn a_resampled_mean_is_the_mean_of_the_units_drawn() {
         let side = side();
         approx::assert_relative_eq!(side.mean, 4.0);
         approx::assert_relative_eq!(side.resampled_excess(&[1, 1, 1, 1]), 0.0);
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quantile_moves_by_the_error_of_its_rank() {
+    fn a_quantile_shifts_by_the_error_of_its_rank() {
         let side = side();
         let moved = |fraction, weights: [u32; 4]| side.moved(&side.place(fraction).unwrap(), &weights);
         let expected = [
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_tell_of_a_quantile_where_they_hold_values_of_both_sides() {
+    fn blocks_count_for_a_quantile_if_they_have_values_on_both_sides() {
         let side = side();
         let blocks = |fraction, units| side.place(fraction).unwrap().blocks(units);
         approx::assert_relative_eq!(blocks(0.5, 1), 3.0);

@@ -1,4 +1,4 @@
-//! What a trace of sessions is like.
+//! Statistics of a trace of sessions.
 
 use serde::Serialize;
 
@@ -6,19 +6,19 @@ use super::{EXACT, LengthStatistics, Lengths, TraceStatistics};
 use crate::kv::{Blocks, KvStore};
 use crate::workload::{SessionNotes, SessionSource, SessionTrace, Step, WorkloadError};
 
-/// Statistics of sessions. A value that has no meaning is null.
+/// Statistics of sessions. Undefined values are null.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SessionStatistics {
-    /// Sessions.
+    /// Number of sessions.
     pub sessions: u64,
-    /// Calls of a session.
+    /// Calls per session.
     pub calls: LengthStatistics,
-    /// Times between an answer, or the last of several, and the next call. `None` if no session has a second call.
+    /// Times from an answer, or the last of several, to the next call. `None` if no session has a second call.
     pub delays_s: Option<DelayStatistics>,
-    /// Share of the prompt tokens that a prefix cache of unlimited size would hold if answers were not kept, as
-    /// [`TraceStatistics::prefix_hit_rate`] is with them.
+    /// Share of the prompt tokens that an unlimited prefix cache would hold if answers were not cached; [`TraceStatistics::prefix_hit_rate`] includes
+    /// them.
     pub prompt_hit_rate: Option<f64>,
-    /// What the trace leaves open.
+    /// Ambiguities of the trace.
     pub notes: SessionNotes,
 }
 
@@ -37,7 +37,7 @@ pub struct DelayStatistics {
     pub max: f64,
 }
 
-/// Reads a trace of sessions to its end. Memory: four bytes per length up to four million calls, and the branches of its text.
+/// Reads a trace of sessions to its end. Memory: four bytes per length up to four million calls, and the distinct blocks of its text.
 pub(super) fn inspect(mut trace: SessionTrace) -> Result<TraceStatistics, WorkloadError> {
     let [mut prompts, mut outputs, mut calls] = [Lengths::new(EXACT), Lengths::new(EXACT), Lengths::new(EXACT)];
     let (mut sessions, mut delays) = (0, Vec::new());
@@ -91,7 +91,7 @@ fn statistics(mut delays: Vec<f64>) -> Option<DelayStatistics> {
     Some(DelayStatistics { mean, p50: percentile(50), p90: percentile(90), p99: percentile(99), max })
 }
 
-/// A prefix cache without limits.
+/// An unlimited prefix cache.
 #[derive(Debug)]
 struct Endless {
     block_tokens: u32,
@@ -104,7 +104,7 @@ impl Endless {
         Self { block_tokens, store: KvStore::new(u64::MAX / 4, block_tokens, Some(block_tokens)).ok(), hit_tokens: 0 }
     }
 
-    /// A call looks for the blocks of its prompt, and leaves its first `kept`.
+    /// Looks up the blocks of a call's prompt, and stores the call's first `kept` blocks.
     fn note(&mut self, step: &Step, kept: u32) {
         let Some(store) = &mut self.store else { return };
         let blocks: Blocks = step.blocks.leading(kept);

@@ -1,4 +1,4 @@
-//! How long think and tool times are. Owns the distributions and their sampling.
+//! Think and tool times. Owns the distributions and their sampling.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use crate::units::{Duration, Plain};
 use crate::workload::ParameterProblem;
 use crate::workload::error::Problems;
 
-/// The longest mean or median, seconds: a year.
+/// Maximum mean or median, seconds: a year.
 const LONGEST_S: f64 = 365.25 * 86_400.0;
 
 /// The distribution of a time between an answer and the next call, in seconds. No draw is longer than ten years.
@@ -42,7 +42,7 @@ pub enum DelayDistribution {
 }
 
 impl DelayDistribution {
-    /// All problems of these parameters; empty if they can be used.
+    /// All problems of these parameters; empty if valid.
     pub fn validate(&self) -> Vec<ParameterProblem> {
         let mut problems = Problems::default();
         let above_zero = |s: f64| s > 0.0 && s <= LONGEST_S;
@@ -66,14 +66,14 @@ impl DelayDistribution {
         problems.into_vec()
     }
 
-    /// A draw. For valid parameters.
+    /// A sample. For valid parameters.
     pub(super) fn draw(&self, stream: &mut Stream) -> SimDuration {
         let seconds = match *self {
             Self::Fixed(seconds) => seconds,
             Self::Exponential { mean } => mean * stream.exponential(),
             Self::Lognormal { median, mean } => stream.lognormal(libm::log(median), (2.0 * libm::log(mean / median)).sqrt()),
         };
-        // The range holds 292 years.
+        // The range is 292 years.
         SimDuration::from_secs_f64(seconds.min(10.0 * LONGEST_S)).unwrap_or(SimDuration::ZERO)
     }
 }
@@ -84,7 +84,7 @@ mod tests {
     use crate::sim::{Purpose, Streams};
 
     #[test]
-    fn draws_have_the_mean_and_the_median_that_were_asked_for() {
+    fn draws_match_the_mean_and_the_median() {
         let mut stream = Streams::new(3).stream(Purpose::Delays, 0);
         let mut draws = |distribution: DelayDistribution| {
             let mut all: Vec<f64> = (0..100_000).map(|_| distribution.draw(&mut stream).as_secs_f64()).collect();
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn invalid_parameters_are_rejected() {
         for bad in [
             DelayDistribution::Fixed(f64::NAN),
             DelayDistribution::Fixed(-1.0),

@@ -1,38 +1,38 @@
-//! A session that is under way.
+//! A session in progress.
 
 use super::script::{Script, Step};
 use super::workload::Pace;
 use crate::sim::SimTime;
 
-/// What a call still waits for.
+/// Dependencies of a call that are still open.
 #[derive(Debug, Clone, Copy)]
 struct Wait {
-    /// Answers that are missing.
+    /// Missing answers.
     answers: u32,
-    /// The latest of those that are there.
+    /// Time of the latest answer.
     since: SimTime,
 }
 
-/// Calls that have not been sent, and those whose answers are missing.
+/// The calls not yet sent, and those whose answers are missing.
 #[derive(Debug)]
 pub(super) struct Live {
     session: u64,
     start: SimTime,
     steps: Vec<Step>,
     waits: Vec<Wait>,
-    /// (A call, one that waits for it), in order.
+    /// Pairs (a call, a call that waits for it), sorted.
     followers: Vec<(u32, u32)>,
     /// Calls that have not ended.
     left: u32,
 }
 
-/// Positions of a session's calls. There are fewer than 2³²: each takes memory.
+/// Indices of a session's calls. There are fewer than 2³²: each takes memory.
 fn numbered(steps: &[Step]) -> impl Iterator<Item = (u32, &Step)> {
     (0..).zip(steps)
 }
 
 impl Live {
-    /// A script that can be played.
+    /// Starts a valid script.
     pub(super) fn begin(script: Script, at: SimTime) -> Self {
         let Script { session, steps, .. } = script;
         let mut followers: Vec<(u32, u32)> =
@@ -57,25 +57,25 @@ impl Live {
         self.steps.len()
     }
 
-    /// The calls that wait only for the start, with their arrivals.
+    /// The calls that wait only for the start, with their arrival times.
     pub(super) fn first(&self, pace: &Pace) -> impl Iterator<Item = (u32, SimTime)> {
         let waiting = numbered(&self.steps).zip(&self.waits).filter(|(_, wait)| wait.answers == 0);
         waiting.map(|((number, _), _)| (number, self.arrival(number, pace)))
     }
 
-    /// When a call arrives for which nothing is missing.
+    /// Arrival time of a call without open dependencies.
     fn arrival(&self, number: u32, pace: &Pace) -> SimTime {
         let (step, wait) = (&self.steps[number as usize], &self.waits[number as usize]);
         (wait.since + pace.delay(step.delay)).max(self.start + pace.scaled(step.not_before))
     }
 
-    /// Takes a call that is sent; its blocks go with it.
+    /// Takes a call to be sent; its blocks move with it.
     pub(super) fn send(&mut self, number: u32) -> Step {
         let step = &mut self.steps[number as usize];
         Step { after: Box::default(), blocks: std::mem::take(&mut step.blocks), ..*step }
     }
 
-    /// A call has ended at `at`. The calls for which nothing is missing now, with their arrivals.
+    /// Ends a call at `at`. Reports to `ready` the calls whose dependencies are now complete, with their arrival times.
     pub(super) fn end(&mut self, number: u32, at: SimTime, pace: &Pace, mut ready: impl FnMut(u32, SimTime)) {
         self.left = self.left.saturating_sub(1);
         let from = self.followers.partition_point(|&(before, _)| before < number);
@@ -91,7 +91,7 @@ impl Live {
         }
     }
 
-    /// True once all of its calls have ended.
+    /// True if all of its calls have ended.
     pub(super) const fn is_over(&self) -> bool {
         self.left == 0
     }

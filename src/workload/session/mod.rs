@@ -1,11 +1,11 @@
-//! Sessions: several calls that share a growing context, each of which waits for answers to earlier ones.
+//! Sessions: calls that share a growing context, each waiting for answers to earlier ones.
 //!
-//! Owns: the order of the calls of a session, and when sessions start. Must not know: what makes an answer slow.
+//! Owns: the order of the calls of a session, and the starts of sessions. Must not know: the causes of latency.
 //!
-//! A session is a [`Script`]: its calls with what each waits for, its lengths and the identities of its text. Where scripts come from is a
-//! [`SessionSource`]: generated ([`SyntheticSessions`]) or read from a trace. [`SessionWorkload`] plays them: a call arrives once all answers
-//! that it waits for are there and its delay (think time, tool time) has passed. A call that is rejected, times out or fails counts as
-//! answered, so that no session is lost; its answer is then in no cache.
+//! A session is a [`Script`]: its calls with their dependencies, lengths and text identities. Scripts come from a [`SessionSource`]: generated
+//! ([`SyntheticSessions`]) or read from a trace. [`SessionWorkload`] plays them: a call arrives when all the answers it depends on are complete and
+//! its delay (think time, tool time) has passed. A call that is rejected, times out or fails counts as answered, so that no session is lost; its
+//! answer is then not cached.
 
 mod delays;
 mod live;
@@ -20,13 +20,12 @@ pub use start::SessionStart;
 pub use synthetic::{SyntheticSessionParameters, SyntheticSessions, ToolParameters};
 pub use workload::{Pace, SessionWorkload};
 
-/// Bits of a block identity for the block within its session; what is above numbers the session.
+/// Low bits of a block identity, which number the block within its session; the bits above number the session.
 pub(super) const BLOCK_BITS: u32 = 24;
-/// Sessions that have identities of their own, of one workload.
+/// Maximum number of sessions with distinct identities in one workload.
 pub(super) const MOST_SESSIONS: u64 = 1 << 23;
 
-/// Identities of the blocks of session `session` start here. The lower half of a workload's identities is left to text that sessions have in
-/// common.
+/// First block identity of session `session`. The lower half of a workload's identities is reserved for text shared between sessions.
 pub(super) const fn own_blocks(session: u64) -> u64 {
     (MOST_SESSIONS + session) << BLOCK_BITS
 }

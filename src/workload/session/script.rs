@@ -1,4 +1,4 @@
-//! What a session consists of.
+//! Session scripts.
 
 use crate::kv::Blocks;
 use crate::sim::SimDuration;
@@ -7,11 +7,11 @@ use crate::workload::{SkippedLines, WorkloadError};
 /// One call of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// The earlier calls whose answers it waits for, by position; none for a call that waits only for the start of the session.
+    /// Indices of the earlier calls whose answers it waits for; empty if it waits only for the start of the session.
     pub after: Box<[u32]>,
     /// Time from the last of these answers, or from the start, to its arrival.
     pub delay: SimDuration,
-    /// It arrives no earlier than this, since the start of the session.
+    /// Earliest arrival, relative to the start of the session.
     pub not_before: SimDuration,
     /// Prompt length, tokens, at least 1.
     pub prompt_tokens: u32,
@@ -23,19 +23,19 @@ pub struct Step {
     pub blocks: Blocks,
 }
 
-/// One session: its calls in an order in which each comes after those that it waits for.
+/// One session: its calls, each after the calls it waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
     /// Its number, unique in its workload.
     pub session: u64,
-    /// Its start, since the first session's, if that is known.
+    /// Its start, relative to that of the first session, if known.
     pub start: Option<SimDuration>,
     /// Its calls, at least one.
     pub steps: Vec<Step>,
 }
 
 impl Script {
-    /// Why it cannot be played; `None` if it can.
+    /// Why it is invalid; `None` if it is valid.
     pub fn fault(&self) -> Option<String> {
         if self.steps.is_empty() {
             return Some("found a session without a call".to_owned());
@@ -46,7 +46,7 @@ impl Script {
     }
 }
 
-/// Where sessions come from, one after the other. Starts, where they are known, never decrease.
+/// A source of sessions, in order. Known starts never decrease.
 pub trait SessionSource: std::fmt::Debug + Send {
     /// The next session.
     ///
@@ -54,18 +54,18 @@ pub trait SessionSource: std::fmt::Debug + Send {
     /// A broken line of a trace.
     fn next_script(&mut self) -> Result<Option<Script>, WorkloadError>;
 
-    /// The part of all sessions that it has handed out, 0 to 1; `None` if there is no telling.
+    /// Progress: the share of all sessions handed out, 0 to 1; `None` if unknown.
     fn handed_out(&self) -> Option<f64>;
 
     /// Tokens per block of the identities.
     fn block_tokens(&self) -> Option<u32>;
 
-    /// What was noticed while sessions were read, as sentences.
+    /// Remarks from reading sessions, as sentences.
     fn remarks(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// Trace lines left out so far, if a trace is read.
+    /// Trace lines skipped so far, if a trace is read.
     fn skipped(&self) -> Option<&SkippedLines> {
         None
     }

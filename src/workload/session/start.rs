@@ -1,4 +1,4 @@
-//! When sessions start.
+//! Start times of sessions.
 
 use std::collections::VecDeque;
 
@@ -9,24 +9,24 @@ use crate::workload::arrivals::ArrivalClock;
 use crate::workload::error::Problems;
 use crate::workload::{ArrivalProcess, ClassId, DiurnalEnvelope, ParameterProblem};
 
-/// When sessions start.
+/// Start times of sessions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum SessionStart {
-    /// When the trace says; all at t = 0 where it says nothing.
+    /// As recorded in the trace; all at t = 0 if it records none.
     AsRecorded,
-    /// So many at a time, 1 to 10 million: all at t = 0, and another whenever one is over.
+    /// A fixed number of concurrent sessions, 1 to 10 million: all start at t = 0, and another when one ends.
     AtOnce(u32),
-    /// At random, whatever the cluster does.
+    /// At random, independent of the cluster.
     Arrivals {
-        /// Sessions per time.
+        /// Arrival process of sessions.
         process: ArrivalProcess,
-        /// A daily rise and fall of the rate, if any.
+        /// Diurnal variation of the rate, if any.
         envelope: Option<DiurnalEnvelope>,
     },
 }
 
 impl SessionStart {
-    /// All problems of these parameters; empty if they can be used.
+    /// All problems of these parameters; empty if valid.
     pub fn validate(&self) -> Vec<ParameterProblem> {
         let mut problems = Problems::default();
         match self {
@@ -41,11 +41,11 @@ impl SessionStart {
     }
 }
 
-/// The starts to come.
+/// Future starts.
 #[derive(Debug)]
 pub(super) enum Starts {
     Recorded,
-    /// Places that are free, and since when.
+    /// Free slots, with the time since when they are free.
     Places(VecDeque<SimTime>),
     /// The next arrival; `None` beyond the end of the clock.
     Arrivals(Box<ArrivalClock>, Option<SimTime>),
@@ -66,7 +66,7 @@ impl Starts {
         }
     }
 
-    /// When the next session, which is `script`, may start; `None` if not before another is over.
+    /// Start time of the next session, `script`; `None` if it must wait for another to end.
     pub(super) fn next(&self, script: &Script, pace: &Pace) -> Option<SimTime> {
         match self {
             Self::Recorded => Some(script.start.map_or(SimTime::ZERO, |since| SimTime::ZERO + pace.scaled(since))),
@@ -75,12 +75,12 @@ impl Starts {
         }
     }
 
-    /// True if the clock ends before the next session starts.
+    /// True if the clock ends before the start of the next session.
     pub(super) const fn is_beyond(&self) -> bool {
         matches!(self, Self::Arrivals(_, None))
     }
 
-    /// That session starts.
+    /// Starts that session.
     pub(super) fn take(&mut self) {
         match self {
             Self::Recorded => {}
@@ -89,7 +89,7 @@ impl Starts {
         }
     }
 
-    /// A session is over. True if another starts at once.
+    /// Ends a session. Returns true if another starts in its place.
     pub(super) fn over(&mut self, at: SimTime) -> bool {
         match self {
             Self::Places(free) => {

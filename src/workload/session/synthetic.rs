@@ -1,4 +1,4 @@
-//! Generated sessions: a user's messages and the answers to them, with tool calls in between, over a context that grows.
+//! Generated sessions: user messages and answers, with tool calls in between, over a growing context.
 
 use super::delays::DelayDistribution;
 use super::script::{Script, SessionSource, Step};
@@ -9,20 +9,20 @@ use crate::workload::error::{Problems, refuse};
 use crate::workload::lengths::LengthSampler;
 use crate::workload::{ClassId, LengthDistribution, MAX_TOKENS, ParameterProblem, SharedPrefix, WorkloadError};
 
-/// Calls of one session beyond which parameters are taken for a mistake.
+/// Maximum number of calls per session.
 const MOST_CALLS: u32 = 1_000_000;
 
 /// Parameters of generated sessions.
 ///
-/// A session has some messages. The prompt of the first call is the system prompt and the first message; every answer is added to the
-/// context, and so is what the next call brings: the result of a tool, or the next message.
+/// A session has a number of messages. The prompt of the first call is the system prompt and the first message; every answer is added to the context,
+/// and so is the new text of the next call: a tool result or the next message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SyntheticSessionParameters {
-    /// Number of sessions, at least 1; without end if not given.
+    /// Number of sessions, at least 1; unlimited if not given.
     pub sessions: Option<u64>,
-    /// Messages of a session.
+    /// Messages per session.
     pub messages: LengthDistribution,
-    /// Text that every prompt of a session begins with; sessions of one group have the same.
+    /// Text at the start of every prompt of a session, shared by the sessions of a group.
     pub system_prompt: Option<SharedPrefix>,
     /// Length of a message.
     pub message_tokens: LengthDistribution,
@@ -32,7 +32,7 @@ pub struct SyntheticSessionParameters {
     pub think_time: DelayDistribution,
     /// Tool calls, if any.
     pub tools: Option<ToolParameters>,
-    /// The session ends before a call whose prompt and answer together would be longer, tokens; the first call is sent whatever its length.
+    /// The session ends before a call whose prompt and answer together would exceed this number of tokens; the first call is always sent.
     pub max_context: Option<u32>,
     /// Tokens per block of the identities, at least 1.
     pub block_tokens: u32,
@@ -41,16 +41,16 @@ pub struct SyntheticSessionParameters {
 /// Answers that call a tool.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToolParameters {
-    /// Probability that an answer calls a tool instead of ending the turn, 0 to below 1: a message has 1 / (1 − p) calls in the mean.
+    /// Probability that an answer calls a tool instead of ending the turn, 0 to below 1: a message has 1 / (1 − p) calls on average.
     pub probability: f64,
-    /// Length of a tool's result.
+    /// Length of a tool result.
     pub result_tokens: LengthDistribution,
     /// Time from the answer to the call with the result.
     pub time: DelayDistribution,
 }
 
 impl SyntheticSessionParameters {
-    /// All problems of these parameters; empty if they can be used.
+    /// All problems of these parameters; empty if valid.
     pub fn validate(&self) -> Vec<ParameterProblem> {
         let mut problems = Problems::default();
         let groups = u64::from(self.system_prompt.map_or(0, |prompt| prompt.groups));
@@ -82,7 +82,7 @@ fn shown(number: Option<u64>) -> String {
     number.map_or_else(String::new, |number| number.to_string())
 }
 
-/// Generated sessions, one after the other: the n-th is the same whenever it starts.
+/// Generated sessions, in order: the n-th does not depend on its start time.
 #[derive(Debug)]
 pub struct SyntheticSessions {
     parameters: SyntheticSessionParameters,
@@ -99,7 +99,7 @@ pub struct SyntheticSessions {
 }
 
 impl SyntheticSessions {
-    /// The sessions of the workload `class`; its draws depend on the seed of `streams` and on the class alone.
+    /// The sessions of the workload `class`; their draws depend only on the seed of `streams` and on the class.
     ///
     /// # Errors
     /// [`WorkloadError::Parameters`] with all problems.
@@ -160,7 +160,7 @@ impl SyntheticSessions {
         Script { session, start: None, steps }
     }
 
-    /// What the next call adds to the context, tokens, and its delay.
+    /// Tokens added to the context by the next call, and its delay.
     fn draw_call(&mut self, tool: bool, first: bool) -> (u32, SimDuration) {
         match (&self.parameters.tools, &self.result) {
             (Some(tools), Some(result)) if tool => (result.draw(&mut self.lengths), tools.time.draw(&mut self.delays)),
@@ -177,7 +177,7 @@ impl SessionSource for SyntheticSessions {
         }
         if self.next == MOST_SESSIONS {
             let problem =
-                "found more than 8,388,608 sessions, which have no identities of their own; expected a number of `sessions`".to_owned();
+                "found more than 8,388,608 sessions, the limit for distinct block identities; expected a number of `sessions`".to_owned();
             return Err(WorkloadError::Script { class: self.class.0, problem });
         }
         Ok(Some(self.draw()))
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn every_prompt_repeats_the_last_one_and_its_answer() {
+    fn every_prompt_repeats_the_previous_one_and_its_answer() {
         let scripts = all(&parameters());
         assert_eq!(scripts.len(), 200);
         for script in &scripts {
@@ -229,7 +229,7 @@ mod tests {
             for pair in script.steps.windows(2) {
                 let whole = pair[0].prompt_tokens + pair[0].output_tokens;
                 assert!(pair[1].prompt_tokens > whole);
-                // All that is known of the first is repeated by the second, up to the last token of the answer.
+                // The second repeats all known blocks of the first, up to the last token of the answer.
                 assert_eq!(pair[0].blocks.len(), (whole - 1) / 16);
                 assert_eq!(pair[0].blocks.common(&pair[1].blocks), pair[0].blocks.len());
             }
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_has_the_calls_that_the_probability_says() {
+    fn the_number_of_calls_per_message_matches_the_probability() {
         let one = SyntheticSessionParameters { messages: LengthDistribution::Fixed { tokens: 1 }, sessions: Some(20_000), ..parameters() };
         let calls: usize = all(&one).iter().map(|script| script.steps.len()).sum();
         approx::assert_relative_eq!(calls as f64 / 20_000.0, 4.0, max_relative = 0.03);
@@ -256,7 +256,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_context_never_grows_beyond_the_limit(most in 1u32..3000) {
+        fn a_context_never_exceeds_the_limit(most in 1u32..3000) {
             for script in all(&SyntheticSessionParameters { max_context: Some(most), sessions: Some(20), ..parameters() }) {
                 prop_assert!(script.steps.iter().skip(1).all(|step| step.prompt_tokens + step.output_tokens <= most));
             }
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn all_problems_are_named_at_once() {
+    fn all_problems_are_reported_at_once() {
         let bad = SyntheticSessionParameters {
             sessions: Some(0),
             messages: LengthDistribution::Fixed { tokens: 0 },

@@ -52,7 +52,7 @@ fn play(scripts: Vec<Vec<Step>>, start: &SessionStart, pace: Pace, limit: Option
     SessionWorkload::new(ClassId(3), Box::new(Given(scripts.into_iter())), start, pace, limit, &Streams::new(1)).unwrap()
 }
 
-/// Answers every request after `answer_ms`; arrivals in ms, with session and call.
+/// Answers every request after `answer_ms`; returns arrivals in ms, with session and call.
 fn serve(workload: &mut SessionWorkload, mut answer_ms: impl FnMut(&RequestSpec) -> (u64, Outcome)) -> Vec<(u64, u64, u32)> {
     let (mut arrivals, mut inside) = (Vec::new(), BinaryHeap::new());
     let mut requests: BTreeMap<u64, (RequestSpec, Outcome)> = BTreeMap::new();
@@ -82,13 +82,13 @@ fn serve(workload: &mut SessionWorkload, mut answer_ms: impl FnMut(&RequestSpec)
 }
 
 #[test]
-fn a_call_comes_after_the_answer_and_its_delay() {
+fn a_call_arrives_after_the_answer_and_its_delay() {
     let mut workload = play(vec![vec![step(&[], 0), step(&[0], 30), step(&[1], 0)]], &SessionStart::AsRecorded, Pace::default(), None);
     assert_eq!(serve(&mut workload, |_| (100, Outcome::Completed)), [(0, 0, 0), (130, 0, 1), (230, 0, 2)]);
 }
 
 #[test]
-fn a_call_with_a_time_comes_then_or_after_the_answer() {
+fn a_call_with_a_time_arrives_then_or_after_the_answer() {
     let at = |after: &[u32], not_before| Step { not_before: ms(not_before), ..step(after, 0) };
     let steps = vec![step(&[], 0), at(&[0], 60), at(&[1], 500)];
     let mut workload = play(vec![steps.clone(), steps], &SessionStart::AtOnce(1), Pace::default(), None);
@@ -97,15 +97,15 @@ fn a_call_with_a_time_comes_then_or_after_the_answer() {
 }
 
 #[test]
-fn parallel_calls_are_joined_by_the_last_answer() {
-    // Two sub-agents, of one and of two calls; a third one that nobody waits for.
+fn parallel_calls_join_at_the_last_answer() {
+    // Two sub-agents, of one and of two calls; no call waits for the third one.
     let steps = vec![step(&[], 0), step(&[0], 5), step(&[0], 7), step(&[2], 0), step(&[0], 1), step(&[0, 1, 3], 20)];
     let arrivals = serve(&mut play(vec![steps], &SessionStart::AsRecorded, Pace::default(), None), |_| (100, Outcome::Completed));
     assert_eq!(arrivals, [(0, 0, 0), (101, 0, 4), (105, 0, 1), (107, 0, 2), (207, 0, 3), (327, 0, 5)]);
 }
 
 #[test]
-fn another_session_starts_when_one_is_over() {
+fn another_session_starts_when_one_ends() {
     let sessions = || (0..4).map(|_| vec![step(&[], 0), step(&[0], 10)]).collect::<Vec<_>>();
     let arrivals = serve(&mut play(sessions(), &SessionStart::AtOnce(2), Pace::default(), None), |_| (100, Outcome::Completed));
     assert_eq!(arrivals, [(0, 0, 0), (0, 1, 0), (110, 0, 1), (110, 1, 1), (210, 2, 0), (210, 3, 0), (320, 2, 1), (320, 3, 1)]);
@@ -117,7 +117,7 @@ fn another_session_starts_when_one_is_over() {
 }
 
 #[test]
-fn a_session_goes_on_whatever_becomes_of_a_call() {
+fn a_session_goes_on_after_failed_calls() {
     let steps = vec![step(&[], 0), step(&[0], 10), step(&[1], 10)];
     for outcome in [Outcome::TimedOut, Outcome::Failed, Outcome::RejectedPromptTooLong, Outcome::RejectedNoInstance] {
         let mut workload = play(vec![steps.clone()], &SessionStart::AsRecorded, Pace::default(), None);
@@ -126,7 +126,7 @@ fn a_session_goes_on_whatever_becomes_of_a_call() {
 }
 
 #[test]
-fn delays_and_starts_are_cut_and_scaled() {
+fn delays_are_capped_and_delays_and_starts_scaled() {
     let script = |session, start_ms, steps| Ok(Script { session, start: Some(ms(start_ms)), steps });
     let source = Given(vec![script(0, 0, vec![step(&[], 0), step(&[0], 900)]), script(1, 300, vec![step(&[], 0)])].into_iter());
     let pace = Pace { rate_scale: 2.0, max_delay: Some(ms(400)) };
@@ -144,12 +144,12 @@ fn the_limit_counts_calls() {
 }
 
 #[test]
-fn sessions_that_get_nowhere_are_an_error() {
+fn sessions_without_progress_are_an_error() {
     let mut workload = play(vec![vec![step(&[], 0), step(&[0], 0)]; 60_000], &SessionStart::AtOnce(3), Pace::default(), None);
     let error = loop {
         match workload.next() {
             Ok(Some((at, request))) => assert!(workload.ended(&Ended::of(&request, at, Outcome::RejectedNoInstance))),
-            Ok(None) => panic!("it has come to an end"),
+            Ok(None) => panic!("unexpected end of the workload"),
             Err(error) => break error,
         }
     };
@@ -158,7 +158,7 @@ fn sessions_that_get_nowhere_are_an_error() {
 }
 
 #[test]
-fn an_error_of_the_source_comes_after_the_calls_before_it() {
+fn an_error_of_the_source_is_reported_after_earlier_calls() {
     let scripts = vec![Ok(Script { session: 0, start: None, steps: vec![step(&[], 0)] }), Err("torn")];
     let source = Box::new(Given(scripts.into_iter()));
     let mut workload = SessionWorkload::new(ClassId(0), source, &SessionStart::AtOnce(1), Pace::default(), None, &Streams::new(1)).unwrap();
@@ -168,7 +168,7 @@ fn an_error_of_the_source_comes_after_the_calls_before_it() {
 }
 
 #[test]
-fn an_end_that_is_not_expected_changes_nothing() {
+fn an_unexpected_end_changes_nothing() {
     let mut workload = play(vec![vec![step(&[], 0), step(&[0], 0)]], &SessionStart::AsRecorded, Pace::default(), None);
     let (at, request) = workload.next().unwrap().unwrap();
     for other in [
@@ -184,7 +184,7 @@ fn an_end_that_is_not_expected_changes_nothing() {
 }
 
 #[test]
-fn a_script_that_waits_for_itself_is_refused() {
+fn a_script_that_waits_for_itself_is_rejected() {
     let mut workload = play(vec![vec![step(&[0], 0)]], &SessionStart::AsRecorded, Pace::default(), None);
     assert!(workload.peek().unwrap_err().to_string().contains("session 0: found a call (0) that waits for itself"));
 }
@@ -194,9 +194,9 @@ fn index(number: u64) -> usize {
 }
 
 proptest! {
-    /// Whatever waits for what, and however long answers take: every call comes once, and none before the answers that it waits for.
+    /// For any dependencies and answer times: every call arrives once, and none before the answers it waits for.
     #[test]
-    fn no_call_comes_before_its_answers_and_none_is_lost(
+    fn no_call_arrives_before_its_answers_and_none_is_lost(
         shapes in prop::collection::vec(prop::collection::vec((prop::collection::vec(0u32..8, 0..3), 0u64..50), 1..8), 1..8),
         at_once in 1u32..4,
         spans in prop::collection::vec(0u64..60, 1..20),

@@ -1,4 +1,4 @@
-//! Sessions as a workload. Owns which calls are ready, and which sessions are under way.
+//! Sessions as a workload. Owns the ready calls and the sessions in progress.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,12 +11,12 @@ use crate::workload::error::{Problems, refuse};
 use crate::workload::standstill::Inside;
 use crate::workload::{ClassId, Ended, ParameterProblem, RequestSpec, SkippedLines, Turn, Workload, WorkloadError};
 
-/// How fast sessions are played.
+/// Replay speed of sessions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pace {
     /// Divides recorded starts and all delays: 2 plays twice as fast. 10⁻⁶ to 10⁶.
     pub rate_scale: f64,
-    /// Longer delays are cut to this one, before scaling.
+    /// Cap on delays, before scaling.
     pub max_delay: Option<SimDuration>,
 }
 
@@ -28,7 +28,7 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// All problems of these parameters; empty if they can be used.
+    /// All problems of these parameters; empty if valid.
     pub fn validate(&self) -> Vec<ParameterProblem> {
         let mut problems = Problems::default();
         problems.require((1e-6..=1e6).contains(&self.rate_scale), "rate_scale", self.rate_scale, "a number from 1e-6 to 1e6");
@@ -50,7 +50,7 @@ impl Pace {
 /// Longer than any run.
 const LONGEST: SimDuration = SimDuration::from_ns(u64::MAX / 4);
 
-/// The session that starts next, read ahead so that the workload knows whether there is another.
+/// The next session to start, read ahead so that the workload knows if there is one.
 #[derive(Debug)]
 enum Head {
     Ready(Script),
@@ -58,10 +58,10 @@ enum Head {
     End,
 }
 
-/// A call that is ready: when it arrives, its session's number, its number there, and the place of its session.
+/// A ready call: its arrival time, the number of its session, its number in the session, and the slot of the session.
 type Ready = Reverse<(SimTime, u64, u32, u32)>;
 
-/// Requests of sessions. Memory: the sessions that are under way.
+/// Requests of sessions. Memory: the sessions in progress.
 #[derive(Debug)]
 pub struct SessionWorkload {
     class: ClassId,
@@ -72,7 +72,7 @@ pub struct SessionWorkload {
     live: Vec<Option<Live>>,
     vacant: Vec<u32>,
     ready: BinaryHeap<Ready>,
-    /// Calls of the sessions under way that have not been sent.
+    /// Calls of the sessions in progress that have not been sent.
     unsent: u64,
     taken: u64,
     left: Option<u64>,
@@ -80,8 +80,8 @@ pub struct SessionWorkload {
 }
 
 impl SessionWorkload {
-    /// Plays the sessions of `source` as the workload `class`, at most `requests` calls of them. The draws of starts depend on the seed of
-    /// `streams` and on the class alone.
+    /// Plays the sessions of `source` as the workload `class`, at most `requests` calls of them. The draws of starts depend only on the seed of
+    /// `streams` and on the class.
     ///
     /// # Errors
     /// Parameters out of range, or a source whose first session cannot be read.
@@ -115,12 +115,12 @@ impl SessionWorkload {
         })
     }
 
-    /// Starts the sessions whose start comes before every call that is ready.
+    /// Starts the sessions whose start is not after the first ready call.
     fn start_sessions(&mut self) -> Result<(), WorkloadError> {
         loop {
             let at = match &self.head {
                 Head::Ready(script) => self.starts.next(script, &self.pace),
-                // The calls before it are sent.
+                // All earlier calls have been sent.
                 Head::Failed(_) if self.ready.is_empty() => match std::mem::replace(&mut self.head, Head::End) {
                     Head::Failed(error) => return Err(error),
                     Head::Ready(_) | Head::End => None,
@@ -175,7 +175,7 @@ impl SessionWorkload {
         WorkloadError::BeyondTime { class: self.class.0, request: self.taken + 1 }
     }
 
-    /// The call that is ready first, and its session.
+    /// The earliest ready call and its session.
     fn first(&mut self) -> Option<(SimTime, u64, u32, u32)> {
         self.ready.peek().map(|&Reverse(first)| first).filter(|_| self.left != Some(0))
     }
@@ -212,7 +212,7 @@ impl Workload for SessionWorkload {
         Ok(Some((at, self.request(session, number, place, step))))
     }
 
-    /// However a call ended, those that waited for it come after their delay. One of no session under way changes nothing.
+    /// However a call ended, calls that waited for it arrive after their delay. A call of no session in progress changes nothing.
     fn ended(&mut self, end: &Ended) -> bool {
         let (place, number) = (end.tag >> 32, end.tag & u64::from(u32::MAX));
         let of = |index: u64| usize::try_from(index).ok();
@@ -227,12 +227,12 @@ impl Workload for SessionWorkload {
         let (ready, name) = (&mut self.ready, session.session());
         session.end(number, at, &self.pace, |follower, arrival| {
             (changed, at_once) = (true, at_once || arrival <= at);
-            #[expect(clippy::cast_possible_truncation, reason = "a place from a tag, which has 32 bits for it")]
+            #[expect(clippy::cast_possible_truncation, reason = "a slot from the high 32 bits of a tag")]
             ready.push(Reverse((arrival, name, follower, place as u32)));
         });
         if session.is_over() {
             self.live[place] = None;
-            #[expect(clippy::cast_possible_truncation, reason = "a place from a tag, which has 32 bits for it")]
+            #[expect(clippy::cast_possible_truncation, reason = "a slot from the high 32 bits of a tag")]
             self.vacant.push(place as u32);
             let another = self.starts.over(at) && !matches!(self.head, Head::End);
             (changed, at_once) = (changed || another, at_once || another);
@@ -247,7 +247,7 @@ impl Workload for SessionWorkload {
 
     fn handed_out(&self) -> Option<f64> {
         let of_limit = self.left.map(|left| self.taken as f64 / (self.taken + left) as f64);
-        // Sessions that have been read but not played are still to come.
+        // Sessions already read but not yet played are still to come.
         let played = self.taken as f64 / (self.taken + self.unsent).max(1) as f64;
         of_limit.into_iter().chain(self.source.handed_out().map(|share| share * played)).max_by(f64::total_cmp)
     }

@@ -31,8 +31,8 @@ impl LineFormat for Azure {
     }
 }
 
-/// Nanoseconds since 1970 of `YYYY-MM-DD HH:MM:SS[.fraction][zone]`, also with `T` between date and time. Digits beyond nanoseconds are
-/// cut off. No leap seconds.
+/// Nanoseconds since 1970 of `YYYY-MM-DD HH:MM:SS[.fraction][zone]`, also with `T` between date and time. Digits beyond nanoseconds are dropped. No
+/// leap seconds.
 fn calendar_ns(text: &[u8]) -> Option<u64> {
     let (date, rest) = text.split_at_checked(10)?;
     let (separator, rest) = rest.split_first()?;
@@ -51,7 +51,7 @@ fn calendar_ns(text: &[u8]) -> Option<u64> {
     u64::try_from(seconds.checked_mul(S)?.checked_add_unsigned(field::fraction_ns(fraction)?)?).ok()
 }
 
-/// Two digits and what comes after.
+/// Two digits and the rest of the text.
 fn two_digits(text: &[u8]) -> Option<(i64, &[u8])> {
     let (digits, rest) = text.split_at_checked(2)?;
     Some((i64::try_from(field::whole(digits)?).ok()?, rest))
@@ -68,7 +68,7 @@ fn days_since_1970(date: &[u8]) -> Option<i64> {
     if !rest.is_empty() || !(1..=*lengths.get(index)?).contains(&day) {
         return None;
     }
-    // Leap years from 1970 up to last year: those up to then less the 477 up to 1969.
+    // Leap years from 1970 to last year: all up to then minus the 477 up to 1969.
     let past = year - 1;
     let leap_days = past / 4 - past / 100 + past / 400 - 477;
     Some((year - 1970) * 365 + leap_days + lengths.iter().take(index).sum::<i64>() + day - 1)
@@ -81,7 +81,7 @@ fn seconds_of_day(time: &[u8]) -> Option<i64> {
     (rest.is_empty() && hour < 24 && minute < 60 && second < 60).then_some(hour * 3600 + minute * 60 + second)
 }
 
-/// Seconds east of UTC: nothing, `Z`, `+HH:MM` or `-HH:MM`.
+/// Seconds east of UTC, from an empty text, `Z`, `+HH:MM` or `-HH:MM`.
 fn zone_seconds(zone: &[u8]) -> Option<i64> {
     let (sign, rest) = match zone {
         b"" | b"Z" => return Some(0),
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn times_that_are_none_are_refused() {
+    fn invalid_times_are_rejected() {
         for text in [
             "",
             "2023-11-16",
@@ -158,7 +158,7 @@ mod tests {
                 }
             }
         }
-        // 292 years, 71 of them leap: 73 multiples of four from 1972 to 2260 less 2100 and 2200.
+        // 292 years, 71 of them leap years: 73 multiples of four from 1972 to 2260 minus 2100 and 2200.
         assert_eq!(expected, 292 * 365 + 71);
     }
 }

@@ -1,5 +1,5 @@
-//! `BurstGPT` (Wang et al., 2024): CSV of an Azure `OpenAI` service, times in seconds since the first day. Rows without response tokens
-//! are requests that failed; as they cannot be served, they are bad lines. No prefixes.
+//! `BurstGPT` (Wang et al., 2024): CSV of an Azure `OpenAI` service, times in seconds since the first day. Rows without response tokens are failed
+//! requests; as they cannot be served, they are bad lines. No prefixes.
 
 use super::field::{self, Columns, LineProblem};
 use super::format::{LineFormat, TraceRecord};

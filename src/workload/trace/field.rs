@@ -1,4 +1,4 @@
-//! Fields of a line: numbers, times, CSV columns. Owns what is accepted and how a refusal reads; must not know formats.
+//! Fields of a line: numbers, times, CSV columns. Owns the valid values and the wording of errors; must not know formats.
 
 use serde::de::DeserializeOwned;
 
@@ -7,16 +7,16 @@ use super::skipped::SkipReason;
 
 /// Nanoseconds of the latest time accepted: 292 years.
 const MAX_NS: u128 = 9_200_000_000_000_000_000;
-/// Text shown in a message, characters.
+/// Maximum text in a message, characters.
 const SHOWN: usize = 60;
-/// Of a whole line shown below a message, characters.
+/// Maximum part of a whole line shown below a message, characters.
 const SHOWN_LINE: usize = 120;
 
-/// Why a line cannot be used.
+/// Why a line is invalid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LineProblem {
     pub(super) reason: SkipReason,
-    /// Field, what was found and what was expected.
+    /// Field, found and expected values.
     pub(super) text: String,
 }
 
@@ -25,24 +25,24 @@ impl LineProblem {
         Self { reason, text: text.into() }
     }
 
-    /// The same of a last line that has no end.
+    /// The problem of a last line without a line end.
     pub(super) fn of_torn_line(self) -> Self {
-        let text = format!("{} (the last line, without a line end: the file may be cut short)", self.text);
+        let text = format!("{} (the last line, without a line end: the file may be truncated)", self.text);
         Self { text, ..self }
     }
 }
 
-/// `name: found x, expected y`, the refusal of one field.
+/// `name: found x, expected y`, the error of one field.
 pub(super) fn unexpected(reason: SkipReason, name: &str, found: &[u8], expected: &str) -> LineProblem {
     LineProblem::new(reason, format!("{name}: found `{}`, expected {expected}", shown(found)))
 }
 
-/// Bytes of a file for a message: cut to a readable length, control characters escaped.
+/// Bytes of a file for a message: truncated, control characters escaped.
 pub(super) fn shown(bytes: &[u8]) -> String {
     cut(bytes, SHOWN)
 }
 
-/// The same of a line that is shown by itself.
+/// Bytes of a line shown on its own.
 pub(super) fn shown_line(bytes: &[u8]) -> String {
     cut(bytes, SHOWN_LINE)
 }
@@ -52,7 +52,7 @@ fn cut(bytes: &[u8], most: usize) -> String {
     let text = String::from_utf8_lossy(start);
     let mut out = String::new();
     for c in text.chars().take(most) {
-        // Quotes stay readable; everything else that is not printable is escaped.
+        // Quotes stay readable; all other unprintable characters are escaped.
         if matches!(c, '"' | '\'') { out.push(c) } else { out.extend(c.escape_debug()) }
     }
     if text.chars().count() > most || start.len() < bytes.len() {
@@ -73,7 +73,7 @@ pub(super) fn tokens(name: &str, field: &[u8]) -> Result<u32, LineProblem> {
     }
 }
 
-/// Digits as a number; numbers that do not fit are as good as the largest that does. `None` if there is anything else.
+/// Parses digits; numbers that do not fit saturate. `None` if there is anything else.
 pub(super) fn whole(field: &[u8]) -> Option<u64> {
     if field.is_empty() {
         return None;
@@ -83,8 +83,8 @@ pub(super) fn whole(field: &[u8]) -> Option<u64> {
         .try_fold(0u64, |number, byte| byte.is_ascii_digit().then(|| number.saturating_mul(10).saturating_add(u64::from(byte - b'0'))))
 }
 
-/// Seconds since any origin, 0 or more, as whole nanoseconds: `12`, `0.000000001`, `1.5e3`. Decimal notation is read exactly, further
-/// digits than nanoseconds are cut off; exponents go through the nearest binary number.
+/// Seconds since any origin, 0 or more, as whole nanoseconds: `12`, `0.000000001`, `1.5e3`. Decimal notation is parsed exactly, digits beyond
+/// nanoseconds are dropped; exponents go through the nearest binary number.
 pub(super) fn seconds(name: &str, field: &[u8]) -> Result<u64, LineProblem> {
     let refused = || unexpected(SkipReason::Field, name, field, "seconds, 0 or more and below 9.2e9");
     let ns = decimal_ns(field).or_else(|| exponent_ns(field)).ok_or_else(refused)?;
@@ -101,7 +101,7 @@ fn decimal_ns(field: &[u8]) -> Option<u128> {
     Some(u128::from(integer) * 1_000_000_000 + u128::from(fraction_ns(fraction)?))
 }
 
-/// The digits behind a decimal point, in nanoseconds.
+/// The digits after a decimal point, in nanoseconds.
 pub(super) fn fraction_ns(digits: &[u8]) -> Option<u64> {
     let (mut ns, mut place) = (0, 100_000_000);
     for byte in digits {
@@ -122,10 +122,10 @@ fn exponent_ns(field: &[u8]) -> Option<u128> {
     nearest_ns(seconds * 1e9)
 }
 
-/// A line of JSON as a `T`; `expected` says what that is, for a line that is something else.
+/// Parses a line of JSON as a `T`; `expected` describes it in the error for any other line.
 pub(super) fn from_json<T: DeserializeOwned>(line: &[u8], expected: &str) -> Result<T, LineProblem> {
     let structure = |why: String| LineProblem::new(SkipReason::Structure, format!("found `{}`, expected {expected}{why}", shown(line)));
-    // Serde would take an array for the same thing.
+    // Serde would accept an array in place of the object.
     if !line.trim_ascii_start().starts_with(b"{") {
         return Err(structure(String::new()));
     }
@@ -137,7 +137,7 @@ pub(super) fn from_json<T: DeserializeOwned>(line: &[u8], expected: &str) -> Res
         },
         Err(error) => (error.path().to_string(), error.into_inner()),
     };
-    // The parser counts lines and columns of this one line; the column is what helps.
+    // The parser counts lines and columns of this one line; only the column is useful.
     let message = error.to_string();
     let message = message.split(" at line ").next().unwrap_or(&message);
     Err(match error.classify() {
@@ -149,7 +149,7 @@ pub(super) fn from_json<T: DeserializeOwned>(line: &[u8], expected: &str) -> Res
     })
 }
 
-/// Nanoseconds rounded to whole ones; `None` outside of what is accepted.
+/// Rounds to whole nanoseconds; `None` outside the valid range.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "range checked")]
 pub(super) fn nearest_ns(ns: f64) -> Option<u128> {
     let ns = ns.round();
@@ -162,12 +162,12 @@ fn clean(field: &[u8]) -> &[u8] {
     field.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(field)
 }
 
-/// The fields of a CSV line. Fields may be quoted, but hold neither commas nor quotes: no field of a trace does.
+/// The fields of a CSV line. Fields may be quoted, but contain neither commas nor quotes: no field of a trace does.
 pub(super) fn split(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(|&byte| byte == b',').map(clean)
 }
 
-/// Where the named columns of a CSV file are.
+/// Positions of the named columns of a CSV file.
 #[derive(Debug)]
 pub(super) struct Columns<const N: usize> {
     positions: [usize; N],
@@ -175,7 +175,7 @@ pub(super) struct Columns<const N: usize> {
 }
 
 impl<const N: usize> Columns<N> {
-    /// Finds each name in the header, whatever its case.
+    /// Finds each name in the header, ignoring case.
     pub(super) fn find(header: &[u8], names: [&str; N]) -> Result<Self, LineProblem> {
         let mut positions = [0; N];
         for (slot, name) in positions.iter_mut().zip(names) {
@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_are_whole_numbers_in_a_believable_range() {
+    fn tokens_are_whole_numbers_in_a_plausible_range() {
         assert_eq!(tokens("t", b"1"), Ok(1));
         assert_eq!(tokens("t", b"16777216"), Ok(MAX_TOKENS));
         let reason = |field: &[u8]| tokens("t", field).unwrap_err().reason;
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn seconds_are_read_to_the_nanosecond() {
+    fn seconds_are_parsed_to_the_nanosecond() {
         for (text, ns) in [
             ("0", 0),
             ("0.1", 100_000_000),
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_of_junk_is_short_and_printable() {
+    fn junk_is_shown_short_and_printable() {
         assert_eq!(shown(b"a\x00\x1b\"b"), "a\\0\\u{1b}\"b");
         assert_eq!(shown(&[b'x'; 1000]).chars().count(), SHOWN + 1);
     }

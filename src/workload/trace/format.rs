@@ -1,4 +1,4 @@
-//! The formats and what they have in common. Owns the contract of a format; each format has its own file.
+//! The formats and their common interface. Owns the contract of a format; each format has its own file.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +17,7 @@ use crate::kv::Blocks;
 /// One request of a trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceRecord {
-    /// Arrival, nanoseconds since an origin of the format's own.
+    /// Arrival, nanoseconds since an origin specific to the format.
     pub at_ns: u64,
     /// Prompt length, tokens, at least 1.
     pub prompt_tokens: u32,
@@ -27,15 +27,15 @@ pub struct TraceRecord {
     pub prefix: Blocks,
 }
 
-/// What a format must do. State is what the header said.
+/// A format. Its state comes from the header.
 pub(super) trait LineFormat: fmt::Debug + Send {
-    /// Reads the first line. True if it was a header, false if it is a request already.
+    /// Reads the first line. True if it was a header, false if it is already a request.
     fn header(&mut self, line: &[u8]) -> Result<bool, LineProblem>;
 
-    /// Reads a line that holds a request.
+    /// Reads a line with a request.
     fn record(&mut self, line: &[u8]) -> Result<TraceRecord, LineProblem>;
 
-    /// True if a line cut short can look whole: the last one then needs its line end.
+    /// True if a truncated line can look complete: the last line then needs its line end.
     fn can_be_torn_unseen(&self) -> bool {
         true
     }
@@ -56,10 +56,10 @@ pub enum TraceFormat {
     Mooncake,
     /// `BurstGPT`: CSV `Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type`.
     BurstGpt,
-    /// Sessions of coding agents with run-length coded block ids, one a line (kv-cache-tester).
+    /// Sessions of coding agents with run-length coded block ids, one per line (kv-cache-tester).
     #[serde(rename = "kv-cache-tester")]
     KvCacheTester,
-    /// Sessions of a coding agent without block ids, one a line (`KernelBook` replay).
+    /// Sessions of a coding agent without block ids, one per line (`KernelBook` replay).
     KernelBook,
     /// Our own: CSV `arrival_s,prompt_tokens,output_tokens` and optionally `prefix_ids_<tokens per block>`.
     Plain,
@@ -81,7 +81,7 @@ impl TraceFormat {
         }
     }
 
-    /// A first line of a trace of this format.
+    /// An example of a first line in this format.
     const fn first_line(self) -> &'static str {
         match self {
             Self::Azure => "TIMESTAMP,ContextTokens,GeneratedTokens",
@@ -95,35 +95,35 @@ impl TraceFormat {
         }
     }
 
-    /// How traces of these formats begin, for who gave something else; `None` without formats.
+    /// The first lines of these formats, as a hint for a file in none of them; `None` without formats.
     pub fn beginnings(formats: &[Self]) -> Option<String> {
         match formats {
             [] => None,
-            [one] => Some(format!("a trace of the format `{one}` begins as `{}`", one.first_line())),
+            [one] => Some(format!("a trace in the format `{one}` begins like `{}`", one.first_line())),
             several => {
                 let lines: Vec<String> = several.iter().map(|format| format!("\n  {:16}{}", format.name(), format.first_line())).collect();
-                Some(format!("a trace begins as in one of these formats:{}", lines.concat()))
+                Some(format!("a trace begins like one of these formats:{}", lines.concat()))
             }
         }
     }
 
-    /// The format whose first line this could be.
+    /// The format that matches this first line.
     pub(super) fn detect(first_line: &[u8]) -> Option<Self> {
         Self::ALL.into_iter().find(|format| match format {
             Self::KvCacheTester => Keys::of(first_line).is_some_and(|keys| keys.requests.is_some() && keys.hash_id_scope.is_some()),
             Self::KernelBook => Keys::of(first_line).is_some_and(|keys| keys.turns.is_some()),
-            // A line of JSON that is broken is told when it is read.
+            // Broken JSON is reported when the line is read.
             Self::Mooncake => {
                 let is_json = first_line.trim_ascii_start().starts_with(b"{");
                 is_json && Keys::of(first_line).is_none_or(|keys| keys.requests.is_none() && keys.turns.is_none())
             }
-            // What else is wrong with such a line is told when it is read.
+            // Other errors in such a line are reported when it is read.
             Self::Plain => Plain::has_columns(first_line),
             Self::Azure | Self::BurstGpt => format.reader().is_some_and(|mut reader| reader.header(first_line).is_ok()),
         })
     }
 
-    /// What reads its lines; `None` if they are sessions.
+    /// The reader of its lines; `None` if they are sessions.
     pub(super) fn reader(self) -> Option<Box<dyn LineFormat>> {
         Some(match self {
             Self::Azure => Box::<Azure>::default(),
@@ -135,7 +135,7 @@ impl TraceFormat {
     }
 }
 
-/// Keys by which a line of JSON is recognised.
+/// Keys that identify a line of JSON.
 #[derive(Debug, Deserialize)]
 struct Keys {
     requests: Option<IgnoredAny>,
@@ -144,7 +144,7 @@ struct Keys {
 }
 
 impl Keys {
-    /// `None` if the line is no JSON object.
+    /// `None` if the line is not a JSON object.
     fn of(line: &[u8]) -> Option<Self> {
         serde_json::from_slice(line).ok()
     }
@@ -171,17 +171,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn how_a_format_begins_is_how_it_is_recognised() {
+    fn formats_are_recognised_by_their_beginnings() {
         for format in TraceFormat::ALL {
             assert_eq!(TraceFormat::detect(format.first_line().as_bytes()), Some(format));
         }
     }
 
     #[test]
-    fn beginnings_name_what_was_asked_for() {
+    fn beginnings_name_the_requested_formats() {
         assert_eq!(TraceFormat::beginnings(&[]), None);
         let one = TraceFormat::beginnings(&[TraceFormat::Plain]).unwrap();
-        assert_eq!(one, "a trace of the format `plain` begins as `arrival_s,prompt_tokens,output_tokens`");
+        assert_eq!(one, "a trace in the format `plain` begins like `arrival_s,prompt_tokens,output_tokens`");
         assert_eq!(TraceFormat::beginnings(&TraceFormat::ALL).unwrap().lines().count(), 7);
     }
 }

@@ -1,21 +1,21 @@
-//! The requests of the first replay, kept for those that follow while they are few. Must not know where they come from.
+//! The requests of the first replay, stored for later ones if they are few. Must not know their source.
 
 use super::format::TraceRecord;
 
-/// Bytes that are kept at most: many times the traces that are repeated because they are short.
+/// Maximum bytes stored: many times the size of the short traces that are worth repeating.
 const MOST: usize = 4 << 20;
 
-/// Requests by their time since the first, in order.
+/// Requests in order, with their time since the first.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     records: Vec<(u64, TraceRecord)>,
     bytes: usize,
-    /// The next to be replayed; `None` while the first replay goes on.
+    /// The next request of a later replay; `None` during the first replay.
     next: Option<usize>,
 }
 
 impl Kept {
-    /// Keeps one more request of the first replay; false if they are too many to be kept.
+    /// Stores a request of the first replay; false if there are too many to store.
     pub(super) fn keep(&mut self, ns: u64, record: &TraceRecord) -> bool {
         self.bytes += size_of::<(u64, TraceRecord)>() + record.prefix.memory();
         let fits = self.bytes <= MOST;
@@ -25,12 +25,12 @@ impl Kept {
         fits
     }
 
-    /// From the end of a replay to the begin of the next.
+    /// Goes from the end of a replay to the beginning of the next.
     pub(super) const fn rewind(&mut self) {
         self.next = Some(0);
     }
 
-    /// True if what is replayed comes from here.
+    /// True if requests come from the store.
     pub(super) const fn is_replayed(&self) -> bool {
         self.next.is_some()
     }
@@ -43,7 +43,7 @@ impl Kept {
         Some(record.clone())
     }
 
-    /// The part of the replay that is over, 0 to 1; `None` while the first goes on.
+    /// Progress of the replay, 0 to 1; `None` during the first.
     pub(super) fn share(&self) -> Option<f64> {
         self.next.map(|next| next as f64 / self.records.len().max(1) as f64)
     }
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn replays_are_what_was_kept() {
+    fn replays_repeat_the_stored_requests() {
         let mut kept = Kept::default();
         assert!((0..3).all(|ns| kept.keep(ns, &record(ns, 2))));
         assert_eq!((kept.next(), kept.share()), (None, None));
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_are_not_kept() {
+    fn too_many_requests_are_not_stored() {
         let mut kept = Kept::default();
         assert!(kept.keep(0, &record(0, 1000)));
         assert!(!kept.keep(1, &record(1, MOST / 8)));

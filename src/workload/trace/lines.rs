@@ -1,22 +1,22 @@
-//! Lines of bounded length from a stream of any length. Owns the one line buffer; must not know what lines mean.
+//! Lines of bounded length from a stream of any length. Owns the single line buffer; must not know the meaning of lines.
 
 use std::io::{self, BufRead, Read};
 
-/// The longest line that is read, bytes: the prefix ids of the longest believable prompt fit many times over.
+/// Maximum line length, bytes: many times the prefix ids of the longest plausible prompt.
 pub(super) const MAX_LINE: usize = 64 << 20;
-/// A buffer grown beyond this by one long line is given back with the next.
+/// A buffer that one long line has grown beyond this is released at the next line.
 const KEEP: usize = 1 << 20;
 
-/// What was read; the text of a `Whole` or `Torn` line is [`Lines::text`].
+/// Result of a read; the text of a `Whole` or `Torn` line is [`Lines::text`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Line {
-    /// A line with its end.
+    /// A line with its line end.
     Whole,
-    /// The last line, without an end.
+    /// The last line, without a line end.
     Torn,
-    /// A line longer than is read; the next reading passes over the rest of it.
+    /// A line beyond the maximum length; the next read skips the rest of it.
     TooLong,
-    /// There are no more.
+    /// End of the stream.
     End,
 }
 
@@ -26,7 +26,7 @@ pub(super) struct Lines {
     longest: usize,
     buffer: Vec<u8>,
     number: u64,
-    /// The line read last was too long, and its rest comes first.
+    /// The last line was too long, and the rest of it must be skipped first.
     rest: bool,
 }
 
@@ -37,23 +37,23 @@ impl std::fmt::Debug for Lines {
 }
 
 impl Lines {
-    /// Lines of at most `longest` bytes, line end included.
+    /// Reads lines of at most `longest` bytes, line end included.
     pub(super) fn new(input: Box<dyn BufRead + Send>, longest: usize) -> Self {
         Self { input, longest, buffer: Vec::new(), number: 0, rest: false }
     }
 
-    /// Number of the line read last, from 1.
+    /// Number of the last line read, from 1.
     pub(super) const fn number(&self) -> u64 {
         self.number
     }
 
-    /// The line read last, without its end.
+    /// The last line read, without its line end.
     pub(super) fn text(&self) -> &[u8] {
         let line = self.buffer.strip_suffix(b"\n").unwrap_or(&self.buffer);
         line.strip_suffix(b"\r").unwrap_or(line)
     }
 
-    /// Reads the next line. After an error the number is that of the line in which it happened.
+    /// Reads the next line. After an error, the number is that of the line with the error.
     pub(super) fn read(&mut self) -> io::Result<Line> {
         self.buffer.clear();
         if self.buffer.capacity() > KEEP {
@@ -85,7 +85,7 @@ mod tests {
     use std::io::{BufReader, Cursor};
 
     #[test]
-    fn lines_end_in_any_of_the_usual_ways() {
+    fn all_common_line_ends_are_accepted() {
         let mut lines = Lines::new(Box::new(Cursor::new(b"a\nbc\r\n\nlast".to_vec())), 100);
         let mut seen = Vec::new();
         loop {
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_at_the_limit_is_read_and_a_longer_one_is_passed_over() {
+    fn a_line_at_the_limit_is_read_and_a_longer_one_is_skipped() {
         let mut lines = Lines::new(Box::new(Cursor::new(b"abc\nabcd\nxy\nabcd".to_vec())), 4);
         assert_eq!(lines.read().unwrap(), Line::Whole);
         assert_eq!(lines.read().unwrap(), Line::TooLong);
@@ -109,9 +109,9 @@ mod tests {
         assert_eq!(lines.read().unwrap(), Line::End);
     }
 
-    /// Whoever wants no more of it does not have to find its end.
+    /// A caller that stops there need not find its end.
     #[test]
-    fn a_line_without_end_is_told_before_its_end_is_looked_for() {
+    fn a_line_without_end_is_reported_before_its_end_is_searched() {
         let mut lines = Lines::new(Box::new(BufReader::new(io::repeat(0))), 1 << 16);
         assert_eq!(lines.read().unwrap(), Line::TooLong);
     }

@@ -1,14 +1,14 @@
-//! Traces: requests that somebody has logged, streamed from files.
+//! Traces: recorded requests, streamed from files.
 //!
-//! Owns: formats, lines, windows, replay. Must not know: what is done with the requests.
+//! Owns: formats, lines, windows, replay. Must not know: the use of the requests.
 //!
-//! Rules for every format: files are read line by line and never held whole; gzip is recognised by its first bytes, not by its name;
-//! a line that cannot be used (torn, zero or absurd lengths, out of order, …) is refused with file, line and field, or with
-//! `skip_bad_lines` left out and counted by reason. Lines of white space are ignored. A wrong header or an empty file is always
-//! refused, and so are compressed data that end early or are damaged and a hundred requests in a row that come before one above them:
-//! leaving out lines would leave out far too much. CSV columns are found by name, in any order, and others are ignored.
+//! Rules for every format: files are read line by line and never held as a whole; gzip is detected by its first bytes, not by name; an invalid line
+//! (torn, zero or implausible lengths, out of order, …) is an error with file, line and field, or, with `skip_bad_lines`, skipped and counted by
+//! reason. Blank lines are ignored. A wrong header or an empty file is always an error, and so are truncated or damaged compressed data and a hundred
+//! consecutive requests earlier than one above them: skipping lines would skip far too much. CSV columns are found by name, in any order, and others
+//! are ignored.
 //!
-//! A new format is one file with a `LineFormat` and one line in each table of [`TraceFormat`].
+//! A new format takes one file with a `LineFormat` and one line in each table of [`TraceFormat`].
 
 mod azure;
 mod burstgpt;

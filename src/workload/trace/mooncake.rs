@@ -1,5 +1,5 @@
 //! Mooncake traces (Qin et al., FAST 2025): JSON lines with a timestamp in ms and the ids of 512-token prompt blocks, prefix-chained.
-//! The last block of a prompt is mostly part full; only full blocks become prefix ids, since only they can be reused.
+//! Usually the last block of a prompt is partly filled; only full blocks become prefix ids, as only they can be reused.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -12,7 +12,7 @@ use crate::kv::Blocks;
 /// Tokens per block (README of the published traces).
 pub(super) const BLOCK_TOKENS: u32 = 512;
 
-/// A line, under the names that its readers use.
+/// A line, with the field names and aliases used by its readers.
 #[derive(Debug, Deserialize)]
 pub(super) struct Line {
     /// Milliseconds.
@@ -25,12 +25,12 @@ pub(super) struct Line {
     #[serde(default)]
     hash_ids: Vec<u64>,
     pub(super) session_id: Option<SessionId>,
-    /// Milliseconds after the answer to the turn before.
+    /// Milliseconds after the answer to the previous turn.
     #[serde(alias = "delay_ms")]
     pub(super) delay: Option<f64>,
 }
 
-/// The name of a session.
+/// Name of a session.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub(super) enum SessionId {
@@ -64,9 +64,9 @@ impl Line {
     }
 }
 
-/// A line as it stands.
+/// Parses a line without further checks.
 pub(super) fn parse(line: &[u8]) -> Result<Line, LineProblem> {
-    // Serde would take an array of values for the same thing.
+    // Serde would accept an array of values in place of the object.
     if !line.trim_ascii_start().starts_with(b"{") {
         return Err(LineProblem::new(SkipReason::Structure, format!("found `{}`, expected a JSON object", shown(line))));
     }
@@ -84,7 +84,7 @@ impl LineFormat for Mooncake {
     fn record(&mut self, line: &[u8]) -> Result<TraceRecord, LineProblem> {
         let found = parse(line)?;
         if found.session_id.is_some() || found.delay.is_some() {
-            let text = "session_id: found a turn of a session behind requests without one, expected `session_id` from the first line on";
+            let text = "session_id: found a turn of a session after requests without one, expected `session_id` from the first line on";
             return Err(LineProblem::new(SkipReason::Field, text));
         }
         let Some(timestamp) = found.timestamp else {
@@ -98,7 +98,7 @@ impl LineFormat for Mooncake {
         Ok(TraceRecord { at_ns, prompt_tokens, output_tokens, prefix })
     }
 
-    /// A JSON object without its closing brace is not one.
+    /// A JSON object without its closing brace is invalid.
     fn can_be_torn_unseen(&self) -> bool {
         false
     }
@@ -108,18 +108,18 @@ impl LineFormat for Mooncake {
     }
 }
 
-/// Reads the line once more, slowly, for the field at fault.
+/// Reads the line again, slowly, to find the faulty field.
 fn explain(line: &[u8]) -> LineProblem {
     let mut json = serde_json::Deserializer::from_slice(line);
     let (path, what) = match serde_path_to_error::deserialize::<_, Line>(&mut json) {
         Err(error) => (error.path().to_string(), error.into_inner()),
-        // The object itself is fine, so something comes after it.
+        // The object itself is valid, so there is text after it.
         Ok(_) => match json.end() {
             Err(error) => (String::new(), error),
             Ok(()) => return LineProblem::new(SkipReason::Structure, format!("found `{}`, expected one JSON object", shown(line))),
         },
     };
-    // The parser counts lines and columns of this one line; the column is what helps.
+    // The parser counts lines and columns of this one line; only the column is useful.
     let message = what.to_string();
     let message = message.split(" at line ").next().unwrap_or(&message);
     match what.classify() {
@@ -137,7 +137,7 @@ fn explain(line: &[u8]) -> LineProblem {
     }
 }
 
-/// What a line has at `path`, and what that should be.
+/// The value of a line at `path`, and a description of valid values.
 fn field_at(line: &[u8], path: &str) -> Option<(Value, &'static str)> {
     let (name, index) = path.split_once('[').map_or((path, None), |(name, index)| (name, index.strip_suffix(']')));
     let found = serde_json::from_slice::<Value>(line).ok()?.get_mut(name)?.take();
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_cannot_be_used_names_the_field() {
+    fn errors_of_invalid_lines_name_the_field() {
         let line = |time: &str, input: &str, output: &str, ids: &str| {
             let text = format!(r#"{{"timestamp": {time}, "input_length": {input}, "output_length": {output}, "hash_ids": {ids}}}"#);
             let problem = record(&text).unwrap_err();
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_object_is_a_broken_structure() {
+    fn text_other_than_an_object_is_a_structure_error() {
         for text in ["", "[]x", "[0, 9, 1, []]", "{", r#"{"timestamp": 0, "input_length": 67"#, "\u{1}", r#"{"timestamp": NaN}"#] {
             assert_eq!(record(text).unwrap_err().reason, SkipReason::Structure, "{text}");
         }

@@ -1,4 +1,4 @@
-//! What one can ask of a trace. Owns the parameters and their ranges; must not know files.
+//! Parameters of a trace and their ranges. Must not know files.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,12 +10,12 @@ use super::sessions::SessionOptions;
 use super::source::TraceSource;
 use crate::sim::SimDuration;
 
-/// How a trace is read.
+/// Options for reading a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReadOptions {
-    /// Its format; recognised by the first line if not given.
+    /// Its format; detected from the first line if not given.
     pub format: Option<TraceFormat>,
-    /// Leave out and count lines that cannot be used, instead of refusing the trace.
+    /// Skip and count invalid lines, instead of rejecting the trace.
     pub skip_bad_lines: bool,
 }
 
@@ -37,30 +37,30 @@ pub struct TraceWindow {
 pub struct TraceParameters {
     /// The trace.
     pub source: TraceSource,
-    /// How it is read.
+    /// Options for reading it.
     pub read: ReadOptions,
-    /// Divides the times between arrivals: 2 makes a trace twice as fast. 10⁻⁶ to 10⁶.
+    /// Divides the times between arrivals: 2 plays the trace twice as fast. 10⁻⁶ to 10⁶.
     pub rate_scale: f64,
-    /// The part of the trace that is replayed.
+    /// The part to replay.
     pub window: TraceWindow,
-    /// How often the window is replayed, back to back, at least 1. One replay after the other starts the window's length later if the
-    /// window ends before the trace does, otherwise the time of the last arrival and one mean gap later. Prefix ids stay the same: the same
-    /// prompts are sent again, and prefix caches will remember them.
+    /// Number of replays of the window, back to back, at least 1. A replay starts the window's length after the previous one if the window ends
+    /// before the trace does, otherwise one mean gap after the last arrival. Prefix ids stay the same: the same prompts are sent again, so prefix
+    /// caches will hold them.
     pub repeat: u32,
-    /// At most so many requests over all replays, at least 1.
+    /// Maximum number of requests over all replays, at least 1.
     pub limit: Option<u64>,
-    /// How its sessions are played, if it has any; `None` for the defaults.
+    /// Replay of its sessions, if it has any; `None` for the defaults.
     pub sessions: Option<SessionReplay>,
 }
 
-/// How the sessions of a trace are played.
+/// Parameters of the replay of sessions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SessionReplay {
-    /// When they start.
+    /// Start times.
     pub start: SessionStart,
-    /// Longer times between an answer and the next call are cut to this one, before scaling.
+    /// Cap on the times from an answer to the next call, before scaling.
     pub max_delay: Option<SimDuration>,
-    /// How they are read.
+    /// Options for reading them.
     pub options: SessionOptions,
 }
 
@@ -72,7 +72,7 @@ impl Default for SessionReplay {
 }
 
 impl TraceParameters {
-    /// The whole trace, once, at its own speed; broken lines are refused.
+    /// The whole trace, once, at its own speed; invalid lines are errors.
     pub fn new(source: TraceSource) -> Self {
         Self {
             source,
@@ -85,7 +85,7 @@ impl TraceParameters {
         }
     }
 
-    /// All problems of these parameters; empty if they can be used. Whether the trace can be read is not looked at.
+    /// All problems of these parameters; empty if valid. Does not check that the trace is readable.
     pub fn validate(&self) -> Vec<ParameterProblem> {
         let mut problems = Problems::default();
         problems.require((1e-6..=1e6).contains(&self.rate_scale), "rate_scale", self.rate_scale, "a number from 1e-6 to 1e6");
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_problems_are_named_at_once() {
+    fn all_problems_are_reported_at_once() {
         let source = TraceSource::Memory { name: "t".to_owned(), bytes: Vec::new().into() };
         let fine = TraceParameters::new(source);
         assert_eq!(fine.validate(), []);

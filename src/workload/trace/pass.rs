@@ -1,11 +1,11 @@
-//! One reading of a trace's window. Owns what the window leaves out and how long it is; must not know scaling and repetition.
+//! One pass over a trace's window. Owns the filter and the length of the window; must not know scaling and repetition.
 
 use super::super::WorkloadError;
 use super::format::TraceRecord;
 use super::parameters::{TraceParameters, TraceWindow};
 use super::reader::TraceReader;
 
-/// Reads the records of the window, with times since its first.
+/// Reads the records of the window, with times relative to its first.
 #[derive(Debug)]
 pub(super) struct Pass {
     reader: TraceReader,
@@ -14,12 +14,12 @@ pub(super) struct Pass {
     origin_ns: Option<u64>,
     /// File time of the window's first request.
     first_ns: Option<u64>,
-    /// The part of the file that came before that.
+    /// Share of the file before the window.
     share_before: f64,
-    /// Time of the latest request since the window's first.
+    /// Time of the latest request relative to the window's first.
     last_ns: u64,
     count: u64,
-    /// The window has ended before the trace.
+    /// True if the window has ended before the trace.
     cut: bool,
 }
 
@@ -29,11 +29,11 @@ impl Pass {
         Ok(Self { reader, window: parameters.window, origin_ns: None, first_ns: None, share_before: 0.0, last_ns: 0, count: 0, cut: false })
     }
 
-    /// The next request of the window and its time since the window's first, nanoseconds.
+    /// The next request of the window and its time relative to the window's first, nanoseconds.
     pub(super) fn next(&mut self) -> Result<Option<(u64, TraceRecord)>, WorkloadError> {
         while !self.cut {
             let Some(record) = self.reader.next_record()? else { return Ok(None) };
-            // The reader lets no time go back, so no difference is negative.
+            // The reader ensures that times never decrease, so no difference is negative.
             let trace_ns = record.at_ns - *self.origin_ns.get_or_insert(record.at_ns);
             if self.window.to.is_some_and(|to| trace_ns >= to.ns()) {
                 self.cut = true;
@@ -51,32 +51,32 @@ impl Pass {
         Ok(None)
     }
 
-    /// The part of the window that has been read, 0 to 1: by its times if it has an end, or else by the bytes of the file.
+    /// Progress through the window, 0 to 1: by time if it has an end, otherwise by bytes of the file.
     pub(super) fn share(&self) -> Option<f64> {
         let by_time = self.window.to.map(|to| self.last_ns as f64 / (to.ns() - self.window.from.ns()) as f64);
-        // What has been read when the first request comes may be all there is, in one buffer.
+        // At the first request, the whole file may already be in the buffer.
         let by_bytes = self.reader.share_read().filter(|_| self.share_before < 1.0);
         by_time.into_iter().chain(by_bytes.map(|read| (read - self.share_before) / (1.0 - self.share_before))).max_by(f64::total_cmp)
     }
 
-    /// After the last request: how much later the next replay starts, nanoseconds. See [`TraceParameters::repeat`].
+    /// After the last request: offset of the next replay, nanoseconds. See [`TraceParameters::repeat`].
     pub(super) fn period_ns(&self) -> Result<u64, WorkloadError> {
         if let (true, Some(to)) = (self.cut, self.window.to) {
             return Ok(to.ns() - self.window.from.ns());
         }
         if self.count < 2 {
             let problem =
-                "one request has no gap that says when it should be repeated; give the window an end before the trace's".to_owned();
+                "a single request has no gap that sets the time of a repeat; give the window an end before the trace's".to_owned();
             return Err(WorkloadError::Trace { file: self.reader.file().to_owned(), problem });
         }
         Ok(self.last_ns + self.last_ns / (self.count - 1))
     }
 
-    /// Why there is no request, for a message.
+    /// The error for a window without requests.
     pub(super) fn nothing(&self) -> WorkloadError {
         let skipped = self.reader.skipped();
         let problem = match (self.origin_ns, skipped.is_empty()) {
-            (Some(_), _) => "no request lies inside the window".to_owned(),
+            (Some(_), _) => "the window contains no request".to_owned(),
             (None, true) => "there is no request in the trace".to_owned(),
             (None, false) => format!("there is no usable request in the trace ({skipped})"),
         };

@@ -1,32 +1,32 @@
-//! Our own format, which every other can be turned into: CSV
+//! Tokenmill's own format, to which every other can be converted: CSV
 //!
 //! ```text
 //! arrival_s,prompt_tokens,output_tokens,prefix_ids_512
 //! 0.000000000,6758,500,0 1 2 3 4 5 6 7 8 9 a b c
 //! ```
 //!
-//! Times are seconds with up to nine digits behind the point. The fourth column is optional; its name says how many tokens a block has,
-//! its fields are the hexadecimal ids of the prompt's leading full blocks, separated by single spaces. Further columns are ignored.
+//! Times are seconds with up to nine decimal places. The fourth column is optional; its name gives the tokens per block, its fields are the
+//! hexadecimal ids of the prompt's leading full blocks, separated by single spaces. Further columns are ignored.
 
 use super::field::{self, Columns, LineProblem, shown, split, unexpected};
 use super::format::{LineFormat, TraceRecord};
 use super::skipped::SkipReason;
 use crate::kv::Blocks;
 
-/// Names of the columns that must be there.
+/// Names of the required columns.
 pub(super) const NAMES: [&str; 3] = ["arrival_s", "prompt_tokens", "output_tokens"];
-/// Beginning of the name of the column of prefix ids; the tokens per block follow.
+/// Prefix of the name of the column of prefix ids; followed by the tokens per block.
 pub(super) const PREFIX_IDS: &str = "prefix_ids_";
 
 #[derive(Debug, Default)]
 pub(super) struct Plain {
     columns: Option<Columns<3>>,
-    /// The column of the prefix ids, its name and the tokens per block.
+    /// The column of the prefix ids, its name, and the tokens per block.
     prefix: Option<(Columns<1>, String, u32)>,
 }
 
 impl Plain {
-    /// True if the columns that must be there are named in `line`.
+    /// True if `line` names the required columns.
     pub(super) fn has_columns(line: &[u8]) -> bool {
         Columns::find(line, NAMES).is_ok()
     }

@@ -1,4 +1,4 @@
-//! Records from a trace, one at a time. Owns the order of their times.
+//! Records of a trace, one at a time. Owns their time order.
 
 use super::super::WorkloadError;
 use super::field::LineProblem;
@@ -10,7 +10,7 @@ use super::source::TraceSource;
 use super::usable::{Usable, UsableLines, bad_start, unknown_format};
 use crate::units::grouped;
 
-/// So many requests in a row that come before one above them are not what is wrong: that one is, or the trace is in another order.
+/// Number of consecutive requests earlier than one above them that indicates an error in that one, or a trace in another order.
 const DISORDER: u64 = 100;
 
 /// Reads the records of a trace in order. Memory: one line.
@@ -28,7 +28,7 @@ struct Order {
     /// Time of the last record, and its line.
     last_ns: u64,
     last_line: u64,
-    /// Lines since then that were left out because they come before it.
+    /// Lines skipped since then because they are earlier.
     before_last: u64,
 }
 
@@ -52,7 +52,7 @@ impl TraceReader {
     /// Opens a trace and reads its header.
     ///
     /// # Errors
-    /// The file cannot be read, is empty, or does not start as its format does.
+    /// The file is unreadable, empty, or does not begin like its format.
     pub fn open(source: &TraceSource, options: ReadOptions) -> Result<Self, WorkloadError> {
         let expected = options.format.as_ref().map_or(&TraceFormat::ALL[..], std::slice::from_ref);
         let mut lines = UsableLines::open(source, options.skip_bad_lines, expected)?;
@@ -61,8 +61,7 @@ impl TraceReader {
             .or_else(|| TraceFormat::detect(lines.text()))
             .ok_or_else(|| bad_start(lines.file(), unknown_format(lines.text()), &TraceFormat::ALL))?;
         let Some(mut line_format) = format.reader().filter(|_| !is_session(format, lines.text())) else {
-            let problem =
-                "its lines are sessions, whose calls have no times of their own: each comes after the answer before it".to_owned();
+            let problem = "its lines are sessions, whose calls have no arrival times: each follows the previous answer".to_owned();
             return Err(WorkloadError::Trace { file: lines.file().to_owned(), problem });
         };
         let is_header = line_format.header(lines.text()).map_err(|problem| {
@@ -81,7 +80,7 @@ impl TraceReader {
     /// The next record; times never decrease.
     ///
     /// # Errors
-    /// A line that cannot be used, unless such lines are skipped; or the file cannot be read on. Nothing comes after an error.
+    /// An invalid line, unless such lines are skipped; or a read error. No record follows an error.
     pub fn next_record(&mut self) -> Result<Option<TraceRecord>, WorkloadError> {
         loop {
             let Self { lines, line_format, order, .. } = self;
@@ -107,27 +106,27 @@ impl TraceReader {
 
     fn disorder(&self) -> WorkloadError {
         let problem = format!(
-            "{DISORDER} requests in a row arrive before line {}, which stands above them: its time is wrong, or the trace is not in order",
+            "{DISORDER} requests in a row arrive before line {}, which precedes them: its time is wrong, or the trace is not in order",
             self.order.last_line
         );
         WorkloadError::Damaged {
             file: self.lines.file().to_owned(),
             problem,
-            remedy: "mend the time of that line, or sort the trace by time",
+            remedy: "correct the time of that line, or sort the trace by time",
         }
     }
 
-    /// The trace's name, as in messages.
+    /// The name of the trace in messages.
     pub fn file(&self) -> &str {
         self.lines.file()
     }
 
-    /// The part of the file that has been read, 0 to 1; `None` if its size is not known.
+    /// Share of the file read, 0 to 1; `None` if its size is unknown.
     pub fn share_read(&self) -> Option<f64> {
         self.lines.share_read()
     }
 
-    /// The format it is read in.
+    /// Its format.
     pub const fn format(&self) -> TraceFormat {
         self.format
     }
@@ -137,7 +136,7 @@ impl TraceReader {
         self.line_format.block_tokens()
     }
 
-    /// Lines left out so far.
+    /// Lines skipped so far.
     pub const fn skipped(&self) -> &SkippedLines {
         self.lines.skipped()
     }

@@ -1,4 +1,4 @@
-//! A trace as a workload: its window, faster or slower, once or several times. Owns the mapping from trace time to simulated time.
+//! A trace as a workload: its window at a scaled rate, once or repeatedly. Owns the mapping from trace time to simulated time.
 
 use super::super::error::refuse;
 use super::super::request::{ClassId, RequestSpec, Workload};
@@ -9,7 +9,7 @@ use super::parameters::TraceParameters;
 use super::pass::Pass;
 use crate::sim::SimTime;
 
-/// The request read ahead, so that the workload knows whether there is another.
+/// The request read ahead, so that the workload knows if there is one.
 #[derive(Debug)]
 enum Head {
     Ready(SimTime, RequestSpec),
@@ -17,15 +17,15 @@ enum Head {
     End,
 }
 
-/// Requests of a trace, streamed. Memory: one line and one request; of a short trace that is repeated, its requests.
+/// Requests of a trace, streamed. Memory: one line and one request; for a short repeated trace, its requests.
 #[derive(Debug)]
 pub struct TraceWorkload {
     class: ClassId,
     parameters: TraceParameters,
     pass: Pass,
-    /// The requests of the first replay; `None` if there is one only, or they are too many.
+    /// The stored requests of the first replay; `None` if there is only one replay, or they are too many.
     kept: Option<Kept>,
-    /// Lines left out, once the first replay is over; later replays would count the same lines again.
+    /// Lines skipped in the first replay, once it is over; later replays would count the same lines again.
     skipped: Option<SkippedLines>,
     replays_left: u32,
     left: Option<u64>,
@@ -39,7 +39,7 @@ impl TraceWorkload {
     /// Opens the trace and reads its first request.
     ///
     /// # Errors
-    /// Parameters out of range, a file that cannot be read, a wrong header, no request inside the window, or a broken line before the first.
+    /// Parameters out of range, an unreadable file, a wrong header, no request inside the window, or an invalid line before the first.
     pub fn open(class: ClassId, parameters: TraceParameters) -> Result<Self, WorkloadError> {
         refuse(parameters.validate())?;
         let pass = Pass::open(&parameters)?;
@@ -62,12 +62,12 @@ impl TraceWorkload {
         Ok(workload)
     }
 
-    /// The format the trace is read in.
+    /// The format of the trace.
     pub const fn format(&self) -> TraceFormat {
         self.pass.reader().format()
     }
 
-    /// Lines left out so far, each counted once however often the trace is repeated.
+    /// Lines skipped so far, each counted once regardless of repeats.
     pub fn skipped_lines(&self) -> &SkippedLines {
         self.skipped.as_ref().unwrap_or_else(|| self.pass.reader().skipped())
     }
@@ -83,7 +83,7 @@ impl TraceWorkload {
                 let at = self.simulated_time(ns)?;
                 return Ok(Some((at, self.request(record))));
             }
-            // A replay that offers nothing would not get anywhere, however often it is repeated.
+            // A replay without requests would make no progress, however often it is repeated.
             if self.replays_left == 0 || self.taken == 0 {
                 return Ok(None);
             }
@@ -98,7 +98,7 @@ impl TraceWorkload {
         }
     }
 
-    /// The next request of the replay and its time since the first, nanoseconds.
+    /// The next request of the replay and its time relative to the first, nanoseconds.
     fn next_record(&mut self) -> Result<Option<(u64, TraceRecord)>, WorkloadError> {
         if let Some(kept) = self.kept.as_mut().filter(|kept| kept.is_replayed()) {
             return Ok(kept.next());
@@ -112,8 +112,8 @@ impl TraceWorkload {
         Ok(next)
     }
 
-    /// Trace time divided by the rate scale, to the nearest nanosecond. Division keeps the order. Above 2⁵³ ns (104 days) of trace time
-    /// and at a scale other than 1, times have the precision of an `f64`.
+    /// Trace time divided by the rate scale, to the nearest nanosecond. Division preserves the order. Beyond 2⁵³ ns (104 days) of trace time and at
+    /// scales other than 1, times have the precision of an `f64`.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "range checked")]
     fn simulated_time(&self, ns: u64) -> Result<SimTime, WorkloadError> {
         let ns = self.offset_ns.checked_add(ns).ok_or_else(|| self.beyond())?;
@@ -133,7 +133,7 @@ impl TraceWorkload {
         RequestSpec::new(self.class, record.prompt_tokens, record.output_tokens).with_blocks(blocks)
     }
 
-    /// Reports the error that reading ahead ran into, once.
+    /// Reports the error from reading ahead, once.
     fn fail_if_failed(&mut self) -> Result<(), WorkloadError> {
         match std::mem::replace(&mut self.head, Head::End) {
             Head::Failed(error) => Err(error),
@@ -169,7 +169,7 @@ impl Workload for TraceWorkload {
     fn handed_out(&self) -> Option<f64> {
         let of_limit = self.left.map(|left| self.taken as f64 / (self.taken + left) as f64);
         let replays = f64::from(self.parameters.repeat);
-        // A file so short that it is read at once says nothing of itself, but there may be many replays of it.
+        // A file small enough to be read at once gives no progress of its own, but there may be many replays of it.
         let of_pass =
             self.kept.as_ref().and_then(Kept::share).or_else(|| self.pass.share()).or((self.parameters.repeat > 1).then_some(0.0));
         let of_replays = of_pass.map(|share| (replays - f64::from(self.replays_left) - 1.0 + share) / replays);

@@ -1,4 +1,4 @@
-//! The book of lines left out. Owns reasons and counts; must not know how lines are read.
+//! Statistics of skipped lines. Owns reasons and counts; must not know how lines are read.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,27 +7,27 @@ use serde::Serialize;
 
 use crate::units::grouped;
 
-/// How many examples are kept.
+/// Maximum number of examples.
 const EXAMPLES: usize = 5;
 
-/// Why a line was left out.
+/// Why a line was skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum SkipReason {
-    /// More or fewer columns than the header, or text that is no JSON object.
+    /// More or fewer columns than the header, or text that is not a JSON object.
     Structure,
-    /// A field is missing or is not what it must be.
+    /// A field is missing or invalid.
     Field,
-    /// No prompt or no output tokens; in BurstGPT that is a request that failed.
+    /// No prompt or no output tokens; in BurstGPT a failed request.
     ZeroTokens,
-    /// More tokens than are believed.
+    /// More tokens than plausible.
     TooManyTokens,
-    /// Earlier than the line before.
+    /// Earlier than the previous line.
     OutOfOrder,
-    /// The last line has no end, so that its last number may be cut short.
+    /// The last line has no line end, so its last number may be truncated.
     Torn,
-    /// Longer than is read.
+    /// Longer than the maximum length.
     TooLong,
 }
 
@@ -45,28 +45,28 @@ impl fmt::Display for SkipReason {
     }
 }
 
-/// One line that was left out.
+/// One skipped line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SkippedLine {
     /// Line number, from 1.
     pub line: u64,
-    /// Field, what was found and what was expected.
+    /// Field, found and expected values.
     pub problem: String,
 }
 
-/// Lines left out of a trace, counted by reason, with the first few as examples.
+/// Skipped lines of a trace, counted by reason, with the first few as examples.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct SkippedLines {
-    /// Lines left out.
+    /// Total number.
     pub total: u64,
-    /// The same by reason.
+    /// Number by reason.
     pub by_reason: BTreeMap<SkipReason, u64>,
     /// The first five.
     pub examples: Vec<SkippedLine>,
 }
 
 impl SkippedLines {
-    /// True if every line was used.
+    /// True if no line was skipped.
     pub const fn is_empty(&self) -> bool {
         self.total == 0
     }
@@ -81,7 +81,7 @@ impl SkippedLines {
 }
 
 impl fmt::Display for SkippedLines {
-    /// Such as `3 lines skipped: 2 zero tokens, 1 out of order`.
+    /// For example `3 lines skipped: 2 zero tokens, 1 out of order`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} skipped", grouped(&self.total.to_string()), if self.total == 1 { "line" } else { "lines" })?;
         for (i, (reason, count)) in self.by_reason.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Where the bytes of a trace come from, and how many have come. Owns opening and decompression; must not know formats.
+//! The bytes of a trace, and the progress through them. Owns opening and decompression; must not know formats.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
@@ -14,12 +14,12 @@ const BUFFER: usize = 64 * 1024;
 /// First bytes of a gzip file (RFC 1952, section 2.3.1).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// A trace file, or the bytes of one. May be gzip, also of several members.
+/// A trace file, or its bytes. May be gzip, also with several members.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TraceSource {
     /// A file.
     File(PathBuf),
-    /// Bytes in memory, such as a trace inside the binary.
+    /// Bytes in memory, such as a built-in trace.
     Memory {
         /// Name for messages.
         name: String,
@@ -29,7 +29,7 @@ pub enum TraceSource {
 }
 
 impl TraceSource {
-    /// The name that messages use.
+    /// The name used in messages.
     pub fn name(&self) -> String {
         match self {
             Self::File(path) => path.display().to_string(),
@@ -37,7 +37,7 @@ impl TraceSource {
         }
     }
 
-    /// The text from its start, and how far it has been read.
+    /// The text from its start, and a meter of the bytes read.
     pub(super) fn open(&self) -> Result<(Box<dyn BufRead + Send>, Meter), WorkloadError> {
         let opened = match self {
             Self::File(path) => open_file(path).and_then(|(file, size)| metered(file, size)),
@@ -47,7 +47,7 @@ impl TraceSource {
     }
 }
 
-/// How much of a source has been read, before decompression. Ahead of the text by what the buffers hold.
+/// Bytes of a source read so far, before decompression. Ahead of the text by the content of the buffers.
 #[derive(Debug, Clone)]
 pub(super) struct Meter {
     read: Arc<AtomicU64>,
@@ -55,14 +55,14 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// The part that has been read, 0 to 1; `None` if nobody knows how much there is, as of a pipe.
+    /// Share read, 0 to 1; `None` if the size is unknown, as for a pipe.
     pub(super) fn share(&self) -> Option<f64> {
         let size = self.size.filter(|&size| size > 0)?;
         Some((self.read.load(Ordering::Relaxed) as f64 / size as f64).min(1.0))
     }
 }
 
-/// Counts what is read from another source.
+/// Counts the bytes read from another source.
 struct Metered<R> {
     inner: R,
     read: Arc<AtomicU64>,
@@ -82,7 +82,7 @@ fn metered(inner: impl Read + Send + 'static, size: Option<u64>) -> io::Result<(
     Ok((text, Meter { read, size }))
 }
 
-/// A file and its size, if it has one.
+/// A file and its size, if known.
 fn open_file(path: &PathBuf) -> io::Result<(File, Option<u64>)> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
@@ -93,7 +93,7 @@ fn open_file(path: &PathBuf) -> io::Result<(File, Option<u64>)> {
 }
 
 fn decompress(mut raw: impl Read + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
-    // A pipe may give one byte at a time, and cannot be rewound.
+    // A pipe may return one byte at a time, and cannot be rewound.
     let mut start = Vec::with_capacity(GZIP_MAGIC.len());
     raw.by_ref().take(GZIP_MAGIC.len() as u64).read_to_end(&mut start)?;
     let compressed = start == GZIP_MAGIC;

@@ -1,4 +1,4 @@
-//! Rules that hold for every format, on traces in memory and on real ones.
+//! Rules for every format, on traces in memory and on real ones.
 
 mod damage;
 
@@ -73,7 +73,7 @@ fn every_format_is_recognised_by_its_first_line() {
 }
 
 #[test]
-fn a_broken_line_is_refused_with_file_line_and_field() {
+fn errors_of_invalid_lines_name_file_line_and_field() {
     let azure = |line: &str| refused(format!("{AZURE}{line}\n"));
     let at = "2023-11-16 18:17:14";
     assert_eq!(azure(&format!("{at},0,5")), "trace.csv:6: ContextTokens: found `0`, expected at least 1 token");
@@ -95,7 +95,7 @@ fn a_broken_line_is_refused_with_file_line_and_field() {
 }
 
 #[test]
-fn bad_lines_are_skipped_and_counted_by_reason_when_asked() {
+fn bad_lines_are_skipped_and_counted_by_reason_on_request() {
     let text =
         format!("{AZURE}\n  \n2023-11-16 18:17:14,0,5\nx\n2023-11-16 18:17:12,5,5\n2023-11-16 18:17:15,x,5\n2023-11-16 18:17:16,5,5\ntorn");
     let (records, skipped) = read(&memory(text), options(true)).unwrap();
@@ -108,19 +108,19 @@ fn bad_lines_are_skipped_and_counted_by_reason_when_asked() {
 }
 
 #[test]
-fn a_torn_last_line_is_refused_even_where_it_looks_whole() {
+fn a_torn_last_line_is_rejected_even_if_it_looks_complete() {
     let message = refused(AZURE.trim_end());
     assert!(message.starts_with("trace.csv:5: found the last line `2023-11-16 18:17:13.9799600,7,9` without a line end"), "{message}");
     for cut in 1..30 {
         assert!(refused(&AZURE.as_bytes()[..AZURE.len() - cut]).starts_with("trace.csv:5: "));
     }
-    // JSON shows by its brace that it is whole.
+    // The closing brace of JSON shows that the line is complete.
     assert_eq!(read(&memory(MOONCAKE.trim_end()), options(false)).unwrap().0.len(), 2);
     assert!(refused(&MOONCAKE.as_bytes()[..MOONCAKE.len() - 2]).starts_with("trace.csv:2: found `"));
 }
 
 #[test]
-fn a_file_that_is_no_trace_is_refused_whether_lines_are_skipped_or_not() {
+fn a_file_that_is_not_a_trace_is_always_rejected() {
     for skip in [false, true] {
         let refused = |bytes: &[u8], format| read(&memory(bytes), ReadOptions { format, skip_bad_lines: skip }).unwrap_err().to_string();
         assert_eq!(refused(b"", None), "trace.csv:1: the file is empty, expected a trace");
@@ -142,7 +142,7 @@ fn a_file_that_is_no_trace_is_refused_whether_lines_are_skipped_or_not() {
 }
 
 #[test]
-fn a_trace_without_a_usable_request_says_so() {
+fn a_trace_without_a_usable_request_is_an_error() {
     let header = AZURE.lines().next().unwrap();
     let open = |text: String| {
         let parameters = TraceParameters { read: options(true), ..TraceParameters::new(memory(text)) };
@@ -155,7 +155,7 @@ fn a_trace_without_a_usable_request_says_so() {
     );
     let window = TraceWindow { from: seconds(60.0), to: None };
     let error = TraceWorkload::open(ClassId(0), TraceParameters { window, repeat: 9, ..TraceParameters::new(memory(AZURE)) }).unwrap_err();
-    assert_eq!(error.to_string(), "trace.csv: no request lies inside the window");
+    assert_eq!(error.to_string(), "trace.csv: the window contains no request");
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn a_window_includes_its_start_and_not_its_end() {
     };
     assert_eq!(replay(window(1.0, 3.0)), [(0, 6)]);
     assert_eq!(replay(window(0.5, 3.1)), [(0, 6), (2000, 7)]);
-    // What comes after the window is not even looked at.
+    // Lines after the window are not read.
     let text = format!("{PLAIN}9.5,1,1,\nbroken\n");
     let bounded = TraceParameters { source: memory(text), ..window(0.0, 5.0) };
     assert_eq!(replay(bounded).len(), 3);
@@ -204,12 +204,12 @@ fn replays_follow_each_other_by_the_window_or_by_one_mean_gap() {
     let window = TraceWindow { from: seconds(2.0), to: None };
     let mut single = TraceWorkload::open(ClassId(0), TraceParameters { window, ..whole }).unwrap();
     single.next().unwrap();
-    assert!(single.peek().unwrap_err().to_string().contains("one request has no gap"));
+    assert!(single.peek().unwrap_err().to_string().contains("a single request has no gap"));
     assert!(single.is_exhausted() && single.next().unwrap().is_none());
 }
 
 #[test]
-fn a_broken_line_in_the_middle_is_reported_when_it_is_reached() {
+fn an_invalid_line_in_the_middle_is_reported_when_reached() {
     let mut workload = TraceWorkload::open(ClassId(0), TraceParameters::new(memory(BURSTGPT))).unwrap();
     assert!(workload.next().unwrap().is_some() && workload.next().unwrap().is_some());
     assert!(!workload.is_exhausted());
@@ -218,7 +218,7 @@ fn a_broken_line_in_the_middle_is_reported_when_it_is_reached() {
 }
 
 #[test]
-fn skipped_lines_are_counted_once_however_often_the_trace_is_repeated() {
+fn skipped_lines_are_counted_once_regardless_of_repeats() {
     let parameters = TraceParameters { read: options(true), repeat: 3, ..TraceParameters::new(memory(BURSTGPT)) };
     let mut workload = TraceWorkload::open(ClassId(4), parameters).unwrap();
     while workload.next().unwrap().is_some() {}
@@ -227,7 +227,7 @@ fn skipped_lines_are_counted_once_however_often_the_trace_is_repeated() {
 }
 
 #[test]
-fn prefix_ids_of_different_classes_differ_and_those_of_class_zero_are_the_traces() {
+fn prefix_ids_differ_between_classes_and_class_zero_keeps_those_of_the_trace() {
     let prefix =
         |class| TraceWorkload::open(ClassId(class), TraceParameters::new(memory(MOONCAKE))).unwrap().next().unwrap().unwrap().1.blocks;
     assert_eq!(prefix(0), Blocks::run(0, 2));
@@ -237,7 +237,7 @@ fn prefix_ids_of_different_classes_differ_and_those_of_class_zero_are_the_traces
 }
 
 #[test]
-fn importing_a_trace_and_reading_the_result_gives_the_same_requests() {
+fn an_imported_trace_has_the_same_requests() {
     for text in [AZURE, MOONCAKE, PLAIN] {
         let mut out = Vec::new();
         let transcript = import(&memory(text), options(false), &mut out).unwrap();
@@ -254,7 +254,7 @@ fn importing_a_trace_and_reading_the_result_gives_the_same_requests() {
 }
 
 #[test]
-fn a_generated_trace_is_the_workload_it_came_from() {
+fn a_generated_trace_equals_its_workload() {
     let workload = || TraceWorkload::open(ClassId(0), TraceParameters::new(memory(MOONCAKE))).unwrap();
     let mut out = Vec::new();
     assert_eq!(generate(&mut workload(), ClassId(0), &mut out).unwrap().requests, 2);
@@ -268,7 +268,7 @@ fn a_generated_trace_is_the_workload_it_came_from() {
 }
 
 #[test]
-fn statistics_of_a_small_trace_by_hand() {
+fn statistics_of_a_small_trace_agree_with_arithmetic_by_hand() {
     let found = inspect(&memory(PLAIN), options(false)).unwrap();
     // Gaps 1 s and 2 s: mean 1.5, standard deviation 0.5.
     assert_eq!((found.requests, found.span_s, found.mean_rate_per_s), (3, Some(3.0), Some(2.0 / 3.0)));
@@ -281,7 +281,7 @@ fn statistics_of_a_small_trace_by_hand() {
     assert_eq!((alone.mean_rate_per_s, alone.gap_cv, alone.prefix_hit_rate), (None, None, None));
 }
 
-/// A real trace, or `None` with a message where the data are not beside the repository.
+/// A real trace, or `None` with a message if the data are not next to the repository.
 fn real(name: &str) -> Option<TraceSource> {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/traces").join(name);
     if path.exists() {
@@ -293,7 +293,7 @@ fn real(name: &str) -> Option<TraceSource> {
 
 /// Figures computed from the same files with Python's csv, json, gzip and datetime.
 #[test]
-fn the_azure_traces_have_the_statistics_computed_independently() {
+fn statistics_of_the_azure_traces_agree_with_an_independent_computation() {
     let tokens = |t: super::super::LengthStatistics| (t.total, t.min, t.p50, t.p90, t.p99, t.max);
     if let Some(source) = real("azure_llm_2023/AzureLLMInferenceTrace_conv_first_half.csv") {
         let found = inspect(&source, options(false)).unwrap();
@@ -314,7 +314,7 @@ fn the_azure_traces_have_the_statistics_computed_independently() {
 }
 
 #[test]
-fn the_mooncake_trace_has_the_statistics_computed_independently() {
+fn statistics_of_the_mooncake_trace_agree_with_an_independent_computation() {
     let Some(source) = real("mooncake/conversation_trace_first_half.jsonl.gz") else { return };
     let found = inspect(&source, options(false)).unwrap();
     assert_eq!((found.requests, found.span_s, found.prefix_block_tokens), (5606, Some(1767.0), Some(512)));
@@ -327,7 +327,7 @@ fn the_mooncake_trace_has_the_statistics_computed_independently() {
     assert_eq!((again.prompt_tokens, again.prefix_hit_rate, again.gap_cv), (found.prompt_tokens, found.prefix_hit_rate, found.gap_cv));
 }
 
-/// Reads a trace in every way there is; what comes out is either requests in order or an error.
+/// Reads a trace in every possible way; the result is either requests in order or an error.
 fn exercise(bytes: &[u8]) {
     for format in TraceFormat::ALL.map(Some).into_iter().chain([None]) {
         for skip_bad_lines in [false, true] {

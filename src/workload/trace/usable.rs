@@ -1,5 +1,5 @@
-//! Lines of a trace that can be used. Owns the rules that hold for every format: the first line, torn and overlong lines, what is skipped.
-//! Must not know what a line holds.
+//! The usable lines of a trace. Owns the rules for every format: the first line, torn and overlong lines, skipping. Must not know the content of a
+//! line.
 
 use std::io;
 
@@ -11,12 +11,12 @@ use super::skipped::{SkipReason, SkippedLines};
 use super::source::{Meter, TraceSource};
 use crate::units::grouped;
 
-/// What became of a line.
+/// Result of reading a line.
 #[derive(Debug)]
 pub(super) enum Usable<T> {
-    /// What it holds.
+    /// Its content.
     Read(T),
-    /// It was left out.
+    /// It was skipped.
     Skipped(SkipReason),
 }
 
@@ -28,16 +28,16 @@ pub(super) struct UsableLines {
     meter: Meter,
     skip_bad_lines: bool,
     skipped: SkippedLines,
-    /// The first line has been read and is still to be used.
+    /// The first line, already read but not yet used.
     first: Option<Line>,
     ended: bool,
 }
 
 impl UsableLines {
-    /// Opens a trace and reads its first line. `formats`: what is expected of it, for messages.
+    /// Opens a trace and reads its first line. `formats`: the expected formats, for messages.
     ///
     /// # Errors
-    /// The file cannot be read, is empty, or has a first line that is too long.
+    /// The file is unreadable, empty, or has a first line that is too long.
     pub(super) fn open(source: &TraceSource, skip_bad_lines: bool, formats: &[TraceFormat]) -> Result<Self, WorkloadError> {
         let file = source.name();
         let (text, meter) = source.open()?;
@@ -54,22 +54,22 @@ impl UsableLines {
         Ok(Self { file, lines, meter, skip_bad_lines, skipped: SkippedLines::default(), first: Some(first), ended: false })
     }
 
-    /// The line read last, without a byte order mark.
+    /// The last line read, without a byte order mark.
     pub(super) fn text(&self) -> &[u8] {
         let text = self.lines.text();
         if self.lines.number() == 1 { text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text) } else { text }
     }
 
-    /// The first line is a header: it is not read again.
+    /// Marks the first line as a header: it is not read again.
     pub(super) const fn pass_header(&mut self) {
         self.first = None;
     }
 
-    /// The next line that is not white space, as `read` understands it; `None` at the end. `can_be_torn_unseen`: a line cut short can look
-    /// whole, so that the last one needs its line end.
+    /// The next line that is not blank, parsed by `read`; `None` at the end. `can_be_torn_unseen`: a truncated line can look complete, so the last
+    /// one needs its line end.
     ///
     /// # Errors
-    /// A line that cannot be used, unless such lines are skipped; or the file cannot be read on. Nothing comes after an error.
+    /// An invalid line, unless such lines are skipped; or a read error. No line follows an error.
     pub(super) fn next<T>(
         &mut self,
         can_be_torn_unseen: bool,
@@ -102,13 +102,13 @@ impl UsableLines {
 
     fn torn(&self) -> LineProblem {
         let text = format!(
-            "found the last line `{}` without a line end, so its last number may be cut short; expected one (add it if the line is whole)",
+            "found the last line `{}` without a line end, so its last number may be truncated; expected one (add it if the line is complete)",
             shown(self.lines.text())
         );
         LineProblem::new(SkipReason::Torn, text)
     }
 
-    /// Leaves a line out, or refuses the trace.
+    /// Skips a line, or rejects the trace.
     fn refuse(&mut self, problem: LineProblem) -> Result<SkipReason, WorkloadError> {
         if self.skip_bad_lines {
             self.skipped.note(self.lines.number(), problem.reason, problem.text);
@@ -116,29 +116,29 @@ impl UsableLines {
         }
         self.ended = true;
         let mut text = shown_line(self.lines.text());
-        // Of a line too long only a part has been read; a short one may be in the message already.
+        // Only part of an overlong line has been read; a short one may already be in the message.
         if problem.reason == SkipReason::TooLong || problem.text.contains(&text) {
             text.clear();
         }
         Err(WorkloadError::BadLine { file: self.file.clone(), line: self.lines.number(), problem: problem.text, text })
     }
 
-    /// Nothing comes after an error.
+    /// Stops reading: no line follows an error.
     pub(super) const fn end(&mut self) {
         self.ended = true;
     }
 
-    /// The trace's name, as in messages.
+    /// The name of the trace in messages.
     pub(super) fn file(&self) -> &str {
         &self.file
     }
 
-    /// The part of the file that has been read, 0 to 1; `None` if its size is not known.
+    /// Share of the file read, 0 to 1; `None` if its size is unknown.
     pub(super) fn share_read(&self) -> Option<f64> {
         self.meter.share()
     }
 
-    /// Lines left out so far.
+    /// Lines skipped so far.
     pub(super) const fn skipped(&self) -> &SkippedLines {
         &self.skipped
     }
@@ -148,7 +148,7 @@ pub(super) fn bad_start(file: &str, problem: String, formats: &[TraceFormat]) ->
     WorkloadError::BadStart { file: file.to_owned(), problem, formats: formats.to_vec() }
 }
 
-/// Why nothing can be read on: the compressed data are at fault, or the system. Before it, `lines` were read.
+/// Error for a failed read: damaged compressed data, or an I/O error. `lines` were read before it.
 fn damage(error: io::Error, file: &str, lines: u64) -> WorkloadError {
     let what = match error.kind() {
         io::ErrorKind::UnexpectedEof => "end",
@@ -156,8 +156,8 @@ fn damage(error: io::Error, file: &str, lines: u64) -> WorkloadError {
         _ => return WorkloadError::Io { file: file.to_owned(), source: error },
     };
     let place = if lines == 0 { "before the end of line 1".to_owned() } else { format!("after line {}", grouped(&lines.to_string())) };
-    let problem = format!("the compressed data {what} {place}; all that follows is missing");
-    WorkloadError::Damaged { file: file.to_owned(), problem, remedy: "fetch the file again: a whole gzip file is needed" }
+    let problem = format!("the compressed data {what} {place}; the rest is missing");
+    WorkloadError::Damaged { file: file.to_owned(), problem, remedy: "download the file again: a complete gzip file is needed" }
 }
 
 fn too_long() -> String {

@@ -1,4 +1,4 @@
-//! Traces in our own format, written. Owns `import` (any format → plain) and `generate` (any workload → plain); must not know files.
+//! Writes traces in Tokenmill's own format. Owns `import` (any format → plain) and `generate` (any workload → plain); must not know files.
 
 use std::io::{self, Write};
 
@@ -13,16 +13,16 @@ use super::skipped::SkippedLines;
 use super::source::TraceSource;
 use crate::kv::Blocks;
 
-/// What has been written.
+/// Counts of a written trace.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Transcript {
     /// Requests written.
     pub requests: u64,
-    /// Lines of the original left out.
+    /// Skipped lines of the original.
     pub skipped: SkippedLines,
 }
 
-/// Writes the plain format line by line. Give it a buffered writer.
+/// Writes the plain format line by line. Use a buffered writer.
 #[derive(Debug)]
 pub struct PlainWriter<W: Write> {
     out: W,
@@ -61,7 +61,7 @@ impl<W: Write> PlainWriter<W> {
         self.out.write_all(b"\n")
     }
 
-    /// Hands back the writer, flushed.
+    /// Returns the writer, flushed.
     ///
     /// # Errors
     /// The writer fails.
@@ -71,7 +71,7 @@ impl<W: Write> PlainWriter<W> {
     }
 }
 
-/// Turns a trace of any format into a plain one whose first request arrives at 0.
+/// Converts a trace of any format to a plain one whose first request arrives at 0.
 ///
 /// # Errors
 /// The trace cannot be read, has no request, or `out` fails.
@@ -93,11 +93,11 @@ pub fn import(source: &TraceSource, options: ReadOptions, out: impl Write) -> Re
     Ok(Transcript { requests, skipped })
 }
 
-/// Writes what a workload offers until it ends as a plain trace. A closed loop offers only what nobody has to answer first. Prefix ids are
+/// Writes the requests of a workload as a plain trace, until it ends. A closed loop offers only requests that wait for no answer. Prefix ids are
 /// those of `class`, the workload's own.
 ///
 /// # Errors
-/// The workload has sessions, offers nothing or fails, or `out` fails.
+/// The workload has sessions, has no requests or fails, or `out` fails.
 pub fn generate(workload: &mut dyn Workload, class: ClassId, out: impl Write) -> Result<Transcript, WorkloadError> {
     if workload.has_sessions(class) {
         return Err(WorkloadError::Sessions);

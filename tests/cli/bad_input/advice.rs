@@ -80,7 +80,7 @@ fn a_window_beyond_the_trace_is_told_its_length() {
     let place = Place::tiny();
     place.write("t.csv", "arrival_s,prompt_tokens,output_tokens\n0,1,1\n1750.84,1,1\n");
     insta::assert_snapshot!(of_sets_in(&place, "tiny.yaml", &["workload.chat.trace={format: plain, path: t.csv, window: {from: 1 h}}"]), @"
-    error: workload[0].trace.window: t.csv: no request lies inside the window: the trace is 1,750.8 s long
+    error: workload[0].trace.window: t.csv: the window contains no request: the trace is 1,750.8 s long
      --> --set #1:1:50
       |
     1 | workload.chat.trace={format: plain, path: t.csv, window: {from: 1 h}}
@@ -104,7 +104,7 @@ fn files_that_are_not_what_is_needed() {
     hint: save it as UTF-8
     ");
     insta::assert_snapshot!(place.refused(&["init", "tiny.yaml"]), @"
-    error: `tiny.yaml` is there already, and stays as it is
+    error: `tiny.yaml` already exists and is left unchanged
 
     hint: name another file: `tokenmill init FILE`
     ");

@@ -35,19 +35,19 @@ fn traces_that_are_not_there() {
 #[test]
 fn traces_that_are_damaged() {
     insta::assert_snapshot!(of_trace("plain", "arrival_s,prompt_tokens,output_tokens\n0,10,5\n0.5,10,5\n1,10"), @"
-    error: trace:4: found 2 columns in `1,10`, expected 3 (the last line, without a line end: the file may be cut short)
+    error: trace:4: found 2 columns in `1,10`, expected 3 (the last line, without a line end: the file may be truncated)
 
-    hint: mend the line, or skip and count such lines: `skip_bad_lines: true` under `trace`, or `--skip-bad-lines` of `tokenmill trace`
+    hint: correct the line, or skip and count such lines: `skip_bad_lines: true` under `trace`, or `--skip-bad-lines` of `tokenmill trace`
     ");
     insta::assert_snapshot!(of_trace("plain", "arrival_s,prompt_tokens,output_tokens\n0,10,5\n0.5,10,5\n1,10,5"), @"
-    error: trace:4: found the last line `1,10,5` without a line end, so its last number may be cut short; expected one (add it if the line is whole)
+    error: trace:4: found the last line `1,10,5` without a line end, so its last number may be truncated; expected one (add it if the line is complete)
 
-    hint: mend the line, or skip and count such lines: `skip_bad_lines: true` under `trace`, or `--skip-bad-lines` of `tokenmill trace`
+    hint: correct the line, or skip and count such lines: `skip_bad_lines: true` under `trace`, or `--skip-bad-lines` of `tokenmill trace`
     ");
     insta::assert_snapshot!(of_trace("mooncake", "{\"timestamp\": 0, \"input_length\": 5, \"output_length\": 5, \"hash_ids\": []}\n{\"timestamp\": 9, \"inp"), @r#"
-    error: trace:2: found `{"timestamp": 9, "inp`, expected a JSON object (EOF while parsing a string in column 21) (the last line, without a line end: the file may be cut short)
+    error: trace:2: found `{"timestamp": 9, "inp`, expected a JSON object (EOF while parsing a string in column 21) (the last line, without a line end: the file may be truncated)
 
-    hint: mend the line, or skip and count such lines: `skip_bad_lines: true` under `trace`, or `--skip-bad-lines` of `tokenmill trace`
+    hint: correct the line, or skip and count such lines: `skip_bad_lines: true` under `trace`, or `--skip-bad-lines` of `tokenmill trace`
     "#);
     insta::assert_snapshot!(of_trace("azure", "arrival_s,prompt_tokens,output_tokens\n0,10,5\n"), @"
     error: workload[0].trace.path: trace:1: header: found `arrival_s,prompt_tokens,output_tokens`, expected a column `TIMESTAMP`, as in `TIMESTAMP,ContextTokens,GeneratedTokens`; it looks like the format `plain`
@@ -63,7 +63,7 @@ fn traces_that_are_damaged() {
     1 | workload.chat.trace={format: plain, path: trace}
       |                                           ^^^^^
       |
-    hint: a trace of the format `plain` begins as `arrival_s,prompt_tokens,output_tokens`
+    hint: a trace in the format `plain` begins like `arrival_s,prompt_tokens,output_tokens`
     ");
     insta::assert_snapshot!(of_trace("plain", "arrival_s,prompt_tokens,output_tokens\n0,10,0\n"), @"
     error: workload[0].trace.path: trace:2: output_tokens: found `0`, expected at least 1 token

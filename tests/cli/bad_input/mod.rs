@@ -230,14 +230,14 @@ fn places_that_cannot_be_written() {
     let place = Place::tiny();
     place.write("file", "");
     insta::assert_snapshot!(place.refused(&["run", "tiny.yaml", "--out", "file"]), @"
-    error: cannot make a folder in `file`: it is a file
+    error: cannot create a folder in `file`: it is a file
 
-    hint: `--out` takes the folder in which the folder of the run is made
+    hint: `--out` takes the parent folder of the run's own folder
     ");
     insta::assert_snapshot!(place.refused(&["run", "tiny.yaml", "--out", "file/below"]), @"
-    error: cannot make a folder in `file`: it is a file
+    error: cannot create a folder in `file`: it is a file
 
-    hint: `--out` takes the folder in which the folder of the run is made
+    hint: `--out` takes the parent folder of the run's own folder
     ");
     let said = place.refused(&["trace", "generate", "tiny.yaml", "--out", "nowhere/t.csv"]);
     assert!(said.starts_with("error: cannot write `nowhere/t.csv`: "), "{said}");

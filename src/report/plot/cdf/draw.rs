@@ -1,6 +1,6 @@
-//! Pixels of a distribution: a wide form and one for phones.
+//! Layout of a distribution chart: a wide form and one for phones.
 //!
-//! Owns: places. Must not know: where values come from.
+//! Owns: positions. Must not know: the origin of the values.
 
 use serde_json::{Value, json};
 
@@ -30,11 +30,11 @@ pub(super) const FORMS: [Form; 2] = [
 ];
 
 const ROW: f64 = 22.0;
-/// Where the rows of classes begin.
+/// Top of the rows of classes.
 const KEY_TOP: f64 = 44.0;
 /// Height of a row of labels of limits.
 const FLAG_ROW: f64 = 17.0;
-/// Most letters of a name.
+/// Maximum characters of a name.
 const LONGEST: usize = 44;
 
 /// The plot inside its labels.
@@ -44,9 +44,9 @@ pub(super) struct Frame<'a> {
     pub(super) domain: (f64, f64),
     top: f64,
     bottom: f64,
-    /// Classes without a line.
+    /// Number of classes without a line.
     more: usize,
-    /// Names do not fit beside their percentiles and stand above them.
+    /// True if names do not fit next to their percentiles and go above them.
     stacked: bool,
     flags: Vec<Flag>,
     x: Scale,
@@ -57,7 +57,7 @@ impl<'a> Frame<'a> {
     pub(super) fn new(form: &'a Form, lines: &'a [Line], more: usize) -> Self {
         let values = lines.iter().flat_map(|line| line.points.iter().map(|(v, _)| *v).chain(line.limit_ms)).filter(|v| *v > 0.0);
         let (low, high) = values.fold((f64::INFINITY, 0.0f64), |(low, high), v| (low.min(v), high.max(v)));
-        // At least a little wider than a single value.
+        // At least slightly wider than a single value.
         let middle = (low * high).sqrt();
         let (low, high) = if high / low < 1.4 { (middle / 1.2, middle * 1.2) } else { (low, high) };
         let margin = libm::pow(high / low, 0.03);
@@ -74,7 +74,7 @@ impl<'a> Frame<'a> {
         Self { form, lines, domain, top, bottom, more, stacked, flags, x, y: Nines::new(count, (bottom, top)) }
     }
 
-    /// Where the script finds the plot.
+    /// Location of the plot, for the script.
     pub(super) fn place(&self) -> Value {
         json!({"left": self.form.left, "right": self.form.right, "panels": [[self.top, self.bottom]]})
     }
@@ -130,8 +130,7 @@ impl<'a> Frame<'a> {
         layer.text((right, self.bottom + 34.0), &format!("{}{unit}, log scale", kind.short), TICK.right());
     }
 
-    /// Labels of the axis with the unit that they share, if they do: as dense as leaves room between them, and two or more where the values
-    /// are.
+    /// Tick labels with their common unit, if any: as dense as leaves space between them, and at least two within the values.
     fn ticks(&self) -> (Vec<Tick>, Option<String>) {
         let dressed = |mut ticks: Vec<Tick>| {
             ticks.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -150,8 +149,8 @@ impl<'a> Frame<'a> {
         if inside(&base) >= 2 {
             return dressed(base).unwrap_or_default();
         }
-        // Round steps between the percentiles, else a little beyond them, else the two ends of finer ones, else a single label, else round
-        // steps around them with none between.
+        // Round steps between the percentiles, otherwise slightly beyond them, otherwise the two ends of finer ones, otherwise a single label,
+        // otherwise round steps around them with none between.
         let ends = |ticks: Vec<Tick>| ticks.first().into_iter().chain(ticks.last()).cloned().collect::<Vec<Tick>>();
         let around = || inner_durations((low * 0.95).max(self.domain.0), (high * 1.12).min(self.domain.1));
         let near = around().filter(|ticks| inside(ticks) > 0);
@@ -176,7 +175,7 @@ impl<'a> Frame<'a> {
     fn flag(&self, layer: &mut Layer<'_, '_>, flag: &Flag) {
         let y = self.top - 15.0 - FLAG_ROW * flag.row as f64;
         layer.line(&[(flag.x, y - 6.0), (flag.x, self.bottom)], flag.colour, 1.5);
-        // Anchored at the line, whatever the true width of the text is.
+        // Anchored at the line, for any true width of the text.
         let look = flags::LOOK.in_colour(flag.colour);
         if flag.span.0 < flag.x {
             layer.text((flag.span.1, y), &flag.text, look.right());
@@ -185,7 +184,7 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// The curve up to its greatest value, and its percentiles.
+    /// The curve up to its maximum, and its percentiles.
     fn line(&self, layer: &mut Layer<'_, '_>, line: &Line) {
         let mut path = Vec::with_capacity(2 * line.points.len());
         let mut before = 0.0;
@@ -213,7 +212,7 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// Every name beside its line where nothing is in the way, or none: the rows above carry them in any case.
+    /// All names next to their lines if there is space for each, otherwise none: the rows above show them in any case.
     fn names(&self) -> Vec<((f64, f64), String, Look)> {
         let mut taken: Vec<(f64, f64, f64)> = Vec::new();
         let mut out = Vec::new();
@@ -237,7 +236,7 @@ impl<'a> Frame<'a> {
         out
     }
 
-    /// From where to where a line runs in the height of a text.
+    /// Horizontal extent of a line over the height of a text.
     fn reach(&self, line: &Line, y: f64) -> (f64, f64) {
         let at = |y: f64| self.x.at(Line::value_at(&line.points, self.y.share(y)));
         (at(y + 10.0), at(y - 10.0))
@@ -276,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_of_all_classes_and_values_lie_inside_the_axis() {
+    fn limits_and_values_of_all_classes_are_inside_the_axis() {
         for (name, result) in fixture::all() {
             for lines in [lines(&result, 0), lines(&result, 1)].iter().filter(|lines| !lines.is_empty()) {
                 let frame = Frame::new(&FORMS[0], lines, 0);
@@ -289,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn two_labels_stand_where_the_values_are_however_far_away_the_limit_is() {
+    fn two_labels_are_within_the_values_however_far_the_limit() {
         let points: Vec<(f64, f64)> = (1..=300).map(|i| (12.0 + 0.01 * f64::from(i), f64::from(i) / 300.0)).collect();
         let marks = MARKS.map(|(share, _)| Line::value_at(&points, share));
         let line = Line { name: "chat".to_owned(), colour: Colour::Magenta, points, marks, limit_ms: Some(50.0), count: 300 };
@@ -303,9 +302,9 @@ mod tests {
     }
 
     proptest! {
-        /// Also where all values are one, and there is no limit to widen the axis.
+        /// Also if all values are equal, and no limit widens the axis.
         #[test]
-        fn two_labels_stand_on_every_axis(exponent in -2.0f64..5.5, spread in prop::sample::select(vec![0.0, 1e-6, 0.001, 0.02, 0.1, 0.5, 3.0])) {
+        fn every_axis_has_two_labels(exponent in -2.0f64..5.5, spread in prop::sample::select(vec![0.0, 1e-6, 0.001, 0.02, 0.1, 0.5, 3.0])) {
             let lowest = libm::pow(10.0, exponent);
             let points: Vec<(f64, f64)> = (1..=300).map(|i| (lowest * (1.0 + spread * f64::from(i) / 300.0), f64::from(i) / 300.0)).collect();
             let marks = MARKS.map(|(share, _)| Line::value_at(&points, share));
@@ -321,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_curve_of_one_value_stands_among_labels() {
+    fn a_curve_of_one_value_is_between_labels() {
         let line = Line {
             name: "chat".to_owned(),
             colour: Colour::Magenta,
@@ -341,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn names_beside_lines_are_all_there_or_none_is() {
+    fn names_next_to_lines_are_all_shown_or_none() {
         for (name, result) in fixture::all() {
             for lines in [lines(&result, 0), lines(&result, 1)] {
                 for form in &FORMS {

@@ -1,6 +1,6 @@
-//! Labels of limits above a plot: each beside the top of its own line, and no line runs through the label of another.
+//! Labels of limits above a plot: each next to the top of its line, and no line crosses the label of another.
 //!
-//! Owns: which limits share a label, sides and rows. Must not know: how lines and texts are drawn.
+//! Owns: sharing of labels, their sides and rows. Must not know: the drawing of lines and texts.
 
 use super::super::super::number::limit_ms;
 use super::super::super::text::shortened;
@@ -8,21 +8,21 @@ use super::super::canvas::{Look, TICK};
 use super::super::palette::Colour;
 use super::Line;
 
-/// How a label is written.
+/// Text style of a label.
 pub(super) const LOOK: Look = TICK.bold();
-/// Room between a line and its label, and around labels.
+/// Space between a line and its label, and around labels.
 const PAD: f64 = 5.0;
 
 /// A limit with its label.
 #[derive(Debug)]
 pub(super) struct Flag {
-    /// Index of the class it is of; `None` if of several.
+    /// Index of its class; `None` for several.
     pub(super) of: Option<usize>,
     pub(super) colour: Colour,
     pub(super) text: String,
-    /// Where its line is.
+    /// Position of its line.
     pub(super) x: f64,
-    /// Where its label begins and ends.
+    /// Horizontal extent of its label.
     pub(super) span: (f64, f64),
     /// Row of the label, from the plot upwards.
     pub(super) row: usize,
@@ -33,7 +33,7 @@ impl Flag {
         x > self.span.0 - PAD && x < self.span.1 + PAD
     }
 
-    /// The longest label that fits: with its names, with shortened ones, or the limit alone, whose colour still tells the class.
+    /// The longest label that fits: with its names, with shortened ones, or the limit alone, whose colour still identifies the class.
     fn write(&mut self, names: &str, limit: f64, fits: impl Fn(f64) -> bool) {
         let limit = limit_ms(limit);
         let named = (names.chars().count().clamp(1, 5)..=names.chars().count())
@@ -60,7 +60,7 @@ pub(super) fn flags(lines: &[Line], right: f64, place: impl Fn(f64) -> f64) -> V
     }
     limits.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut flags: Vec<Flag> = Vec::new();
-    // From right to left: a label stands at the right of its line unless that is beyond the edge, or each of two would cross the other.
+    // From right to left: a label is to the right of its line unless it would cross the edge, or two labels would each cross the other's line.
     for (limit, of) in limits.iter().rev() {
         let x = place(*limit);
         let (names, colour) = names(of, lines);
@@ -79,7 +79,7 @@ pub(super) fn flags(lines: &[Line], right: f64, place: impl Fn(f64) -> f64) -> V
     flags
 }
 
-/// The names of the classes that share a limit, none if all do, and the colour: of one class its own.
+/// The names of the classes that share a limit, empty if all do, and the colour: that of the class if there is only one.
 fn names(of: &[usize], lines: &[Line]) -> (String, Colour) {
     let names: Vec<&str> = of.iter().filter_map(|&i| lines.get(i)).map(|line| line.name.as_str()).collect();
     match of {
@@ -89,9 +89,9 @@ fn names(of: &[usize], lines: &[Line]) -> (String, Colour) {
     }
 }
 
-/// The label above every line that runs through its place, and no two in one place.
+/// Raises labels above lines that would cross them, and apart from each other.
 fn rows(flags: &mut [Flag]) {
-    // A row higher each time a label is in the way; each pass settles at least one, so as many passes as flags suffice, and a few for ties.
+    // Each pass raises labels in conflict by one row and settles at least one, so as many passes as flags suffice, and a few for ties.
     for _ in 0..=2 * flags.len() {
         for i in 0..flags.len() {
             let Some((flag, others)) = flags.split_at_mut_checked(i).and_then(|(before, rest)| {
@@ -111,7 +111,7 @@ fn rows(flags: &mut [Flag]) {
     }
 }
 
-/// Most limits of one chart.
+/// Maximum number of limits in one chart.
 const MOST: usize = super::MOST_LINES;
 
 #[cfg(test)]
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_of_all_classes_needs_no_name() {
+    fn a_limit_shared_by_all_classes_has_no_name() {
         let all = flags(&[line("chat", 450.0), line("code", 450.0)], 400.0, |x| x / 2.0);
         assert_eq!(all.iter().map(|flag| flag.text.as_str()).collect::<Vec<_>>(), ["SLO 450 ms"]);
         let each = flags(&[line("chat", 450.0), line("code", 150.0)], 400.0, |x| x / 2.0);
@@ -136,7 +136,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_line_runs_through_a_label_and_no_label_over_another(limits in proptest::collection::vec(0.0f64..1.0, 1..=6)) {
+        fn no_line_crosses_a_label_and_no_labels_overlap(limits in proptest::collection::vec(0.0f64..1.0, 1..=6)) {
             let lines: Vec<Line> = limits.iter().enumerate().map(|(i, x)| line(&"name".repeat(i % 3 + 1), 1.0 + x * 1e3)).collect();
             let flags = flags(&lines, 334.0, |x| 52.0 + x * 0.28);
             for (i, flag) in flags.iter().enumerate() {

@@ -1,6 +1,6 @@
-//! Latency as empirical distribution functions on a logarithmic axis: one line a class, limits as labelled lines, percentiles marked.
+//! Latency as empirical distribution functions on a logarithmic axis: one line per class, limits as labelled lines, percentiles marked.
 //!
-//! Owns: what a distribution shows. Must not know: how latencies were taken; pixels, which are in `draw` and `flags`.
+//! Owns: the content of a distribution chart. Must not know: the measurement of latencies; pixels, which are in `draw` and `flags`.
 
 mod draw;
 mod flags;
@@ -15,16 +15,16 @@ use super::{Chart, PlotError, Section};
 use crate::metrics::{Cdf, ClassSummary, Distribution, Distributions, Latency, RunResult, SloLimits};
 use draw::{FORMS, Frame};
 
-/// Most lines in one chart; the classes beyond are in the tables.
+/// Maximum number of lines in one chart; the other classes are in the tables.
 const MOST_LINES: usize = 6;
 const MARKS: [(f64, &str); 3] = [(0.50, "p50"), (0.90, "p90"), (0.99, "p99")];
 
-/// Which latency: its id, names, and where its numbers are.
+/// A latency: its id, names, and accessors.
 struct Kind {
     id: &'static str,
     title: &'static str,
     short: &'static str,
-    /// Requests have it, each once or not at all; else gaps do.
+    /// True if requests have at most one value each; false for gaps.
     of_requests: bool,
     latency: fn(&Latency) -> Option<Distribution>,
     limit: fn(&SloLimits) -> Option<f64>,
@@ -37,19 +37,19 @@ const KINDS: [Kind; 4] = [
     Kind { id: "e2e", title: "End to end", short: "E2E", of_requests: true, latency: |l| l.e2e_ms, limit: |s| s.e2e_ms },
 ];
 
-/// A line before it is drawn.
+/// Data of a line.
 struct Line {
     name: String,
     colour: Colour,
     points: Vec<(f64, f64)>,
     marks: [f64; 3],
     limit_ms: Option<f64>,
-    /// Number of values, as far as it is known.
+    /// Number of values, as far as known.
     count: u64,
 }
 
 impl Line {
-    /// Smallest value that at least this share is below of.
+    /// Smallest value such that at least this share is at or below it.
     fn value_at(points: &[(f64, f64)], share: f64) -> f64 {
         points.iter().find(|(_, fraction)| *fraction >= share - 1e-12).or(points.last()).map_or(0.0, |(value, _)| *value)
     }
@@ -60,7 +60,7 @@ impl Line {
         points.last().filter(|(v, _)| *v > 0.0)?;
         let place = classes.iter().position(|class| class.name == cdf.label);
         let class = place.and_then(|place| classes.get(place));
-        // The summary has the exact percentiles, the drawing at most 500 points.
+        // The summary has the exact percentiles, the curve at most 500 points.
         let exact = class.and_then(|class| (kind.latency)(&class.latency));
         let marks = match exact {
             Some(d) => [d.p50, d.p90, d.p99],
@@ -69,7 +69,7 @@ impl Line {
         let limit_ms = class.and_then(|class| (kind.limit)(&class.slo)).filter(|limit| limit.is_finite() && *limit > 0.0);
         Some(Self {
             name: cdf.label.clone(),
-            // A class keeps its colour where another has no distribution.
+            // A class keeps its colour if another has no distribution.
             colour: Colour::of_class(place.filter(|_| classes.len() <= MOST_LINES).unwrap_or(index)),
             points,
             marks,
@@ -93,8 +93,8 @@ pub(super) fn charts(result: &RunResult) -> Result<Vec<Chart>, PlotError> {
         .collect()
 }
 
-/// The four distributions of several variants, each of which has one line under its name; `marks` knows the exact percentiles (50th, 90th and
-/// 99th) by the name of a latency in `summary.json` and that of the variant.
+/// The four distributions of several variants, with one line per variant under its name; `marks` gives the exact percentiles (50th, 90th and 99th) by
+/// the name of a latency in `summary.json` and the name of the variant.
 pub(super) fn overlaid(distributions: &Distributions, marks: impl Fn(&str, &str) -> Option<[f64; 3]>) -> Result<Vec<Chart>, PlotError> {
     let Distributions { ttft_ms, itl_ms, tpot_ms, e2e_ms } = distributions;
     let of = |(kind, cdfs): (&Kind, &Vec<Cdf>)| {
@@ -116,7 +116,7 @@ fn chart(kind: &Kind, cdfs: &[Cdf], classes: &[ClassSummary]) -> Result<Chart, P
     drawn(kind, &lines(kind, cdfs, classes), cdfs.len().saturating_sub(MOST_LINES), part)
 }
 
-/// The chart of some lines, beside which `more` have no place; `part` of the requests are on them.
+/// The chart of some lines, with `more` left out; `part` of the requests are on them.
 fn drawn(kind: &Kind, lines: &[Line], more: usize, part: Option<f64>) -> Result<Chart, PlotError> {
     let title = format!("{} ({})", kind.title, kind.short);
     if lines.is_empty() {
@@ -158,10 +158,10 @@ fn drawn(kind: &Kind, lines: &[Line], more: usize, part: Option<f64>) -> Result<
     })
 }
 
-/// The part of the requests of the classes in the chart that are on a curve at all, if some are not: those that never got as far, or are too
-/// short to have such a latency, have no place on the axis.
+/// The share of the requests of the charted classes that are on a curve, if not all: those that never got this far, or are too short to have such a
+/// latency, are not on the axis.
 fn drawn_part(kind: &Kind, cdfs: &[Cdf], classes: &[ClassSummary]) -> Option<f64> {
-    // A class without a single value has no distribution, and its requests are missing all the more.
+    // A class without values has no distribution, and all its requests are missing.
     let beyond: BTreeSet<&str> = cdfs.iter().skip(MOST_LINES).map(|cdf| cdf.label.as_str()).collect();
     let shown = classes.iter().filter(|class| !beyond.contains(class.name.as_str()));
     let (had, arrived) = shown.fold((0u64, 0u64), |(had, arrived), class| {
@@ -177,13 +177,13 @@ fn over(share: f64) -> String {
 }
 
 impl Kind {
-    /// What is counted.
+    /// The counted items.
     const fn of(&self) -> &'static str {
         if self.of_requests { "requests" } else { "gaps" }
     }
 }
 
-/// Four significant digits: what a pointer shows needs no more, and the page stays small.
+/// Four significant digits: enough for a pointer, and the page stays small.
 pub(super) fn short(v: f64) -> f64 {
     format!("{v:.3e}").parse().unwrap_or(v)
 }
@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_come_from_the_summary_where_the_class_is_known() {
+    fn percentiles_come_from_the_summary_if_the_class_is_known() {
         let result = fixture::two_pools();
         let line = Line::new(&KINDS[0], &result.distributions.ttft_ms[0], 0, &result.summary.classes).unwrap();
         approx::assert_relative_eq!(line.marks[2], result.summary.classes[0].latency.ttft_ms.unwrap().p99);
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_curve_says_how_many_requests_are_not_on_it() {
+    fn the_description_states_the_share_of_requests_on_the_curve() {
         let mut result = fixture::two_pools();
         for class in &mut result.summary.classes {
             class.requests.arrived = class.latency.ttft_ms.unwrap().count;
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_class_without_any_value_counts_among_the_requests_that_are_not_on_a_curve() {
+    fn a_class_without_values_counts_as_requests_not_on_a_curve() {
         let mut result = fixture::two_pools();
         let class = &mut result.summary.classes[0];
         class.latency.ttft_ms = None;

@@ -1,11 +1,11 @@
-//! Intervals as they are drawn: a remainder at the end belongs to the interval before it.
+//! Intervals as drawn: a short remainder at the end is merged with the previous interval.
 //!
-//! Owns: the widths of intervals. Must not know: which gauges are shown.
+//! Owns: the widths of intervals. Must not know: the gauges.
 
 use crate::metrics::{PoolTimeline, Timeline};
 
-/// The timeline and the length of each interval in s. A run ends within an interval; a last one of less than half of the others is merged
-/// with the one before, for a single event in a sliver of time would show as a rate that never was.
+/// The timeline and the length of each interval in s. A run ends within an interval; a last one shorter than half of the others is merged with the
+/// previous one, as a single event in a very short interval would appear as a high rate.
 pub(super) fn whole_bins(timeline: &Timeline, end_s: f64) -> (Timeline, Vec<f64>) {
     let mut out = timeline.clone();
     let interval = timeline.interval_s;
@@ -57,8 +57,8 @@ mod tests {
     }
 
     #[test]
-    fn one_completion_in_a_sliver_of_time_is_no_burst() {
-        // One request done 48 ms into the third second: 1 / 0.048 = 20.8 per second there, 1 / 1.048 over what it is merged with.
+    fn one_completion_in_a_short_remainder_is_not_a_burst() {
+        // One request completed 48 ms into the third second: 1 / 0.048 = 20.8 per second there, 1 / 1.048 after the merge.
         let (timeline, widths) = completions(&[0.0, 0.0, 1.0 / 0.048], 2.048);
         assert_eq!(widths.len(), 2);
         approx::assert_relative_eq!(widths[1], 1.048, max_relative = 1e-9);
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_longer_remainder_stays_what_it_is() {
+    fn a_longer_remainder_is_not_merged() {
         let (timeline, widths) = completions(&[3.0, 4.0], 1.75);
         assert_eq!((timeline.completions_per_s, widths), (vec![3.0, 4.0], vec![1.0, 0.75]));
         assert_eq!(completions(&[3.0, 4.0], 2.0).1, vec![1.0, 1.0]);

@@ -1,6 +1,6 @@
-//! Pixels of the small multiples: a wide form with names beside the lines, a narrow one with a key on top.
+//! Layout of the small multiples: a wide form with names next to the lines, a narrow one with a key on top.
 //!
-//! Owns: places. Must not know: where values come from.
+//! Owns: positions. Must not know: the origin of the values.
 
 use super::super::super::text::{shortened, wrapped};
 use super::super::PlotError;
@@ -18,25 +18,25 @@ pub(super) struct Variant {
     pub(super) right: f64,
     panel: f64,
     ticks: usize,
-    /// Names stand beside the lines; else in a key on top.
+    /// True if names are next to the lines; otherwise in a key on top.
     beside: bool,
 }
 
-/// Most letters of a name.
+/// Maximum characters of a name.
 const LONGEST: usize = 32;
-/// Pixels of a letter of the notes in a wide font.
+/// Pixels per character of the notes in a wide font.
 const NOTE: f64 = 7.7;
 
-/// Pixels of an interval from which it is drawn as a step.
+/// Minimum pixels of an interval drawn as a step.
 const STEP: usize = 8;
 const GAP: f64 = 46.0;
 const KEY_ROW: f64 = 22.0;
 
-/// Entries of the key, a row each `(row, x, line)`.
+/// Entries of the key with their row: `(row, x, line)`.
 type KeyPlace<'a> = (usize, f64, &'a Line);
 
 impl Multiples {
-    /// The forms of this run: for a desk, for a tablet, for a phone. Beside the lines is as much room as the longest name needs.
+    /// The forms of this run: for desktop, tablet and phone. The space next to the lines fits the longest name.
     pub(super) fn variants(&self) -> [Variant; 3] {
         let names = self.panels.iter().flat_map(|panel| &panel.lines).map(|line| TICK.width(&shortened(&line.name, LONGEST)));
         let longest = names.fold(60.0, f64::max);
@@ -47,7 +47,7 @@ impl Multiples {
         ]
     }
 
-    /// What is to be said about the look, where there is reason to.
+    /// Notes on the presentation, if needed.
     fn notes(&self, variant: &Variant) -> Vec<String> {
         let pixels = variant.right - variant.left;
         let mut out = Vec::new();
@@ -190,7 +190,7 @@ impl Multiples {
         } else {
             let points = self.at_s.iter().copied().zip(self.half_s.iter().copied()).zip(values.values.iter().copied());
             let points = points.filter(|(_, value)| value.is_finite());
-            // Few intervals are drawn as what they are: a line between their middles would show a rise where there was a jump.
+            // Few intervals are drawn as steps: a line between their middles would turn a jump into a rise.
             let few = values.values.len() * STEP <= whole(pixels) as usize;
             let points: Vec<(f64, f64)> = if few {
                 points.flat_map(|((at, half), value)| [(at - half, value), (at + half, value)]).map(place).collect()
@@ -204,8 +204,8 @@ impl Multiples {
     }
 }
 
-/// Whether a line has so many values that it is drawn as means with the range around them. Of most gauges every value is drawn as long as each
-/// has a pixel.
+/// True if a line has enough values to be drawn as means with the range around them. Most gauges are drawn value by value as long as each has a
+/// pixel.
 fn banded(line: &Line, smooth: usize, pixels: f64) -> bool {
     line.values.len() > whole(pixels / smooth.max(1) as f64) as usize
 }
@@ -216,7 +216,7 @@ fn whole(pixels: f64) -> u32 {
     pixels as u32
 }
 
-/// Names at the ends of their lines, pushed apart until none covers another.
+/// Names at the ends of their lines, moved apart so that none overlap.
 fn labels(panel: &Panel, (top, bottom): (f64, f64), y: Scale) -> Vec<(&Line, f64)> {
     let apart = 15.0;
     let tail = |line: &Line| {
@@ -245,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_beside_lines_do_not_cover_each_other() {
+    fn names_next_to_lines_do_not_overlap() {
         for result in [fixture::two_pools(), fixture::twelve_pools()] {
             let multiples = multiples(&result);
             for (i, panel) in multiples.panels.iter().enumerate() {

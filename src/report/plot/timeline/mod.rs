@@ -1,6 +1,6 @@
 //! The run over time: small multiples under one time axis.
 //!
-//! Owns: which gauges are shown and of which pools. Must not know: pixels; those are in `draw`.
+//! Owns: the choice of gauges and pools. Must not know: pixels, which are in `draw`.
 
 mod bins;
 mod draw;
@@ -22,11 +22,11 @@ use bins::whole_bins;
 
 const ID: &str = "timeline";
 const TITLE: &str = "The run over time";
-/// Most pools with a line of their own; beyond, the five that use most energy and the sum of the rest.
+/// Maximum number of pools with their own line; with more, the five with the highest energy use and the sum of the rest.
 const MOST_POOLS: usize = 6;
-/// Key of the line of requests that did not complete; pools have those from 2 on.
+/// Key of the line of requests that did not complete; keys of pools start at 2.
 const LOST: usize = 99;
-/// Values a line for the pointer.
+/// Values per line for the pointer.
 const MOST_VALUES: usize = 400;
 
 /// A line of a panel.
@@ -42,13 +42,13 @@ struct Line {
 struct Panel {
     title: String,
     write: fn(f64) -> String,
-    /// How the script writes values: `/s`, empty, `%` or `W`.
+    /// Unit used by the script: `/s`, empty, `%` or `W`.
     unit: &'static str,
     /// Upper end of the axis; the lower one is zero.
     top: f64,
-    /// Things are counted: labels are whole numbers.
+    /// True for counts: labels are whole numbers.
     counted: bool,
-    /// Draw means over so many pixels with the range around them; every point if 0.
+    /// Pixels per mean, drawn with the range around it; 0 draws every point.
     smooth: usize,
     lines: Vec<Line>,
 }
@@ -66,7 +66,7 @@ struct Multiples {
     panels: Vec<Panel>,
 }
 
-/// A pool, or the rest of them, as it is shown.
+/// A pool, or the sum of the rest, as shown.
 struct Shown {
     name: String,
     colour: Colour,
@@ -83,7 +83,7 @@ pub(super) fn chart(result: &RunResult) -> Result<Chart, PlotError> {
     Multiples::new(result, &timeline, &widths).chart()
 }
 
-/// The pools that get a line, in the order of the scenario; the rest last.
+/// The pools with a line, in the order of the scenario; the rest last.
 fn shown(result: &RunResult, timeline: &Timeline) -> Vec<Shown> {
     let pools = &result.summary.pools;
     let timelines = &timeline.pools;
@@ -164,7 +164,7 @@ impl Multiples {
         })
     }
 
-    /// The same in words: the highest mean of each panel.
+    /// Text alternative: the highest mean of each panel.
     fn description(&self) -> String {
         let parts: Vec<String> = self
             .panels
@@ -215,7 +215,7 @@ impl Multiples {
     }
 }
 
-/// The axis of KV memory: all of it, or a round part where so little is in use that a line would lie on the ground.
+/// Upper end of the KV memory axis: 1, or a round fraction if so little is in use that lines would be close to zero.
 fn kv_top(peak: f64) -> f64 {
     [0.01, 0.02, 0.05, 0.1, 0.2].into_iter().find(|&top| peak <= top).unwrap_or(1.0)
 }
@@ -235,9 +235,9 @@ fn flow(timeline: &Timeline) -> Panel {
         lines.push(Line { series: LOST, name: "rejected, timed out".to_owned(), colour: Colour::Reserve, values });
     }
     let top = top(lines.iter().map(|line| &line.values));
-    // From two a second on, whole numbers suffice.
+    // From two per second on, whole numbers suffice.
     let (top, counted) = if top < 2.0 { (top, false) } else { (round_count(top), true) };
-    // Counts of a short interval scatter by themselves; what matters is whether the two keep together.
+    // Counts in a short interval scatter; the question is whether the two lines stay together.
     Panel { title: "Arrivals and completions, requests/s".to_owned(), write: number, unit: "/s", top, counted, smooth: 8, lines }
 }
 
@@ -251,7 +251,7 @@ fn panel(title: &str, write: fn(f64) -> String, unit: &'static str, shown: &[Sho
     Panel { title: title.to_owned(), write, unit, top, counted: false, smooth: 0, lines }
 }
 
-/// A panel of things that are counted.
+/// A panel of counts.
 fn counts(title: &str, shown: &[Shown], of: fn(&PoolTimeline) -> &[f64]) -> Panel {
     let mut panel = panel(title, gauge, "", shown, of);
     (panel.top, panel.counted) = (round_count(greatest(panel.lines.iter().map(|line| &line.values))), true);
@@ -272,7 +272,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_pools_become_five_and_the_rest_and_no_watt_is_lost() {
+    fn many_pools_become_five_and_the_rest_with_the_same_total_power() {
         let result = fixture::twelve_pools();
         let shown = shown(&result, &result.timeline);
         assert_eq!(shown.len(), 6);

@@ -1,4 +1,4 @@
-//! The runs of several variants under one time axis.
+//! The runs of several variants on one time axis.
 
 use super::super::super::number::{gauge, number, share, si};
 use super::super::axis::round_count;
@@ -8,7 +8,7 @@ use super::bins::whole_bins;
 use super::{ID, Line, Multiples, Panel, greatest, kv_top, top};
 use crate::metrics::{PoolTimeline, Timeline};
 
-/// A run as it is drawn.
+/// Data of a run for the chart.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct VariantTimeline<'a> {
     /// Name of the variant.
@@ -103,7 +103,7 @@ fn summed(timeline: &Timeline, of: fn(&PoolTimeline) -> &[f64]) -> Vec<f64> {
     super::summed(&timeline.pools.iter().map(of).collect::<Vec<_>>())
 }
 
-/// A timeline in longer intervals, multiples of its own: means of what it has, of the last interval as far as it goes.
+/// A timeline in longer intervals, multiples of its own: means of the original values, the last interval truncated.
 fn coarsened(timeline: &Timeline, interval_s: f64) -> Timeline {
     let factor = (interval_s / timeline.interval_s).round();
     if !(factor.is_finite() && factor >= 2.0) {
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_finer_timeline_is_brought_to_longer_intervals() {
+    fn a_finer_timeline_is_coarsened() {
         let fine = Timeline {
             interval_s: 1.0,
             at_s: vec![0.0, 1.0, 2.0, 3.0, 4.0],

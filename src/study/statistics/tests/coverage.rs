@@ -1,11 +1,11 @@
-//! A small part of `examples/coverage`, which has the whole and the figures.
+//! A small part of `examples/coverage`, which has the full experiment and its figures.
 
 use super::super::{LEAST_BLOCKS, Statistic, of_pairs, of_replications, of_run};
 use super::queue::Queue;
 
 const QUEUE: Queue = Queue { load: 0.3, speed: 1.2, burst: None, independent: false };
 
-/// Binomial bounds for repeats that hold the truth with a probability of 92 to 98 %, three deviations wide.
+/// Binomial bounds for intervals with a coverage of 92 to 98 %, three deviations wide.
 fn assert_covers(held: u32, repeats: u32) {
     let share = f64::from(held) / f64::from(repeats);
     let slack = 3.0 * (0.05 * 0.95 / f64::from(repeats)).sqrt();
@@ -13,7 +13,7 @@ fn assert_covers(held: u32, repeats: u32) {
 }
 
 #[test]
-fn replications_hold_the_difference_of_two_servers() {
+fn intervals_of_replications_cover_the_difference_of_two_servers() {
     let [first, second] = QUEUE.means();
     let mut held = 0;
     for repeat in 0..100 {
@@ -30,7 +30,7 @@ fn replications_hold_the_difference_of_two_servers() {
 }
 
 #[test]
-fn one_trace_holds_the_difference_of_two_servers() {
+fn intervals_of_one_trace_cover_the_difference_of_two_servers() {
     let [first, second] = QUEUE.means();
     let truths = [second - first, (second - first) * libm::log(10.0)];
     let mut held = [0; 2];
@@ -47,9 +47,9 @@ fn one_trace_holds_the_difference_of_two_servers() {
     }
 }
 
-/// Of a trace that lies within one quiet time no method can know that there are others.
+/// From a trace within one quiet period no method can detect bursts.
 #[test]
-fn a_short_bursty_trace_cannot_tell_but_where_it_has_no_burst() {
+fn a_short_bursty_trace_is_inconclusive_unless_it_has_no_burst() {
     let bursty = Queue { load: 0.5, burst: Some(300.0), ..QUEUE };
     let mut told = 0;
     for seed in 0..20 {
@@ -64,7 +64,7 @@ fn a_short_bursty_trace_cannot_tell_but_where_it_has_no_burst() {
 
 #[test]
 fn a_quantile_of_independent_values_has_nearly_its_exact_interval() {
-    // Of 2,000 values, 20 lie beyond the 99th percentile, give or take √19.8: those of rank 1,971 and 1,989 bound it.
+    // Of 2,000 values, 20 ± √19.8 are above the 99th percentile: those of rank 1,971 and 1,989 bound it.
     let values: Vec<f64> = (0..2000_u32).map(|i| f64::from(i.wrapping_mul(1_234_567) % 2003)).collect();
     let result = of_run(&values, &[Statistic::Quantile(0.99)], 7)[0];
     let interval = result.interval.unwrap();

@@ -1,4 +1,4 @@
-//! Laws of intervals.
+//! Invariants of intervals.
 
 use proptest::prelude::*;
 
@@ -21,7 +21,7 @@ fn close(a: f64, b: f64) -> bool {
 }
 
 #[test]
-fn equal_runs_differ_by_exactly_nothing() {
+fn equal_runs_differ_by_exactly_zero() {
     let mut a = noise(40, 1);
     a[7] = f64::NAN;
     for result in compared(&a, &a) {
@@ -51,18 +51,18 @@ fn a_result_does_not_depend_on_the_other_statistics() {
 }
 
 #[test]
-fn a_second_run_of_zeros_leaves_the_interval_of_the_first() {
+fn a_second_run_of_zeros_keeps_the_interval_of_the_first() {
     let b = noise(3000, 5);
     for (alone, paired) in of_run(&b, &ALL, 11).iter().zip(compared(&vec![0.0; 3000], &b)) {
         assert_eq!(alone.value.to_bits(), paired.difference.to_bits());
-        // The order of equal values is random, so that a run of zeros has blocks of its own.
+        // The order of ties is random, so a run of zeros has its own blocks.
         let (alone, paired) = (alone.interval.unwrap(), paired.interval.unwrap());
         assert!((alone.low - paired.low).abs() < 0.2 * (alone.high - alone.low), "{alone:?} {paired:?}");
     }
 }
 
 #[test]
-fn what_has_no_value_is_left_out() {
+fn missing_values_are_left_out() {
     // Every other request has no value in the second run: the mean and the quantiles are those of the others.
     let (a, full) = (noise(6000, 6), noise(6000, 7));
     let half: Vec<f64> = full.iter().zip(0..).map(|(value, i)| if i % 2 == 0 { *value } else { f64::NAN }).collect();
@@ -77,7 +77,7 @@ fn what_has_no_value_is_left_out() {
 }
 
 #[test]
-fn an_unfinished_request_has_no_mean_and_is_beyond_every_quantile() {
+fn unfinished_requests_make_the_mean_infinite_and_are_above_every_quantile() {
     let (a, mut b) = (noise(4000, 8), noise(4000, 9));
     b[5] = f64::INFINITY;
     let [mean, median, ..] = compared(&a, &b)[..] else { panic!() };
@@ -93,8 +93,8 @@ fn an_unfinished_request_has_no_mean_and_is_beyond_every_quantile() {
 }
 
 #[test]
-fn equal_values_are_no_evidence_of_a_burst() {
-    // All but the first tenth are equal; p99 lies among the equal ones, whose order must not be that of the trace.
+fn ties_are_no_evidence_of_a_burst() {
+    // All but the first tenth are equal; p99 is one of them, and their order must not be that of the trace.
     let mut a = vec![20.0; 5000];
     a[..500].iter_mut().zip(noise(500, 10)).for_each(|(a, noise)| *a = noise);
     let result = of_run(&a, &[Statistic::Quantile(0.99)], 3)[0];
@@ -112,12 +112,12 @@ fn few_requests_have_no_interval() {
             assert_eq!(result.difference.is_nan(), n == 0);
         }
     }
-    // One p99 in 500 independent values: the upper end has five values beyond it, too few.
+    // One p99 of 500 independent values: the upper end has five values beyond it, too few.
     assert!(of_run(&noise(500, 1), &[Statistic::Quantile(0.99)], 0)[0].interval.is_none());
 }
 
 #[test]
-fn the_seed_moves_the_ends_by_little() {
+fn the_seed_changes_the_ends_only_slightly() {
     let (a, b) = (noise(4000, 1), noise(4000, 2));
     let [one, two] = [1, 2].map(|seed| of_pairs(&a, &b, &[Statistic::Mean], seed).unwrap()[0].interval.unwrap());
     assert!(one != two && (one.low - two.low).abs() < 0.15 * (one.high - one.low), "{one:?} {two:?}");
@@ -131,7 +131,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_input_panics_and_ends_are_in_order(
+    fn no_input_panics_and_the_ends_are_ordered(
         pairs in proptest::collection::vec((any_value(), any_value()), 0..300),
         fraction in proptest::num::f64::ANY,
         seed in any::<u64>(),

@@ -1,4 +1,4 @@
-//! What intervals obey whatever the values, and how often they hold the truth.
+//! Invariants of intervals, and their coverage.
 
 mod coverage;
 mod laws;

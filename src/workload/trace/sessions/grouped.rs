@@ -1,8 +1,8 @@
-//! Sessions whose turns are lines of their own, as in the Mooncake lines that Dynamo and `AIPerf` replay: `session_id` says which belong
-//! together, in order of the file, and `delay` (ms) how long after the answer a turn comes. Owns the grouping.
+//! Sessions with one turn per line, as in the Mooncake lines replayed by Dynamo and `AIPerf`: `session_id` identifies the session, whose turns are in
+//! file order, and `delay` (ms) is the time from the previous answer to the turn. Owns the grouping.
 //!
-//! A later turn without a delay comes at its `timestamp`, or after the answer if that is later; without either, with the answer. With both,
-//! the delay counts. A line without `session_id` is a session of its own.
+//! A later turn without a delay arrives at its `timestamp`, or after the answer if that is later; without either, with the answer. With both, the
+//! delay applies. A line without `session_id` is a session of its own.
 
 use indexmap::IndexMap;
 
@@ -18,11 +18,11 @@ use crate::sim::SimDuration;
 use crate::workload::session::own_blocks;
 use crate::workload::{Script, Step, WorkloadError};
 
-/// A turn as it was read, with the number of its line.
+/// A turn as read, with its line number.
 #[derive(Debug)]
 struct Turn {
     line: u64,
-    /// Since the origin of the file.
+    /// Relative to the origin of the file.
     at: Option<SimDuration>,
     delay: Option<SimDuration>,
     prompt_tokens: u32,
@@ -30,12 +30,12 @@ struct Turn {
     blocks: Blocks,
 }
 
-/// Sessions, all read.
+/// Sessions, fully read.
 #[derive(Debug)]
 pub(super) struct Grouped {
     scripts: Vec<Script>,
     next: usize,
-    /// Replays before this one.
+    /// Number of replays before this one.
     replays: u64,
     period: SimDuration,
     has_blocks: bool,
@@ -56,12 +56,12 @@ impl Grouped {
             let line = mooncake::parse(text)?;
             let name = match &line.session_id {
                 Some(id) if id.name().is_empty() => {
-                    return Err(LineProblem::new(SkipReason::Field, "session_id: found an empty one, expected a name or a number"));
+                    return Err(LineProblem::new(SkipReason::Field, "session_id: found an empty string, expected a name or a number"));
                 }
                 Some(id) => id.name(),
                 None => format!("\0{number}"),
             };
-            // Of a session whose first turns were left out, the first that is kept waits for nothing.
+            // If the first turns of a session were skipped, the first remaining one does not wait.
             let begun = sessions.contains_key(&name);
             let turns = sessions.entry(name).or_default();
             let turn = turn(line, number, turns, begun, &mut notes)?;
@@ -74,12 +74,12 @@ impl Grouped {
         let origin = sessions.iter().filter_map(stamped).min();
         if let (Some(_), Some(turns)) = (origin, sessions.iter().find(|turns| stamped(turns).is_none())) {
             let problem = format!(
-                "line {}: found the first turn of a session without a `timestamp`, expected one, as other sessions have it",
+                "line {}: found the first turn of a session without a `timestamp`, expected one, as in other sessions",
                 turns.first().map_or(0, |turn| turn.line)
             );
             return Err(WorkloadError::Trace { file: lines.file().to_owned(), problem });
         }
-        // Stable: sessions that start together stay in the order of the file.
+        // Stable: sessions with the same start keep the order of the file.
         sessions.sort_by_key(stamped);
         let has_blocks = sessions.iter().flatten().any(|turn| !turn.blocks.is_empty());
         let scripts: Vec<Script> =
@@ -91,7 +91,7 @@ impl Grouped {
     pub(super) fn next(&mut self) -> Option<Script> {
         let mut script = self.scripts.get(self.next)?.clone();
         self.next += 1;
-        // The text of a session that is played again is the same text.
+        // A repeated session has the same text.
         script.session += self.replays * self.scripts.len() as u64;
         script.start =
             script.start.map(|start| SimDuration::from_ns(start.ns().saturating_add(self.replays.saturating_mul(self.period.ns()))));
@@ -125,13 +125,13 @@ fn milliseconds(name: &str, ms: f64) -> Result<SimDuration, LineProblem> {
     })
 }
 
-/// A line as the next turn of a session.
+/// Converts a line to the next turn of a session.
 fn turn(line: Line, number: u64, before: &[Turn], begun: bool, notes: &mut SessionNotes) -> Result<Turn, LineProblem> {
     let at = line.timestamp.map(|ms| milliseconds("timestamp", ms)).transpose()?;
     let delay = line.delay.map(|ms| milliseconds("delay", ms)).transpose()?;
     match before.last() {
         None if !begun && delay.is_some_and(|delay| delay > SimDuration::ZERO) => {
-            let text = "delay: found one on the first turn of a session, expected it on later ones: it counts from the answer before";
+            let text = "delay: found on the first turn of a session, expected only on later ones: it counts from the previous answer";
             return Err(LineProblem::new(SkipReason::Field, text));
         }
         Some(last) if at.zip(last.at).is_some_and(|(at, last)| at < last) => {
@@ -163,7 +163,7 @@ fn script(session: u64, turns: Vec<Turn>, origin: Option<SimDuration>, options: 
     Script { session, start, steps: steps.collect() }
 }
 
-/// Prompts as they stand, with the blocks of their answers.
+/// Prompts as recorded, with the blocks of their answers.
 fn full(turns: &[Turn], options: SessionOptions, notes: &mut SessionNotes) -> Vec<(u32, Blocks)> {
     let repeats =
         |one: &Turn, next: &Turn| next.prompt_tokens >= one.prompt_tokens && (one.blocks.is_empty() || one.blocks.common(&next.blocks) > 0);
@@ -175,8 +175,8 @@ fn full(turns: &[Turn], options: SessionOptions, notes: &mut SessionNotes) -> Ve
     texts.collect()
 }
 
-/// Prompts with all that came before them. The identities of the first prompt are those of the trace; behind it, answers shift the text
-/// against the blocks of the trace, and the session has identities of its own.
+/// Prompts with their history prepended. The identities of the first prompt are those of the trace; after it, answers shift the text relative to the
+/// blocks of the trace, so the session uses its own identities.
 fn delta(turns: &[Turn], own: u64, options: SessionOptions) -> Vec<(u32, Blocks)> {
     let first = turns.first().map(|turn| turn.blocks.clone()).unwrap_or_default();
     let known = |tokens: u32| {

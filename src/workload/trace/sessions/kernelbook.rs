@@ -1,7 +1,7 @@
-//! Sessions of a coding agent as in the `KernelBook` replay: one session a line, each turn with the length of its whole context.
+//! Sessions of a coding agent as in the `KernelBook` replay: one session per line, each turn with the length of its whole context.
 //!
-//! The lines have no identities. A prompt is taken to be the prompt before it, its answer, and new text; where the context shrinks, what the
-//! recording says was cached is kept and the rest is new. Sessions share nothing.
+//! The lines have no identities. A prompt is assumed to be the previous prompt, its answer, and new text; if the context shrinks, the part recorded
+//! as cached is kept and the rest is new. Sessions share nothing.
 
 use serde::Deserialize;
 
@@ -33,7 +33,7 @@ struct Turn {
     output_tokens: u64,
 }
 
-/// Reads such sessions.
+/// Reader of such sessions.
 #[derive(Debug)]
 pub(super) struct KernelBook {
     options: SessionOptions,
@@ -101,16 +101,16 @@ impl SessionFormat for KernelBook {
     }
 }
 
-/// The text of a session, as it grows.
+/// The growing text of a session.
 struct Text {
     own: u64,
     blocks: Blocks,
-    /// The next identity that has not been given.
+    /// The next unused identity.
     fresh: u64,
 }
 
 impl Text {
-    /// The next prompt, of `count` blocks: the first `kept` of the one before, and new ones.
+    /// The next prompt, of `count` blocks: the first `kept` blocks of the previous one, and new ones.
     fn prompt(&mut self, kept: u64, count: u32) -> Blocks {
         let kept = u32::try_from(kept).unwrap_or(count).min(count).min(self.blocks.len());
         let pieces = self.blocks.pieces(0..kept).map(|piece| (piece.first, piece.count));

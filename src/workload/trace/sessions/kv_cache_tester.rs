@@ -1,10 +1,10 @@
-//! Sessions of coding agents as in the kv-cache-tester traces: one session a line, with run-length coded identities of 64-token blocks and
+//! Sessions of coding agents as in the kv-cache-tester traces: one session per line, with run-length coded identities of 64-token blocks, and
 //! sub-agents.
 //!
-//! `think_s` is the time between the answer and the next call. Where it is missing, it is the gap less the server time of the call before.
-//! The time of a sub-agent is its end if it was waited for and its start if it was not: an entry whose calls, counted back from its time,
-//! would have started a second or more before the answer before it was not. Sub-agents in a row that were waited for start together; the
-//! next call of the agent comes after the last of them. Their identities are those of the session.
+//! `think_s` is the time from the answer to the next call. If it is missing, it is the gap minus the server time of the previous call. The time of a
+//! sub-agent is its end if the agent waited for it, and its start otherwise: an entry was not waited for if its calls, counted back from its time,
+//! would have started a second or more before the previous answer. Consecutive sub-agents that were waited for start together; the next call of the
+//! agent follows the last of them. Their identities are those of the session.
 
 use serde::Deserialize;
 
@@ -29,7 +29,7 @@ struct Line {
     requests: Vec<Entry>,
 }
 
-/// A call, or a sub-agent with calls of its own.
+/// A call, or a sub-agent with its own calls.
 #[derive(Debug, Deserialize)]
 struct Entry {
     t: f64,
@@ -80,13 +80,13 @@ impl Entry {
 }
 
 impl Call {
-    /// When its answer was there, as far as is known.
+    /// Time of its answer, as far as known.
     fn end(&self) -> f64 {
         self.t + self.api_s.unwrap_or_default()
     }
 }
 
-/// A call on its way to a step.
+/// A call during conversion to a step.
 #[derive(Debug)]
 struct Planned<'a> {
     call: &'a Call,
@@ -96,7 +96,7 @@ struct Planned<'a> {
     next: Option<usize>,
 }
 
-/// Reads such sessions.
+/// Reader of such sessions.
 #[derive(Debug)]
 pub(super) struct KvCacheTester {
     options: SessionOptions,
@@ -109,11 +109,11 @@ impl KvCacheTester {
         Self { options, block_tokens: None, notes: SessionNotes::default() }
     }
 
-    /// The calls of a session with what they wait for. Answers that are missing from the record of a delay are counted.
+    /// The calls of a session with their dependencies. Counts delays for which no server time is recorded.
     fn plan<'a>(&mut self, entries: &'a [Recorded]) -> Result<Vec<Planned<'a>>, LineProblem> {
         let mut plan: Vec<Planned<'a>> = Vec::new();
         let mut last: Option<usize> = None;
-        // Of the sub-agents since the last call: the last call of each that was waited for, and when they ended.
+        // Of the sub-agents since the last call: the last call of each one that was waited for, and the time when they ended.
         let (mut joined, mut joined_s): (Vec<usize>, f64) = (Vec::new(), 0.0);
         for (index, entry) in entries.iter().enumerate() {
             match entry {
@@ -162,7 +162,7 @@ impl KvCacheTester {
         call.think_s.unwrap_or_else(|| call.t - before.end())
     }
 
-    /// Known blocks of a prompt; `place` says where, for a message.
+    /// Known blocks of a prompt; `place` is its position, for messages.
     fn blocks(call: &Call, block_tokens: u32, number: u64, place: &str) -> Result<Blocks, LineProblem> {
         let beyond = call.h.iter().any(|&(first, count)| first.saturating_add(count.into()) > 1 << BLOCK_BITS);
         let count: u64 = call.h.iter().map(|&(_, count)| u64::from(count)).sum();
@@ -214,7 +214,7 @@ impl SessionFormat for KvCacheTester {
             return refused(format!("block_size: found {block_size}, expected {}, the same in every session", expected.max(1)));
         }
         if let Some(index) = requests.windows(2).position(|pair| pair[1].t < pair[0].t) {
-            return refused(format!("requests[{}].t: found an earlier time than before it, expected times in order", index + 1));
+            return refused(format!("requests[{}].t: found a time earlier than the previous one, expected times in order", index + 1));
         }
         let recorded = requests.into_iter().enumerate().map(|(index, entry)| entry.recorded(&format!("requests[{index}]")));
         let recorded: Vec<Recorded> = recorded.collect::<Result<_, _>>()?;
@@ -234,7 +234,7 @@ impl SessionFormat for KvCacheTester {
     }
 }
 
-/// Prompt and answer; an answer may be empty.
+/// Tokens of prompt and answer; an answer may be empty.
 fn tokens(call: &Call, place: &str) -> Result<[u32; 2], LineProblem> {
     let within = |number: u64| u32::try_from(number).ok().filter(|&tokens| tokens <= MAX_TOKENS);
     match (within(call.prompt).filter(|&tokens| tokens > 0), within(call.output)) {
@@ -250,7 +250,7 @@ fn tokens(call: &Call, place: &str) -> Result<[u32; 2], LineProblem> {
     }
 }
 
-/// A recorded time between two events; the second may seem to come a little before the first.
+/// A recorded time between two events; rounding can put the second slightly before the first.
 fn seconds(span: f64) -> Result<SimDuration, LineProblem> {
     let ns = (span < LATEST_S).then(|| nearest_ns(span.max(0.0) * 1e9)).flatten().and_then(|ns| u64::try_from(ns).ok());
     ns.map(SimDuration::from_ns)

@@ -1,10 +1,10 @@
-//! Traces of sessions, as scripts to be played.
+//! Traces of sessions, as scripts.
 //!
-//! Owns: formats whose lines are sessions, and lines of requests that belong together. Must not know: when a call arrives in a run.
+//! Owns: formats with one session per line, and the grouping of lines into sessions. Must not know: arrival times in a run.
 //!
-//! An answer is part of the text of the session if the next prompt of the same chain of calls keeps all full blocks of this prompt: then the
-//! blocks behind them, up to the one that holds the last token but one of the answer, are what this call leaves in a cache. The traces do
-//! not say which blocks are the answer, so this is an upper bound: text that a client drops or rewrites, such as reasoning, may be among them.
+//! An answer is part of the text of the session if the next prompt of the same chain of calls keeps all full blocks of this prompt: the call then
+//! leaves the following blocks in a cache, up to the one with the last token but one of the answer. Traces do not record which blocks are the answer,
+//! so this is an upper bound: it may include text that a client drops or rewrites, such as reasoning.
 
 mod grouped;
 mod kernelbook;
@@ -20,15 +20,15 @@ use super::field::LineProblem;
 use crate::kv::Blocks;
 use crate::workload::Script;
 
-/// What a format whose lines are sessions must do.
+/// A format with one session per line.
 pub(super) trait SessionFormat: std::fmt::Debug + Send {
-    /// Reads a line that holds a session, as the session `number`.
+    /// Reads a line as the session `number`.
     fn script(&mut self, line: &[u8], number: u64) -> Result<Script, LineProblem>;
 
     /// Tokens per block of the identities. Known after the first session.
     fn block_tokens(&self) -> Option<u32>;
 
-    /// What was noticed so far.
+    /// Notes so far.
     fn notes(&self) -> SessionNotes;
 }
 

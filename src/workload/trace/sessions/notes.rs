@@ -1,24 +1,24 @@
-//! What is noticed while sessions are read. Owns the counts and how they are told.
+//! Notes from reading sessions. Owns the counts and their wording.
 
 use serde::Serialize;
 
 use crate::units::grouped;
 
-/// Counts of what a trace of sessions leaves open, and how it was taken.
+/// Counts of ambiguities in a trace of sessions, and their interpretation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct SessionNotes {
-    /// Calls that are recorded without an answer; taken as one token.
+    /// Calls recorded without an answer; counted as one token.
     pub empty_answers: u64,
-    /// Delays from which the server time could not be taken off, because it was not recorded.
+    /// Delays that include server time, as none was recorded to subtract.
     pub delays_with_service: u64,
-    /// Later turns with a time and a delay, of which the delay was taken.
+    /// Later turns with a time and a delay, of which the delay is used.
     pub unused_times: u64,
-    /// Later turns whose prompt is shorter than the one before, or begins with another block.
+    /// Later turns whose prompt is shorter than the previous one, or begins with another block.
     pub turns_not_repeating: u64,
 }
 
 impl SessionNotes {
-    /// Each as a sentence; none if there is nothing to say.
+    /// Each note as a sentence; empty without notes.
     pub fn sentences(&self) -> Vec<String> {
         let counted = |count: u64, one: &str, many: &str| match count {
             0 => None,
@@ -27,11 +27,11 @@ impl SessionNotes {
         };
         let not_repeating = |found: String| format!("{found}; if turns hold new text only, `turns: delta` adds the history");
         [
-            counted(self.empty_answers, "answer of 0 tokens is taken as 1 token", "answers of 0 tokens are taken as 1 token"),
+            counted(self.empty_answers, "answer of 0 tokens counts as 1 token", "answers of 0 tokens count as 1 token"),
             counted(
                 self.delays_with_service,
-                "delay contains the time of the server, which is not recorded",
-                "delays contain the time of the server, which is not recorded",
+                "delay includes the server time, which is not recorded",
+                "delays include the server time, which is not recorded",
             ),
             counted(
                 self.unused_times,

@@ -1,4 +1,4 @@
-//! Traces of sessions, in small.
+//! Small traces of sessions.
 
 use super::*;
 use crate::kv::Blocks;
@@ -31,7 +31,7 @@ fn refusal(text: &str) -> String {
     read().unwrap_err().to_string()
 }
 
-/// What a call waits for, its delay and its earliest time in ms.
+/// Dependencies of each call, its delay and its earliest time in ms.
 fn waits(steps: &[Step]) -> Vec<(&[u32], u64, u64)> {
     steps.iter().map(|step| (&*step.after, step.delay.ns() / MS, step.not_before.ns() / MS)).collect()
 }
@@ -57,7 +57,7 @@ const AGENT: &str = concat!(
 fn an_agent_waits_for_its_sub_agents_and_they_start_together() {
     let scripts = scripts(AGENT, SessionOptions::default());
     let steps = &scripts[0].steps;
-    // The second answer has no recorded time: it is taken to be there at 10 s. The sub-agents began at 20 and 15 s.
+    // The second answer has no recorded time: it is assumed complete at 10 s. The sub-agents began at 20 and 15 s.
     let expected: [(&[u32], u64, u64); 8] = [
         (&[], 0, 0),
         (&[0], 6_000, 0),
@@ -86,27 +86,27 @@ fn sub_agents_and_answers_can_be_left_out() {
 }
 
 #[test]
-fn what_an_agent_trace_leaves_open_is_counted() {
+fn ambiguities_of_an_agent_trace_are_counted() {
     let mut trace = open(AGENT, SessionOptions::default(), false, 1).unwrap();
     while trace.next_script().unwrap().is_some() {}
     let notes = trace.notes();
     assert_eq!((notes.empty_answers, notes.delays_with_service, trace.block_tokens()), (1, 0, Some(64)));
-    assert_eq!(notes.sentences(), ["1 answer of 0 tokens is taken as 1 token"]);
+    assert_eq!(notes.sentences(), ["1 answer of 0 tokens counts as 1 token"]);
     let unknown = AGENT.replace(r#""api_s":3.5,"#, "");
     let mut trace = open(&unknown, SessionOptions::default(), false, 3).unwrap();
     let sessions: Vec<Script> = std::iter::from_fn(|| trace.next_script().unwrap()).collect();
-    // Sessions that are played again are other sessions: their text is not found in a cache.
+    // Repeated sessions are distinct sessions: their text is not found in a cache.
     assert_eq!(sessions.iter().map(|script| script.session).collect::<Vec<_>>(), [0, 1, 2]);
     assert_eq!(sessions[0].steps[0].blocks.common(&sessions[1].steps[0].blocks), 0);
     assert_eq!(trace.notes().delays_with_service, 1, "counted once");
 }
 
 #[test]
-fn an_agent_trace_that_cannot_be_used_says_where() {
+fn errors_of_an_agent_trace_name_the_place() {
     for (from, to, expected) in [
         ("\"local\"", "\"global\"", "hash_id_scope: found `global`, expected `local`"),
         ("\"block_size\":64", "\"block_size\":0", "block_size: found 0, expected 1"),
-        ("\"t\":10.0", "\"t\":41.0", "requests[2].t: found an earlier time"),
+        ("\"t\":10.0", "\"t\":41.0", "requests[2].t: found a time earlier"),
         ("[[1,3]]", "[[1,4]]", "call 0.h: found 4 ids, expected runs of at most 3"),
         ("[[1,3]]", "[[1,0]]", "call 0.h: found 0 ids"),
         ("[[1,3]]", "[[99999999,3]]", "call 0.h: found 3 ids"),
@@ -143,7 +143,7 @@ fn an_agent_trace_that_cannot_be_used_says_where() {
 }
 
 #[test]
-fn a_context_without_identities_is_the_one_before_and_the_answer() {
+fn a_context_without_identities_extends_the_previous_one_and_its_answer() {
     let turn = |turn: u32, delay: f64, input: u32, cached: u32, output: u32| {
         format!(
             r#"{{"turn": {turn}, "delay_before_s": {delay}, "input_tokens": {input}, "cached_input_tokens": {cached}, "output_tokens": {output}}}"#
@@ -155,7 +155,7 @@ fn a_context_without_identities_is_the_one_before_and_the_answer() {
     let script = &scripts(&text, SessionOptions::default())[0];
     let expected: [(&[u32], u64, u64); 3] = [(&[], 0, 0), (&[0], 2_500, 0), (&[1], 60_000, 0)];
     assert_eq!(waits(&script.steps), expected);
-    // ⌊359 / 16⌋ blocks with the answer; the second loses its answer with the cut.
+    // ⌊359 / 16⌋ blocks with the answer; the second loses its answer when the context shrinks.
     assert_eq!(lengths(&script.steps), [(320, 40, 22), (400, 33, 25), (200, 5, 12)]);
     assert_eq!(script.steps[1].blocks.common(&script.steps[2].blocks), 6);
     for (turns, expected) in [
@@ -169,7 +169,7 @@ fn a_context_without_identities_is_the_one_before_and_the_answer() {
     }
 }
 
-/// The inputs of the public formats: `session_id` joins turns, `delay` is ms after the answer.
+/// The lines of the public formats: `session_id` joins turns, `delay` is ms after the answer.
 #[test]
 fn lines_of_one_session_are_its_turns() {
     let turns = "{\"session_id\": \"s1\", \"timestamp\": 0, \"input_length\": 300, \"output_length\": 40}\n\
@@ -178,7 +178,7 @@ fn lines_of_one_session_are_its_turns() {
     assert_eq!((read.len(), read[0].start), (1, Some(SimDuration::ZERO)));
     let expected: [(&[u32], u64, u64); 2] = [(&[], 0, 0), (&[0], 2_000, 0)];
     assert_eq!((waits(&read[0].steps), lengths(&read[0].steps)), (expected.to_vec(), vec![(300, 40, 0), (150, 20, 0)]));
-    // Without times all start at once; with new text only, the history comes in front of it.
+    // Without times all start at once; with new text only, the history is prepended.
     let no_times = "{\"session_id\": 7, \"input_length\": 1024, \"output_length\": 513, \"hash_ids\": [0, 1]}\n\
                     {\"session_id\": 7, \"input_length\": 192, \"output_length\": 104, \"hash_ids\": [2], \"delay\": 500}\n";
     assert_eq!(scripts(no_times, SessionOptions::default())[0].start, None);
@@ -190,7 +190,7 @@ fn lines_of_one_session_are_its_turns() {
 }
 
 #[test]
-fn turns_may_lie_anywhere_and_their_times_and_delays_both_count() {
+fn turns_may_be_interleaved_and_both_times_and_delays_apply() {
     let line = |session: &str, rest: &str| format!("{{{session}\"input_tokens\": 9, \"output_tokens\": 5{rest}}}\n");
     let text = [
         line("\"session_id\": \"b\", ", ", \"timestamp\": 3000"),
@@ -212,12 +212,12 @@ fn turns_may_lie_anywhere_and_their_times_and_delays_both_count() {
 }
 
 #[test]
-fn turns_that_make_no_sense_say_so() {
+fn inconsistent_turns_are_rejected() {
     let first = "{\"session_id\": \"s\", \"timestamp\": 5, \"input_length\": 9, \"output_length\": 5}\n";
     for (text, expected) in [
         (
             "{\"session_id\": \"t\", \"delay\": 5, \"timestamp\": 5, \"input_length\": 9, \"output_length\": 5}",
-            "delay: found one on the first turn",
+            "delay: found on the first turn",
         ),
         (
             "{\"session_id\": \"s\", \"timestamp\": 4, \"input_length\": 9, \"output_length\": 5}",
@@ -228,7 +228,7 @@ fn turns_that_make_no_sense_say_so() {
             "{\"session_id\": \"s\", \"delay\": \"x\", \"input_length\": 9, \"output_length\": 5}",
             "delay: found `\"x\"`, expected milliseconds",
         ),
-        ("{\"session_id\": \"\", \"timestamp\": 9, \"input_length\": 9, \"output_length\": 5}", "session_id: found an empty one"),
+        ("{\"session_id\": \"\", \"timestamp\": 9, \"input_length\": 9, \"output_length\": 5}", "session_id: found an empty string"),
         ("{\"session_id\": [1], \"timestamp\": 9, \"input_length\": 9, \"output_length\": 5}", "session_id: found `[1]`, expected a name"),
         ("{\"session_id\": \"s\", \"input_length\": 0, \"output_length\": 5}", "input_length: found `0`"),
         (
@@ -239,14 +239,14 @@ fn turns_that_make_no_sense_say_so() {
         let found = refusal(&format!("{first}{text}\n"));
         assert!(found.contains(expected), "{found}\n{expected}");
     }
-    // Of a session whose first turn is left out, the rest is played.
+    // If the first turn of a session is skipped, the rest is played.
     let text = "{\"session_id\": 1, \"input_length\": 0, \"output_length\": 5}\n{\"session_id\": 1, \"delay\": 3, \"input_length\": 9, \"output_length\": 5}\n";
     let mut trace = open(text, SessionOptions::default(), true, 1).unwrap();
     assert_eq!(trace.next_script().unwrap().unwrap().steps.len(), 1);
 }
 
 #[test]
-fn what_is_asked_of_a_trace_must_fit_it() {
+fn parameters_must_match_the_kind_of_trace() {
     let requests = "{\"timestamp\": 0, \"input_length\": 9, \"output_length\": 5}\n";
     let problem = |text: &str, change: &dyn Fn(&mut TraceParameters)| {
         let mut parameters = TraceParameters::new(memory(text));
@@ -276,7 +276,7 @@ fn a_torn_or_missing_session_is_never_a_panic() {
 }
 
 #[test]
-fn an_answer_is_what_the_next_prompt_has_behind_this_one() {
+fn an_answer_is_the_part_of_the_next_prompt_after_this_one() {
     let prompt = Blocks::run(1, 3);
     // 200 tokens are three blocks of 64 and 8 tokens; 56 + 64 more fill two blocks, and the last token is not stored.
     let stored = |next: Blocks, output| with_answer(&prompt, Some(&next), 200, output, 64).len();
@@ -284,5 +284,5 @@ fn an_answer_is_what_the_next_prompt_has_behind_this_one() {
     assert_eq!(stored(Blocks::run(1, 4), 121), 4, "the rest of the answer is not repeated");
     assert_eq!(stored(Blocks::of_runs([(1, 2), (9, 7)]), 121), 3, "another text");
     assert_eq!(with_answer(&prompt, None, 200, 121, 64), prompt);
-    assert_eq!(with_answer(&prompt.leading(2), Some(&Blocks::run(1, 9)), 200, 121, 64).len(), 2, "a prompt not wholly known");
+    assert_eq!(with_answer(&prompt.leading(2), Some(&Blocks::run(1, 9)), 200, 121, 64).len(), 2, "a prompt only partly known");
 }

@@ -1,4 +1,4 @@
-//! A trace of sessions, read once or several times. Owns the numbers of its sessions, and their starts in later replays.
+//! A trace of sessions, read once or repeatedly. Owns the numbers of its sessions, and their starts in later replays.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,18 +22,18 @@ pub enum Turns {
     /// The whole prompt.
     #[default]
     Full,
-    /// New text only: the prompts and answers before it come in front of it.
+    /// New text only; the history of prompts and answers is prepended.
     Delta,
 }
 
-/// How sessions of a trace are read.
+/// Options for reading sessions of a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionOptions {
-    /// What the turns hold.
+    /// Content of the turns.
     pub turns: Turns,
-    /// Play sub-agents, too.
+    /// Include sub-agents.
     pub sub_agents: bool,
-    /// A complete answer stays in the prefix cache, as far as the next prompt repeats it.
+    /// Keep complete answers in the prefix cache, as far as the next prompt repeats them.
     pub cache_answers: bool,
 }
 
@@ -43,16 +43,16 @@ impl Default for SessionOptions {
     }
 }
 
-/// Sessions, as they are read.
+/// Sessions being read.
 #[derive(Debug)]
 enum Reading {
-    /// One session a line.
+    /// One session per line.
     Lines { lines: UsableLines, format: Box<dyn SessionFormat> },
-    /// One turn a line: all have been read.
+    /// One turn per line: all lines have been read.
     Grouped(Grouped),
 }
 
-/// Sessions of a trace. Memory: one session, or, where a line is a turn, all.
+/// Sessions of a trace. Memory: one session, or, with one turn per line, all.
 #[derive(Debug)]
 pub struct SessionTrace {
     source: TraceSource,
@@ -64,17 +64,17 @@ pub struct SessionTrace {
     replays_left: u32,
     /// Number of the next session.
     next: u64,
-    /// Sessions of one replay, known after the first.
+    /// Sessions per replay, known after the first.
     each: Option<u64>,
-    /// Lines left out and notes of the first replay; later ones would count the same again.
+    /// Skipped lines and notes of the first replay; later ones would count the same again.
     first: Option<(SkippedLines, SessionNotes)>,
 }
 
 impl SessionTrace {
-    /// Opens a trace of sessions; `None` if its lines are requests that have nothing to do with each other.
+    /// Opens a trace of sessions; `None` if its lines are independent requests.
     ///
     /// # Errors
-    /// The file cannot be read, is empty, or does not start as its format does; where a line is a turn, a turn that cannot be used.
+    /// The file is unreadable, empty, or does not begin like its format; with one turn per line, an invalid turn.
     pub fn open(source: &TraceSource, read: ReadOptions, options: SessionOptions, repeat: u32) -> Result<Option<Self>, WorkloadError> {
         let expected = read.format.as_ref().map_or(&TraceFormat::ALL[..], std::slice::from_ref);
         let lines = UsableLines::open(source, read.skip_bad_lines, expected)?;
@@ -93,30 +93,30 @@ impl SessionTrace {
         Ok(Some(Self { source, read, options, format, reading, repeat, replays_left, next: 0, each: None, first: None }))
     }
 
-    /// The format it is read in.
+    /// Its format.
     pub const fn format(&self) -> TraceFormat {
         self.format
     }
 
-    /// The trace's name, as in messages.
+    /// The name of the trace in messages.
     pub fn file(&self) -> String {
         self.source.name()
     }
 
-    /// What was noticed so far.
+    /// Notes so far.
     pub fn notes(&self) -> SessionNotes {
         self.first.as_ref().map_or_else(|| self.reading.notes(), |(_, notes)| *notes)
     }
 
-    /// Lines left out so far, each counted once however often the trace is repeated.
+    /// Lines skipped so far, each counted once regardless of repeats.
     pub fn skipped_lines(&self) -> &SkippedLines {
         self.first.as_ref().map_or_else(|| self.reading.skipped(), |(skipped, _)| skipped)
     }
 
-    /// The next replay begins; false if there is none.
+    /// Begins the next replay; false if there is none.
     fn rewind(&mut self) -> Result<bool, WorkloadError> {
         let each = *self.each.get_or_insert(self.next);
-        // A replay that offers nothing would not get anywhere, however often it is repeated.
+        // A replay without sessions would make no progress, however often it is repeated.
         if self.replays_left == 0 || each == 0 {
             return Ok(false);
         }
@@ -143,7 +143,7 @@ impl Reading {
         match self {
             Self::Grouped(grouped) => Ok(grouped.next()),
             Self::Lines { lines, format } => loop {
-                // A JSON object without its closing brace is not one: a torn line is never unseen.
+                // A JSON object without its closing brace is invalid, so a torn line never looks complete.
                 match lines.next(false, |text, _| format.script(text, number))? {
                     None => return Ok(None),
                     Some(Usable::Read(script)) => return Ok(Some(script)),
@@ -206,7 +206,7 @@ impl SessionSource for SessionTrace {
     }
 }
 
-/// Later than every start of a replay: start of the next, if there were several starts.
+/// Offset from one replay to the next, later than all `starts` if there are several.
 pub(super) fn period(starts: impl Iterator<Item = SimDuration>) -> SimDuration {
     let (mut last, mut gaps) = (SimDuration::ZERO, 0);
     for (index, start) in (0u64..).zip(starts) {
