@@ -6,7 +6,7 @@
 
 #![expect(clippy::print_stdout, reason = "an example prints its results")]
 
-use tokenmill::policy::{Controller, FleetView, Life, Order};
+use tokenmill::policy::{Controller, FleetView, Life, Order, Signal};
 use tokenmill::sim::{SimDuration, SimTime};
 use tokenmill::{Simulation, SimulationError};
 
@@ -18,8 +18,8 @@ const START_UP: SimDuration = SimDuration::from_ns(60_000_000_000);
 #[derive(Debug)]
 struct Sleeper {
     next: SimTime,
-    low: u64,
-    high: u64,
+    low: f64,
+    high: f64,
 }
 
 impl Controller for Sleeper {
@@ -30,11 +30,11 @@ impl Controller for Sleeper {
     fn tick(&mut self, now: SimTime, fleet: &dyn FleetView, orders: &mut Vec<Order>) {
         self.next = now + PERIOD;
         let active: Vec<usize> = (0..fleet.len()).filter(|&i| fleet.life(i) == Life::Active).collect();
-        let in_flight: u64 = active.iter().map(|&i| fleet.in_flight(i)).sum();
+        let in_flight: f64 = active.iter().map(|&i| fleet.read(i, Signal::InFlight)).sum();
         let asleep = (0..fleet.len()).find(|&i| fleet.life(i) == Life::Down);
         match (asleep, active.as_slice()) {
-            (Some(instance), _) if in_flight > self.high * active.len() as u64 => orders.push(Order::Start { instance, takes: START_UP }),
-            (_, [_, .., last]) if in_flight < self.low * active.len() as u64 => orders.push(Order::Drain(*last)),
+            (Some(instance), _) if in_flight > self.high * active.len() as f64 => orders.push(Order::Start { instance, takes: START_UP }),
+            (_, [_, .., last]) if in_flight < self.low * active.len() as f64 => orders.push(Order::Drain(*last)),
             _ => {}
         }
     }
@@ -61,5 +61,5 @@ fn main() -> Result<(), SimulationError> {
         Ok::<_, SimulationError>(())
     };
     day("four at all times", None)?;
-    day("down when there is little to do", Some(Sleeper { next: SimTime::ZERO + PERIOD, low: 8, high: 24 }))
+    day("down when there is little to do", Some(Sleeper { next: SimTime::ZERO + PERIOD, low: 8.0, high: 24.0 }))
 }

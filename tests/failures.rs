@@ -8,7 +8,7 @@
 use proptest::prelude::*;
 
 use tokenmill::cluster::{Cluster, ClusterSpec, FirstToken, Life, Outcome, Overlap, RequestRecord, Role, SpecError};
-use tokenmill::policy::{Controller, Fault, FleetView, Order};
+use tokenmill::policy::{Controller, Fault, FleetView, Order, Signal};
 use tokenmill::power::Phase;
 use tokenmill::sim::{SimDuration, SimTime};
 use tokenmill::workload::RequestSpec;
@@ -324,7 +324,7 @@ impl Controller for Turn {
     }
     fn tick(&mut self, _: SimTime, fleet: &dyn FleetView, orders: &mut Vec<Order>) {
         assert_eq!((fleet.len(), fleet.role(1), fleet.life(1)), (4, Role::Prefill, Life::Active));
-        assert!(fleet.in_flight(1) > 0);
+        assert!(fleet.read(1, Signal::InFlight) > 0.0);
         orders.push(Order::Flip { instance: 1, role: Role::Decode });
         self.0 = None;
     }

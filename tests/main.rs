@@ -12,6 +12,7 @@
 mod analytic;
 mod cli;
 mod conservation;
+mod controllers;
 mod determinism;
 mod engine;
 mod failures;

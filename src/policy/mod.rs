@@ -14,7 +14,7 @@ mod view;
 pub use crate::workload::{Outcome, Refusal};
 pub use admission::{Admission, Admit, admissions};
 pub use batching::{BatchView, Batching, Budget, batchings};
-pub use control::{Controller, Fault, FaultSchedule, FleetView, Life, Order, Role};
+pub use control::{Controller, Fault, FaultSchedule, FleetView, Life, Order, Role, controllers};
 pub use preemption::{Preempt, Preemption, RunningView, preemptions};
 pub use queue::{QueueOrder, Rank, Ranked, Ticket, queues};
 pub use register::{Configured, Described, Entry, PolicyError, Register};
@@ -34,11 +34,20 @@ pub struct Policies {
     pub preemptions: Register<dyn Preemption>,
     /// How much prompt work an iteration takes on.
     pub batchings: Register<dyn Batching>,
+    /// When instances are started, drained and given other roles.
+    pub controllers: Register<dyn Controller>,
 }
 
 impl Default for Policies {
     fn default() -> Self {
-        Self { admissions: admissions(), routers: routers(), queues: queues(), preemptions: preemptions(), batchings: batchings() }
+        Self {
+            admissions: admissions(),
+            routers: routers(),
+            queues: queues(),
+            preemptions: preemptions(),
+            batchings: batchings(),
+            controllers: controllers(),
+        }
     }
 }
 
@@ -53,6 +62,7 @@ impl Policies {
             .chain(family("queue", &self.queues))
             .chain(family("preemption", &self.preemptions))
             .chain(family("batching", &self.batchings))
+            .chain(family("control", &self.controllers))
             .collect()
     }
 }

@@ -37,6 +37,8 @@ pub enum Purpose {
     Preemption = 11,
     /// Choices of one instance's batching policy.
     Batching = 12,
+    /// Choices of the controller.
+    Control = 13,
 }
 
 /// Root of all randomness of a run.

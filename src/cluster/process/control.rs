@@ -1,12 +1,14 @@
 //! Controllers: their schedule, and the execution of their orders.
 
+use std::cell::RefCell;
+
 use crate::cluster::event::Event;
 use crate::cluster::ids::{ControllerId, InstanceId};
 use crate::cluster::observe::Observer;
 use crate::cluster::spec::{ClusterSpec, SpecError};
 use crate::cluster::state::{World, life};
-use crate::policy::{Controller, FaultSchedule, FleetView, Life, Order, Role};
-use crate::sim::{Arena, Id, SimTime, TooMany};
+use crate::policy::{Controller, FaultSchedule, FleetView, Life, Order, Role, Signal};
+use crate::sim::{Arena, Id, Purpose, SimTime, Streams, TooMany};
 
 /// The controllers of a cluster.
 #[derive(Debug, Default)]
@@ -24,27 +26,37 @@ struct Watch {
 }
 
 /// The fleet in its present state.
-struct Live<'a, O>(&'a World<O>);
+struct Live<'a, O>(RefCell<&'a mut World<O>>);
 
 impl<O: Observer> Live<'_, O> {
-    /// Position `i` of the view is instance `i`; there are no others.
     fn id(&self, i: usize) -> Option<InstanceId> {
-        InstanceId::from_index(i).filter(|&id| self.0.fleet.members().get(id).is_some())
+        id(&self.0.borrow(), i)
     }
+}
+
+/// Position `i` of a view is instance `i`; there are no others.
+fn id<O: Observer>(world: &World<O>, i: usize) -> Option<InstanceId> {
+    InstanceId::from_index(i).filter(|&id| world.fleet.members().get(id).is_some())
 }
 
 impl<O: Observer> FleetView for Live<'_, O> {
     fn len(&self) -> usize {
-        self.0.fleet.members().len()
+        self.0.borrow().fleet.members().len()
     }
     fn life(&self, i: usize) -> Life {
-        self.id(i).map_or(Life::Down, |id| self.0.fleet.member(id).life())
+        self.id(i).map_or(Life::Down, |id| self.0.borrow().fleet.member(id).life())
     }
     fn role(&self, i: usize) -> Role {
-        self.id(i).map_or(Role::Mixed, |id| self.0.fleet.member(id).role())
+        self.id(i).map_or(Role::Mixed, |id| self.0.borrow().fleet.member(id).role())
     }
-    fn in_flight(&self, i: usize) -> u64 {
-        self.id(i).map_or(0, |id| self.0.fleet.loads()[id].in_flight())
+    fn pool(&self, i: usize) -> u32 {
+        self.id(i).map_or(0, |id| self.0.borrow().fleet.instance(id).pool().0.into())
+    }
+    fn kv_blocks(&self, i: usize) -> u64 {
+        self.id(i).map_or(0, |id| self.0.borrow().fleet.instance(id).engine().kv_blocks)
+    }
+    fn read(&self, i: usize, signal: Signal) -> f64 {
+        self.id(i).and_then(|id| self.0.borrow_mut().read_alone(id, signal)).unwrap_or_default()
     }
 }
 
@@ -62,6 +74,7 @@ impl Controllers {
         if !spec.faults.is_empty() {
             controllers.add(Box::new(FaultSchedule::new(spec.faults.clone())))?;
         }
+        controllers.add(spec.control.build(Streams::new(spec.seed).stream(Purpose::Control, 0)))?;
         Ok(controllers)
     }
 
@@ -96,7 +109,7 @@ impl Controllers {
     pub(crate) fn tick<O: Observer>(&mut self, world: &mut World<O>, id: ControllerId) {
         let watch = &mut self.all[id];
         watch.scheduled = None;
-        watch.controller.tick(world.now(), &Live(world), &mut self.orders);
+        watch.controller.tick(world.now(), &Live(RefCell::new(world)), &mut self.orders);
         for order in self.orders.drain(..) {
             carry_out(world, order);
         }
@@ -130,25 +143,24 @@ impl Controllers {
 }
 
 fn carry_out<O: Observer>(world: &mut World<O>, order: Order) {
-    let id = |i: usize| Live(world).id(i);
     match order {
         Order::Fail(i) => {
-            if let Some(id) = id(i) {
+            if let Some(id) = id(world, i) {
                 life::fail(world, id);
             }
         }
         Order::Drain(i) => {
-            if let Some(id) = id(i) {
+            if let Some(id) = id(world, i) {
                 life::drain(world, id, None);
             }
         }
         Order::Start { instance, takes } => {
-            if let Some(id) = id(instance) {
+            if let Some(id) = id(world, instance) {
                 life::start(world, id, takes);
             }
         }
         Order::Flip { instance, role } => {
-            if let Some(id) = id(instance) {
+            if let Some(id) = id(world, instance) {
                 life::drain(world, id, Some(role));
             }
         }

@@ -149,6 +149,9 @@ impl Instance {
         })
     }
 
+    pub(crate) const fn pool(&self) -> PoolId {
+        self.pool
+    }
     pub(crate) const fn engine(&self) -> &EngineSpec {
         &self.engine
     }

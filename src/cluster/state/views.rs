@@ -35,17 +35,20 @@ impl<O: Observer> World<O> {
     /// A signal of an instance, for a request. A run takes memory and evicts as it proceeds, so its iterations until now are completed first
     /// where the instance itself is asked, which changes nothing else.
     pub(crate) fn read(&mut self, id: InstanceId, slot: Slot, signal: Signal) -> f64 {
-        if let Some(count) = self.fleet.loads[id].read(signal) {
-            return count as f64;
-        }
-        if let Some(reported) = read_reported(self, id, signal) {
-            return reported as f64;
+        if let Some(read) = self.read_alone(id, signal) {
+            return read;
         }
         let (kv, request) = (&self.fleet.instances[id].kv, &self.requests[slot]);
         match signal {
             Signal::PrefixHit => kv.group_tokens(kv.lookup(&request.ask.blocks, kv.whole_groups(request.target()))).into(),
             _ => 0.0,
         }
+    }
+
+    /// A signal of an instance that does not depend on a request; `None` for others.
+    pub(crate) fn read_alone(&mut self, id: InstanceId, signal: Signal) -> Option<f64> {
+        let counted = self.fleet.loads[id].read(signal);
+        counted.or_else(|| read_reported(self, id, signal)).map(|read| read as f64)
     }
 
     /// What a router may know of a request, whose prompt it is asked for; `blocks` are those of the request.

@@ -83,6 +83,7 @@ mod tests {
 
     use super::super::Role;
     use super::*;
+    use crate::policy::Signal;
 
     struct Fleet(Vec<Life>);
 
@@ -96,8 +97,14 @@ mod tests {
         fn role(&self, _: usize) -> Role {
             Role::Mixed
         }
-        fn in_flight(&self, _: usize) -> u64 {
+        fn pool(&self, _: usize) -> u32 {
             0
+        }
+        fn kv_blocks(&self, _: usize) -> u64 {
+            0
+        }
+        fn read(&self, _: usize, _: Signal) -> f64 {
+            0.0
         }
     }
 

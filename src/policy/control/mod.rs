@@ -1,6 +1,12 @@
-//! Controllers: they read the fleet at their ticks and give orders, which the cluster checks and executes. One file per controller.
+//! Controllers: they read the fleet at their ticks and give orders, which the cluster checks and executes. One file per controller;
+//! [`controllers`] is the register of those that a scenario can name, and the faults of a scenario are one besides.
+//!
+//! # Adding a controller
+//! 1. Write `NAME.rs` with a struct that implements [`Controller`], its rule and its source in the docs, its `entry`, and a test.
+//! 2. Add a line to [`controllers`].
 
 mod faults;
+mod fixed;
 
 use std::fmt::Debug;
 
@@ -8,6 +14,8 @@ use serde::Serialize;
 
 pub use faults::{Fault, FaultSchedule};
 
+use super::register::Register;
+use super::view::Signal;
 use crate::sim::{SimDuration, SimTime};
 
 /// Role of an instance.
@@ -81,8 +89,13 @@ pub trait FleetView {
     fn life(&self, i: usize) -> Life;
     /// Role of instance `i`.
     fn role(&self, i: usize) -> Role;
-    /// Requests assigned to instance `i` and not yet done there.
-    fn in_flight(&self, i: usize) -> u64;
+    /// Number of the pool of instance `i`, in the order of the scenario's pools, frontends left out.
+    fn pool(&self, i: usize) -> u32;
+    /// KV blocks of instance `i`, free or not.
+    fn kv_blocks(&self, i: usize) -> u64;
+    /// A signal of instance `i`, 0 or more; [`Signal::PrefixHit`] is 0, for there is no request to look for. What instances report is as late as
+    /// for routers. Reading changes no result.
+    fn read(&self, i: usize, signal: Signal) -> f64;
 }
 
 /// Decides about the fleet. Deterministic, except for draws from its own random stream.
@@ -95,4 +108,9 @@ pub trait Controller: Debug + Send {
     fn changed(&mut self, now: SimTime, instance: usize, life: Life) {
         let _ = (now, instance, life);
     }
+}
+
+/// All controllers that a scenario can name: one line each, in the order in which they are listed.
+pub fn controllers() -> Register<dyn Controller> {
+    Register::new(vec![fixed::entry()])
 }

@@ -104,6 +104,17 @@ family!(
     []
 );
 
+family!(
+    /// Controllers.
+    Controllers,
+    /// A controller.
+    Controller,
+    controllers,
+    "When instances are started, drained and given other roles.",
+    "fixed",
+    []
+);
+
 /// A policy of a family.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice<F> {

@@ -16,11 +16,11 @@ mod policies;
 mod sessions;
 mod workload;
 
-pub use choice::{Admission, Batching, Choice, Family, Preemption, QueueOrder, Router};
+pub use choice::{Admission, Batching, Choice, Controller, Family, Preemption, QueueOrder, Router};
 pub use cluster::{Affine, Cluster, Engine, PerfChoice, Pool, Pricing, Role, Roofline, SiteChoice, Station};
 pub use faults::Fault;
 pub use network::{Handoff, KvNetwork, Network, NetworkOverrides};
-pub use policies::{Autoscaler, Policies, PowerPolicy, RouterByRole, RouterChoice};
+pub use policies::{Policies, RouterByRole, RouterChoice};
 pub use sessions::{Sessions, Tools, TraceSessions};
 pub use workload::{ClosedLoop, Lengths, SharedPrefix, Slo, Synthetic, Trace, WorkloadEntry};
 

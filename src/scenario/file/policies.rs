@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::choice::{Admission, Batching, Preemption, QueueOrder, Router};
+use super::choice::{Admission, Batching, Controller, Preemption, QueueOrder, Router};
 use crate::cluster::{Reporting, Retry};
 use crate::sim::SimDuration;
 
@@ -26,12 +26,9 @@ pub struct Policies {
     /// How much prompt work an iteration takes on beside the sequences that generate.
     #[serde(default)]
     pub batching: Batching,
-    /// How many instances a pool has.
+    /// When instances are started, drained and given other roles.
     #[serde(default)]
-    pub autoscaler: Autoscaler,
-    /// Power caps and frequencies.
-    #[serde(default)]
-    pub power: PowerPolicy,
+    pub control: Controller,
     /// What becomes of a request whose instance fails, or that finds none.
     #[serde(default)]
     pub retry: Retry,
@@ -75,23 +72,4 @@ pub struct RouterByRole {
     /// Between mixed instances of models that have no prefill pool. Absent: as `prefill`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mixed: Option<Router>,
-}
-
-/// How many instances a pool has.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[schemars(extend("x-aliases" = {"static": "fixed"}))]
-pub enum Autoscaler {
-    /// As many as the scenario says, always.
-    #[default]
-    Fixed,
-}
-
-/// Power caps and frequencies.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum PowerPolicy {
-    /// Chips run at full speed up to their own limit.
-    #[default]
-    None,
 }
