@@ -14,6 +14,7 @@ mod cli;
 mod conservation;
 mod controllers;
 mod determinism;
+mod disaggregation;
 mod engine;
 mod failures;
 mod first_token;

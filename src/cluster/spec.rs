@@ -10,7 +10,9 @@ use super::ids::ModelId;
 use crate::kv::KvError;
 use crate::network::NetworkError;
 use crate::perf::PerfModel;
-use crate::policy::{Admission, Batching, Configured, Controller, Fault, PolicyError, Preemption, QueueOrder, Role, Router, routers};
+use crate::policy::{
+    Admission, Batching, Configured, Controller, Decider, Fault, PolicyError, Preemption, QueueOrder, Role, Router, routers,
+};
 use crate::power::InstancePower;
 use crate::sim::{SimDuration, TooMany};
 use crate::units::{Plain, Ratio, nearest};
@@ -301,6 +303,8 @@ pub struct ClusterSpec {
     pub admission: Configured<dyn Admission>,
     /// The schedulers of the instances.
     pub scheduler: SchedulerSpec,
+    /// Whether prompts are computed apart from outputs, where a model has prefill and decode instances.
+    pub disaggregation: Configured<dyn Decider>,
     /// When instances are started, drained and given other roles.
     pub control: Configured<dyn Controller>,
     /// When instances report; `None`: routers see them as they are.

@@ -5,6 +5,7 @@
 pub mod admission;
 pub mod batching;
 pub mod control;
+pub mod disaggregation;
 pub mod preemption;
 pub mod queue;
 mod register;
@@ -15,6 +16,7 @@ pub use crate::workload::{Outcome, Refusal};
 pub use admission::{Admission, Admit, admissions};
 pub use batching::{BatchView, Batching, Budget, batchings};
 pub use control::{Controller, Fault, FaultSchedule, FleetView, Life, Order, Role, controllers};
+pub use disaggregation::{Decider, Path, deciders};
 pub use preemption::{Preempt, Preemption, RunningView, preemptions};
 pub use queue::{QueueOrder, Rank, Ranked, Ticket, queues};
 pub use register::{Configured, Described, Entry, PolicyError, Register};
@@ -28,6 +30,8 @@ pub struct Policies {
     pub admissions: Register<dyn Admission>,
     /// Which instance a request goes to.
     pub routers: Register<dyn Router>,
+    /// Whether the prompt of a request is computed apart from its output.
+    pub deciders: Register<dyn Decider>,
     /// Which waiting request of an instance starts next.
     pub queues: Register<dyn QueueOrder>,
     /// Which running sequence gives its memory back when KV blocks run out.
@@ -43,6 +47,7 @@ impl Default for Policies {
         Self {
             admissions: admissions(),
             routers: routers(),
+            deciders: deciders(),
             queues: queues(),
             preemptions: preemptions(),
             batchings: batchings(),
@@ -59,6 +64,7 @@ impl Policies {
         }
         family("router", &self.routers)
             .chain(family("admission", &self.admissions))
+            .chain(family("disaggregation", &self.deciders))
             .chain(family("queue", &self.queues))
             .chain(family("preemption", &self.preemptions))
             .chain(family("batching", &self.batchings))

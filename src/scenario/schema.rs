@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::file::{Admission, Batching, Controller, Preemption, QueueOrder, Router, ScenarioFile};
+use super::file::{Admission, Batching, Controller, Decider, Preemption, QueueOrder, Router, ScenarioFile};
 use crate::document::{for_editors, schema_of};
 use crate::hardware::{Chip, Link, Node, Site};
 use crate::model::ModelProfile;
@@ -45,6 +45,7 @@ pub fn scenario(policies: &Policies) -> Value {
         Preemption::schema(policies),
         Batching::schema(policies),
         Controller::schema(policies),
+        Decider::schema(policies),
     ] {
         if let Some(definition) = schema.pointer_mut(&format!("/$defs/{name}")) {
             *definition = choice;

@@ -39,6 +39,8 @@ pub enum Purpose {
     Batching = 12,
     /// Choices of the controller.
     Control = 13,
+    /// Choices of one model's decider on disaggregation.
+    Disaggregation = 14,
 }
 
 /// Root of all randomness of a run.

@@ -8,49 +8,62 @@ use crate::cluster::routers::Routers;
 use crate::cluster::spec::{ClusterSpec, RouterSpec};
 use crate::cluster::state::{Entry, Side, World, failure, leave, moves, transit, views};
 use crate::policy::router::{first_in_order, scan};
-use crate::policy::{Admission, Admit, Candidates, Pick, Signal};
+use crate::policy::{Admission, Admit, Candidates, Decider, Path, Pick, Signal};
 use crate::sim::{Arena, Purpose, Streams};
 use crate::workload::Outcome;
 
-/// Who decides about arriving requests.
+/// Policies on arriving requests.
 #[derive(Debug)]
 pub(crate) struct Arrivals {
     routers: Routers,
     /// `None`: every request is let in.
     admission: Arena<ModelId, Option<Box<dyn Admission>>>,
+    /// `None`: every request is split.
+    deciders: Arena<ModelId, Option<Box<dyn Decider>>>,
 }
 
-/// Entry instances, as a router sees them.
-struct Entries<'a, O> {
-    world: RefCell<&'a mut World<O>>,
+/// Instances of a side where a request may begin, as policies see them.
+struct Places<'a, 'w, O> {
+    world: &'a RefCell<&'w mut World<O>>,
     model: ModelId,
+    side: Side,
     slot: Slot,
     tokens: u32,
     /// True if, as far as the routers know, a decode instance can receive the prompt after a handoff.
     has_receiver: bool,
 }
 
-impl<O: Observer> Candidates for Entries<'_, O> {
+impl<'a, 'w, O: Observer> Places<'a, 'w, O> {
+    fn new(world: &'a RefCell<&'w mut World<O>>, model: ModelId, side: Side, slot: Slot, tokens: u32) -> Self {
+        let has_receiver = world.borrow().fleet.is_whole() || world.borrow().fleet.lists_receiver(model);
+        Self { world, model, side, slot, tokens, has_receiver }
+    }
+
+    fn place(&self, i: usize) -> Entry {
+        self.world.borrow().fleet.place(self.model, self.side, i)
+    }
+}
+
+impl<O: Observer> Candidates for Places<'_, '_, O> {
     fn len(&self) -> usize {
-        self.world.borrow().fleet.route(self.model).entry().len()
+        self.world.borrow().fleet.places(self.model, self.side)
     }
     fn instance(&self, i: usize) -> u32 {
-        self.world.borrow().fleet.route(self.model).entry()[i].id.0
+        self.place(i).id.0
     }
     fn eligible(&self, i: usize) -> bool {
+        let place = self.place(i);
         let fleet = &self.world.borrow().fleet;
-        let entry = &fleet.route(self.model).entry()[i];
-        entry.fits(self.tokens) && fleet.member(entry.id).is_listed() && (self.has_receiver || !fleet.hands_on(entry.id))
+        place.fits(self.tokens) && fleet.member(place.id).is_listed() && (self.has_receiver || !fleet.hands_on(place.id))
     }
     fn read(&self, i: usize, signal: Signal) -> f64 {
-        let mut world = self.world.borrow_mut();
-        let id = world.fleet.route(self.model).entry()[i].id;
-        world.read(id, self.slot, signal)
+        let id = self.place(i).id;
+        self.world.borrow_mut().read(id, self.slot, signal)
     }
     fn least(&self, signal: Signal) -> Option<usize> {
         match signal {
             Signal::InFlight | Signal::PendingTokens => {
-                first_in_order(self, signal, |refused| self.world.borrow_mut().fleet.least(self.model, Side::Entry, signal, refused))
+                first_in_order(self, signal, |refused| self.world.borrow_mut().fleet.least(self.model, self.side, signal, refused))
             }
             _ => scan(self, signal),
         }
@@ -68,7 +81,11 @@ impl Arrivals {
         let admission = Arena::mirror(world.fleet.routes(), |model, _| {
             Some(spec.admission.build(streams.stream(Purpose::Admission, model.0.into()))).filter(|policy| !policy.admits_all())
         });
-        Self { routers, admission }
+        let deciders = Arena::mirror(world.fleet.routes(), |model, _| {
+            let decider = spec.disaggregation.build(streams.stream(Purpose::Disaggregation, model.0.into()));
+            Some(decider).filter(|policy| !policy.always_splits())
+        });
+        Self { routers, admission, deciders }
     }
 
     /// Asks about a request that has not been let in, if there is anything to ask; false if it waits or has been refused.
@@ -76,14 +93,29 @@ impl Arrivals {
         let Some(admission) = self.admission[model].as_mut().filter(|_| !views::is_let_in(world, slot)) else { return true };
         let blocks = views::blocks_of(world, slot);
         let view = world.view(slot, &blocks);
-        let has_receiver = world.fleet.is_whole() || world.fleet.lists_receiver(model);
-        let candidates = Entries { world: RefCell::new(world), model, slot, tokens: view.prompt_tokens, has_receiver };
-        match admission.admit(&view, &candidates) {
+        match admission.admit(&view, &Places::new(&RefCell::new(world), model, Side::Entry, slot, view.prompt_tokens)) {
             Admit::Now => return views::let_in(world, slot),
             Admit::NotBefore(at) => views::route_again(world, slot, at),
             Admit::Refuse(refusal) => leave::leave(world, slot, Outcome::Refused(refusal)),
         }
         false
+    }
+
+    /// The side on which a request begins.
+    fn side<O: Observer>(&mut self, world: &mut World<O>, slot: Slot, model: ModelId) -> Side {
+        let Some(decider) = self.deciders[model].as_mut() else { return Side::Entry };
+        let route = world.fleet.route(model);
+        if !route.is_split() || route.decode().is_empty() {
+            return Side::Entry;
+        }
+        let blocks = views::blocks_of(world, slot);
+        let view = world.view(slot, &blocks);
+        let world = RefCell::new(world);
+        let of = |side| Places::new(&world, model, side, slot, view.prompt_tokens);
+        match decider.path(&view, &of(Side::Entry), &of(Side::Decode)) {
+            Path::Split => Side::Entry,
+            Path::Decode => Side::Decode,
+        }
     }
 
     /// Routes a request to the queue of an instance, or as the router decides otherwise. The request is rejected if no instance could ever
@@ -97,16 +129,13 @@ impl Arrivals {
         if !self.let_in(world, slot, model) {
             return;
         }
+        let side = self.side(world, slot, model);
         let router = self.routers.informed(world, model);
         let blocks = views::blocks_of(world, slot);
         let view = world.view(slot, &blocks);
-        let has_receiver = world.fleet.is_whole() || world.fleet.lists_receiver(model);
-        let candidates = Entries { world: RefCell::new(world), model, slot, tokens: view.prompt_tokens, has_receiver };
-        let pick = router.route(&view, &candidates);
-        let entries = world.fleet.route(model).entry();
-        match pick {
+        match router.route(&view, &Places::new(&RefCell::new(world), model, side, slot, view.prompt_tokens)) {
             Pick::To(chosen) => {
-                let Entry { id, output_context, .. } = entries[chosen];
+                let Entry { id, output_context, .. } = world.fleet.place(model, side, chosen);
                 let has_receiver = world.has_receiver(slot) || !transit::needs_room(world, id, slot);
                 if world.fleet.member(id).serves() && has_receiver {
                     if router.listens() {
@@ -119,8 +148,14 @@ impl Arrivals {
             }
             Pick::Wait { until } => views::route_again(world, slot, until),
             Pick::Refuse(refusal) => leave::leave(world, slot, Outcome::Refused(refusal)),
-            Pick::NoneEligible if entries.iter().any(|entry| entry.fits(view.prompt_tokens)) => failure::fail_attempt(world, slot),
-            Pick::NoneEligible => leave::leave(world, slot, Outcome::RejectedPromptTooLong),
+            Pick::NoneEligible => {
+                let mut places = (0..world.fleet.places(model, side)).map(|i| world.fleet.place(model, side, i));
+                if places.any(|place| place.fits(view.prompt_tokens)) {
+                    failure::fail_attempt(world, slot);
+                } else {
+                    leave::leave(world, slot, Outcome::RejectedPromptTooLong);
+                }
+            }
         }
     }
 }

@@ -209,6 +209,24 @@ impl Fleet {
         }
     }
 
+    /// Number of instances of a side of a model.
+    pub(crate) fn places(&self, model: ModelId, side: Side) -> usize {
+        match side {
+            Side::Entry => self.routes[model].entry.len(),
+            Side::Decode => self.routes[model].decode.len(),
+        }
+    }
+    /// Instance `i` of a side of a model, as one that accepts arriving requests.
+    pub(crate) fn place(&self, model: ModelId, side: Side, i: usize) -> Entry {
+        match side {
+            Side::Entry => self.routes[model].entry[i],
+            Side::Decode => {
+                let id = self.routes[model].decode[i];
+                let context = self.instances[id].engine.max_model_len;
+                Entry { id, context, output_context: context }
+            }
+        }
+    }
     pub(crate) fn member(&self, id: InstanceId) -> &Member {
         &self.members[id]
     }

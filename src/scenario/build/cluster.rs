@@ -60,6 +60,7 @@ pub(super) fn build(
     let routers = routers(file, library, problems);
     let admission = configured("policies.admission", &file.policies.admission, library, problems);
     let scheduler = scheduler(file, library, problems);
+    let disaggregation = configured("policies.disaggregation", &file.policies.disaggregation, library, problems);
     let control = configured("policies.control", &file.policies.control, library, problems);
     let site = site?;
     let owned = engines(file).any(|(_, pool)| matches!(pool.pricing, file::Pricing::Own));
@@ -80,6 +81,7 @@ pub(super) fn build(
         classes,
         admission: admission?,
         scheduler: scheduler?,
+        disaggregation: disaggregation?,
         control: control?,
         reports: file.policies.reports,
         routers: routers?,

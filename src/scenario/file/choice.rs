@@ -115,6 +115,17 @@ family!(
     []
 );
 
+family!(
+    /// Deciders on disaggregation.
+    Deciders,
+    /// A decider on disaggregation.
+    Decider,
+    deciders,
+    "Whether the prompt of a request is computed apart from its output, where a model has prefill and decode instances.",
+    "always",
+    []
+);
+
 /// A policy of a family.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice<F> {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::choice::{Admission, Batching, Controller, Preemption, QueueOrder, Router};
+use super::choice::{Admission, Batching, Controller, Decider, Preemption, QueueOrder, Router};
 use crate::cluster::{Reporting, Retry};
 use crate::sim::SimDuration;
 
@@ -17,6 +17,9 @@ pub struct Policies {
     /// Whether a request is let in.
     #[serde(default)]
     pub admission: Admission,
+    /// Whether the prompt of a request is computed apart from its output, where a model has prefill and decode instances.
+    #[serde(default)]
+    pub disaggregation: Decider,
     /// Which waiting request of an instance starts next.
     #[serde(default)]
     pub queue: QueueOrder,
