@@ -52,13 +52,14 @@ impl<O: Observer> Candidates for Places<'_, '_, O> {
         self.place(i).id.0
     }
     fn eligible(&self, i: usize) -> bool {
-        let place = self.place(i);
         let fleet = &self.world.borrow().fleet;
+        let place = fleet.place(self.model, self.side, i);
         place.fits(self.tokens) && fleet.member(place.id).is_listed() && (self.has_receiver || !fleet.hands_on(place.id))
     }
     fn read(&self, i: usize, signal: Signal) -> f64 {
-        let id = self.place(i).id;
-        self.world.borrow_mut().read(id, self.slot, signal)
+        let mut world = self.world.borrow_mut();
+        let id = world.fleet.place(self.model, self.side, i).id;
+        world.read(id, self.slot, signal)
     }
     fn least(&self, signal: Signal) -> Option<usize> {
         match signal {
@@ -102,7 +103,8 @@ impl Arrivals {
     }
 
     /// The side on which a request begins.
-    fn side<O: Observer>(&mut self, world: &mut World<O>, slot: Slot, model: ModelId) -> Side {
+    #[cold]
+    fn decided_side<O: Observer>(&mut self, world: &mut World<O>, slot: Slot, model: ModelId) -> Side {
         let Some(decider) = self.deciders[model].as_mut() else { return Side::Entry };
         let route = world.fleet.route(model);
         if !route.is_split() || route.decode().is_empty() {
@@ -129,7 +131,7 @@ impl Arrivals {
         if !self.let_in(world, slot, model) {
             return;
         }
-        let side = self.side(world, slot, model);
+        let side = if self.deciders[model].is_some() { self.decided_side(world, slot, model) } else { Side::Entry };
         let router = self.routers.informed(world, model);
         let blocks = views::blocks_of(world, slot);
         let view = world.view(slot, &blocks);

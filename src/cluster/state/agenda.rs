@@ -48,6 +48,7 @@ impl Agenda {
     }
 
     /// Posts a wake for this instant, unless it is posted already.
+    #[inline]
     pub(crate) fn post(&mut self, wake: Wake) {
         let (posted, order) = match wake {
             Wake::Memory(model) => (&mut self.models[model], MODELS | Order::from(model.0)),

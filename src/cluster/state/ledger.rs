@@ -110,7 +110,9 @@ impl<O: Observer> Ledger<'_, O> {
         let (prefill_energy, decode_energy) = energy.split(cost.prefill_share);
         let prefill_tokens: u64 = instance.batch.chunks.iter().map(|chunk| u64::from(chunk.tokens)).sum();
         count_members(&mut instance.batch, self.requests);
-        self.tell_queue(instance, 1);
+        if instance.queue.is_ordered() {
+            self.tell_queue(instance, 1);
+        }
         let sequences = instance.batch.decode.count();
         let gone = instance.gone_from_decode().count() as u64;
         let leaves = |chunk: &&Chunk| !self.keeps_token && self.requests[chunk.slot].completes(chunk.tokens);
@@ -175,7 +177,9 @@ impl<O: Observer> Ledger<'_, O> {
     /// Books the next `n` iterations of a run at once.
     pub(super) fn book_run(&mut self, instance: &mut Instance, n: u64) {
         count_members(&mut instance.batch, self.requests);
-        self.tell_queue(instance, n);
+        if instance.queue.is_ordered() {
+            self.tell_queue(instance, n);
+        }
         let Some(run) = &instance.flight.run else { return };
         let (first, end) = (run.done, run.done + n);
         let kv = instance.batch.blocks_of_run();
@@ -228,10 +232,8 @@ impl<O: Observer> Ledger<'_, O> {
     }
 
     /// A queue order hears of the tokens of the next `n` iterations, those of members that have timed out excluded.
+    #[cold]
     fn tell_queue(&self, instance: &mut Instance, n: u64) {
-        if !instance.queue.is_ordered() {
-            return;
-        }
         let Instance { queue, batch, .. } = instance;
         let gone = batch.leaving.iter().filter(|slot| !batch.prefilling.contains(slot));
         let gone: Vec<ClassId> = gone.map(|&slot| self.requests[slot].ask.class).collect();

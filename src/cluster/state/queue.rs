@@ -1,10 +1,10 @@
 //! The queue of an instance: requests whose prompt is to be computed, in the order of a policy, and requests whose KV has arrived.
 
 use super::list::List;
-use super::request::{Request, Stage};
+use super::request::Stage;
 use super::requests::Requests;
 use crate::cluster::ids::Slot;
-use crate::policy::{QueueOrder, RequestView, Ticket};
+use crate::policy::{QueueOrder, Ticket};
 use crate::sim::SimTime;
 use crate::workload::ClassId;
 
@@ -30,7 +30,21 @@ struct Order {
     first: Option<Slot>,
 }
 
+// Most queues have no policy to ask: what asks one is kept out of their way.
 impl Order {
+    #[cold]
+    fn push(&mut self, waiting: &List, requests: &Requests, slot: Slot, now: SimTime, block_tokens: u32, preempted: bool) {
+        let request = &requests[slot];
+        self.policy.push(&request.view(now, &request.ask.blocks, block_tokens), Ticket(slot.0), preempted);
+        self.ask(waiting, requests);
+    }
+
+    #[cold]
+    fn remove(&mut self, waiting: &List, requests: &Requests, slot: Slot, started: bool) {
+        self.policy.remove(Ticket(slot.0), started);
+        self.ask(waiting, requests);
+    }
+
     /// Asks for the first request after a change. A ticket that is not in the queue counts as that of the request that has waited longest.
     fn ask(&mut self, waiting: &List, requests: &Requests) {
         let oldest = waiting.first();
@@ -78,10 +92,7 @@ impl Queue {
             self.waiting.push_back(requests, slot);
         }
         if let Some(order) = &mut self.order {
-            let Request { ask, .. } = &requests[slot];
-            let view: RequestView<'_> = requests[slot].view(now, &ask.blocks, block_tokens);
-            order.policy.push(&view, Ticket(slot.0), preempted);
-            order.ask(&self.waiting, requests);
+            order.push(&self.waiting, requests, slot, now, block_tokens, preempted);
         }
     }
 
@@ -89,8 +100,7 @@ impl Queue {
     pub(super) fn remove(&mut self, requests: &mut Requests, slot: Slot, started: bool) {
         self.waiting.remove(requests, slot);
         if let Some(order) = &mut self.order {
-            order.policy.remove(Ticket(slot.0), started);
-            order.ask(&self.waiting, requests);
+            order.remove(&self.waiting, requests, slot, started);
         }
     }
 

@@ -42,6 +42,7 @@ impl RunningView for Sequences<'_> {
 }
 
 /// The running sequence to preempt, if there is one.
+#[cold]
 pub(crate) fn victim<O: Observer>(world: &mut World<O>, id: InstanceId) -> Option<Slot> {
     let now = world.now();
     let World { fleet, requests, classes, .. } = world;
@@ -60,10 +61,15 @@ pub(crate) fn victim<O: Observer>(world: &mut World<O>, id: InstanceId) -> Optio
 
 /// What the coming iteration of an instance may take on; `None`: all that the engine's limits allow.
 pub(crate) fn budget<O: Observer>(world: &mut World<O>, id: InstanceId) -> Option<Budget> {
+    let instance = &mut world.fleet.instances[id];
+    instance.batch.holds = u64::MAX;
+    if instance.rules.batching.is_some() { ask_for_budget(world, id) } else { None }
+}
+
+#[cold]
+fn ask_for_budget<O: Observer>(world: &mut World<O>, id: InstanceId) -> Option<Budget> {
     let World { fleet, requests, .. } = world;
     let instance = &mut fleet.instances[id];
-    instance.batch.holds = u64::MAX;
-    instance.rules.batching.as_ref()?;
     let begun = instance.partly_computed().map_or(0, |slot| requests[slot].target() - requests[slot].computed());
     let view = BatchView {
         iteration: instance.iterations,
