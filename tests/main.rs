@@ -22,6 +22,7 @@ mod layering;
 mod library;
 mod metamorphic;
 mod page;
+mod pairs;
 mod pitfalls;
 mod policies;
 mod preemption;

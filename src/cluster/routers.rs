@@ -1,9 +1,12 @@
-//! The routers of one side of the cluster, a router a model, and what they hear.
+//! The routers of one side of the cluster, a router a model, what they hear, and the decode instances as they see them.
 
-use super::ids::ModelId;
+use std::cell::RefCell;
+
+use super::ids::{ModelId, Slot};
 use super::observe::Observer;
-use super::state::{Side, World};
-use crate::policy::Router;
+use super::state::{Side, World, transit};
+use crate::policy::router::{first_in_order, scan};
+use crate::policy::{Candidates, Router, Signal};
 use crate::sim::Arena;
 
 /// Routers by model.
@@ -36,5 +39,41 @@ impl Routers {
             }
         }
         &mut *self.of[model]
+    }
+}
+
+/// Decode instances of a model, as a router sees them for the handoff of a request. Only the ones that it queries are brought up to date.
+pub(super) struct Receivers<'a, 'w, O> {
+    pub(super) world: &'a RefCell<&'w mut World<O>>,
+    pub(super) model: ModelId,
+    pub(super) slot: Slot,
+    /// True: eligible are those with room now. False, on arrival: those that are listed and whose context is long enough.
+    pub(super) now: bool,
+}
+
+impl<O: Observer> Candidates for Receivers<'_, '_, O> {
+    fn len(&self) -> usize {
+        self.world.borrow().fleet.route(self.model).decode().len()
+    }
+    fn eligible(&self, i: usize) -> bool {
+        let mut world = self.world.borrow_mut();
+        let id = world.fleet.route(self.model).decode()[i];
+        if self.now { transit::could_receive(*world, id, self.slot) } else { transit::is_receiver(*world, id, self.slot) }
+    }
+    fn instance(&self, i: usize) -> u32 {
+        self.world.borrow().fleet.route(self.model).decode()[i].0
+    }
+    fn read(&self, i: usize, signal: Signal) -> f64 {
+        let mut world = self.world.borrow_mut();
+        let id = world.fleet.route(self.model).decode()[i];
+        world.read(id, self.slot, signal)
+    }
+    fn least(&self, signal: Signal) -> Option<usize> {
+        match signal {
+            Signal::InFlight | Signal::PendingTokens => {
+                first_in_order(self, signal, |refused| self.world.borrow_mut().fleet.least(self.model, Side::Decode, signal, refused))
+            }
+            _ => scan(self, signal),
+        }
     }
 }

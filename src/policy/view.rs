@@ -73,6 +73,11 @@ pub trait Candidates {
     fn eligible(&self, i: usize) -> bool;
     /// A signal of candidate `i`, 0 or more.
     fn read(&self, i: usize, signal: Signal) -> f64;
+    /// The decode instances that KV of the request may be handed off to, for a router that chooses both at once; eligible are those whose
+    /// context is long enough. `None` where nothing is handed off.
+    fn receivers(&self) -> Option<&dyn Candidates> {
+        None
+    }
     /// The eligible candidate with the smallest signal; ties go to the first. A view that keeps candidates in order need not scan all of
     /// them.
     fn least(&self, signal: Signal) -> Option<usize> {
@@ -85,6 +90,15 @@ pub trait Candidates {
 pub enum Pick {
     /// To the candidate at this position, which is eligible.
     To(usize),
+    /// To the candidate at position `prefill`, which is eligible, and its KV to the receiver at position `decode` of
+    /// [`Candidates::receivers`]: it waits for memory there, whatever others have, and no router is asked at its handoff. If that instance no
+    /// longer serves, the router of decode chooses another. Where candidates have no receivers, the same as [`Pick::To`] `prefill`.
+    Pair {
+        /// Position of the instance that computes its prompt.
+        prefill: usize,
+        /// Position of the instance that generates its output.
+        decode: usize,
+    },
     /// Not yet: the router is asked again at this time, or at the next instant if it has passed. Until then the request waits before the
     /// instances; between decode instances it is also asked whenever memory may have been freed.
     Wait {

@@ -4,9 +4,9 @@ use std::cell::RefCell;
 
 use crate::cluster::ids::{ModelId, Slot};
 use crate::cluster::observe::Observer;
-use crate::cluster::routers::Routers;
+use crate::cluster::routers::{Receivers, Routers};
 use crate::cluster::spec::{ClusterSpec, RouterSpec};
-use crate::cluster::state::{Entry, Side, World, failure, leave, moves, transit, views};
+use crate::cluster::state::{Entry, Side, World, failure, leave, moves, offers, transit, views};
 use crate::policy::router::{first_in_order, scan};
 use crate::policy::{Admission, Admit, Candidates, Decider, Path, Pick, Signal};
 use crate::sim::{Arena, Purpose, Streams};
@@ -29,6 +29,7 @@ struct Places<'a, 'w, O> {
     side: Side,
     slot: Slot,
     tokens: u32,
+    receivers: Receivers<'a, 'w, O>,
     /// True if, as far as the routers know, a decode instance can receive the prompt after a handoff.
     has_receiver: bool,
 }
@@ -36,7 +37,8 @@ struct Places<'a, 'w, O> {
 impl<'a, 'w, O: Observer> Places<'a, 'w, O> {
     fn new(world: &'a RefCell<&'w mut World<O>>, model: ModelId, side: Side, slot: Slot, tokens: u32) -> Self {
         let has_receiver = world.borrow().fleet.is_whole() || world.borrow().fleet.lists_receiver(model);
-        Self { world, model, side, slot, tokens, has_receiver }
+        let receivers = Receivers { world, model, slot, now: false };
+        Self { world, model, side, slot, tokens, receivers, has_receiver }
     }
 
     fn place(&self, i: usize) -> Entry {
@@ -60,6 +62,9 @@ impl<O: Observer> Candidates for Places<'_, '_, O> {
         let mut world = self.world.borrow_mut();
         let id = world.fleet.place(self.model, self.side, i).id;
         world.read(id, self.slot, signal)
+    }
+    fn receivers(&self) -> Option<&dyn Candidates> {
+        (self.side == Side::Entry && !self.receivers.is_empty()).then_some(&self.receivers as &dyn Candidates)
     }
     fn least(&self, signal: Signal) -> Option<usize> {
         match signal {
@@ -135,9 +140,14 @@ impl Arrivals {
         let router = self.routers.informed(world, model);
         let blocks = views::blocks_of(world, slot);
         let view = world.view(slot, &blocks);
-        match router.route(&view, &Places::new(&RefCell::new(world), model, side, slot, view.prompt_tokens)) {
-            Pick::To(chosen) => {
+        let pick = router.route(&view, &Places::new(&RefCell::new(world), model, side, slot, view.prompt_tokens));
+        match pick {
+            Pick::To(chosen) | Pick::Pair { prefill: chosen, .. } => {
                 let Entry { id, output_context, .. } = world.fleet.place(model, side, chosen);
+                if let Pick::Pair { decode, .. } = pick {
+                    let to = world.fleet.route(model).decode().get(decode).copied();
+                    offers::bind(world, slot, to.filter(|_| world.fleet.hands_on(id)));
+                }
                 let has_receiver = world.has_receiver(slot) || !transit::needs_room(world, id, slot);
                 if world.fleet.member(id).serves() && has_receiver {
                     if router.listens() {

@@ -24,6 +24,7 @@
 use thiserror::Error;
 
 use super::instance::Instance;
+use super::offers;
 use super::request::Stage;
 use super::transit;
 use super::world::World;
@@ -135,7 +136,10 @@ fn audit_requests<O: Observer>(world: &World<O>) -> Result<Arena<InstanceId, u64
     }
     ensure(1, inside == world.requests.in_flight(), || format!("{inside} requests are inside, {} should be", world.requests.in_flight()))?;
     let sum = |of: &dyn Fn(&Instance) -> u64| world.fleet.instances.values().map(of).sum::<u64>();
-    let handoffs: u64 = world.fleet.routes.values().map(|route| route.handoffs.len()).sum();
+    let bound = sum(&|instance| instance.traffic.bound.len());
+    let handoffs: u64 = world.fleet.routes.values().map(|route| route.handoffs.len()).sum::<u64>() + bound;
+    let counted: u64 = world.fleet.routes.values().map(|route| route.bound).sum();
+    ensure(2, bound == counted, || format!("{bound} prompts are bound for an instance, {counted} are counted"))?;
     let short_of_memory: u64 = world.fleet.routes.values().map(|route| route.short_of_memory).sum();
     let aborted = sum(&|instance| instance.batch.leaving.len() as u64);
     for (what, found, expected) in [
@@ -218,8 +222,10 @@ fn audit_waiting<O: Observer>(world: &mut World<O>) -> Result<(), Violation> {
     for model in world.fleet.routes.ids() {
         let next = world.fleet.routes[model].blocked.front().map(|&id| world.fleet.instances[id].queue.first());
         ensure(7, next != Some(None), || "an instance without requests waits for decode memory".into())?;
-        for slot in [next.flatten(), world.fleet.routes[model].handoffs.first()].into_iter().flatten() {
-            let decode = world.fleet.routes[model].decode.clone();
+        let bound = world.fleet.routes[model].decode.clone().into_iter().map(|id| world.fleet.instances[id].first_bound());
+        let bound: Vec<Option<Slot>> = bound.collect();
+        for slot in [next.flatten(), world.fleet.routes[model].handoffs.first()].into_iter().chain(bound).flatten() {
+            let decode = offers::bound_for(world, slot).map_or_else(|| world.fleet.routes[model].decode.clone(), |to| vec![to]);
             let has_room = decode.into_iter().any(|id| transit::could_receive(world, id, slot));
             let is_held = world.requests[slot].progress.held_by.is_some();
             ensure(7, !has_room || is_held, || format!("request {} waits for decode memory that is there", world.requests[slot].ask.id))?;

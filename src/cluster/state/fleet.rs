@@ -51,6 +51,8 @@ pub(crate) struct Route {
     split: bool,
     /// Finished prompts that wait for memory on the decode side, first come, first served.
     pub(super) handoffs: List,
+    /// Number of those that are bound for one instance, in whose list they wait.
+    pub(super) bound: u64,
     /// Prefill instances whose first request waits for memory on the decode side (`layer-wise`).
     pub(super) blocked: VecDeque<InstanceId>,
     /// Requests that wait for memory on the decode side in either way, and since when the number is constant.
@@ -78,11 +80,15 @@ impl Route {
     }
     /// True if a request waits for memory on the decode side.
     pub(super) fn has_waiting(&self) -> bool {
-        self.handoffs.first().is_some() || !self.blocked.is_empty()
+        self.handoffs.first().is_some() || self.bound > 0 || !self.blocked.is_empty()
     }
-    /// Skips the first blocked instance: a busy one blocks again at its next boundary, if at all.
-    pub(crate) fn pass_over_blocked(&mut self) {
-        self.blocked.pop_front();
+    /// True if finished prompts wait for memory of the instances that they are bound for.
+    pub(crate) const fn has_bound(&self) -> bool {
+        self.bound > 0
+    }
+    /// Skips the blocked instance at a position: a busy one blocks again at its next boundary, if at all.
+    pub(crate) fn pass_over_blocked(&mut self, position: usize) {
+        self.blocked.remove(position);
     }
     pub(crate) fn block(&mut self, id: InstanceId) {
         if !self.blocked.contains(&id) {
@@ -166,6 +172,7 @@ impl Fleet {
             longest_decode,
             split: of(Role::Prefill).next().is_some(),
             handoffs: List::default(),
+            bound: 0,
             blocked: VecDeque::new(),
             short_of_memory: 0,
             short_since: SimTime::ZERO,

@@ -63,6 +63,8 @@ pub(super) struct Traffic {
     pub(super) incoming: u32,
     /// Unshared blocks held by these reservations.
     pub(super) incoming_blocks: u64,
+    /// Finished prompts that the router has bound for this instance and that wait for its memory, first come, first served.
+    pub(super) bound: List,
     /// Reservations, in order of time, whose blocks the gauges do not include yet.
     pub(super) unreported: Vec<(SimTime, u64)>,
     pub(super) egress: PortId,
@@ -142,7 +144,15 @@ impl Instance {
                 holds: u64::MAX,
             },
             flight: Flight::default(),
-            traffic: Traffic { transfers: 0, incoming: 0, incoming_blocks: 0, unreported: Vec::new(), egress: ports.0, ingress: ports.1 },
+            traffic: Traffic {
+                transfers: 0,
+                incoming: 0,
+                incoming_blocks: 0,
+                bound: List::default(),
+                unreported: Vec::new(),
+                egress: ports.0,
+                ingress: ports.1,
+            },
             totals: Snapshot::default(),
             gauges_since: SimTime::ZERO,
             idle_since: SimTime::ZERO,
@@ -168,6 +178,10 @@ impl Instance {
     /// The next request that arrived by handoff.
     pub(crate) const fn first_resident(&self) -> Option<Slot> {
         self.queue.resident.first()
+    }
+    /// The next finished prompt that is bound for this instance.
+    pub(crate) const fn first_bound(&self) -> Option<Slot> {
+        self.traffic.bound.first()
     }
     /// The running sequence admitted last.
     pub(crate) const fn last_admitted(&self) -> Option<Slot> {

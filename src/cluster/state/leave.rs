@@ -6,7 +6,7 @@
 use super::ledger::Ledger;
 use super::request::{Request, Stage};
 use super::world::World;
-use super::{frontend, moves, transit};
+use super::{frontend, moves, offers, transit};
 use crate::cluster::event::Wake;
 use crate::cluster::ids::{InstanceId, Slot};
 use crate::cluster::observe::{Observation, Observer};
@@ -154,9 +154,11 @@ pub(crate) fn let_leaving_go<O: Observer>(world: &mut World<O>, id: InstanceId) 
 /// Out of the requests waiting for decode memory: the next one may need less, and the sender's blocks are released.
 pub(super) fn out_of_handoffs<O: Observer>(world: &mut World<O>, sender: InstanceId, slot: Slot) {
     let model = world.model_of(slot);
-    let was_first = world.fleet.routes[model].handoffs.first() == Some(slot);
-    world.fleet.routes[model].handoffs.remove(&mut world.requests, slot);
-    world.change_handoff_queue(model, -1);
+    let was_first = match world.requests[slot].progress.bound_for {
+        Some(to) => world.fleet.instances[to].first_bound() == Some(slot),
+        None => world.fleet.routes[model].handoffs.first() == Some(slot),
+    };
+    offers::remove(world, slot);
     world.settle(sender);
     if was_first {
         world.agenda.post(Wake::Memory(model));

@@ -1,6 +1,7 @@
 //! The lifecycle of an instance: failure, drain, shutdown, start, service.
 
 use super::failure;
+use super::offers;
 use super::world::World;
 use crate::cluster::event::Event;
 use crate::cluster::ids::InstanceId;
@@ -15,6 +16,7 @@ pub(crate) fn fail<O: Observer>(world: &mut World<O>, id: InstanceId) {
     }
     let last_boundary = world.cut_off(id);
     change_life(world, id, Life::Down);
+    offers::unbind(world, id);
     failure::lose_all(world, id, last_boundary);
     if world.fleet.members[id].role == Role::Decode {
         failure::lose_those_without_receiver(world, world.fleet.pool_of(id).spec.model);
@@ -29,6 +31,7 @@ pub(crate) fn drain<O: Observer>(world: &mut World<O>, id: InstanceId, next_role
     }
     member.next_role = next_role;
     change_life(world, id, Life::Draining);
+    offers::unbind(world, id);
     if world.fleet.members[id].role == Role::Decode {
         failure::lose_those_without_receiver(world, world.fleet.pool_of(id).spec.model);
     }

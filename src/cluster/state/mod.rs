@@ -22,6 +22,7 @@ mod load;
 mod loads;
 mod member;
 pub(crate) mod moves;
+pub(crate) mod offers;
 mod queue;
 mod record;
 mod reports;

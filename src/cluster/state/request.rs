@@ -97,6 +97,8 @@ pub(crate) struct Progress {
     pub(super) let_in: bool,
     /// The router of its handoff has it wait, or has refused it.
     pub(super) held_by: Option<Pick>,
+    /// Receiver of its KV that the router chose on arrival.
+    pub(super) bound_for: Option<InstanceId>,
 }
 
 /// Handoff of its KV to the decode side.
@@ -207,6 +209,7 @@ impl Request {
                 failures: 0,
                 let_in: false,
                 held_by: None,
+                bound_for: None,
             },
             handoff: Handoff::default(),
             timeline: Timeline {
@@ -328,7 +331,7 @@ impl Request {
         progress.lost = progress.lost.max(progress.computed);
         progress.computed = 0;
         progress.target = ask.prompt + progress.generated;
-        progress.returning = false;
+        (progress.returning, progress.bound_for) = (false, None);
         let since = if timeline.first_token.is_none() {
             timeline.prefill_end = None;
             timeline.prefill_start.take()
@@ -348,16 +351,6 @@ impl Request {
         self.timeline.reserved_at = None;
         self.timeline.transfer_start = None;
         self.timeline.delivered = None;
-    }
-
-    /// True if memory is reserved for it on an instance and its KV has not arrived.
-    pub(super) fn is_expected_at(&self, id: InstanceId) -> bool {
-        self.progress.decode_instance == Some(id) && !self.handoff.reserved.is_empty()
-    }
-
-    /// True if its prompt is done and it has no receiver.
-    pub(crate) const fn is_on_offer(&self) -> bool {
-        matches!(self.progress.stage, Stage::Stalled | Stage::Reserving)
     }
 
     pub(crate) const fn prompt(&self) -> u32 {

@@ -6,6 +6,7 @@
 
 use super::load::Load;
 use super::moves;
+use super::offers;
 use super::request::Stage;
 use super::world::World;
 use crate::cluster::event::{Event, Wake};
@@ -39,10 +40,7 @@ pub(crate) fn offer<O: Observer>(world: &mut World<O>, slot: Slot) {
         // Requests with a reservation may wait for the very blocks that this prompt holds, so the offer is limited in time.
         world.calendar.schedule(world.failure_timeout, Event::SenderTimeout { slot, epoch });
     }
-    let model = world.model_of(slot);
-    world.fleet.routes[model].handoffs.push_back(&mut world.requests, slot);
-    world.change_handoff_queue(model, 1);
-    world.agenda.post(Wake::Memory(model));
+    offers::push(world, slot);
 }
 
 /// True if a decode instance can accept a handoff now: it is active; its context has room for the prompt, the first token and, if that
@@ -65,6 +63,12 @@ pub(crate) fn could_receive<O: Observer>(world: &mut World<O>, id: InstanceId, s
     let (instance, request) = (&world.fleet.instances[id], &world.requests[slot]);
     let (hit, need) = instance.handoff_need(request, next);
     instance.kv.fits(&request.ask.blocks, hit, need + instance.running())
+}
+
+/// True if a decode instance is listed and its context has room for a request, whatever memory is free.
+pub(crate) fn is_receiver<O: Observer>(world: &World<O>, id: InstanceId, slot: Slot) -> bool {
+    let tokens = world.requests[slot].progress.target.saturating_add(world.tokens_to_come());
+    world.fleet.members[id].is_listed() && world.fleet.instances[id].engine.max_model_len >= tokens
 }
 
 /// True if a request needs a reservation on the decode side before its prefill may start here.
@@ -131,9 +135,7 @@ pub(crate) fn end_refusal<O: Observer>(world: &mut World<O>, slot: Slot) {
 
 /// The first waiting prompt has its reservation on the decode side: all of its KV is sent.
 pub(crate) fn send_held<O: Observer>(world: &mut World<O>, slot: Slot) {
-    let model = world.model_of(slot);
-    world.fleet.routes[model].handoffs.remove(&mut world.requests, slot);
-    world.change_handoff_queue(model, -1);
+    offers::remove(world, slot);
     let request = &mut world.requests[slot];
     request.progress.stage = Stage::Transferring;
     request.handoff.offered = request.progress.target;

@@ -97,7 +97,7 @@ pub(crate) fn note_handoff<O: Observer>(world: &mut World<O>, slot: Slot, pick: 
             let epoch = progress.epoch;
             world.calendar.schedule_at(next, Event::Refused { slot, epoch });
         }
-        Pick::To(_) | Pick::NoneEligible => {}
+        Pick::To(_) | Pick::Pair { .. } | Pick::NoneEligible => {}
     }
 }
 

@@ -9,51 +9,16 @@ use std::cell::RefCell;
 use crate::cluster::event::Wake;
 use crate::cluster::ids::{InstanceId, ModelId, Slot};
 use crate::cluster::observe::Observer;
-use crate::cluster::routers::Routers;
+use crate::cluster::routers::{Receivers, Routers};
 use crate::cluster::spec::ClusterSpec;
-use crate::cluster::state::{Side, World, transit, views};
-use crate::policy::router::{first_in_order, scan};
-use crate::policy::{Candidates, Pick, RequestView, Signal};
+use crate::cluster::state::{Side, World, offers, transit, views};
+use crate::policy::{Pick, RequestView};
 use crate::sim::{Purpose, Streams};
 
 /// The routers of handoffs.
 #[derive(Debug)]
 pub(crate) struct Handoffs {
     routers: Routers,
-}
-
-/// Decode instances, as a router sees them. Only the ones that it queries are brought up to date.
-struct Receivers<'a, O> {
-    world: RefCell<&'a mut World<O>>,
-    model: ModelId,
-    slot: Slot,
-}
-
-impl<O: Observer> Candidates for Receivers<'_, O> {
-    fn len(&self) -> usize {
-        self.world.borrow().fleet.route(self.model).decode().len()
-    }
-    fn eligible(&self, i: usize) -> bool {
-        let mut world = self.world.borrow_mut();
-        let id = world.fleet.route(self.model).decode()[i];
-        transit::could_receive(*world, id, self.slot)
-    }
-    fn instance(&self, i: usize) -> u32 {
-        self.world.borrow().fleet.route(self.model).decode()[i].0
-    }
-    fn read(&self, i: usize, signal: Signal) -> f64 {
-        let mut world = self.world.borrow_mut();
-        let id = world.fleet.route(self.model).decode()[i];
-        world.read(id, self.slot, signal)
-    }
-    fn least(&self, signal: Signal) -> Option<usize> {
-        match signal {
-            Signal::InFlight | Signal::PendingTokens => {
-                first_in_order(self, signal, |refused| self.world.borrow_mut().fleet.least(self.model, Side::Decode, signal, refused))
-            }
-            _ => scan(self, signal),
-        }
-    }
 }
 
 impl Handoffs {
@@ -71,14 +36,31 @@ impl Handoffs {
             }
             transit::send_held(world, slot);
         }
+        if world.fleet.route(model).has_bound() {
+            for i in 0..world.fleet.route(model).decode().len() {
+                let id = world.fleet.route(model).decode()[i];
+                while let Some(slot) = world.fleet.instance(id).first_bound() {
+                    if !self.reserve(world, slot) {
+                        break;
+                    }
+                    transit::send_held(world, slot);
+                }
+            }
+        }
         // Blocked prefill instances, first come, first served. The first that still finds no room ends the round; otherwise short prompts
-        // would keep taking the memory that a long one needs. A busy instance is skipped until its next boundary.
-        while let Some(&id) = world.fleet.route(model).blocked().front() {
-            if world.fleet.instance(id).is_free() {
-                world.wake(id);
+        // would keep taking the memory that a long one needs. A busy instance is skipped until its next boundary, and one whose first
+        // request is bound for an instance holds up no other.
+        let mut position = 0;
+        while let Some(&id) = world.fleet.route(model).blocked().get(position) {
+            if !world.fleet.instance(id).is_free() {
+                world.fleet.route_mut(model).pass_over_blocked(position);
+                continue;
+            }
+            world.wake(id);
+            if !is_first_bound(world, id) {
                 return;
             }
-            world.fleet.route_mut(model).pass_over_blocked();
+            position += 1;
         }
     }
 
@@ -89,7 +71,9 @@ impl Handoffs {
             return true;
         }
         let model = world.model_of(slot);
-        let is_next = world.fleet.route(model).blocked().front().is_none_or(|&first| first == id);
+        let blocked = world.fleet.route(model).blocked();
+        let mut before = blocked.iter().take_while(|&&other| other != id);
+        let is_next = is_first_bound(world, id) || before.all(|&other| is_first_bound(world, other));
         let reserved = is_next && self.reserve(world, slot);
         if reserved {
             transit::end_refusal(world, slot);
@@ -106,10 +90,16 @@ impl Handoffs {
     /// Reserves memory for a request on the decode instance that the router chooses.
     fn reserve<O: Observer>(&mut self, world: &mut World<O>, slot: Slot) -> bool {
         let model = world.model_of(slot);
+        if let Some(to) = offers::bound_for(world, slot) {
+            return transit::could_receive(world, to, slot) && transit::reserve(world, to, slot);
+        }
         let router = self.routers.informed(world, model);
         let blocks = views::blocks_of(world, slot);
         let view = RequestView { prompt_tokens: world.requests[slot].prompt(), ..world.view(slot, &blocks) };
-        let pick = router.route(&view, &Receivers { world: RefCell::new(world), model, slot });
+        let pick = match router.route(&view, &Receivers { world: &RefCell::new(world), model, slot, now: true }) {
+            Pick::Pair { prefill, .. } => Pick::To(prefill),
+            pick => pick,
+        };
         views::note_handoff(world, slot, pick);
         let Pick::To(chosen) = pick else { return false };
         let id = world.fleet.route(model).decode()[chosen];
@@ -120,4 +110,9 @@ impl Handoffs {
         debug_assert!(reserved, "the router chose an eligible instance");
         reserved
     }
+}
+
+/// True if the first request in the queue of an instance is bound for a decode instance.
+fn is_first_bound<O: Observer>(world: &World<O>, id: InstanceId) -> bool {
+    world.fleet.instance(id).first_waiting().is_some_and(|slot| world.requests[slot].is_bound())
 }
