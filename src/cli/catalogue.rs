@@ -104,16 +104,25 @@ pub(super) fn show(options: &ShowOptions, policies: &Policies) -> Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-/// A policy with its aliases and parameters, or its schema.
+/// The policies of a name, one for each family that has it, with aliases and parameters, or as YAML.
 fn show_policy(library: &Library, options: &ShowOptions) -> Result<String, Failure> {
     let (known, name) = (library.policies().described(), options.name.replace('_', "-"));
-    let by_name = known.iter().find(|(_, policy)| policy.name == name);
-    let Some((family, policy)) = by_name.or_else(|| known.iter().find(|(_, policy)| policy.aliases.contains(&name.as_str()))) else {
-        return Err(Failure::unknown("policy", &options.name, &known.iter().map(|(_, policy)| policy.name).collect::<Vec<_>>()));
-    };
-    if options.yaml {
-        return Ok(format!("policies: {{{family}: {}}}\n", policy.name));
+    let mut found: Vec<_> = known.iter().filter(|(_, policy)| policy.name == name).collect();
+    if found.is_empty() {
+        found.extend(known.iter().filter(|(_, policy)| policy.aliases.contains(&name.as_str())));
     }
+    if found.is_empty() {
+        return Err(Failure::unknown("policy", &options.name, &known.iter().map(|(_, policy)| policy.name).collect::<Vec<_>>()));
+    }
+    if options.yaml {
+        let named: Vec<String> = found.iter().map(|(family, policy)| format!("{family}: {}", policy.name)).collect();
+        return Ok(format!("policies: {{{}}}\n", named.join(", ")));
+    }
+    Ok(found.iter().map(|(family, policy)| described(family, policy)).collect::<Vec<_>>().join("\n"))
+}
+
+/// A policy with its aliases and parameters.
+fn described(family: &str, policy: &Described) -> String {
     let mut lines = vec![format!("{family} {}: {}\n", policy.name, policy.about)];
     if !policy.aliases.is_empty() {
         lines.push(format!("\nalso          {}\n", policy.aliases.join(", ")));
@@ -125,7 +134,7 @@ fn show_policy(library: &Library, options: &ShowOptions) -> Result<String, Failu
         let about = schema.get("description").and_then(Value::as_str).unwrap_or_default();
         lines.push(format!("\n{name} (default {default}): {about}\n"));
     }
-    Ok(lines.concat())
+    lines.concat()
 }
 
 fn show_hardware(library: &Library, kind: Kind, options: &ShowOptions) -> Result<String, Failure> {

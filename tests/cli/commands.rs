@@ -79,6 +79,9 @@ fn lists_have_what_shows_can_show() {
     assert!(place.good(&["list", "policies"]).contains("power-of-two"));
     assert!(place.good(&["show", "policy", "prefix_hit"]).contains("\nload_factor (default 2.0): "));
     assert!(place.good(&["show", "policy", "least-request"]).contains("\nalso          lor, jsq, "));
+    // Two families have one of this name.
+    assert_eq!(place.good(&["show", "policy", "always", "--yaml"]), "policies: {admission: always, disaggregation: always}\n");
+    assert!(place.good(&["show", "policy", "always"]).contains("\n\ndisaggregation always: "));
     assert!(place.refused(&["show", "policy", "prefix-hits"]).contains("did you mean `prefix-hit`?"));
     assert!(place.good(&["explain", "metric", "pools.decode.queue_mean"]).contains("\n  pools[].queue_mean (requests, less is better): "));
     let yaml = place.good(&["show", "chip", "h100-sxm", "--yaml"]);
