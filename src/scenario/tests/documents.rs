@@ -99,7 +99,7 @@ fn a_circle_of_includes_is_shown() {
     }
     let errors = load_file(Input::File(&folder.path().join("a.yaml")), &[]).unwrap_err();
     let base = folder.path().display();
-    assert_eq!(messages(&errors), [format!("include: includes go round in a circle: {base}/b.yaml → {base}/c.yaml → {base}/./b.yaml")]);
+    assert_eq!(messages(&errors), [format!("include: circular include: {base}/b.yaml → {base}/c.yaml → {base}/./b.yaml")]);
     assert_eq!(errors.diagnostics()[0].file, format!("{base}/c.yaml"));
 }
 

@@ -347,7 +347,7 @@ fn an_override_of_what_is_not_there_names_what_is() {
     1 | cluster.pools[2].instances=1
       |               ^
 
-    error: seed: `[0]` is used on what is not a list
+    error: seed: `[0]` is used on a value that is not a list
      --> --set #3:1:6
       |
     1 | seed[0]=3

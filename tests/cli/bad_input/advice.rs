@@ -19,7 +19,7 @@ fn options_without_effect_are_refused() {
         ("include=foo.yaml", ["error: `include` cannot be set", "hint: write `include: …` in the scenario"]),
         ("policies.router={mixed: random}", ["error: policies.router.mixed: no pool is `mixed`", "hint: leave `mixed` out"]),
         ("models.m.experts=fp8", ["error: models.m.experts: `llama-3.1-8b` has no experts", "hint: leave `experts` out"]),
-        ("seed=", ["error: seed: no value after the `=`", "hint: write `seed=~` to take the key away"]),
+        ("seed=", ["error: seed: no value after the `=`", "hint: write `seed=~` to remove the key"]),
         (".seed=1", ["error: the path begins with a dot", "hint: write `seed=1`"]),
     ] {
         told(&place, "tiny.yaml", set, &words);
