@@ -91,8 +91,8 @@ fn a_window_beyond_the_trace_is_told_its_length() {
 #[test]
 fn files_that_are_not_what_is_needed() {
     let place = Place::tiny();
-    assert!(place.refused(&["run", "nosuch"]).ends_with("hint: `tokenmill list scenarios` shows those that are shipped\n"));
-    assert!(place.refused(&["validate", "nosuch"]).ends_with("hint: `tokenmill list scenarios` shows those that are shipped\n"));
+    assert!(place.refused(&["run", "nosuch"]).ends_with("hint: `tokenmill list scenarios` lists the shipped scenarios\n"));
+    assert!(place.refused(&["validate", "nosuch"]).ends_with("hint: `tokenmill list scenarios` lists the shipped scenarios\n"));
     assert!(!place.refused(&["run", "no/such.yaml"]).contains("shipped"));
     let said = place.refused(&["run", "tiny.yaml", "--profiles", "nodir"]);
     assert!(said.ends_with("hint: `--profiles` takes a folder with `chips/`, `nodes/`, `links/`, `sites/` or `models/`\n"), "{said}");
