@@ -332,7 +332,8 @@ impl PoolBuilder<'_> {
     }
 }
 
-/// Set-up of a bulk transfer and the latency of the sender's link: paid once per handoff. A value beyond the clock's range ends the run with an error.
+/// Set-up of a bulk transfer and the latency of the sender's link: paid once per handoff. A value beyond the clock's range ends the run with an
+/// error.
 fn handoff_overhead(link: &Link, latency: Option<crate::units::Duration>) -> SimDuration {
     let seconds = link.setup.value.get() + latency.unwrap_or(link.latency.value).get();
     SimDuration::from_secs_f64(seconds).unwrap_or(SimDuration::from_ns(u64::MAX))

@@ -49,8 +49,8 @@ pub struct ScenarioFile {
     /// Seed of all random streams.
     #[serde(default)]
     pub seed: u64,
-    /// Files to start from, relative to this one. Later ones override earlier ones, this file overrides all; maps merge, lists replace, `~` removes an
-    /// entry.
+    /// Files to start from, relative to this one. Later ones override earlier ones, this file overrides all; maps merge, lists replace, `~` removes
+    /// an entry.
     #[serde(default, skip_serializing)]
     pub include: Option<Include>,
     /// Length of the run.
