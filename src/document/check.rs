@@ -1,6 +1,6 @@
-//! Checks a document against a schema and collects everything that is wrong with it.
+//! Checks of a document against a schema; all faults are collected.
 //!
-//! Owns: the wording of structural errors. Must not know: what a scenario is; the schema says all.
+//! Owns: the wording of structural errors. Must not know: scenarios; the schema is the only source.
 
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ use super::tree::{Entry, Fault, Kind, Node, Span};
 use crate::units::grouped;
 use crate::units::nearest_word;
 
-/// Checks `root`; an empty result means that it can be read into the type of the schema, but for what the schema cannot say.
+/// Checks `root`; without faults it can be read into the type of the schema, except for constraints that the schema cannot express.
 pub(super) fn check(root: &Node, schema: &Value, sources: &Sources) -> Vec<Fault> {
     let mut check = Check { sources, faults: Vec::new() };
     check.node(root, At::root(schema), "", root.span);
@@ -26,7 +26,7 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// `owner` is the place to point at for what is missing inside `node`.
+    /// `owner` is the place to point at for a key missing inside `node`.
     fn node(&mut self, node: &Node, at: At<'_>, path: &str, owner: Span) {
         match (at.shape(), &node.kind) {
             (Shape::Map, Kind::Map(entries)) => self.map(entries, at, path, owner),
@@ -42,7 +42,7 @@ impl Check<'_> {
                 (least, _) if *value < least => self.wrong(node, path, &in_words(at)),
                 _ => {}
             },
-            // So are whole numbers read that no integer holds, and one above the largest is as large as that when rounded.
+            // Whole numbers beyond any integer type are read as floats; rounding may bring one just above the maximum down to it.
             (Shape::Integer, Kind::Float(value)) if *value >= integer_range(at).1 as f64 => {
                 let (least, most) = integer_range(at);
                 self.wrong(node, path, &whole_number(least, most));
@@ -65,7 +65,7 @@ impl Check<'_> {
                 self.node(&entry.value, known, &inner, entry.key_span);
             } else if at.closed() {
                 let near = nearest_word(&entry.key, keys.iter().copied());
-                // A missing key that is there misspelt is told once.
+                // A misspelt required key is reported once, not as missing too.
                 meant.extend(near);
                 self.unknown_key(entry, at, path, near);
             }
@@ -84,7 +84,7 @@ impl Check<'_> {
         self.not_too_many(entries.len() as u64, "entries", at.keyword("maxProperties"), path, owner);
     }
 
-    /// Keys of the user's choice are any text, but numbers where the map counts by numbers.
+    /// Free keys: any text, or whole numbers if the map is numbered.
     fn free_key(&mut self, entry: &Entry, at: At<'_>, path: &str) {
         if at.numeric_keys() && entry.key.parse::<u32>().is_err() {
             let fault = Fault::new(entry.key_span, format!("found the key `{}`", cut(&entry.key, 80))).at(path);
@@ -99,7 +99,7 @@ impl Check<'_> {
     fn unknown_key(&mut self, entry: &Entry, at: At<'_>, path: &str, near: Option<&str>) {
         let right: Vec<&str> = at.keys().collect();
         let hint = if let Some(other) = at.right_spelling(&entry.key, &right) {
-            format!("it means the same as `{other}`, which is there too; keep one of the two")
+            format!("it means the same as `{other}`, which is also given; keep one of the two")
         } else if let Some(parent) = at.keys().find(|k| at.key(k).is_some_and(|inner| inner.key(&entry.key).is_some())) {
             format!("`{}` belongs under `{parent}`", entry.key)
         } else if let Some(near) = near {
@@ -137,7 +137,7 @@ impl Check<'_> {
         self.not_too_many(list.len() as u64, "items", at.keyword("maxItems"), path, span);
         for (i, item) in list.iter().enumerate() {
             if let Some(items) = items {
-                // What is missing in an item is shown at its first key.
+                // A key missing in an item is shown at the item's first key.
                 let first = match &item.kind {
                     Kind::Map(entries) => entries.first().map(|e| e.key_span),
                     _ => None,
@@ -198,7 +198,7 @@ impl Check<'_> {
         }
     }
 
-    /// The only choice of which a bare number would be the parameter.
+    /// Hint for a bare number: the first choice that takes it as its parameter.
     fn in_its_place(&self, node: &Node, variants: &[Variant<'_>]) -> Option<String> {
         let fits = |variant: &&Variant<'_>| match variant.inner.map(|inner| (inner, inner.shape())) {
             Some((inner, Shape::Quantity(name))) => quantity::check(node, name, inner, "", self.sources).is_none(),
@@ -261,7 +261,7 @@ fn is_file_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
 }
 
-/// The bounds of a whole number, from the schema's range and width.
+/// Bounds of a whole number, from the schema's range and width.
 fn integer_range(at: At<'_>) -> (i128, i128) {
     let bound = |name: &str| at.keyword(name).and_then(|v| v.as_i64().map(i128::from).or_else(|| v.as_u64().map(i128::from)));
     let (least, most) = match at.keyword("format").and_then(Value::as_str) {
@@ -275,7 +275,7 @@ fn integer_range(at: At<'_>) -> (i128, i128) {
     (bound("minimum").unwrap_or(least), bound("maximum").unwrap_or(most))
 }
 
-/// The bounds of a plain number.
+/// Bounds of a plain number.
 fn number_range(at: At<'_>) -> (Option<f64>, Option<f64>) {
     let bound = |name: &str| at.keyword(name).and_then(Value::as_f64);
     (bound("minimum"), bound("maximum"))
@@ -290,7 +290,7 @@ fn whole_number(least: i128, most: i128) -> String {
     format!("a whole number from {} to {}", grouped(&least.to_string()), grouped(&most.to_string()))
 }
 
-/// What a place asks for, for "expected …".
+/// Value expected at a place, for "expected …".
 pub(super) fn in_words(at: At<'_>) -> String {
     match at.shape() {
         Shape::Map => {
@@ -307,7 +307,7 @@ pub(super) fn in_words(at: At<'_>) -> String {
         Shape::AnyOf(all) => all.into_iter().map(in_words).collect::<Vec<_>>().join(" or "),
         Shape::Quantity(name) => quantity::in_words(name, at),
         Shape::Integer => match integer_range(at) {
-            // Nobody comes near such a bound; who does is told.
+            // A bound this large is left out; a value above it is reported with the full range.
             (least, most) if most >= i128::from(u32::MAX) => format!("a whole number of at least {least}"),
             (least, most) => whole_number(least, most),
         },
@@ -328,7 +328,7 @@ fn example(word: &str, inner: At<'_>) -> Option<String> {
     (!keys.is_empty()).then(|| format!("write `{{{word}: {{{}}}}}`", keys.join(", ")))
 }
 
-/// What a node is, for "found …": as it was written if that is short.
+/// Description of a node, for "found …": a scalar as written, cut if long.
 pub(super) fn found(node: &Node, sources: &Sources) -> String {
     let written = || match sources.slice(&node.span) {
         Some(text) => text.to_owned(),

@@ -1,6 +1,6 @@
-//! What is wrong with an input, as a person reads it: message, place, source line with a caret, hint.
+//! Diagnostics for the user: message, place, source line with a caret, hint.
 //!
-//! Owns: the wording's frame, the order and the rendering (plain, or in pieces with a style for whoever colours them). Must not know:
+//! Owns: the frame of a message, the order and the rendering (plain, or in styled pieces for a front end to colour). Must not know:
 //! terminals, schemas.
 
 use std::fmt;
@@ -22,7 +22,7 @@ const KEPT: usize = 1000;
 pub struct Diagnostic {
     /// Name of the file or option.
     pub file: String,
-    /// Line, from 1; 0 if the problem is the file as a whole.
+    /// Line, from 1; 0 for a problem with the file as a whole.
     pub line: u64,
     /// Column in characters, from 1.
     pub column: u64,
@@ -30,11 +30,11 @@ pub struct Diagnostic {
     pub path: String,
     /// What was found, as a clause: "found `four`", "unknown key `tpp`".
     pub found: String,
-    /// What would be right; empty if `found` says it all.
+    /// Expected value; empty if `found` is enough.
     pub expected: String,
-    /// What to write instead.
+    /// Suggested fix.
     pub hint: Option<String>,
-    /// The source line as shown: a long one is cut around the caret. Empty if there is none.
+    /// The source line as shown: a long line is cut around the caret. Empty without a line.
     pub snippet: String,
     /// Columns of the snippet before the caret.
     pub caret: usize,
@@ -42,7 +42,7 @@ pub struct Diagnostic {
     pub underline: usize,
 }
 
-/// How a piece of a rendered diagnostic wants to look.
+/// Style of a piece of a rendered diagnostic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
     /// The word `error`.
@@ -64,19 +64,19 @@ pub enum Style {
 /// A piece of a rendered diagnostic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
-    /// How it wants to look.
+    /// Its style.
     pub style: Style,
     /// The text, line ends included.
     pub text: String,
 }
 
-/// Everything that is wrong with an input, in the order of files and lines. User error; nothing was done.
+/// All problems of an input, in the order of files and lines. User error; nothing was done.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{}", self.render())]
 pub struct ConfigErrors {
     /// At least one.
     diagnostics: Vec<Diagnostic>,
-    /// How many more there are.
+    /// Number of problems beyond those kept.
     more: usize,
 }
 
@@ -146,12 +146,12 @@ impl fmt::Display for Diagnostic {
 }
 
 impl ConfigErrors {
-    /// Sorts, removes what is said twice, and looks up the source lines.
+    /// Sorts, removes duplicates, and looks up the source lines.
     pub(super) fn new(mut faults: Vec<Fault>, sources: &Sources) -> Self {
         faults.sort_by_key(|f| (f.span.file, f.span.line, f.span.column));
         let mut kept: Vec<Fault> = Vec::new();
         for fault in faults {
-            // A value that is used twice through an alias is wrong once.
+            // A value used twice through an alias is reported once.
             let twice = kept.iter().rev().take_while(|k| k.span == fault.span).any(|k| k.problem == fault.problem);
             if !twice {
                 kept.push(fault);
@@ -163,7 +163,7 @@ impl ConfigErrors {
         Self { diagnostics: kept.into_iter().map(|f| Diagnostic::of(f, sources, &lines)).collect(), more }
     }
 
-    /// These problems and those of `other` whose paths are wanted.
+    /// These problems, and those of `other` whose paths are `wanted`.
     pub(super) fn and(mut self, other: Self, wanted: impl Fn(&str) -> bool) -> Self {
         self.diagnostics.extend(other.diagnostics.into_iter().filter(|diagnostic| wanted(&diagnostic.path)));
         self.diagnostics.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
@@ -178,7 +178,7 @@ impl ConfigErrors {
         Self::new(vec![Fault::new(span, problem).hint(hint)], &sources)
     }
 
-    /// The same with a hint where there is none.
+    /// The same, with this hint for every problem that has none.
     #[must_use]
     pub(crate) fn hinted(mut self, hint: &str) -> Self {
         for diagnostic in &mut self.diagnostics {
@@ -218,7 +218,7 @@ impl ConfigErrors {
     }
 }
 
-/// The text with control characters replaced: what an input says must not steer a terminal.
+/// The text with control characters replaced: input must not control the terminal.
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn the_caret_stands_under_the_value() {
+    fn the_caret_is_under_the_value() {
         insta::assert_snapshot!(diagnose("a: {b: xyz}\n", 1, 8, 7, 3), @r"
         error: a.b: found `x`, expected a number
          --> a.yaml:1:8
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn wide_characters_and_tabs_keep_the_caret_in_place() {
-        // Two wide characters before the value take four columns, the tab is shown as four.
+        // Two wide characters before the value take four columns; the tab is shown as four.
         let text = "日本:\tx\n";
         let out = diagnose(text, 1, 5, 8, 1);
         let caret = out.lines().last().unwrap().find('^').unwrap();
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_input_says_cannot_steer_the_terminal() {
+    fn control_characters_of_the_input_are_replaced() {
         let out = diagnose("a: \u{1b}[31mred\n", 1, 4, 3, 1);
         assert!(!out.contains('\u{1b}'));
     }

@@ -1,16 +1,16 @@
-//! The piece of a source that a diagnostic shows.
+//! Source excerpt of a diagnostic.
 //!
-//! Owns: finding lines, cutting long ones around the caret, how wide characters are. Must not know: what is wrong.
+//! Owns: finding lines, cutting long lines around the caret, the width of characters. Must not know: the problems.
 
 use super::source::Sources;
 use super::tree::Span;
 
 /// Widest excerpt, in characters.
 const WIDTH: usize = 100;
-/// Of a line longer than this, only so many bytes around the caret are looked at.
+/// Bytes read around the caret of a line longer than this.
 const LONG: usize = 2000;
 
-/// Where the lines of all sources start.
+/// Starts of the lines of all sources.
 pub(super) struct Lines(Vec<Vec<usize>>);
 
 /// One line, or the part of it around a span.
@@ -88,7 +88,7 @@ impl Line<'_> {
     }
 }
 
-/// How many columns a character takes; good enough for a caret (East Asian wide and emoji blocks).
+/// Columns of a character, exact enough to place a caret (East Asian wide and emoji blocks).
 fn columns(c: char) -> usize {
     match u32::from(c) {
         0x0300..=0x036f | 0x200b..=0x200f | 0xfe00..=0xfe0f => 0,

@@ -1,7 +1,7 @@
 //! From a path to a typed value: read, include, override, check, convert.
 //!
-//! Owns: the order of these steps, the limits on includes, and the [`Document`] that remembers where everything was written.
-//! Must not know: what the values mean.
+//! Owns: the order of these steps, the limits on includes, and the [`Document`] that keeps the place of every value.
+//! Must not know: the meaning of the values.
 
 use std::path::{Path, PathBuf};
 
@@ -20,20 +20,20 @@ use super::schema::{At, schema_of};
 use super::source::{DOCUMENT, Source, Sources, read};
 use super::tree::{Fault, FileId, Kind, Node, Span};
 
-/// Includes nest at most so deep.
+/// Most levels of nested includes.
 const MAX_DEPTH: usize = 16;
-/// And are at most so many.
+/// Most included files.
 const MAX_FILES: usize = 256;
 
-/// Finds a text that is compiled in by the path under which a document includes it: its name for messages, and the text.
+/// Looks up a compiled-in text by the path under which a document includes it: its name for messages, and the text.
 pub(crate) type BuiltIn = fn(&Path) -> Option<(String, &'static str)>;
 
-/// Where a document comes from.
+/// Source of a document.
 #[derive(Debug, Clone, Copy)]
 pub enum Input<'a> {
     /// A file.
     File(&'a Path),
-    /// A text compiled into the binary or given otherwise; its relative paths are relative to the current folder.
+    /// A text, compiled into the binary or otherwise in memory; its relative paths are relative to the current folder.
     Text {
         /// Name for messages.
         name: &'a str,
@@ -42,7 +42,7 @@ pub enum Input<'a> {
     },
 }
 
-/// A checked document that knows where everything was written.
+/// A checked document with the place of every value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
     root: Node,
@@ -54,28 +54,28 @@ pub struct Document {
 pub struct Loaded<T> {
     /// The value.
     pub value: T,
-    /// The document, for errors found later.
+    /// The document, for the places of later errors.
     pub document: Document,
 }
 
-/// Problems with the meaning of a document, collected to be told all at once.
+/// Problems with the meaning of a document, collected and reported together.
 #[derive(Debug)]
 pub struct Problems<'d> {
     document: &'d Document,
     faults: Vec<Fault>,
 }
 
-/// What is wrong with the form of a document.
+/// Structural problems of a document.
 #[derive(Debug)]
 pub(crate) struct Refused<T> {
     /// The problems.
     pub(crate) errors: ConfigErrors,
-    /// Where numbers alone are wrong: the document with others in their places, and their paths.
+    /// If only numbers are wrong: the document with valid numbers in their places, and their paths.
     pub(crate) rest: Option<(Loaded<T>, Vec<String>)>,
 }
 
 impl<T> Refused<T> {
-    /// These problems, and those that `meaning` finds in the rest, but for what may follow from the numbers that stand in.
+    /// These problems, and those that `meaning` finds in the rest, except possible consequences of the substituted numbers.
     pub(crate) fn with_meaning(self, meaning: impl FnOnce(Loaded<T>) -> Option<ConfigErrors>) -> ConfigErrors {
         let Some((rest, paths)) = self.rest else { return self.errors };
         let independent = |path: &str| !path.is_empty() && paths.iter().all(|wrong| part(wrong) != part(path));
@@ -88,7 +88,7 @@ pub fn load<T: DeserializeOwned + JsonSchema>(input: Input<'_>, sets: &[String])
     try_load(input, sets, &schema_of::<T>(), |_| None).map_err(|refused| refused.errors)
 }
 
-/// The same against a schema of the caller's, with the texts that documents may include by name. Refused, it has what the problems leave.
+/// The same against the caller's schema, with the texts that documents may include by name. The error carries the rest of the document.
 pub(crate) fn try_load<T: DeserializeOwned>(
     input: Input<'_>,
     sets: &[String],
@@ -110,7 +110,7 @@ pub(crate) fn try_load<T: DeserializeOwned>(
     drop_nulls(&mut root, At::root(schema));
     let Loader { sources, mut faults, .. } = loader;
     let found = check(&root, schema, &sources);
-    // What a broken include would have brought is not missing.
+    // Keys that a broken include may have defined are not reported missing.
     let whole = faults.iter().all(|f| f.path != "include" && f.span.file == FileId::default());
     faults.extend(found.into_iter().filter(|f| whole || !f.problem.starts_with("missing ")));
     if faults.is_empty() {
@@ -129,7 +129,7 @@ fn typed<T: DeserializeOwned>(document: Document) -> Result<Loaded<T>, ConfigErr
         Err(error) => {
             let mut problems = document.problems();
             let (mut path, message) = (error.path().to_string(), error.inner().to_string());
-            // A key of the wrong kind has no name in the path; the message begins with it.
+            // The path does not name a key of the wrong kind; the message begins with it.
             if let (Some(parent), Some(key)) = (path.strip_suffix(".?"), message.split('`').nth(1)) {
                 path = super::path::join(parent, key);
             }
@@ -147,7 +147,7 @@ struct Loader<'s> {
 }
 
 impl Loader<'_> {
-    /// Parses one text and what it includes. `chain` holds the files that led here.
+    /// Parses one text and its includes. `chain` holds the files that led here.
     fn document(&mut self, name: &str, path: Option<&Path>, text: &str, chain: &mut Vec<(PathBuf, String)>) -> Option<Node> {
         let file = self.sources.add(name, path.map(Path::to_path_buf), text);
         let (root, faults) = parse(text, file);
@@ -167,7 +167,7 @@ impl Loader<'_> {
         let at = At::root(self.schema);
         canonical(&mut root, at, file);
         let Some(include) = include else { return Some(root) };
-        // The chain names this file by its real path, so that every way round a cycle is seen; a text without one by its name.
+        // The chain has this file by its real path, so that a cycle is found whichever way it is spelt; a text without a path by its name.
         let real = path.map_or_else(|| Some(PathBuf::from(name)), |p| p.canonicalize().ok()).unwrap_or_default();
         chain.push((real, name.to_owned()));
         let mut base: Option<Node> = None;
@@ -204,7 +204,7 @@ impl Loader<'_> {
         let Kind::Text(text) = &item.kind else { return None };
         let path = self.sources.folder(&item.span).join(text);
         let from_file = self.sources.get(item.span.file).is_some_and(|source| source.path.is_some());
-        // What is compiled in includes its like; a file finds such a one where there is none on disk.
+        // Compiled-in texts include compiled-in texts; a file falls back on them if there is no such file on disk.
         let shipped = (self.built_in)(Path::new(text)).filter(|_| !from_file || !path.exists());
         let fail = |problem: String, hint: Option<String>| Fault::new(item.span, problem).at("include").hint(hint);
         if self.sources.iter().count() >= MAX_FILES {
@@ -216,7 +216,7 @@ impl Loader<'_> {
         if let Some(start) = chain.iter().position(|(p, _)| *p == real) {
             let mut round: Vec<&str> = chain.iter().skip(start).map(|(_, n)| n.as_str()).collect();
             round.push(&name);
-            self.faults.push(fail(format!("includes go round in a circle: {}", round.join(" → ")), None));
+            self.faults.push(fail(format!("circular include: {}", round.join(" → ")), None));
             return None;
         }
         if chain.len() >= MAX_DEPTH {
@@ -238,7 +238,7 @@ impl Loader<'_> {
     fn overrides(&mut self, root: &mut Node, sets: &[String]) {
         for (i, text) in sets.iter().enumerate() {
             let file = overrides::add(&mut self.sources, i + 1, text);
-            // An option that cannot be applied changes nothing.
+            // An option that cannot be applied leaves the document unchanged.
             let mut changed = root.clone();
             match overrides::apply(&mut changed, text, file, At::root(self.schema)) {
                 Ok(()) => {
@@ -257,21 +257,21 @@ impl Document {
         Problems { document: self, faults: Vec::new() }
     }
 
-    /// The texts it was made of.
+    /// Its source texts.
     pub fn sources(&self) -> &Sources {
         &self.sources
     }
 
-    /// The tree, includes and overrides applied.
+    /// The tree, with includes and overrides applied.
     pub fn root(&self) -> &Node {
         &self.root
     }
 
-    /// Where the value of `path` is written; its nearest ancestor if it is not written at all.
+    /// Place of the value of `path`, or of its nearest ancestor if the value is not written.
     pub fn span(&self, path: &str) -> Span {
         let (node, key, whole) = follow(&self.root, path);
         match (key, &node.kind) {
-            // A map or a missing key is best shown by the key it hangs on.
+            // A map or a missing key is best shown by the key above it.
             (Some(key), Kind::Map(_) | Kind::List(_) | Kind::Null) => key,
             (Some(key), _) if !whole => key,
             _ => match &node.kind {
@@ -281,34 +281,34 @@ impl Document {
         }
     }
 
-    /// True if the value of `path` was written, rather than left to its default.
+    /// True if the value of `path` is written, not left to its default.
     pub fn has(&self, path: &str) -> bool {
         follow(&self.root, path).2
     }
 
-    /// `file` as written at `path`, relative to the file that names it.
+    /// `file` as written at `path`, resolved against the file that names it.
     pub fn resolve(&self, path: &str, file: &str) -> PathBuf {
         self.sources.folder(&self.span(path)).join(file)
     }
 }
 
 impl Problems<'_> {
-    /// Notes that at `path` there is `found` where `expected` is right: "found `3`", "a divisor of 64".
+    /// Notes `found` at `path` in place of `expected`: "found `3`", "a divisor of 64".
     pub fn at(&mut self, path: &str, found: impl std::fmt::Display, expected: &str, hint: Option<String>) {
         self.push(path, format!("found {found}"), Some(expected.to_owned()), hint);
     }
 
-    /// Notes a problem in free words.
+    /// Notes a problem in free text.
     pub fn note(&mut self, path: &str, problem: &str, hint: Option<String>) {
         self.push(path, problem.to_owned(), None, hint);
     }
 
-    /// Notes that `word` at `path` names nothing among `known`; the nearest of them becomes the hint.
+    /// Notes that `word` at `path` is not among `known`; the nearest known word becomes the hint.
     pub fn unknown(&mut self, path: &str, what: &str, word: &str, known: &[&str]) {
         self.unknown_hinted(path, what, word, known, None);
     }
 
-    /// The same with a better hint than the nearest word, if there is one.
+    /// The same with a hint that replaces the nearest word, if given.
     pub fn unknown_hinted(&mut self, path: &str, what: &str, word: &str, known: &[&str], better: Option<String>) {
         let nearest = || crate::units::nearest_word(word, known.iter().copied()).map(|n| format!("did you mean `{n}`?"));
         let hint = better.or_else(nearest);

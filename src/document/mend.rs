@@ -1,6 +1,6 @@
-//! A document with other numbers for its wrong ones, so that what is wrong with the meaning of the rest can be told in the same go.
+//! A document with valid numbers in place of wrong ones, so that problems of meaning in the rest are reported in the same run.
 //!
-//! Owns: what takes the place of a wrong number, and which problems may follow from that. Must not know: what the numbers mean.
+//! Owns: the substitutes for wrong numbers, and which problems may follow from them. Must not know: the meaning of the numbers.
 
 use super::merge::inside;
 use super::path::{Step, first_step, position};
@@ -8,11 +8,11 @@ use super::quantity;
 use super::schema::{At, Shape};
 use super::tree::{Fault, Kind, Node};
 
-/// What much of a scenario rests on: with a number of these replaced, problems elsewhere may be no more than its consequences.
+/// Sections that much of a scenario depends on: with one of their numbers replaced, problems elsewhere may be mere consequences.
 const FOUNDATIONS: [&str; 2] = ["models", "profiles"];
 
-/// The document with each number at fault replaced by one that is right. `None` if it is not numbers alone that are wrong, or much of the
-/// rest may be wrong only because of them.
+/// The document with each wrong number replaced by a valid one. `None` if anything but numbers is wrong, or if much of the rest may be
+/// wrong only because of them.
 pub(super) fn mended(root: &Node, at: At<'_>, faults: &[Fault]) -> Option<Node> {
     let mut root = root.clone();
     for fault in faults {
@@ -24,7 +24,7 @@ pub(super) fn mended(root: &Node, at: At<'_>, faults: &[Fault]) -> Option<Node> 
     Some(root)
 }
 
-/// The part of the document that a path lies in: an item of a list, such as `cluster.pools[1]`, or else a top-level key.
+/// Part of the document that contains a path: an item of a list, such as `cluster.pools[1]`, or else a top-level key.
 pub(super) fn part(path: &str) -> &str {
     let end = path.find(']').map(|end| end + 1).or_else(|| path.find('.'));
     end.and_then(|end| path.get(..end)).unwrap_or(path)
@@ -52,7 +52,7 @@ fn mend(node: &mut Node, at: At<'_>, path: &str) -> Option<()> {
     }
 }
 
-/// A number that may stand in a place; `None` if the place is not one for numbers.
+/// A valid number for a place; `None` if the place does not take numbers.
 fn right_number(at: At<'_>) -> Option<Kind> {
     match at.shape() {
         Shape::Quantity(name) => quantity::right_value(name, at).map(Kind::Text),

@@ -1,13 +1,13 @@
-//! Bringing documents into one form: other spellings made right, one document laid over another.
+//! Canonical form of documents: aliases replaced, one document merged over another.
 //!
-//! Owns: what an alias, a whole number with a suffix and what an include means. Must not know: files, whether values are right.
+//! Owns: the meaning of aliases, of whole numbers with a suffix and of includes. Must not know: files, whether values are valid.
 
 use super::schema::{At, Shape, Variant};
 use super::tree::{Entry, FileId, Kind, Node};
 use crate::units::Count;
 
-/// Gives keys and variants their right names: `isl`, `round_robin`, `perf: roofline`. `wins` is the source whose spelling stays if both
-/// are there.
+/// Replaces aliases of keys and variants: `isl`, `round_robin`, `perf: roofline`. `wins` is the source whose spelling stays if both are
+/// present.
 pub(super) fn canonical(node: &mut Node, at: At<'_>, wins: FileId) {
     match at.shape() {
         Shape::Map => canonical_map(node, at, wins),
@@ -33,11 +33,11 @@ pub(super) fn canonical(node: &mut Node, at: At<'_>, wins: FileId) {
     }
 }
 
-/// Whole numbers in the ways in which counts are written: `1e3`, `20k`.
+/// Whole numbers in the notations of counts: `1e3`, `20k`.
 fn whole_number(kind: &Kind) -> Option<i128> {
     let count: Count = match kind {
         Kind::Float(value) => Count::new(*value)?,
-        // A plain number in quotes is text that somebody meant.
+        // A plain number in quotes is meant as text.
         Kind::Text(text) if text.parse::<f64>().is_err() => text.parse().ok()?,
         _ => return None,
     };
@@ -53,7 +53,7 @@ fn canonical_map(node: &mut Node, at: At<'_>, wins: FileId) {
             && let Some(right) = at.right_spelling(&entry.key, &keys)
         {
             match entries.iter().position(|e| e.key == right) {
-                // Both spellings: the stronger source decides; in one file it stays an unknown key and is told.
+                // Both spellings: the stronger source decides; within one file the alias stays and is reported as an unknown key.
                 Some(other) if entry.key_span.file == wins => {
                     if let Some(target) = entries.get(other).filter(|o| o.key_span.file != wins).map(|_| other) {
                         let mut moved = entries.remove(i);
@@ -121,12 +121,12 @@ fn canonical_variant(node: &mut Node, at: At<'_>, variants: &[Variant<'_>], wins
     }
 }
 
-/// True for a map that may be empty.
+/// True if a map may be empty.
 fn all_optional(at: At<'_>) -> bool {
     matches!(at.shape(), Shape::Map) && at.required().next().is_none() && at.exactly_one().is_empty()
 }
 
-/// Which of several shapes a node is most likely meant to be.
+/// The most likely intended shape of a node among several.
 pub(super) fn best<'s>(node: &Node, all: &[At<'s>]) -> Option<At<'s>> {
     let fits = |at: &&At<'s>| match (&node.kind, at.shape()) {
         (Kind::Text(_), Shape::Text | Shape::Variants(_) | Shape::Quantity(_))
@@ -172,8 +172,8 @@ pub(super) fn drop_nulls(node: &mut Node, at: At<'_>) {
     }
 }
 
-/// Lays `over` on `base`: maps merge, everything else is replaced. A different variant replaces the whole choice. Nothing laid on an entry of
-/// the user's own naming takes it away, as `models: {chat: ~}` does with an included model.
+/// Merges `over` onto `base`: maps merge, everything else is replaced. A different variant replaces the whole choice. A null removes an entry
+/// with a free key, as `models: {chat: ~}` does with an included model.
 pub(super) fn overlay(base: Node, over: Node, at: Option<At<'_>>) -> Node {
     let at = at.map(|at| match at.shape() {
         Shape::AnyOf(all) => best(&over, &all).unwrap_or(at),
@@ -201,7 +201,7 @@ pub(super) fn overlay(base: Node, over: Node, at: Option<At<'_>>) -> Node {
     Node { kind: Kind::Map(entries), span: over.span }
 }
 
-/// What belongs under `key` at a map or a choice.
+/// Schema under `key` of a map or a choice.
 pub(super) fn inside<'s>(at: At<'s>, key: &str) -> Option<At<'s>> {
     match at.shape() {
         Shape::Map => at.under(key),
@@ -211,7 +211,7 @@ pub(super) fn inside<'s>(at: At<'s>, key: &str) -> Option<At<'s>> {
     }
 }
 
-/// Removes the entries that cannot stand beside `key`: other variants of a choice, others of a group of which one is allowed.
+/// Removes the entries that exclude `key`: other variants of a choice, other keys of a group of which one is allowed.
 pub(super) fn make_room(entries: &mut Vec<Entry>, key: &str, at: Option<At<'_>>) {
     let Some(at) = at else { return };
     match at.shape() {

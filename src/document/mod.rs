@@ -1,11 +1,11 @@
-//! YAML documents to typed values, with diagnostics. Knows JSON Schema, no scenario.
+//! YAML documents to typed values, with diagnostics. Knows JSON Schema, not scenarios.
 //!
-//! Owns: how a user is told what is wrong with a document: all problems at once, each with file, line, caret, what was found, what was
-//! expected and the nearest right word. Must not know: what any document means.
+//! Owns: how the problems of a document are reported: all at once, each with file, line, caret, the value found, the value expected and
+//! the nearest known word. Must not know: the meaning of any document.
 //!
 //! A document goes through these steps (`load.rs`): texts are read (`source.rs`), parsed into a tree with places (`parse.rs`, `tree.rs`),
-//! brought into one form and laid over what they include (`merge.rs`), changed by `--set` (`overrides.rs`), checked against a JSON Schema
-//! (`check.rs`, `quantity.rs`), and read into a type. What the schema cannot say is checked afterwards by the caller, with
+//! brought into canonical form and merged over their includes (`merge.rs`), changed by `--set` (`overrides.rs`), checked against a JSON Schema
+//! (`check.rs`, `quantity.rs`), and read into a type. Constraints that the schema cannot express are checked afterwards by the caller, with
 //! [`Document::problems`] to point at the right line.
 
 mod check;

@@ -1,7 +1,7 @@
 //! `--set path.to.key=value`.
 //!
-//! Owns: the syntax of an override and how it changes a document. Must not know: whether keys and values are right; the checks that
-//! follow say so, pointing into the option.
+//! Owns: the syntax of an override and how it changes a document. Must not know: whether keys and values are valid; the later checks
+//! report that, pointing into the option.
 
 use super::check::list_words;
 use super::merge::{best, inside, make_room};
@@ -12,7 +12,7 @@ use super::source::Sources;
 use super::tree::{Entry, Fault, FileId, Kind, Node, Span};
 use crate::units::nearest_word;
 
-/// A path has at most so many steps.
+/// Most steps of a path.
 const MAX_STEPS: usize = 32;
 
 /// Applies one `--set` to the tree. `text` must be the text of source `file`.
@@ -28,7 +28,7 @@ pub(super) fn apply(root: &mut Node, text: &str, file: FileId, at: At<'_>) -> Re
         return Err(vec![fault]);
     }
     let (node, mut faults) = parse(value, file);
-    // The value starts behind the `=`, on the first line of the option.
+    // The value starts after the `=`, on the first line of the option.
     let (bytes, columns) = (path.len() + 1, path.chars().count() + 1);
     let shift = |span: &mut Span| {
         span.start += bytes;
@@ -42,7 +42,7 @@ pub(super) fn apply(root: &mut Node, text: &str, file: FileId, at: At<'_>) -> Re
     set(root, 0, Walk { path, place: &whole, value: node }, Some(at), 0).map_err(|fault| vec![*fault])
 }
 
-/// What is refused although it could be read.
+/// Faults of an option that can be read but not applied.
 fn without_effect(path: &str, value: &str, whole: &Place<'_>, at: At<'_>) -> Option<Fault> {
     if path.starts_with('.') {
         return Some(
@@ -56,12 +56,12 @@ fn without_effect(path: &str, value: &str, whole: &Place<'_>, at: At<'_>) -> Opt
     }
     if value.trim().is_empty() {
         let fault = Fault::new(whole.span(0, path.len()), "no value after the `=`").at(path);
-        return Some(fault.expected("`--set path.to.key=value`").hint(format!("write `{path}=~` to take the key away")));
+        return Some(fault.expected("`--set path.to.key=value`").hint(format!("write `{path}=~` to remove the key")));
     }
     None
 }
 
-/// The text of an option, to make spans in it.
+/// The text of an option, for spans into it.
 struct Place<'t> {
     text: &'t str,
     file: FileId,
@@ -76,14 +76,14 @@ impl Place<'_> {
     }
 }
 
-/// The rest of a path to follow, and what to put at its end.
+/// Rest of a path to follow, and the value to put at its end.
 struct Walk<'a> {
     path: &'a str,
     place: &'a Place<'a>,
     value: Node,
 }
 
-/// Follows the path, creating maps where there are none, and puts the value at its end. `done` bytes of the path are behind.
+/// Follows the path, creating missing maps, and puts the value at its end. `done` bytes of the path have been followed.
 fn set(node: &mut Node, done: usize, walk: Walk<'_>, at: Option<At<'_>>, depth: usize) -> Result<(), Box<Fault>> {
     let (before, rest) = walk.path.split_at(done);
     if rest.is_empty() {
@@ -109,19 +109,19 @@ fn set(node: &mut Node, done: usize, walk: Walk<'_>, at: Option<At<'_>>, depth: 
         return set(item, done, walk, inner, depth + 1);
     }
     if matches!(step, Step::Index(_)) {
-        return Err(Box::new(Fault::new(span, format!("`[{word}]` is used on what is not a list")).at(before)));
+        return Err(Box::new(Fault::new(span, format!("`[{word}]` is used on a value that is not a list")).at(before)));
     }
     let at = at.map(|a| match a.shape() {
         Shape::AnyOf(all) => best(node, &all).unwrap_or(a),
         _ => a,
     });
-    // `router: random` becomes `router: {dynamo-kv: …}`; whether that is right is checked later.
+    // `router: random` becomes `router: {dynamo-kv: …}`; whether that is valid is checked later.
     if !matches!(node.kind, Kind::Map(_)) {
         *node = Node { kind: Kind::Map(Vec::new()), span };
     }
     let Kind::Map(entries) = &mut node.kind else { return Ok(()) };
     let word = right_key(word, at);
-    // Taking a key away leaves its alternatives alone.
+    // Removing a key leaves its alternatives as they are.
     if !(after.is_empty() && walk.value.kind == Kind::Null) {
         make_room(entries, &word, at);
     }
@@ -137,7 +137,7 @@ fn set(node: &mut Node, done: usize, walk: Walk<'_>, at: Option<At<'_>>, depth: 
     set(&mut entry.value, done, walk, inner, depth + 1)
 }
 
-/// The right spelling of a key where the schema knows another.
+/// The schema's spelling of a key that may be an alias.
 fn right_key(word: &str, at: Option<At<'_>>) -> String {
     let right = at.and_then(|a| match a.shape() {
         Shape::Map if a.key(word).is_none() => a.right_spelling(word, &a.keys().collect::<Vec<_>>()),
@@ -162,7 +162,7 @@ fn no_item(items: &[Node], word: &str, span: Span, path: &str) -> Fault {
     Fault::new(span, format!("no item `{word}`")).at(path).expected(format!("an item of {count}{called}")).hint(hint)
 }
 
-/// Adds an option to the sources; its name is how messages call it.
+/// Adds an option to the sources, under its name in messages.
 pub(super) fn add(sources: &mut Sources, number: usize, text: &str) -> FileId {
     sources.add(format!("--set #{number}"), None, text)
 }

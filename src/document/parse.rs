@@ -12,7 +12,7 @@ use serde_yaml::{DuplicateKeyPolicy, Location, MessageFormatter, NonFiniteFloatP
 
 use super::tree::{Entry, Fault, FileId, Kind, Node, Span};
 
-/// Parses one document. A tree may come with faults (duplicate keys), and no tree comes without one.
+/// Parses one document. A tree may come with faults (duplicate keys); without a tree there is at least one fault.
 pub(super) fn parse(text: &str, file: FileId) -> (Option<Node>, Vec<Fault>) {
     match parse_with(text, DuplicateKeyPolicy::Error) {
         Ok(mut node) => {
@@ -20,7 +20,7 @@ pub(super) fn parse(text: &str, file: FileId) -> (Option<Node>, Vec<Fault>) {
             (Some(node), Vec::new())
         }
         Err(error) => {
-            // All duplicate keys are worth telling at once, and with the first of each the rest of the file can still be checked.
+            // All duplicate keys are reported at once; with the first of each, the rest of the file can still be checked.
             if let Ok(mut node) = parse_with(text, DuplicateKeyPolicy::FirstWins) {
                 node.for_each_span(&mut |s| s.file = file);
                 let mut faults = duplicate_keys(text, file);
@@ -79,7 +79,7 @@ fn to_span(location: &Location) -> Span {
     }
 }
 
-/// One container that is open while events go by.
+/// A container that is open in the stream of events.
 enum Open {
     List,
     /// Keys seen so far with their lines, and whether a key comes next.
@@ -89,7 +89,7 @@ enum Open {
     },
 }
 
-/// Finds all keys that are given twice in one map. Walks the events of a text that is known to parse.
+/// All keys that are given twice in one map. Reads the events of a text that is known to parse.
 fn duplicate_keys(text: &str, file: FileId) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut open: Vec<Open> = Vec::new();
@@ -129,7 +129,7 @@ fn duplicate_keys(text: &str, file: FileId) -> Vec<Fault> {
     faults
 }
 
-/// A node is complete: in a map, what comes after a key is a value and the other way round.
+/// A node is complete: in a map, keys and values alternate.
 fn complete(open: &mut [Open]) {
     if let Some(Open::Map { key_next, .. }) = open.last_mut() {
         *key_next = !*key_next;
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key_and_value_knows_its_place() {
+    fn every_key_and_value_has_its_place() {
         let text = "a: 1\npools:\n  - {name: décode, rate: 5.5 /s}\n";
         let root = good(text);
         let Kind::List(items) = &root.get("pools").unwrap().kind else { panic!("a list") };
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn all_duplicate_keys_are_found_and_the_tree_still_comes() {
+    fn all_duplicate_keys_are_found_and_the_tree_is_kept() {
         let text = "a: 1\nb: {c: 1, c: 2}\na: 2\nd: [{e: 1}, {e: 1}]\n";
         let (root, faults) = parse(text, FileId(0));
         let found: Vec<_> = faults.iter().map(|f| (f.span.line, f.span.column, f.problem.as_str())).collect();
@@ -262,12 +262,12 @@ mod tests {
         let root = good("a: &x {b: 1, c: 2}\nd:\n  <<: *x\n  c: 3\ne: *x\n");
         assert_eq!(root.get("d").unwrap().get("b").unwrap().kind, Kind::Int(1));
         assert_eq!(root.get("d").unwrap().get("c").unwrap().kind, Kind::Int(3));
-        // An alias is where it is used.
+        // The place of an alias is where it is used.
         assert_eq!(root.get("e").unwrap().span.line, 5);
     }
 
     #[test]
-    fn a_bomb_of_aliases_is_refused() {
+    fn an_alias_bomb_is_refused() {
         let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
         for i in 1..12 {
             let item = format!("*a{}, ", i - 1);
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn deep_nesting_is_refused_without_using_up_the_stack() {
+    fn deep_nesting_is_refused_without_stack_overflow() {
         for open in ["[", "{a: "] {
             let (root, faults) = parse(&open.repeat(100_000), FileId(0));
             assert!(root.is_none());

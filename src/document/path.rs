@@ -1,6 +1,6 @@
 //! Paths into a document, such as `cluster.pools[1].instances` or `cluster.pools.decode.instances`.
 //!
-//! Owns: how a path is cut into steps and followed. Must not know: where paths come from.
+//! Owns: splitting a path into steps and following it. Must not know: the origin of paths.
 
 use super::tree::{Kind, Node, Span};
 
@@ -13,7 +13,7 @@ pub(super) enum Step<'p> {
     Index(&'p str),
 }
 
-/// Cuts the first step off `path`. Keys of `node` that contain dots (`llama-3.1-8b`) are taken whole.
+/// Splits the first step off `path`. Keys of `node` that contain dots (`llama-3.1-8b`) are one step.
 pub(super) fn first_step<'p>(node: &Node, path: &'p str) -> (Step<'p>, &'p str) {
     let path = path.strip_prefix('.').unwrap_or(path);
     if let Some(inner) = path.strip_prefix('[') {
@@ -47,7 +47,7 @@ pub(super) fn item_name(item: &Node) -> Option<&str> {
     }
 }
 
-/// The position that a step means in a list: its index, or the item of that name.
+/// Position of a step in a list: its index, or that of the item with its name.
 pub(super) fn position(items: &[Node], step: Step<'_>) -> Option<usize> {
     let (Step::Key(word) | Step::Index(word)) = step;
     let by_name = || items.iter().position(|i| item_name(i) == Some(word));
@@ -72,7 +72,7 @@ pub(super) fn follow<'n>(root: &'n Node, path: &str) -> (&'n Node, Option<Span>,
 
 /// `path` with a key appended.
 pub(super) fn join(path: &str, key: &str) -> String {
-    // A key of a megabyte above a hundred thousand values must not be copied for each of them.
+    // A key of one megabyte above 100,000 values must not be copied for each of them.
     let key = key.char_indices().nth(80).map_or(key, |(end, _)| key.get(..end).unwrap_or(key));
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }

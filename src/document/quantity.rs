@@ -1,6 +1,6 @@
 //! Checks of values with a unit.
 //!
-//! Owns: how a quantity out of place is told. Must not know: which units there are (`units` does).
+//! Owns: the wording of errors in quantities. Must not know: the list of units (`units` has it).
 
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ use crate::units::{
 
 /// Checks one node against the quantity `name` and the range that the schema gives.
 pub(super) fn check(node: &Node, name: &str, at: At<'_>, path: &str, sources: &Sources) -> Option<Fault> {
-    // Most are right, and then there is nothing to tell.
+    // Most quantities are valid, so the message is built only for a fault.
     let fault = || Fault::new(node.span, format!("found {}", found(node, sources))).at(path).expected(in_words(name, at));
     let text = match &node.kind {
         Kind::Int(value) => value.to_string(),
@@ -34,7 +34,7 @@ pub(super) fn check(node: &Node, name: &str, at: At<'_>, path: &str, sources: &S
             Some(fault().hint(format!("`{}` has no unit; {what} needs one", cut(&found, 40))))
         }
         Some(Err(QuantityError::OutOfRange { least, most, .. })) => {
-            // What the unit allows is told on the side on which it was left.
+            // The bound of the unit is named only on the side that was exceeded.
             let low = text.trim_start().starts_with('-');
             let range = range_words(name, at, low.then_some(least), (!low).then_some(most));
             Some(fault().expected(what_words(name, at, range)))
@@ -79,14 +79,14 @@ fn value_of(name: &str, text: &str) -> Option<f64> {
     )
 }
 
-/// What is asked for: "a duration above 0, such as `50 ms`, `2 s` or `10 min`".
+/// The value expected: "a duration above 0, such as `50 ms`, `2 s` or `10 min`".
 pub(super) fn in_words(name: &str, at: At<'_>) -> String {
     what_words(name, at, range_words(name, at, None, None))
 }
 
 fn what_words(name: &str, at: At<'_>, range: Option<String>) -> String {
     let (what, examples) = describe(name);
-    // Only examples that would be right here.
+    // Only examples that are valid here.
     let all: Vec<&str> = examples.split('`').skip(1).step_by(2).collect();
     let right: Vec<&str> = all.iter().copied().filter(|example| !out_of_range(name, example, at)).collect();
     let examples = match right.len() {
@@ -102,21 +102,21 @@ fn what_words(name: &str, at: At<'_>, range: Option<String>) -> String {
     }
 }
 
-/// A value that would be right here.
+/// A value that is valid here.
 pub(super) fn right_value(name: &str, at: At<'_>) -> Option<String> {
     let (_, examples) = describe(name);
     let right = examples.split('`').skip(1).step_by(2).find(|example| !out_of_range(name, example, at));
     right.map(str::to_owned).or_else(|| Some(example(name, at)?.trim_matches('`').to_owned()))
 }
 
-/// A value a little above the lower bound, where none of the usual examples would be right.
+/// A value a little above the lower bound, for ranges that exclude all usual examples.
 fn example(name: &str, at: At<'_>) -> Option<String> {
     let least = at.keyword("x-least").or_else(|| at.keyword("x-above")).and_then(Value::as_f64)?;
     let shown = show_quantity(name, least * 1.25)?;
     (!out_of_range(name, &shown, at)).then(|| format!("`{shown}`"))
 }
 
-/// Name and examples, as `units` has them in its own errors.
+/// Name and examples, as in the errors of `units`.
 fn describe(name: &str) -> (&'static str, &'static str) {
     match (name, check_quantity(name, "")) {
         ("Count", _) => ("a whole number", "`20000` or `20k`"),
@@ -125,7 +125,7 @@ fn describe(name: &str) -> (&'static str, &'static str) {
     }
 }
 
-/// The range that the schema gives, and where it gives none the bounds `least` and `most`, if they are to be told.
+/// The schema's range; a bound that it leaves open is `least` or `most`, if given.
 fn range_words(name: &str, at: At<'_>, least: Option<String>, most: Option<String>) -> Option<String> {
     let limit = |keyword: &str| at.keyword(keyword).and_then(Value::as_f64).and_then(|limit| show_quantity(name, limit));
     let most = limit("x-most").or(most);

@@ -1,16 +1,16 @@
-//! JSON Schemas of types that documents are read into, and the cursor with which the checks walk them.
+//! JSON Schemas of the types that documents are read into, and the cursor that the checks move through them.
 //!
-//! Owns: what the keywords of schemas mean here. The Rust types are the source; nothing is written twice. Must not know: documents.
+//! Owns: the meaning of schema keywords. The Rust types are the only source of schemas. Must not know: documents.
 
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-/// The schema of a type as the checks use it.
+/// Schema of a type, in the form the checks use.
 pub(crate) fn schema_of<T: JsonSchema>() -> Value {
     SchemaGenerator::new(SchemaSettings::draft2020_12()).into_root_schema_for::<T>().to_value()
 }
 
-/// Turns our own keywords into standard ones, so that editors accept what we accept, and says in descriptions what only we check.
+/// Replaces custom keywords by standard ones, so that editors accept the same documents, and describes the checks that editors lack.
 pub(crate) fn for_editors(schema: &mut Value) {
     let written = schema.get("x-quantity").and_then(Value::as_str).map(|name| super::quantity::in_words(name, At::root(schema)));
     match schema {
@@ -33,7 +33,7 @@ pub(crate) fn for_editors(schema: &mut Value) {
     }
 }
 
-/// The one key of a variant is described as the variant is.
+/// The single key of a variant gets the variant's description.
 fn describe_variant(map: &mut Map<String, Value>) {
     let Some(description) = map.get("description").and_then(Value::as_str).map(str::to_owned) else { return };
     let Some(properties) = map.get_mut("properties").and_then(Value::as_object_mut).filter(|properties| properties.len() == 1) else {
@@ -46,7 +46,7 @@ fn describe_variant(map: &mut Map<String, Value>) {
     }
 }
 
-/// Other spellings of keys become keys; other spellings of variants and snake case become variants.
+/// Aliases of keys become keys; aliases of variants and their snake case become variants.
 fn spell_aliases(map: &mut Map<String, Value>) {
     let aliases = map.get("x-aliases").and_then(Value::as_object).cloned().unwrap_or_default();
     if let Some(properties) = map.get_mut("properties").and_then(Value::as_object_mut) {
@@ -88,20 +88,20 @@ pub(super) struct At<'s> {
 pub(super) struct Variant<'s> {
     /// The word.
     pub(super) name: &'s str,
-    /// What is under it; `None` for a plain word.
+    /// Schema of its value; `None` for a plain word.
     pub(super) inner: Option<At<'s>>,
 }
 
-/// What a place in a schema asks for.
+/// Shape of the value at a place in a schema.
 #[derive(Debug, Clone)]
 pub(super) enum Shape<'s> {
     /// A map.
     Map,
-    /// A list of such items.
+    /// A list, with the schema of its items.
     List(Option<At<'s>>),
     /// One of several variants.
     Variants(Vec<Variant<'s>>),
-    /// One of several shapes that share nothing.
+    /// One of several unrelated shapes.
     AnyOf(Vec<At<'s>>),
     /// A value with a unit.
     Quantity(&'s str),
@@ -113,12 +113,12 @@ pub(super) enum Shape<'s> {
     Text,
     /// `true` or `false`.
     Bool,
-    /// Anything at all.
+    /// Any value.
     Anything,
 }
 
 impl<'s> At<'s> {
-    /// The top of a schema.
+    /// Root of a schema.
     pub(super) fn root(schema: &'s Value) -> Self {
         Self { root: schema, here: schema }.resolved()
     }
@@ -146,7 +146,7 @@ impl<'s> At<'s> {
         self
     }
 
-    /// What a reference points at.
+    /// Target of a reference.
     fn definition(self, pointer: &str) -> Option<&'s Value> {
         match pointer.strip_prefix("#/$defs/") {
             Some(name) if !name.contains(['/', '~']) => self.root.get("$defs")?.get(name),
@@ -154,7 +154,7 @@ impl<'s> At<'s> {
         }
     }
 
-    /// The members of `anyOf` but for null.
+    /// The members of `anyOf` other than null.
     fn alternatives(self) -> Option<impl Iterator<Item = &'s Value>> {
         let all = self.keyword("anyOf")?.as_array()?;
         Some(all.iter().filter(|s| s.get("type").is_none_or(|t| t != "null")))
@@ -162,11 +162,11 @@ impl<'s> At<'s> {
 
     /// A keyword of this place.
     pub(super) fn keyword(self, name: &str) -> Option<&'s Value> {
-        // They are few: to look through them is faster than a hash, and every check of a node asks for several.
+        // Keywords are few: a linear search is faster than a hash, and every check of a node looks up several.
         self.here.as_object()?.iter().find(|(keyword, _)| *keyword == name).map(|(_, value)| value)
     }
 
-    /// What is asked for here.
+    /// Shape of the value here.
     pub(super) fn shape(self) -> Shape<'s> {
         if let Some(name) = self.keyword("x-quantity").and_then(Value::as_str) {
             return Shape::Quantity(name);
@@ -214,29 +214,29 @@ impl<'s> At<'s> {
         self.keyword("properties").and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.as_str())
     }
 
-    /// What belongs under a known key.
+    /// Schema under a known key.
     pub(super) fn key(self, name: &str) -> Option<Self> {
         self.keyword("properties")?.get(name).map(|s| self.to(s))
     }
 
-    /// What belongs under `name`: a known key, or any key if the map's keys are free.
+    /// Schema under `name`: a known key, or any key if the map's keys are free.
     pub(super) fn under(self, name: &str) -> Option<Self> {
         self.key(name).or_else(|| self.free_keys())
     }
 
-    /// What belongs under keys of the user's choice, if this map has such.
+    /// Schema under free keys, if this map has them.
     pub(super) fn free_keys(self) -> Option<Self> {
         let patterns = self.keyword("patternProperties").and_then(Value::as_object).and_then(|p| p.values().next());
         let any = self.keyword("additionalProperties").filter(|a| a.is_object());
         patterns.or(any).map(|s| self.to(s))
     }
 
-    /// What the keys themselves must be, if the schema says.
+    /// Schema of the keys themselves, if given.
     pub(super) fn key_names(self) -> Option<Self> {
         self.keyword("propertyNames").map(|s| self.to(s))
     }
 
-    /// True if keys of the user's choice are whole numbers.
+    /// True if free keys are whole numbers.
     pub(super) fn numeric_keys(self) -> bool {
         self.keyword("patternProperties").is_some()
     }
@@ -246,12 +246,12 @@ impl<'s> At<'s> {
         self.keyword("additionalProperties") == Some(&Value::Bool(false)) && !self.numeric_keys()
     }
 
-    /// The keys that must be there.
+    /// Required keys.
     pub(super) fn required(self) -> impl Iterator<Item = &'s str> {
         self.words("required")
     }
 
-    /// The keys of which exactly one must be there.
+    /// Keys of which exactly one is required.
     pub(super) fn exactly_one(self) -> Vec<&'s str> {
         self.words("x-exactly-one").collect()
     }
@@ -260,7 +260,7 @@ impl<'s> At<'s> {
         self.keyword(keyword).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
     }
 
-    /// The right spelling of `word` where `right` are the right ones: an alias, or snake case.
+    /// The word among `right` for which `word` is an alias or the snake case.
     pub(super) fn right_spelling(self, word: &str, right: &[&'s str]) -> Option<&'s str> {
         let kebab = word.replace('_', "-");
         if let Some(hit) = right.iter().find(|r| **r == kebab) {

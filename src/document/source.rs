@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::tree::{FileId, Span};
 use crate::units::nearest_word;
 
-/// Files above this size are refused, bytes. Scenarios are written by people; traces are read elsewhere.
+/// Files above this size are refused, bytes. Scenarios are written by hand; traces are read elsewhere.
 pub(super) const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// One text with its name.
@@ -54,24 +54,24 @@ impl Sources {
         self.list.iter()
     }
 
-    /// What is written at `span`, if it is on one line and not empty.
+    /// Text at `span`, if it is on one line and not empty.
     pub fn slice(&self, span: &Span) -> Option<&str> {
         let text = self.get(span.file)?.text.get(span.start..span.start.checked_add(span.len)?)?;
         (!text.is_empty() && !text.contains(['\n', '\r'])).then_some(text)
     }
 
-    /// The folder against which relative paths written at `span` are resolved; the current one if they come from no file.
+    /// The folder against which relative paths written at `span` are resolved; the current folder if they come from no file.
     pub fn folder(&self, span: &Span) -> PathBuf {
         self.get(span.file).and_then(|s| s.path.as_deref()).and_then(Path::parent).map_or_else(PathBuf::new, Path::to_path_buf)
     }
 }
 
-/// Why a file cannot be used: the problem and what might help. User error.
+/// Why a file cannot be used: the problem and a hint. User error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReadProblem {
-    /// What is wrong, without the file's name.
+    /// The problem, without the file's name.
     pub(crate) problem: String,
-    /// What to do.
+    /// Suggested fix.
     pub(crate) hint: Option<String>,
 }
 
@@ -91,10 +91,10 @@ impl ReadProblem {
     }
 }
 
-/// What [`read`] is asked for when it reads a document.
+/// Kind of file that [`read`] expects for a document.
 pub(super) const DOCUMENT: &str = "a YAML file";
 
-/// Reads a text file of at most [`MAX_BYTES`]; `what` it should be is for messages.
+/// Reads a text file of at most [`MAX_BYTES`]; `what` is the expected kind of file, for messages.
 pub(crate) fn read(path: &Path, what: &str) -> Result<String, ReadProblem> {
     if fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
         return Err(ReadProblem::new(format!("is not a regular file, expected {what}"), None));
@@ -112,7 +112,7 @@ pub(crate) fn read(path: &Path, what: &str) -> Result<String, ReadProblem> {
     decode(bytes, what)
 }
 
-/// Checks that a file is there and no directory, without reading it.
+/// Checks that a file exists and is not a directory, without reading it.
 pub(super) fn check_file(path: &Path, what: &str) -> Result<(), ReadProblem> {
     match fs::metadata(path) {
         Ok(meta) if meta.is_dir() => {
@@ -128,7 +128,7 @@ pub(super) fn check_file(path: &Path, what: &str) -> Result<(), ReadProblem> {
     }
 }
 
-/// The same of a file that is read more than once, which a pipe cannot be.
+/// The same for a file that is read more than once, which rules out pipes.
 pub(crate) fn check_lasting(path: &Path, what: &str) -> Result<(), ReadProblem> {
     check_file(path, what)?;
     match fs::metadata(path) {
@@ -170,12 +170,12 @@ fn decode(bytes: Vec<u8>, what: &str) -> Result<String, ReadProblem> {
     Ok(text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned))
 }
 
-/// Checks that the file of a command that reads no document is there; the problem and what might help if not.
+/// Checks that the file of a command that reads no document exists; if not, the problem and a hint.
 pub fn check_input(path: &Path, what: &str) -> Result<(), (String, Option<String>)> {
     check_file(path, what).map_err(|problem| (problem.sentence(path), problem.hint))
 }
 
-/// The outermost folder of `path` that is not there, in a sentence; `None` if the file could be there.
+/// The outermost missing folder of `path`, in a sentence; `None` if all its folders exist.
 pub(crate) fn missing_folder(path: &Path) -> Option<String> {
     let above = path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
     let missing = above.take_while(|folder| !folder.exists()).last()?;
@@ -183,7 +183,7 @@ pub(crate) fn missing_folder(path: &Path) -> Option<String> {
     Some(format!("there is no folder `{}`{near}", missing.display()))
 }
 
-/// The name nearest to a missing file's in its folder.
+/// Name in the folder of a missing file that is nearest to it.
 fn nearby(path: &Path) -> Option<String> {
     let wanted = path.file_name()?.to_str()?;
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_folder_is_told_the_outermost_first() {
+    fn the_outermost_missing_folder_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let told = |path: &str| problem(&folder.path().join(path)).1.unwrap();
         let inside = |path: &str| folder.path().join(path).display().to_string();
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn junk_is_told_from_text() {
+    fn binary_files_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("junk");
         for (bytes, expected) in [

@@ -1,15 +1,15 @@
-//! A document as a tree in which every key and every value knows where it was written.
+//! A document as a tree with the place of every key and value.
 //!
-//! Owns: the tree and what is wrong at a place of it. Must not know: YAML, files, schemas, scenarios.
+//! Owns: the tree and faults at its places. Must not know: YAML, files, schemas, scenarios.
 
 /// Index of a file (or of a `--set`) among the sources of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct FileId(pub usize);
 
-/// Where something is written.
+/// Place in a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Span {
-    /// Which source.
+    /// The source.
     pub file: FileId,
     /// Line, from 1; 0 if the place is the whole source.
     pub line: u64,
@@ -17,14 +17,14 @@ pub struct Span {
     pub column: u64,
     /// First byte.
     pub start: usize,
-    /// Length in bytes; 0 for what has no text of its own, such as a block map.
+    /// Length in bytes; 0 for a node without text of its own, such as a block map.
     pub len: usize,
 }
 
-/// What a node is.
+/// Kind of a node.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
-    /// Nothing after the colon, `null` or `~`.
+    /// Empty value, `null` or `~`.
     Null,
     /// `true` or `false`.
     Bool(bool),
@@ -45,7 +45,7 @@ pub enum Kind {
 pub struct Entry {
     /// The key as text.
     pub key: String,
-    /// Where the key is written.
+    /// Place of the key.
     pub key_span: Span,
     /// The value.
     pub value: Node,
@@ -54,24 +54,24 @@ pub struct Entry {
 /// A value and its place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// Where it is written.
+    /// Its place.
     pub span: Span,
 }
 
-/// Something wrong at a place, before files have names.
+/// A fault at a place, before file names are known.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Fault {
-    /// Where.
+    /// Its place.
     pub(super) span: Span,
     /// Path of the value in the document, such as `cluster.pools[1].instances`; empty for the document itself.
     pub(super) path: String,
     /// What was found, as a clause: "found `four`", "unknown key `tpp`".
     pub(super) problem: String,
-    /// What would be right.
+    /// Expected value.
     pub(super) expected: Option<String>,
-    /// What to write instead.
+    /// Suggested fix.
     pub(super) hint: Option<String>,
 }
 
@@ -117,7 +117,7 @@ impl Node {
         }
     }
 
-    /// As JSON. Numbers that JSON cannot hold become `null`; the checks refuse them before.
+    /// As JSON. Numbers that JSON cannot represent become `null`; the checks have refused them already.
     pub fn to_json(&self) -> serde_json::Value {
         use serde_json::Value;
         match &self.kind {

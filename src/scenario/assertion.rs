@@ -1,6 +1,6 @@
 //! Conditions on the results: `latency.ttft_ms.p99 < 2000`.
 //!
-//! Owns: their syntax and what it means to hold. Must not know: where results come from.
+//! Owns: their syntax and evaluation. Must not know: the source of results.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::metrics::metric::{NoMetric, Reading, Shape};
 use crate::metrics::{AssertionResult, Summary};
 
-/// How the value is compared with the limit.
+/// Comparison of the value with the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
     /// `<`
@@ -42,13 +42,13 @@ pub struct Assertion {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum AssertionError {
-    /// No comparison in it.
+    /// No comparison.
     #[error("`{0}` has no comparison, expected one such as `latency.ttft_ms.p99 < 2000`")]
     NoComparison(String),
-    /// Nothing, or more than a path, on the left.
+    /// Left side empty or not a path.
     #[error("`{0}` is not the path of a number in summary.json, expected one such as `latency.ttft_ms.p99`")]
     BadPath(String),
-    /// Not a number on the right.
+    /// Right side not a number.
     #[error("`{0}` is not a number, expected one such as `2000`, `20k`, `1.5M` or `95 %`")]
     BadNumber(String),
 }
@@ -93,15 +93,15 @@ fn number_of(text: &str) -> Option<f64> {
 }
 
 impl Assertion {
-    /// The number in the summaries of one shape.
+    /// Resolves the path against the summaries of one shape.
     ///
     /// # Errors
-    /// A path that no such summary has.
+    /// A path that such summaries lack.
     pub fn reading(&self, shape: &Shape) -> Result<Reading, NoMetric> {
         Reading::find(&self.path, shape)
     }
 
-    /// Checks the condition on a summary. A number that has no value there does not hold.
+    /// Checks the condition on a summary. A condition on a number without a value does not hold.
     pub fn evaluate(&self, summary: &Summary) -> AssertionResult {
         let value = self.reading(&Shape::of(summary)).ok().and_then(|reading| reading.of(summary));
         AssertionResult { text: self.text.clone(), holds: value.is_some_and(|value| self.is_met_by(value)), value }
@@ -114,7 +114,7 @@ impl Assertion {
             Op::LessOrEqual => value <= self.limit,
             Op::Greater => value > self.limit,
             Op::GreaterOrEqual => value >= self.limit,
-            // Written by a person, printed by a machine: equal to the last few bits.
+            // The limit is written in decimal: equal up to the last few bits.
             Op::Equal => (value - self.limit).abs() <= 1e-9 * self.limit.abs(),
         }
     }
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_condition_is_refused() {
+    fn invalid_conditions_are_refused() {
         assert!(matches!("p99".parse::<Assertion>(), Err(AssertionError::NoComparison(_))));
         assert!(matches!("< 5".parse::<Assertion>(), Err(AssertionError::BadPath(_))));
         for number in ["", "fast", "nan", "inf", "1e999", "5 ms", "1 2"] {

@@ -1,4 +1,4 @@
-//! Profiles by name: built in, from a folder of the user's, or written out in the scenario. Later ones win.
+//! Profiles by name: built in, from a user's folder, or written out in the scenario. Later ones take precedence.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,30 +21,30 @@ pub enum LibraryError {
     /// The folder or a file in it cannot be read.
     #[error("{path}: {source}")]
     Io {
-        /// Which.
+        /// The path.
         path: String,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// A hardware profile is wrong.
+    /// Invalid hardware profile.
     #[error(transparent)]
     Hardware(#[from] CatalogueError),
-    /// A model profile is wrong.
+    /// Invalid model profile.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// A profile is not written as it should be.
+    /// Malformed profile file.
     #[error(transparent)]
     Config(#[from] ConfigErrors),
-    /// There is no such folder.
+    /// Missing folder.
     #[error("no such folder: `{path}`")]
     NoFolder {
-        /// Which.
+        /// The path.
         path: String,
     },
-    /// The folder has none of the folders that profiles live in.
+    /// None of the profile subfolders is in the folder.
     #[error("found none of the folders `chips`, `nodes`, `links`, `sites` and `models` in `{path}`")]
     Empty {
-        /// Which.
+        /// The path.
         path: String,
     },
 }
@@ -58,7 +58,7 @@ pub struct Library {
 }
 
 impl Library {
-    /// With other policies that scenarios may name, such as the ones there are and some of one's own.
+    /// Replaces the policies that scenarios may name, for example by the built-in ones plus custom ones.
     #[must_use]
     pub fn with_policies(mut self, policies: Policies) -> Self {
         self.policies = policies;
@@ -103,7 +103,7 @@ impl Library {
         let mut added = Vec::new();
         for kind in hardware::Kind::ALL {
             for file in yaml_files(&folder.join(kind.folder()), &mut found)? {
-                // Read with all checks for their messages; the catalogue takes the text.
+                // Read with all checks, for the messages; the catalogue takes the text.
                 match kind {
                     Kind::Chip => load::<Chip>(Input::File(&file), &[]).map(drop)?,
                     Kind::Node => load::<Node>(Input::File(&file), &[]).map(drop)?,
@@ -115,7 +115,7 @@ impl Library {
                 added.push((kind, file));
             }
         }
-        // Once all are there, for they may name each other.
+        // After all have been added, because they may name each other.
         for (kind, file) in &added {
             self.check_profile(*kind, file)?;
         }
@@ -127,10 +127,10 @@ impl Library {
         if found { Ok(()) } else { Err(LibraryError::Empty { path: folder.display().to_string() }) }
     }
 
-    /// Checks a file of a hardware profile, with what it refers to among the known ones.
+    /// Checks a file of a hardware profile; its references must be among the known profiles.
     ///
     /// # Errors
-    /// Everything that is wrong with it, each with its place.
+    /// All problems of the file, each with its place.
     pub fn check_profile(&self, kind: Kind, file: &Path) -> Result<(), ConfigErrors> {
         match kind {
             Kind::Chip => self.check::<Chip>(file),
@@ -150,7 +150,7 @@ impl Library {
         problems.finish()
     }
 
-    /// With the profiles that a scenario writes out.
+    /// Adds the profiles written out in a scenario.
     pub(super) fn with_inline(&self, profiles: &Profiles, problems: &mut Problems<'_>) -> Self {
         let mut library = self.clone();
         library.add_inline(&profiles.chips, problems);
@@ -173,7 +173,7 @@ impl Library {
     fn add_inline<P: Profile>(&mut self, profiles: &BTreeMap<String, P>, problems: &mut Problems<'_>) {
         for (name, profile) in profiles {
             let path = format!("profiles.{}.{name}", P::KIND.folder());
-            // JSON is YAML, so the catalogue has one way in.
+            // JSON is YAML, so the catalogue has a single input format.
             let added = serde_json::to_string(profile)
                 .map_err(|error| error.to_string())
                 .and_then(|text| self.hardware.add_yaml(P::KIND, &format!("{name}.yaml"), text).map_err(|error| error.to_string()));
@@ -185,7 +185,7 @@ impl Library {
 }
 
 impl Library {
-    /// What they refer to may be written out as well, so this comes when all have been added.
+    /// Their references may be written out as well, so this runs after all have been added.
     fn check_inline<P: Profile>(&self, profiles: &BTreeMap<String, P>, problems: &mut Problems<'_>) {
         for (name, profile) in profiles {
             for found in self.hardware.validate(profile, name) {
@@ -195,7 +195,7 @@ impl Library {
     }
 }
 
-/// The name of a profile: that of its file without the extension.
+/// Name of a profile: its file name without the extension.
 fn name_of(file: &Path) -> String {
     file.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }

@@ -1,7 +1,7 @@
-//! What the schema cannot say about a scenario: names that must be known, values that must fit together.
+//! Checks that the schema cannot express: names that must be known, values that must be consistent.
 //!
-//! Owns: the checks that need nothing but the scenario itself. Must not know: profiles and files; whether a model fits its chips is
-//! checked by whoever builds the cluster, into the same [`Problems`].
+//! Owns: the checks that need only the scenario itself. Must not know: profiles and files; whether a model fits its chips is checked
+//! when the cluster is built, into the same [`Problems`].
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ pub fn check_meaning(file: &ScenarioFile, problems: &mut Problems<'_>) {
     assertions(file, problems);
 }
 
-/// The conditions of the scenario; what is none is noted.
+/// The conditions of the scenario; invalid ones are noted.
 pub fn assertions(file: &ScenarioFile, problems: &mut Problems<'_>) -> Vec<Assertion> {
     let mut good = Vec::new();
     for (i, text) in file.assert.iter().enumerate() {
@@ -40,7 +40,7 @@ pub fn assertions(file: &ScenarioFile, problems: &mut Problems<'_>) -> Vec<Asser
     good
 }
 
-/// The model that a pool or workload serves or asks for: the one named, or the only one.
+/// The model of a pool or workload: the one named, or the only one.
 pub fn model_of<'f>(file: &'f ScenarioFile, named: Option<&'f str>) -> Option<&'f str> {
     match named {
         Some(name) => file.models.get_key_value(name).map(|(key, _)| key.as_str()),
@@ -77,7 +77,7 @@ fn check_workload(file: &ScenarioFile, workload: &WorkloadEntry, path: &str, pro
     if let Some(model) = model_of(file, workload.model.as_deref())
         && file.cluster.pools.iter().all(|p| model_of(file, p.model.as_deref()).is_some_and(|served| served != model))
     {
-        problems.note(path, &format!("no pool serves the model `{model}` that this workload asks for"), None);
+        problems.note(path, &format!("no pool serves the model `{model}` of this workload"), None);
     }
     if let Some(Slo { ttft: Some(ttft), e2e: Some(e2e), .. }) = workload.slo
         && e2e.get() < ttft.get()
@@ -111,7 +111,7 @@ fn check_workload(file: &ScenarioFile, workload: &WorkloadEntry, path: &str, pro
         problems.note(path, "this workload never ends", Some(hint.into()));
     }
     if let Some(TraceSessions { at_once: Some(count), arrivals: Some(_), .. }) = workload.trace.as_ref().and_then(|trace| trace.sessions) {
-        let hint = "sessions start so many at a time, or at random";
+        let hint = "sessions start at a fixed concurrency or at random times";
         problems.at(
             &format!("{path}.trace.sessions.at_once"),
             format!("`{count}`"),
@@ -129,7 +129,7 @@ fn check_workload(file: &ScenarioFile, workload: &WorkloadEntry, path: &str, pro
 
 fn check_rows(run: &Run, problems: &mut Problems<'_>) {
     if run.rows_gzip && run.rows == RowChoice::None {
-        let hint = "leave `rows_gzip` out, or take it away with `--set run.rows_gzip=~`";
+        let hint = "leave `rows_gzip` out, or remove it with `--set run.rows_gzip=~`";
         problems.note("run.rows_gzip", "there are no rows to compress: `rows: none`", Some(hint.into()));
     }
 }
@@ -166,10 +166,10 @@ fn check_lengths(lengths: &Lengths, path: &str, problems: &mut Problems<'_>) {
     }
 }
 
-/// Prefill pools need someone to hand over to, decode pools someone to take over from.
+/// Prefill pools need a decode pool for their model, and decode pools a prefill pool.
 fn check_roles(file: &ScenarioFile, problems: &mut Problems<'_>) {
     let model = |pool: &Pool| model_of(file, pool.model.as_deref()).map(str::to_owned);
-    // What follows from a model that is unknown is not told besides.
+    // An unknown model has been reported; its consequences are not.
     if file.cluster.pools.iter().any(|pool| model(pool).is_none()) {
         return;
     }
@@ -188,7 +188,7 @@ fn check_roles(file: &ScenarioFile, problems: &mut Problems<'_>) {
     }
 }
 
-/// A frontend is a station on hosts that are there; every other pool is an engine on nodes.
+/// A frontend is a station on the hosts of other pools; every other pool is an engine on nodes.
 fn check_stations(file: &ScenarioFile, problems: &mut Problems<'_>) {
     for (i, pool) in file.cluster.pools.iter().enumerate() {
         let path = format!("cluster.pools[{i}]");
@@ -198,7 +198,7 @@ fn check_stations(file: &ScenarioFile, problems: &mut Problems<'_>) {
             }
             if pool.station.is_some() {
                 let hint = "leave `station` out, or make the pool `role: frontend`".to_owned();
-                problems.note(&format!("{path}.station"), "only a frontend is a station", Some(hint));
+                problems.note(&format!("{path}.station"), "only a frontend has a `station`", Some(hint));
             }
             continue;
         }
@@ -218,18 +218,18 @@ fn check_stations(file: &ScenarioFile, problems: &mut Problems<'_>) {
     }
 }
 
-/// One decision cannot have two rules, and a rule needs something to decide.
+/// At most one router for each decision, and no router without a decision.
 fn check_routers(file: &ScenarioFile, problems: &mut Problems<'_>) {
     let RouterChoice::ByRole(RouterByRole { prefill, mixed: Some(mixed), .. }) = &file.policies.router else { return };
     if !file.cluster.pools.iter().any(|pool| pool.role == Role::Mixed) {
-        problems.note("policies.router.mixed", "no pool is `mixed`, so this chooses nothing", Some("leave `mixed` out".into()));
+        problems.note("policies.router.mixed", "no pool is `mixed`, so this router has no effect", Some("leave `mixed` out".into()));
         return;
     }
     let model = |pool: &Pool| model_of(file, pool.model.as_deref()).map(str::to_owned);
     let of = |role: Role| file.cluster.pools.iter().filter(move |pool| pool.role == role);
     let both = of(Role::Mixed).find(|pool| of(Role::Prefill).any(|other| model(other) == model(pool)));
     if let Some(pool) = both.filter(|_| mixed != prefill) {
-        let problem = format!("pool `{}` stands beside prefill pools of its model, among which and it `prefill` chooses", pool.name);
+        let problem = format!("pool `{}` serves a model that has prefill pools too, and `prefill` chooses among all of them", pool.name);
         problems.note("policies.router.mixed", &problem, Some("leave `mixed` out, or make both the same".into()));
     }
 }

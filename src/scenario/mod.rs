@@ -1,8 +1,8 @@
-//! Scenarios: from the file that a user writes to the typed parameters that a run is built from.
+//! Scenarios: from the user's file to the typed parameters of a run.
 //!
-//! Owns: which keys exist (`file/`), what must fit together (`meaning.rs`), profiles by name (`library.rs`), and the composition (`build/`):
+//! Owns: the keys (`file/`), consistency checks (`meaning.rs`), profiles by name (`library.rs`), and the composition (`build/`):
 //! defaults, checks that need hardware and models, provenance, the resolved scenario and its hash. Must not know: how anything is
-//! simulated, how documents are read, or where results go.
+//! simulated, how documents are read, or the destination of results.
 
 mod assertion;
 mod build;
@@ -31,7 +31,7 @@ use crate::metrics::{ProvenanceEntry, RecorderParameters, RowChoice};
 use crate::sim::{SimDuration, Streams};
 use crate::workload::{ClassId, LimitedWorkload, MergedWorkload, SessionReplay, SessionStart, Workload, WorkloadError};
 
-/// Most pools, models and workloads: they are numbered in 16 bits. The schema refuses more.
+/// Most pools, models and workloads: their indices have 16 bits. The schema refuses more.
 const MOST_NUMBERED: u16 = u16::MAX;
 
 /// A scenario ready to run.
@@ -45,13 +45,13 @@ pub struct Scenario {
     pub seed: u64,
     /// Most requests of all workloads together.
     pub requests: Option<u64>,
-    /// When arrivals stop.
+    /// Time at which arrivals stop.
     pub duration: Option<SimDuration>,
     /// The cluster.
     pub cluster: ClusterSpec,
     /// Workloads by class.
     pub workloads: Vec<WorkloadSource>,
-    /// What is recorded.
+    /// Parameters of the recorder.
     pub recorder: RecorderParameters,
     /// Which requests get a row in `requests.csv`.
     pub rows: RowChoice,
@@ -61,19 +61,19 @@ pub struct Scenario {
     pub pue: f64,
     /// Grams of CO2 equivalent per kWh.
     pub carbon_g_per_kwh: f64,
-    /// What the nodes of each pool cost.
+    /// Node cost of each pool.
     pub node_costs: Vec<NodeCost>,
-    /// A link that cannot join what it is asked to join, in a sentence.
+    /// Warning about a link that does not reach between its pools, in a sentence.
     pub caution: Option<String>,
     /// Conditions to check after the run.
     pub assertions: Vec<Assertion>,
-    /// Where the figures come from.
+    /// Provenance of the figures.
     pub provenance: Vec<ProvenanceEntry>,
     /// The complete scenario: running it gives the same result.
     pub resolved_yaml: String,
     /// Hash of everything that determines the result, hexadecimal.
     pub input_hash: String,
-    /// The same for people: files by their names, wherever they lie.
+    /// The same for readers: files by name, without their folders.
     pub portable_yaml: String,
     /// Files read, for the manifest.
     pub files: Vec<InputFile>,
@@ -89,7 +89,7 @@ impl Scenario {
         try_load_file(input, sets, library.policies()).map_err(|refused| refused.with_meaning(|rest| built(rest).err())).and_then(built)
     }
 
-    /// Whether requests are drawn, so that another seed gives others.
+    /// Whether requests are drawn at random, so that they depend on the seed.
     pub fn draws_requests(&self) -> bool {
         self.workloads.iter().any(|source| match source {
             WorkloadSource::Trace(parameters) => {

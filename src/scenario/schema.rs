@@ -1,4 +1,4 @@
-//! JSON Schemas of everything a user writes, for editors and for the checks.
+//! JSON Schemas of all user-written files, for editors and for the checks.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ pub fn published(kind: &str) -> Option<Value> {
     published_with(kind, &Policies::default())
 }
 
-/// The same, in which scenarios may name these policies.
+/// The same, for scenarios that may name these policies.
 pub fn published_with(kind: &str, policies: &Policies) -> Option<Value> {
     let mut schema = match kind {
         "scenario" => scenario(policies),
@@ -69,14 +69,14 @@ mod tests {
         assert!(published("banana").is_none());
     }
 
-    /// Every key that a user can write is described: in the schema, hence in editors.
+    /// Every key has a description in the schema, and so in editors.
     #[test]
     fn every_property_has_a_description() {
         fn walk(schema: &Value, path: &str, missing: &mut Vec<String>) {
             match schema {
                 Value::Object(map) => {
                     if let Some(Value::Object(properties)) = map.get("properties") {
-                        // The one property of a variant is described by the variant.
+                        // The single property of a variant is described by the variant.
                         if properties.len() > 1 {
                             let bare = properties.iter().filter(|(_, p)| p.get("description").is_none());
                             missing.extend(bare.map(|(name, _)| format!("{path}.{name}")));

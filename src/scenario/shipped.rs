@@ -6,7 +6,7 @@ use include_dir::{Dir, include_dir};
 
 static SCENARIOS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/scenarios");
 
-/// Place and text of a shipped scenario by its name, with or without `scenarios/` and `.yaml`.
+/// Path and text of a shipped scenario by its name, with or without `scenarios/` and `.yaml`.
 pub fn shipped_scenario(path: &Path) -> Option<(String, &'static str)> {
     let name = path.file_stem()?.to_str()?;
     let parent = path.parent().and_then(Path::to_str).unwrap_or_default();
@@ -17,7 +17,7 @@ pub fn shipped_scenario(path: &Path) -> Option<(String, &'static str)> {
     Some((format!("scenarios/{name}.yaml"), file.contents_utf8()?))
 }
 
-/// Names and texts of all of them, by name.
+/// Names and texts of all shipped scenarios, by name.
 pub fn shipped_scenarios() -> Vec<(&'static str, &'static str)> {
     let mut all: Vec<_> = SCENARIOS.files().filter_map(|file| Some((file.path().file_stem()?.to_str()?, file.contents_utf8()?))).collect();
     all.sort_unstable();

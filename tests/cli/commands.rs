@@ -261,7 +261,7 @@ fn shipped_scenarios_work_in_an_empty_folder() {
         assert!(said.contains(".trace.path: no such file: `../traces/"), "{said}");
         assert!(said.contains(&format!("\n  --> scenarios/{name}.yaml:")), "{said}");
         // The hint is a command that works.
-        let (_, hint) = said.split_once("hint: give its place with `--set ").unwrap();
+        let (_, hint) = said.split_once("hint: give its path with `--set ").unwrap();
         let (path, _) = hint.split_once(".path=…`").unwrap();
         let sets = [format!("{path}.path=a.csv"), format!("{path}.format=plain")];
         place.good(&["run", name, "--quiet", "--set", &sets[0], "--set", &sets[1], "--set", "assert=[]"]);

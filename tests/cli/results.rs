@@ -232,7 +232,7 @@ fn a_resolved_scenario_can_be_asked_what_if() {
     let original = place.results_of("original", &[&["quickstart"], &small[..], &change[..]].concat());
     assert_eq!(String::from_utf8_lossy(&changed.1["requests.csv"]), String::from_utf8_lossy(&original.1["requests.csv"]));
     let said = place.refused(&["run", "quickstart", "--set", "cluster.pools.decode.engine.num_gpu_blocks_override=1G"]);
-    assert!(said.contains("expected at most ") && said.contains(" blocks, which the memory of one instance holds"), "{said}");
+    assert!(said.contains("expected at most ") && said.contains(" blocks, the capacity of one instance's memory"), "{said}");
 }
 
 /// Shares of instance time and energy, but not the idle time, which is nobody's: less than the whole, and with dear energy most of its

@@ -174,7 +174,7 @@ fn rows_in_a_form_that_makes_no_sense() {
     1 | run={requests: 5, rows: none, rows_gzip: true}
       |                                          ^^^^
       |
-    hint: leave `rows_gzip` out, or take it away with `--set run.rows_gzip=~`
+    hint: leave `rows_gzip` out, or remove it with `--set run.rows_gzip=~`
     ");
     insta::assert_snapshot!(of_sets(&["run.rows_gzip=9"]), @"
     error: run.rows_gzip: found `9`, expected `true` or `false`

@@ -17,7 +17,7 @@ fn keys_of_a_fixed_set_are_checked_if_the_schema_names_them() {
 }
 
 #[test]
-fn more_than_can_be_numbered_is_refused() {
+fn lists_and_maps_above_their_maximum_are_refused() {
     let schema = serde_json::json!({
         "type": "object",
         "properties": {"list": {"type": "array", "maxItems": 2}, "map": {"type": "object", "additionalProperties": true, "maxProperties": 1}}

@@ -1,4 +1,4 @@
-//! The `cluster` section: pools, network, routers, and the workloads as the cluster sees them.
+//! The `cluster` section: pools, network, routers, and the request classes of the workloads.
 
 use super::super::MOST_NUMBERED;
 use super::super::file::{self, Choice, Family, Profiles, Router, RouterChoice, ScenarioFile};
@@ -18,7 +18,7 @@ use crate::policy::Configured;
 use crate::sim::{SimDuration, Streams};
 use crate::workload::ClassId;
 
-/// Everything that comes out of the `cluster` section.
+/// Everything built from the `cluster` section.
 #[derive(Debug)]
 pub(super) struct Parts {
     pub(super) spec: ClusterSpec,
@@ -30,17 +30,17 @@ pub(super) struct Parts {
     pub(super) profiles: Profiles,
     /// The scenario's models by profile, for the resolved scenario.
     pub(super) model_profiles: Vec<(String, String)>,
-    /// What readers are told of each model, in the same order.
+    /// Label of each model in reports, in the same order.
     model_labels: Vec<String>,
     nodes: Vec<Node>,
-    /// What a reader must know about the network.
+    /// Warning about the network.
     pub(super) caution: Option<String>,
 }
 
-/// Length of a timeline interval to begin with; the recorder doubles it when a run gets long.
+/// Initial length of a timeline interval; the recorder doubles it in long runs.
 const FIRST_INTERVAL: SimDuration = SimDuration::from_ns(100_000_000);
 
-/// Builds the cluster; `None` if something is missing, which has been noted then.
+/// Builds the cluster; `None` if a part is missing, which has been noted.
 pub(super) fn build(
     file: &ScenarioFile,
     document: &Document,
@@ -106,18 +106,18 @@ pub(super) fn build(
     })
 }
 
-/// What the pools are built from.
+/// Inputs of the pools.
 struct PoolParts<'a> {
     file: &'a ScenarioFile,
     library: &'a Library,
     models: &'a [NamedModel],
     site: Option<&'a Site>,
-    /// The link that the scenario names, if it names one; `None` inside if it is unknown, which has been noted then.
+    /// The link named by the scenario, if any; `None` inside if it is unknown, which has been noted.
     kv_link: Option<&'a Option<Link>>,
 }
 
 impl PoolParts<'_> {
-    /// The pools that can be built; what is wrong with the others has been noted.
+    /// The pools that can be built; the problems of the others have been noted.
     fn pools(&self, basis: &mut Basis, profiles: &mut Profiles, problems: &mut Problems<'_>) -> Vec<(PoolSpec, NodeCost, Node)> {
         let Self { file, library, models, site, kv_link } = *self;
         let overrides = file.cluster.network.kv.overrides.unwrap_or_default();
@@ -145,12 +145,12 @@ impl PoolParts<'_> {
     }
 }
 
-/// The pools that are engines, with their place among all.
+/// The pools that are engines, with their index among all pools.
 pub(super) fn engines(file: &ScenarioFile) -> impl Iterator<Item = (usize, &file::Pool)> {
     file.cluster.pools.iter().enumerate().filter(|(_, pool)| pool.role != file::Role::Frontend)
 }
 
-/// The pools that are not.
+/// The pools that are frontends.
 fn frontends(file: &ScenarioFile) -> Vec<FrontendSpec> {
     let ns = |duration: crate::units::Duration| duration.get() * 1e9;
     let mut built = Vec::new();
@@ -180,7 +180,7 @@ fn network(file: &ScenarioFile) -> NetworkSpec {
     }
 }
 
-/// A policy of a family; one that does not exist, or whose parameters do not fit, is noted.
+/// A policy of a family; an unknown one, or one with invalid parameters, is noted.
 fn configured<F: Family>(path: &str, choice: &Choice<F>, library: &Library, problems: &mut Problems<'_>) -> Option<Configured<F::Policy>> {
     let found = choice.configure(library.policies());
     found.map_err(|error| problems.note(path, &error.to_string(), None)).ok()
@@ -195,7 +195,7 @@ fn scheduler(file: &ScenarioFile, library: &Library, problems: &mut Problems<'_>
     Some(SchedulerSpec { queue: queue?, preemption: preemption?, batching: batching? })
 }
 
-/// The routers; one that there is not, or whose parameters do not fit, is noted.
+/// The routers; an unknown one, or one with invalid parameters, is noted.
 fn routers(file: &ScenarioFile, library: &Library, problems: &mut Problems<'_>) -> Option<RouterSpec> {
     let mut configured = |path: &str, router: &Router| configured(path, router, library, problems);
     match &file.policies.router {
@@ -212,7 +212,7 @@ fn routers(file: &ScenarioFile, library: &Library, problems: &mut Problems<'_>) 
     }
 }
 
-/// Workloads as the cluster sees them. Prefix identities of all workloads of one model must cover equally many tokens.
+/// Request classes of the workloads. Prefix identities of all workloads of one model must cover the same number of tokens.
 fn classes(
     file: &ScenarioFile,
     pools: &[(PoolSpec, NodeCost, Node)],
@@ -245,7 +245,7 @@ fn classes(
                 "its prefixes come in blocks of {prefix_tokens} tokens, those of another workload of the same model in blocks of {}",
                 other.prefix_tokens
             );
-            problems.note(&path, &problem, Some("workloads that share a cache must agree; run them apart".into()));
+            problems.note(&path, &problem, Some("workloads that share a cache must use the same block size; run them separately".into()));
         }
         let sessions = opened.has_sessions(class);
         classes.push(ClassSpec { model, timeout: entry.timeout, prefix_tokens, sessions });
@@ -253,11 +253,11 @@ fn classes(
     Some(classes)
 }
 
-/// A closed loop of which no request can ever be served asks for ever, and without pauses time does not even pass.
+/// A closed loop none of whose requests can be served never ends, and without think time the clock does not advance.
 fn check_loop<'p>(source: &WorkloadSource, path: &str, pools: impl Iterator<Item = &'p PoolSpec> + Clone, problems: &mut Problems<'_>) {
     let WorkloadSource::ClosedLoop(parameters) = source else { return };
     let shortest = parameters.shape.prompt.shortest();
-    // A request must fit where it begins and, handed on, wherever it may end up, with at least one token of output.
+    // A request must fit its first pool and, if handed off, every decode pool, with at least one output token.
     let decode = pools.clone().filter(|pool| pool.role == Role::Decode).map(|pool| pool.engine.max_model_len).min();
     let entries = pools.filter(|pool| pool.role != Role::Decode);
     let room = |pool: &PoolSpec| {
@@ -268,13 +268,13 @@ fn check_loop<'p>(source: &WorkloadSource, path: &str, pools: impl Iterator<Item
         problems.at(
             &format!("{path}.closed_loop.prompt_tokens"),
             format!("prompts of at least {shortest} tokens"),
-            &format!("some of fewer than {longest} tokens, the longest context (`max_model_len`) that its pools have"),
-            Some("every request would be refused, and the clients would ask again for ever".into()),
+            &format!("some shorter than {longest} tokens, the longest context (`max_model_len`) of its pools"),
+            Some("every request would be rejected, and the clients would send new ones forever".into()),
         );
     }
 }
 
-/// What the recorder must know.
+/// Parameters of the recorder.
 pub(super) fn recorder(file: &ScenarioFile, parts: &Parts, workloads: &[WorkloadSource]) -> RecorderParameters {
     debug_assert_eq!(workloads.len(), file.workload.len());
     let model = |pool: &PoolSpec| parts.model_labels.get(usize::from(pool.model.0)).cloned().unwrap_or_default();

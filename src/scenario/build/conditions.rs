@@ -1,4 +1,4 @@
-//! The conditions of a scenario against the numbers that its run will have.
+//! Checks of a scenario's conditions against the numbers in the summary of its run.
 
 use super::super::assertion::Assertion;
 use super::super::file::ScenarioFile;

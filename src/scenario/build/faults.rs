@@ -1,11 +1,11 @@
-//! The `faults` section: instances by their place among all.
+//! The `faults` section: instances by their index among all.
 
 use super::super::file::{self, ScenarioFile};
 use super::cluster::engines;
 use crate::document::Problems;
 use crate::policy::Fault;
 
-/// The faults; those of instances that there are not have been noted.
+/// The faults; those of unknown instances have been noted.
 pub(super) fn faults(file: &ScenarioFile, problems: &mut Problems<'_>) -> Vec<Fault> {
     let mut built = Vec::new();
     for (index, fault) in file.faults.iter().enumerate() {

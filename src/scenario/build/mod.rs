@@ -1,4 +1,4 @@
-//! From the scenario as it is written to typed parameters, section by section.
+//! From the scenario file to typed parameters, section by section.
 
 mod cluster;
 mod conditions;

@@ -1,4 +1,4 @@
-//! What a scenario names: models, sites, nodes with their chips and links.
+//! Names in a scenario: models, sites, nodes with their chips and links.
 
 use super::super::MOST_NUMBERED;
 use super::super::file::{self, Pool, Profiles, ScenarioFile};
@@ -97,7 +97,7 @@ fn model_profile(
     }
 }
 
-/// What a name is that is not of the kind asked for, and for a chip, which nodes have it.
+/// Actual kind of a name of the wrong kind, and for a chip, the nodes that have it.
 fn other_kind(catalogue: &Catalogue, wanted: Kind, name: &str) -> Option<String> {
     let kind = Kind::ALL.into_iter().find(|kind| *kind != wanted && catalogue.contains(*kind, name))?;
     let mut hint = format!("`{name}` is a {}", kind.name());
@@ -117,7 +117,7 @@ pub(super) fn find<P: Profile>(catalogue: &Catalogue, name: &str, path: &str, pr
         Ok(profile) => Some(profile),
         Err(error) => {
             if problems.touch(&format!("profiles.{}.{name}", P::KIND.folder())) {
-                // Written out in the scenario: what is wrong with it has been told.
+                // Written out in the scenario: its problems have been reported.
             } else if catalogue.contains(P::KIND, name) {
                 problems.note(path, &error.to_string(), None);
             } else {
@@ -129,7 +129,7 @@ pub(super) fn find<P: Profile>(catalogue: &Catalogue, name: &str, path: &str, pr
     }
 }
 
-/// The site, with what the scenario changes.
+/// The site, with the scenario's overrides.
 pub(super) fn site(file: &ScenarioFile, library: &Library, profiles: &mut Profiles, problems: &mut Problems<'_>) -> Option<Site> {
     let choice = &file.cluster.site;
     let mut site: Site = find(library.hardware(), &choice.profile, "cluster.site.profile", problems)?;
@@ -149,7 +149,7 @@ pub(super) fn site(file: &ScenarioFile, library: &Library, profiles: &mut Profil
     Some(site)
 }
 
-/// What an instance of a pool stands on.
+/// Hardware of a pool's instances.
 pub(super) struct PoolHardware {
     pub(super) node: Node,
     pub(super) chip: Chip,
@@ -158,7 +158,7 @@ pub(super) struct PoolHardware {
 }
 
 impl PoolHardware {
-    /// Profiles kept by an earlier pool are not read again.
+    /// Profiles loaded for an earlier pool are not read again.
     pub(super) fn find(pool: &Pool, path: &str, catalogue: &Catalogue, kept: &Profiles, problems: &mut Problems<'_>) -> Option<Self> {
         let path = format!("{path}.node");
         let link =

@@ -16,20 +16,20 @@ use crate::power::{ChipPowerModel, InstancePower, NodePower};
 use crate::sim::SimDuration;
 use crate::units::{Count, grouped};
 
-/// One pool and all that it is built from.
+/// One pool and its inputs.
 pub(super) struct PoolBuilder<'a> {
     pub(super) pool: &'a Pool,
     pub(super) path: &'a str,
     pub(super) hardware: &'a PoolHardware,
     pub(super) model: &'a NamedModel,
-    /// Absent if it is unknown, which has been noted then.
+    /// `None` if it is unknown, which has been noted.
     pub(super) site: Option<&'a Site>,
     pub(super) link: Option<&'a Link>,
     pub(super) file: &'a ScenarioFile,
 }
 
 impl PoolBuilder<'_> {
-    /// The pool and what its nodes cost; `None` if it cannot be built, which has been noted then.
+    /// The pool and its node cost; `None` if it cannot be built, which has been noted.
     pub(super) fn build(&self, problems: &mut Problems<'_>) -> Option<(PoolSpec, NodeCost)> {
         let parallelism = self.pool.parallelism;
         let node = &self.hardware.node;
@@ -88,7 +88,7 @@ impl PoolBuilder<'_> {
         Some((spec, cost?))
     }
 
-    /// A number format that the chip has no figures for is told where it was chosen, once for all pools.
+    /// A number format without figures for the chip is reported where it was chosen, once for all pools.
     fn note_perf(&self, error: &PerfError, problems: &mut Problems<'_>) {
         let precision = self.model.model.precision();
         let chosen = |wanted: &str| {
@@ -104,8 +104,8 @@ impl PoolBuilder<'_> {
         }
     }
 
-    /// KV bytes of a token on the wire and, of these, in layers with a window. Bytes that are given are all there is, the same for every token;
-    /// otherwise every copy that the chips of a group keep is sent.
+    /// KV bytes of a token on the wire and, of these, in layers with a window. Given bytes are the total, the same for every token; otherwise
+    /// every copy on the chips of a group is sent.
     fn kv_bytes_per_token(&self, parallelism: Parallelism) -> (f64, f64) {
         if let PerfChoice::Affine(file::Affine { kv_bytes_per_token: Some(bytes), .. }) = self.pool.perf {
             return (bytes.get(), 0.0);
@@ -162,7 +162,7 @@ impl PoolBuilder<'_> {
             problems.at(
                 &format!("{path}.max_num_batched_tokens"),
                 format!("`{max_num_batched_tokens}`"),
-                &format!("at least `max_num_seqs: {max_num_seqs}`, for every running sequence needs one token"),
+                &format!("at least `max_num_seqs: {max_num_seqs}`, because every running sequence needs one token"),
                 None,
             );
             return None;
@@ -171,14 +171,14 @@ impl PoolBuilder<'_> {
             Some(count) => {
                 let path = format!("{path}.num_gpu_blocks_override");
                 let given: u64 = whole(count, &path, problems)?;
-                // Given coefficients stand for hardware that may have other memory.
+                // Given coefficients may describe hardware with other memory.
                 if matches!(self.pool.perf, PerfChoice::Roofline(_)) {
                     let fitting = self.fitting_blocks(parallelism, max_num_batched_tokens, max_num_seqs, problems)?;
                     if given > fitting {
                         problems.at(
                             &path,
                             format!("`{given}`"),
-                            &format!("at most {} blocks, which the memory of one instance holds", grouped(&fitting.to_string())),
+                            &format!("at most {} blocks, the capacity of one instance's memory", grouped(&fitting.to_string())),
                             None,
                         );
                         return None;
@@ -225,14 +225,14 @@ impl PoolBuilder<'_> {
         };
         match kv_capacity(&parameters) {
             Ok(KvCapacity { blocks, kv_bytes, .. }) => match self.pool.perf {
-                // Whole blocks of the given size in the memory that the model's own blocks would take.
+                // Whole blocks of the given size in the memory of the model's own blocks.
                 PerfChoice::Affine(file::Affine { kv_bytes_per_token: Some(bytes), .. }) => {
                     let block = bytes.whole().saturating_mul(self.pool.engine.block_size.into());
                     let fitting = kv_bytes.checked_div(block).filter(|&blocks| blocks > 0);
                     if fitting.is_none() {
                         let most = kv_bytes / u64::from(self.pool.engine.block_size);
                         let path = format!("{}.perf.affine.kv_bytes_per_token", self.path);
-                        let expected = format!("1 to {most} bytes, of which the KV memory of one instance holds at least one block");
+                        let expected = format!("1 to {most} bytes, so that the KV memory of one instance holds at least one block");
                         problems.at(&path, format!("`{bytes}`"), &expected, None);
                     }
                     fitting
@@ -247,7 +247,7 @@ impl PoolBuilder<'_> {
         }
     }
 
-    /// A model that does not fit may do so in all of the memory.
+    /// Hint for a model that does not fit but may fit the whole memory.
     fn little_memory_hint(&self, error: &PerfError) -> Option<String> {
         let share = self.pool.engine.gpu_memory_utilization;
         let less = share.get() < file::Engine::default().gpu_memory_utilization.get();
@@ -255,23 +255,18 @@ impl PoolBuilder<'_> {
             .then(|| format!("or raise `gpu_memory_utilization` (now {share}), the share of the memory that may be used"))
     }
 
-    /// As given, else what the model allows and the KV memory holds.
+    /// As given, else the model's context, limited by the KV memory.
     fn max_model_len(&self, kv_blocks: u64, path: &str, problems: &mut Problems<'_>) -> Option<u32> {
         let capacity = u128::from(kv_blocks) * u128::from(self.pool.engine.block_size);
         let context = self.model.model.architecture().max_context;
         let Some(count) = self.pool.engine.max_model_len else {
-            // A capacity beyond 32 bits is beyond every context.
+            // A capacity above 32 bits is larger than any context.
             return Some(u32::try_from(capacity).map_or(context, |capacity| context.min(capacity)));
         };
         let path = format!("{path}.max_model_len");
         let length: u32 = whole(count, &path, problems)?;
         if u128::from(length) > capacity {
-            problems.at(
-                &path,
-                format!("`{length}`"),
-                &format!("at most {capacity} tokens, which is what the KV cache of one instance holds"),
-                None,
-            );
+            problems.at(&path, format!("`{length}`"), &format!("at most {capacity} tokens, the capacity of one instance's KV cache"), None);
             return None;
         }
         if length > context {
@@ -286,7 +281,7 @@ impl PoolBuilder<'_> {
         let law = ChipPowerModel::from_profile(&self.hardware.chip.power).map_err(|error| error.to_string())?;
         let law = match &self.pool.perf {
             PerfChoice::Roofline(_) => law,
-            // Nothing is known of activity: one constant power while busy.
+            // Activity is unknown: constant power while busy.
             PerfChoice::Affine(affine) => {
                 let busy = affine.busy_power.map_or(law.tdp_w(), crate::units::Watts::get);
                 ChipPowerModel::new(law.idle_w().min(busy), 1.0, busy, 1.0, 0.0).map_err(|error| error.to_string())?
@@ -337,13 +332,14 @@ impl PoolBuilder<'_> {
     }
 }
 
-/// Set-up of a bulk transfer and the latency of the sender's link: paid once per handoff. What no clock holds ends the run with an error.
+/// Set-up of a bulk transfer and the latency of the sender's link: paid once per handoff. A value beyond the clock's range ends the run with an
+/// error.
 fn handoff_overhead(link: &Link, latency: Option<crate::units::Duration>) -> SimDuration {
     let seconds = link.setup.value.get() + latency.unwrap_or(link.latency.value).get();
     SimDuration::from_secs_f64(seconds).unwrap_or(SimDuration::from_ns(u64::MAX))
 }
 
-/// A count as a whole number of the width needed; the schema's range leaves out what does not fit.
+/// A count as a whole number of the required width; the schema's range excludes larger ones.
 fn whole<T: TryFrom<u64>>(count: Count, path: &str, problems: &mut Problems<'_>) -> Option<T> {
     let whole = count.whole().filter(|&n| n > 0).and_then(|n| T::try_from(n).ok());
     if whole.is_none() {

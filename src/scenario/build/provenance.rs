@@ -1,7 +1,7 @@
-//! Where the figures come from that a run rests on: those of the profiles that are read, and those that the scenario gives instead.
+//! Provenance of the figures used by a run: those read from profiles, and those that the scenario overrides.
 //!
 //! A profile has more figures than a run reads (number formats that no model uses, prices of a chip whose node is bought); they
-//! must not water down how much of a result is assumed.
+//! must not dilute the share of assumed figures.
 
 use std::collections::BTreeSet;
 
@@ -14,12 +14,12 @@ use crate::model::ModelProfile;
 use crate::perf::OwnFigure;
 use crate::units::Confidence;
 
-/// What a run rests on, gathered while it is built.
+/// Figures used by a run, gathered while it is built.
 #[derive(Debug, Default)]
 pub(super) struct Basis {
-    /// Kind and name of a profile and where in it: a figure, or a group of figures.
+    /// Kind and name of a profile, and the path of a figure or group of figures in it.
     read: BTreeSet<(Kind, String, String)>,
-    /// In the order in which they were met.
+    /// In order of use.
     given: Vec<ProvenanceEntry>,
     own: Vec<OwnFigure>,
 }
@@ -49,7 +49,7 @@ impl Basis {
         }
     }
 
-    /// What a pool reads of its chip, its node and the link between its chips.
+    /// Figures that a pool reads from its chip, its node and the link between its chips.
     pub(super) fn pool(&mut self, pool: &Pool, hardware: &PoolHardware, spec: &PoolSpec) {
         let place = format!("pool {}", pool.name);
         let (chip, node) = (&hardware.chip, &hardware.node);
@@ -94,7 +94,7 @@ impl Basis {
         }
     }
 
-    /// What handoffs read of the link that carries them and of the node at one of its ends; what a transfer costs once is that of the end that
+    /// Figures that handoffs read from their link and from the node at one of its ends; the fixed cost of a transfer is that of the end that
     /// `sends`.
     pub(super) fn handoffs(&mut self, link: &Link, overrides: NetworkOverrides, hardware: &PoolHardware, sends: bool) {
         let place = "cluster.network.kv";
@@ -108,7 +108,7 @@ impl Basis {
         self.read_unless(link, "efficiency", efficiency, place);
     }
 
-    /// What is read of the site; prices of energy and space only where nodes are `owned`.
+    /// Figures read from the site; prices of energy and space only if nodes are `owned`.
     pub(super) fn site(&mut self, profile: &Site, choice: &SiteChoice, owned: bool) {
         let place = "cluster.site";
         self.read_unless(profile, "pue", choice.pue, place);
@@ -119,7 +119,7 @@ impl Basis {
         }
     }
 
-    /// All of it: what the scenario gives, then chips, nodes, links, sites and models by name, then the performance models' own figures.
+    /// All figures: those given by the scenario, then chips, nodes, links, sites and models by name, then the performance models' own figures.
     pub(super) fn collect(self, profiles: &Profiles) -> Vec<ProvenanceEntry> {
         let mut entries = self.given.clone();
         profiles.chips.values().for_each(|profile| {
@@ -163,7 +163,7 @@ impl Basis {
         }
     }
 
-    /// A table is one figure.
+    /// A table counts as one figure.
     fn add_all_reduce(&self, entries: &mut Vec<ProvenanceEntry>, chip: &Chip) {
         let source = chip.all_reduce_source.as_ref().and_then(|key| chip.sources.get(key));
         if let Some(source) = source.filter(|_| self.is_read(Kind::Chip, &chip.name, "all_reduce")) {
@@ -179,7 +179,7 @@ impl Basis {
     }
 }
 
-/// A model's shape is one fact: its published configuration.
+/// A model's architecture counts as one figure: its published configuration.
 fn add_model(entries: &mut Vec<ProvenanceEntry>, profile: &ModelProfile) {
     let sources: Vec<String> = profile.sources.values().map(|source| format!("{} ({})", source.title, source.date)).collect();
     entries.push(ProvenanceEntry {

@@ -1,10 +1,10 @@
-//! Whether the link that carries KV caches can join the pools that it is asked to join.
+//! Whether the link that carries KV caches reaches between its pools.
 
 use crate::cluster::{PoolSpec, Role};
 use crate::hardware::{Link, Node};
 
-/// What a reader must know if `link` is the one that joins the chips inside a server (a switch of its own that ends there), while the pools
-/// of a model fill more than one.
+/// Warning if `link` joins only the chips inside one server (a switch of its own that ends there), while the pools of a model span more
+/// than one.
 pub(super) fn caution(link: Option<&Link>, pools: &[PoolSpec], nodes: &[Node]) -> Option<String> {
     let link = link?;
     let split = || pools.iter().zip(nodes).filter(|(pool, _)| pool.role != Role::Mixed);
@@ -16,7 +16,7 @@ pub(super) fn caution(link: Option<&Link>, pools: &[PoolSpec], nodes: &[Node]) -
     };
     let (_, node) = split().find(beyond)?;
     Some(format!(
-        "KV caches travel over `{}`, which ends inside one `{}` of {} chips, between pools that fill more than one; `cluster.network.kv.link: {}` is what joins them",
+        "KV caches travel over `{}`, which ends inside one `{}` of {} chips, between pools that fill more than one; `cluster.network.kv.link: {}` joins them",
         link.name, node.name, node.scale_up_chips, node.scale_out
     ))
 }

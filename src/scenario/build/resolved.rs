@@ -1,7 +1,7 @@
-//! The complete scenario, every default and profile written out, and the hash of all that determines a result.
+//! The complete scenario, every default and profile written out, and the hash of everything that determines a result.
 //!
-//! Owns: what of a scenario decides its result: the values and the content of the files that it names, not where these lie.
-//! Must not know: what the values mean.
+//! Owns: the parts of a scenario that determine its result: the values and the content of the files that it names, not their paths.
+//! Must not know: the meaning of the values.
 
 use std::fmt::Display;
 use std::fs::File;
@@ -12,10 +12,10 @@ use super::cluster::Parts;
 use crate::document::{ConfigErrors, Document};
 use crate::units::Count;
 
-/// A file that a scenario is made of.
+/// An input file of a scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputFile {
-    /// Its path as the user gave it, or the name of what is compiled in.
+    /// Its path as the user gave it, or the name of a compiled-in text.
     pub name: String,
     /// BLAKE3 of its content, hexadecimal.
     pub blake3: String,
@@ -23,18 +23,18 @@ pub struct InputFile {
 
 /// The resolved scenario.
 pub(super) struct Resolved {
-    /// With absolute paths: it can be run from anywhere.
+    /// With absolute paths: it can be run from any folder.
     pub(super) yaml: String,
-    /// With the bare names of files: it is the same wherever they lie.
+    /// With bare file names: it is independent of their folders.
     pub(super) portable: String,
     pub(super) hash: String,
     pub(super) files: Vec<InputFile>,
 }
 
-/// Says above a portable scenario what became of the paths.
+/// Header of a portable scenario, on the missing paths.
 const PORTABLE: &str = "# Files by their names; resolved.yaml and manifest.json say where they lie.\n";
 
-/// Writes out a scenario. Running the result gives the same result, and resolving it gives the same text.
+/// Writes out a scenario. Running the output gives the same result, and resolving it gives the same text.
 pub(super) fn resolve(file: &ScenarioFile, document: &Document, parts: &Parts) -> Result<Resolved, ConfigErrors> {
     let failed = |problem: &dyn Display| ConfigErrors::file(&file.name, &problem.to_string(), None);
     let mut complete = complete(file, parts);
@@ -104,12 +104,12 @@ fn complete(file: &ScenarioFile, parts: &Parts) -> ScenarioFile {
         let engine = &mut pool.engine;
         engine.max_num_seqs = Some(spec.engine.max_num_seqs);
         engine.max_num_batched_tokens = Count::new(f64::from(spec.engine.max_num_batched_tokens));
-        // What follows from the memory of the chips is not written out, or a run with other chips, weights or parallelism would keep it.
+        // Values derived from the chips' memory are not written out, or a run with other chips, weights or parallelism would keep them.
     }
     complete
 }
 
-/// The texts of a document that lie in files or are compiled in, and the model configurations that it names.
+/// The texts of a document from files or compiled in, and the model configurations that it names.
 fn documents(file: &ScenarioFile, document: &Document) -> std::io::Result<Vec<InputFile>> {
     let mut files = Vec::new();
     for source in document.sources().iter().filter(|source| !source.is_option()) {
@@ -132,7 +132,7 @@ fn hash_of(path: &Path) -> std::io::Result<String> {
     Ok(hasher.finalize().to_hex().to_string())
 }
 
-/// Shows every path to a file of requests or lengths, with its key.
+/// Visits every path to a file of requests or lengths, with its key.
 fn each_path(
     workload: &mut [WorkloadEntry],
     mut visit: impl FnMut(&str, &mut String) -> Result<(), ConfigErrors>,

@@ -8,7 +8,7 @@ use crate::workload::{
     ArrivalProcess, DiurnalEnvelope, SessionOptions, SessionReplay, SessionStart, SyntheticSessionParameters, ToolParameters,
 };
 
-/// Sessions that are generated, and when they start.
+/// Generated sessions, and when they start.
 pub(super) fn generated(
     entry: &Sessions,
     at: &str,
@@ -23,7 +23,7 @@ pub(super) fn generated(
     let system_prompt = entry.system_prompt.map(|prompt| shared_prefix(prompt, &format!("{at}.system_prompt"), problems));
     let max_context = entry.max_context.map(|most| tokens(most, &format!("{at}.max_context"), problems));
     if entry.diurnal.is_some() && entry.arrivals.is_none() {
-        problems.note(&format!("{at}.diurnal"), "there is no rate that it could multiply: expected `arrivals` instead of `at_once`", None);
+        problems.note(&format!("{at}.diurnal"), "no rate to multiply: expected `arrivals` instead of `at_once`", None);
         return None;
     }
     let tools = match (&entry.tools, result_tokens) {
@@ -46,7 +46,7 @@ pub(super) fn generated(
     Some((parameters, start(entry.at_once, entry.arrivals, entry.diurnal)))
 }
 
-/// How the sessions of a trace are played.
+/// Replay settings of the sessions of a trace.
 pub(super) fn replayed(entry: &TraceSessions) -> SessionReplay {
     SessionReplay {
         start: start(entry.at_once, entry.arrivals, None),

@@ -12,7 +12,7 @@ use crate::workload::{
     SyntheticSessions, SyntheticWorkload, TraceFormat, TraceParameters, TraceReader, TraceSource, Workload, WorkloadError, open_trace,
 };
 
-/// What one workload is made from.
+/// Source of one workload.
 #[derive(Debug, Clone)]
 pub enum WorkloadSource {
     /// Open loop.
@@ -43,15 +43,15 @@ impl WorkloadSource {
     }
 }
 
-/// Tokens of one prefix block of synthetic prompts: as the block of a common engine.
+/// Tokens of one prefix block of synthetic prompts, as in common engines.
 pub(super) const PREFIX_BLOCK_TOKENS: u32 = 16;
 
-/// All workloads; `None` if any cannot be built, which has been noted then.
+/// All workloads; `None` if any cannot be built, which has been noted.
 pub(super) fn build(file: &ScenarioFile, document: &Document, problems: &mut Problems<'_>) -> Option<Vec<WorkloadSource>> {
     let mut sources = Vec::new();
     for (index, entry) in file.workload.iter().enumerate() {
         let path = format!("workload[{index}]");
-        // What contradicts itself has been told already.
+        // Contradictions have been reported already.
         if !problems.touch(&path) {
             sources.extend(source(entry, &path, document, problems));
         }
@@ -97,13 +97,13 @@ fn source(entry: &WorkloadEntry, path: &str, document: &Document, problems: &mut
     there.then_some(source)
 }
 
-/// Opening a trace finds out now, not in the middle of the run, whether it is there and what it is.
+/// Opens a trace, so that a missing or invalid file is found before the run.
 fn can_be_opened(source: &WorkloadSource, name: &str, at: &str, problems: &mut Problems<'_>) -> bool {
     let WorkloadSource::Trace(parameters) = source else { return true };
     let found = match &parameters.source {
         TraceSource::File(path) => check_lasting(path, "a trace").map_err(|problem| {
-            // Whoever gave its place knows how.
-            let elsewhere = (!problems.is_option(at)).then(|| format!("give its place with `--set workload.{name}.trace.path=…`"));
+            // A path given on the command line needs no hint on how to give it.
+            let elsewhere = (!problems.is_option(at)).then(|| format!("give its path with `--set workload.{name}.trace.path=…`"));
             let hint = match (elsewhere, missing_folder(path)) {
                 (Some(elsewhere), Some(missing)) => Some(format!("{elsewhere}; {missing}")),
                 (elsewhere, missing) => problem.hint.clone().or(elsewhere).or(missing),
@@ -116,7 +116,7 @@ fn can_be_opened(source: &WorkloadSource, name: &str, at: &str, problems: &mut P
         open_trace(ClassId(0), parameters, &Streams::new(0)).map(drop).map_err(|error| {
             let hint = match &error {
                 WorkloadError::BadLine { .. } => {
-                    Some("mend the line, or write `skip_bad_lines: true` to skip and count such lines".to_owned())
+                    Some("fix the line, or write `skip_bad_lines: true` to skip and count such lines".to_owned())
                 }
                 WorkloadError::BadStart { formats, .. } => TraceFormat::beginnings(formats),
                 WorkloadError::Damaged { remedy, .. } => Some((*remedy).to_owned()),
@@ -148,7 +148,7 @@ fn length_s(parameters: &TraceParameters) -> Option<f64> {
     Some(SimDuration::from_ns(last - first).as_secs_f64())
 }
 
-/// Points at the key that a parameter came from, as far as the names agree.
+/// Points at the key of a parameter, as far as the names agree.
 fn note(problem: &ParameterProblem, at: &str, problems: &mut Problems<'_>) {
     let key = |field| match field {
         "prompt" => "prompt_tokens",
@@ -159,7 +159,7 @@ fn note(problem: &ParameterProblem, at: &str, problems: &mut Problems<'_>) {
     let field = problem.field.split('.').map(key).collect::<Vec<_>>().join(".");
     let mut path = format!("{at}.{field}");
     let mut found = format!("`{}`", problem.found);
-    // A mean that was not given follows from the spread.
+    // A mean that is not given follows from `sigma`.
     if let Some(parent) = path.strip_suffix(".mean").filter(|parent| problems.has(&format!("{parent}.sigma"))) {
         path = format!("{parent}.sigma");
         found = format!("a mean of {found}");
@@ -223,7 +223,7 @@ pub(super) fn shared_prefix(entry: SharedPrefix, at: &str, problems: &mut Proble
     let path = format!("{at}.tokens");
     let tokens = tokens(entry.tokens, &path, problems)?;
     if tokens < PREFIX_BLOCK_TOKENS {
-        let expected = format!("at least {PREFIX_BLOCK_TOKENS} tokens, because only full blocks of so many are shared");
+        let expected = format!("at least {PREFIX_BLOCK_TOKENS} tokens, because only full blocks of that size are shared");
         problems.at(&path, format!("`{tokens}`"), &expected, None);
         return None;
     }

@@ -7,11 +7,11 @@ use super::{Handoff, Network, constant};
 use crate::perf::Parallelism;
 use crate::units::{Bytes, Count, Duration, GramsPerKwh, Ratio, UsdPerHour, UsdPerKwMonth, UsdPerKwh, Watts};
 
-/// The machines: where they stand, the pools of instances on them, the network between.
+/// The machines: their site, the pools of instances on them, the network between them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cluster {
-    /// Where the nodes stand: price of energy, PUE, carbon, hosting.
+    /// Site of the nodes: price of energy, PUE, carbon, hosting.
     #[serde(default)]
     pub site: SiteChoice,
     /// Pools of equal instances. Prefill pools hand their requests to decode pools; mixed pools do both.
@@ -20,12 +20,12 @@ pub struct Cluster {
     /// The network between instances.
     #[serde(default)]
     pub network: Network,
-    /// How requests go on from prefill to decode.
+    /// Handoff of requests from prefill to decode.
     #[serde(default)]
     pub handoff: Handoff,
 }
 
-/// A site profile and what differs from it.
+/// A site profile and its overrides.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SiteChoice {
@@ -60,31 +60,31 @@ pub struct Pool {
     /// Name in reports and in `--set cluster.pools.NAME.instances=…`.
     #[schemars(length(min = 1))]
     pub name: String,
-    /// What the instances do.
+    /// Role of the instances.
     pub role: Role,
-    /// Which of `models` they serve. Absent: the only one.
+    /// The model they serve, one of `models`. Absent: the only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Name of a node profile; `tokenmill list nodes` shows them. Every pool has one but frontends, which run on the hosts of the others.
+    /// Name of a node profile; `tokenmill list nodes` shows them. Required, except for frontends, which run on the hosts of other pools.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub node: Option<String>,
-    /// How many instances.
+    /// Number of instances.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub instances: u32,
-    /// Chips of one instance and how the model is cut over them.
+    /// Chips of one instance and how the model is split over them.
     #[serde(default)]
     pub parallelism: Parallelism,
-    /// How long a step takes.
+    /// Step time model.
     #[serde(default)]
     pub perf: PerfChoice,
     /// Engine settings, under vLLM's names.
     #[serde(default)]
     pub engine: Engine,
-    /// Who pays what for the nodes.
+    /// Pricing of the nodes: bought or rented.
     #[serde(default)]
     pub pricing: Pricing,
-    /// Of a frontend: its workers and how long they take.
+    /// Frontends only: workers and service times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub station: Option<Station>,
 }
@@ -93,44 +93,44 @@ pub struct Pool {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Station {
-    /// Requests that one instance serves at once.
+    /// Requests that one instance serves concurrently.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub workers: u32,
-    /// Every request: HTTP, dispatch.
+    /// Time per request: HTTP, dispatch.
     #[serde(default = "zero_time")]
     pub per_request: Duration,
-    /// Each token of its prompt: tokenisation.
+    /// Time per prompt token: tokenisation.
     #[serde(default = "zero_time")]
     pub per_prompt_token: Duration,
-    /// Each token that it will generate: detokenisation, streaming.
+    /// Time per output token: detokenisation, streaming.
     #[serde(default = "zero_time")]
     pub per_output_token: Duration,
 }
 
-/// What an instance does.
+/// Role of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(extend("x-aliases" = {"colocated": "mixed", "both": "mixed", "agg": "mixed", "gateway": "frontend"}))]
 pub enum Role {
-    /// Computes prompts and hands the KV cache on.
+    /// Computes prompts and hands off the KV cache.
     Prefill,
     /// Takes over after the first token and generates the rest.
     Decode,
-    /// Does both.
+    /// Computes prompts and generates output.
     Mixed,
-    /// Takes requests in before they are routed: tokenisation, HTTP, dispatch. Requests go to its instances in turn. It runs on the hosts of
-    /// the other pools, and draws and costs nothing of its own.
+    /// Accepts requests before routing: tokenisation, HTTP, dispatch. Requests go to its instances round-robin. It runs on the hosts of the
+    /// other pools and adds no power or cost.
     Frontend,
 }
 
-/// How long a step of work takes.
+/// Step time model.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum PerfChoice {
     /// From the chip's peaks and measured efficiencies, operator by operator.
     Roofline(Roofline),
-    /// From given coefficients.
+    /// Affine in the work of a step, with given coefficients.
     Affine(Affine),
 }
 
@@ -140,7 +140,7 @@ impl Default for PerfChoice {
     }
 }
 
-/// What differs from the chip's efficiencies. Absent: as the chip profile says.
+/// Overrides of the chip's efficiencies. Absent: as in the chip profile.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Roofline {
@@ -152,7 +152,7 @@ pub struct Roofline {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0, "x-most" = 1))]
     pub gemm_memory: Option<Ratio>,
-    /// Host time per iteration that is not hidden behind the chip.
+    /// Host time per iteration that does not overlap with the chip's work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-most" = 10))]
     pub iteration_overhead: Option<Duration>,
@@ -162,19 +162,19 @@ pub struct Roofline {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Affine {
-    /// Every iteration.
+    /// Time per iteration.
     #[serde(default = "zero_time")]
     pub base: Duration,
-    /// Each prompt token computed in it.
+    /// Time per prompt token computed in it.
     #[serde(default = "zero_time")]
     pub per_prompt_token: Duration,
-    /// Each sequence that decodes in it.
+    /// Time per decoding sequence.
     #[serde(default = "zero_time")]
     pub per_sequence: Duration,
-    /// Each token of context of those sequences.
+    /// Time per context token of those sequences.
     #[serde(default = "zero_time")]
     pub per_context_token: Duration,
-    /// KV cache per token, for memory and for the transfers that its instances receive. Absent: as the model needs.
+    /// KV cache per token, for memory and for the transfers that its instances receive. Absent: that of the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kv_bytes_per_token: Option<Bytes>,
     /// Power of a chip while it computes. Absent: its TDP.
@@ -202,7 +202,7 @@ pub struct Engine {
     #[serde(default = "gpu_memory_utilization")]
     #[schemars(extend("x-above" = 0, "x-most" = 1))]
     pub gpu_memory_utilization: Ratio,
-    /// Keep the KV of finished requests and reuse it for equal prompt starts; and that of a preempted request for itself.
+    /// Keep the KV of finished requests and reuse it for prompts with the same prefix, and that of a preempted request for its restart.
     #[serde(default = "yes")]
     pub enable_prefix_caching: bool,
     /// Split long prompts over several iterations.
@@ -216,14 +216,14 @@ pub struct Engine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0, "x-most" = 1e9))]
     pub max_model_len: Option<Count>,
-    /// Blocks of the KV cache of one instance. Absent: what fits beside weights and activations.
+    /// Blocks of the KV cache of one instance. Absent: as many as fit beside weights and activations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0, "x-most" = 1e15))]
     pub num_gpu_blocks_override: Option<Count>,
 }
 
 impl Engine {
-    /// vLLM's (`max_num_batched_tokens`, `max_num_seqs`) for an API server on a chip of `memory`, where the scenario is silent.
+    /// vLLM's (`max_num_batched_tokens`, `max_num_seqs`) for an API server on a chip with `memory`, unless the scenario sets them.
     ///
     /// Source: `vllm/engine/arg_utils.py` of vllm-project/vllm, `get_batch_defaults`, 2025-2026.
     pub fn vllm_defaults(memory: Bytes, chip: &str) -> (u32, u32) {
@@ -248,7 +248,7 @@ impl Default for Engine {
     }
 }
 
-/// Who pays what for the nodes.
+/// Pricing of the nodes: bought or rented.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Pricing {

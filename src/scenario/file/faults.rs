@@ -5,19 +5,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::sim::SimDuration;
 
-/// An instance goes down at a given time, and comes back. Its KV is lost; its requests are sent again, as `policies.retry` says.
+/// An instance goes down at a given time, and comes back. Its KV is lost; its requests are retried according to `policies.retry`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// When, since the start of the run.
+    /// Time of the failure, from the start of the run.
     pub at: SimDuration,
-    /// Which: `POOL/N`, counted from 0 within its pool.
+    /// Instance: `POOL/N`, counted from 0 within its pool.
     #[schemars(length(min = 1))]
     pub instance: String,
-    /// How long it is off. Absent: for good.
+    /// Downtime. Absent: permanent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub down: Option<SimDuration>,
-    /// Time from power on to the first request, in which it loads weights and draws idle power.
+    /// Startup time from power on to the first request: it loads weights and draws idle power.
     #[serde(default)]
     pub start: SimDuration,
     /// A planned restart: from `at` on it takes no new requests, finishes those it has, and then goes down.

@@ -1,12 +1,12 @@
-//! The scenario file as it is written: one struct a section, the same names as in YAML.
+//! The scenario file: one struct per section, with the same names as in YAML.
 //!
-//! Owns: which keys exist, their types, ranges, defaults and descriptions; the JSON Schema is derived from here and everything
-//! else (checks, messages, editor support) follows from the schema. Must not know: what is done with the values. Nothing below
-//! `scenario` sees these structs.
+//! Owns: the keys, their types, ranges, defaults and descriptions; the JSON Schema is derived from here and everything else (checks,
+//! messages, editor support) follows from the schema. Must not know: the use of the values. Nothing below `scenario` sees these
+//! structs.
 //!
-//! Besides the standard keywords the schema carries a few of our own, which `document` obeys:
+//! Besides the standard keywords the schema has a few custom ones, read by `document`:
 //! `x-quantity` (a value with a unit), `x-above`, `x-least` and `x-most` (range of a quantity, base units), `x-aliases` (other spellings of
-//! keys or variants), `x-exactly-one` (keys of which one must be there, no more) and `x-file-name` (text that can name a file).
+//! keys or variants), `x-exactly-one` (keys of which exactly one is required) and `x-file-name` (text that can name a file).
 
 mod choice;
 mod cluster;
@@ -43,28 +43,28 @@ pub struct ScenarioFile {
     /// Name of the scenario; names the output folder. Letters, digits, `-`, `_` and `.`.
     #[schemars(length(min = 1, max = 100), extend("pattern" = "^[A-Za-z0-9][A-Za-z0-9._-]*$", "x-file-name" = true))]
     pub name: String,
-    /// What question the scenario answers; shown in the report.
+    /// The question that the scenario answers; shown in the report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Seed of all random streams.
     #[serde(default)]
     pub seed: u64,
-    /// Files to start from, relative to this one. Later ones win over earlier ones, this file wins over all; maps merge, lists replace, `~` takes an
-    /// entry away.
+    /// Files to start from, relative to this one. Later ones override earlier ones, this file overrides all; maps merge, lists replace, `~` removes
+    /// an entry.
     #[serde(default, skip_serializing)]
     pub include: Option<Include>,
-    /// How long to run.
+    /// Length of the run.
     #[serde(default)]
     pub run: Run,
-    /// The models served, by a name of your choice.
+    /// The models served, by names of your choice.
     #[schemars(extend("minProperties" = 1, "maxProperties" = 65_535))]
     pub models: BTreeMap<String, ModelChoice>,
-    /// Who asks for what, when. Several workloads run side by side.
+    /// Streams of requests. Several workloads run concurrently.
     #[schemars(length(min = 1, max = 65_535))]
     pub workload: Vec<WorkloadEntry>,
     /// The machines.
     pub cluster: Cluster,
-    /// Who decides, and how.
+    /// Routing, admission, scheduling and scaling policies.
     #[serde(default)]
     pub policies: Policies,
     /// Instances that go down, and come back.
@@ -77,7 +77,7 @@ pub struct ScenarioFile {
     /// Conditions on `summary.json`, checked after the run (exit code 1 if one fails), such as `latency.ttft_ms.p99 < 2000`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub assert: Vec<String>,
-    /// Profiles written out in full; they win over files and over built-in profiles of the same name.
+    /// Profiles written out in full; they override files and built-in profiles of the same name.
     #[serde(default, skip_serializing_if = "Profiles::is_empty")]
     pub profiles: Profiles,
 }
@@ -92,22 +92,22 @@ pub enum Include {
     Many(Vec<String>),
 }
 
-/// How long to run. Without `requests` and `duration` the run ends when the workloads do.
+/// Length of the run. Without `requests` and `duration` the run ends when the workloads do.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
-    /// Stop arrivals after this many requests of all workloads together, then finish those inside.
+    /// Stop arrivals after this many requests of all workloads together, then finish those in the system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0))]
     pub requests: Option<Count>,
-    /// Stop arrivals at this simulated time, then finish those inside. A request that would arrive at exactly this time is out.
+    /// Stop arrivals at this simulated time, then finish the requests in the system. An arrival at exactly this time is excluded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0))]
     pub duration: Option<SimDuration>,
     /// Requests that arrive earlier are simulated but not measured. Absent: everything is measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warmup: Option<SimDuration>,
-    /// Which requests get a row in `requests.csv`. The summary, the report and the time series are of all requests whatever is chosen.
+    /// Which requests get a row in `requests.csv`. The summary, the report and the time series always cover all requests.
     #[serde(default, skip_serializing_if = "RowChoice::is_all")]
     pub rows: RowChoice,
     /// Compress the rows: the file is `requests.csv.gz`.
@@ -141,13 +141,13 @@ pub struct ModelChoice {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TimelineOptions {
-    /// Least length of one interval of the time series. It doubles whenever the run would have more than 1,024 of them. Absent: 100 ms.
+    /// Least length of one interval of the time series. It doubles whenever the run would have more than 1,024 intervals. Absent: 100 ms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0))]
     pub interval: Option<SimDuration>,
 }
 
-/// Profiles written out in full, by name. `resolved.yaml` carries every profile that the run used.
+/// Profiles written out in full, by name. `resolved.yaml` contains every profile that the run used.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Profiles {

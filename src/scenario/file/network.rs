@@ -1,4 +1,4 @@
-//! The parts of the `cluster` section on what lies between prefill and decode: the network and the handoff.
+//! The parts of the `cluster` section between prefill and decode: the network and the handoff.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,11 +7,11 @@ use crate::cluster::{FirstToken, Overlap};
 use crate::sim::SimDuration;
 use crate::units::{BytesPerSecond, Duration, Ratio};
 
-/// How requests go on from prefill to decode.
+/// Handoff of requests from prefill to decode.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Handoff {
-    /// Where the first token comes from, and when it leaves.
+    /// Source of the first token, and when it leaves.
     #[serde(default)]
     pub first_token: FirstToken,
 }
@@ -20,31 +20,31 @@ pub struct Handoff {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Network {
-    /// How KV caches travel from prefill to decode.
+    /// Transfer of KV caches from prefill to decode.
     #[serde(default)]
     pub kv: KvNetwork,
 }
 
-/// How KV caches travel from prefill to decode.
+/// Transfer of KV caches from prefill to decode.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KvNetwork {
     /// Name of a link profile. Absent: the `scale_out` link of the node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
-    /// What differs from the link profile.
+    /// Overrides of the link profile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overrides: Option<NetworkOverrides>,
-    /// When the transfer starts.
+    /// Start of the transfer.
     #[serde(default)]
     pub overlap: Overlap,
-    /// How long a sender keeps the KV of a transfer whose receiver has failed before it offers it again, and with layer-wise overlap, how long
-    /// it then offers it before the request starts over. Default: `SGLang` gives a peer up
-    /// after two heartbeats of 5 s (`SGLANG_DISAGGREGATION_HEARTBEAT_INTERVAL`, `…_MAX_FAILURE`, 2026).
+    /// Time for which a sender keeps the KV of a transfer after its receiver has failed, before it offers it again; with layer-wise overlap,
+    /// also the time for which it then offers it before the request starts over. Default: `SGLang` drops a peer after two heartbeats of 5 s
+    /// (`SGLANG_DISAGGREGATION_HEARTBEAT_INTERVAL`, `…_MAX_FAILURE`, 2026).
     #[serde(default = "failure_timeout")]
     #[schemars(extend("x-above" = 0))]
     pub failure_timeout: SimDuration,
-    /// Bandwidth that all transfers together share. Absent: only the ports limit them.
+    /// Total bandwidth shared by all transfers. Absent: only the ports limit them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0))]
     pub fabric_bandwidth: Option<BytesPerSecond>,
@@ -56,7 +56,7 @@ impl Default for KvNetwork {
     }
 }
 
-/// What differs from the link profile.
+/// Overrides of the link profile.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkOverrides {

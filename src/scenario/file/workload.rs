@@ -1,4 +1,4 @@
-//! The `workload` section: who asks for what, when.
+//! The `workload` section: streams of requests.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,24 +18,24 @@ pub struct WorkloadEntry {
     /// Name in reports.
     #[schemars(length(min = 1))]
     pub name: String,
-    /// Which of `models` it asks for. Absent: the only one.
+    /// The model of its requests, one of `models`. Absent: the only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// Latency limits; goodput counts the requests that meet all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slo: Option<Slo>,
-    /// A request that is not complete after this time is given up and counted as timed out. Absent: clients wait for ever.
+    /// Client timeout: a request that is not complete after this time is aborted and counted as timed out. Absent: no timeout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0))]
     pub timeout: Option<SimDuration>,
-    /// Stop this workload after so many requests. Absent: only `run` limits it.
+    /// Stop this workload after this many requests. Absent: only `run` limits it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0))]
     pub requests: Option<Count>,
     /// Drawn from distributions: requests arrive whether or not earlier ones are done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub synthetic: Option<Synthetic>,
-    /// A fixed number of clients, each of which waits for its answer before it asks again.
+    /// A fixed number of clients, each of which waits for its answer before it sends the next request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_loop: Option<ClosedLoop>,
     /// Generated sessions: calls that share a growing context, each after the answer before it.
@@ -50,15 +50,15 @@ pub struct WorkloadEntry {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Slo {
-    /// Time to first token, at most.
+    /// Longest time to first token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0))]
     pub ttft: Option<Duration>,
-    /// Time per output token, at most.
+    /// Longest time per output token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0))]
     pub tpot: Option<Duration>,
-    /// End to end, at most.
+    /// Longest end-to-end latency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0))]
     pub e2e: Option<Duration>,
@@ -78,7 +78,7 @@ pub struct Synthetic {
     pub prompt_tokens: Lengths,
     /// Output length of a request (OSL), tokens.
     pub output_tokens: Lengths,
-    /// Text that prompts have in common, which a prefix cache can keep.
+    /// Text shared by prompts, which a prefix cache can keep.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared_prefix: Option<SharedPrefix>,
 }
@@ -87,9 +87,9 @@ pub struct Synthetic {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Lengths {
-    /// Always the same.
+    /// Constant length.
     Fixed(#[schemars(extend("x-above" = 0, "x-most" = 16_777_216))] Count),
-    /// Every length from `min` to `max` equally often.
+    /// Uniform: every length from `min` to `max` is equally likely.
     Uniform {
         /// Smallest, tokens.
         #[schemars(extend("x-above" = 0, "x-most" = 16_777_216))]
@@ -100,7 +100,7 @@ pub enum Lengths {
     },
     /// Lognormal. Give `mean` and `median`, or `median` and `sigma`.
     Lognormal {
-        /// Half of the draws are below it, tokens.
+        /// Median, tokens: half of the draws are below it.
         #[schemars(extend("x-above" = 0, "x-most" = 16_777_216))]
         median: Count,
         /// Mean, tokens; above `median`.
@@ -111,21 +111,21 @@ pub enum Lengths {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(extend("x-most" = 10))]
         sigma: Option<Ratio>,
-        /// Draws below it are drawn again, tokens: nothing piles up here, and the mean shifts by what is left out. Absent: 1.
+        /// Minimum, tokens. Draws below it are redrawn: no mass accumulates at the bound, and the mean shifts by the part cut off. Absent: 1.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(extend("x-above" = 0, "x-most" = 16_777_216))]
         min: Option<Count>,
-        /// Draws above it are drawn again, tokens. Absent: 16,777,216.
+        /// Maximum, tokens. Draws above it are redrawn. Absent: 16,777,216.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(extend("x-above" = 0, "x-most" = 16_777_216))]
         max: Option<Count>,
     },
-    /// Each of the given lengths equally often; or read from a file with one length a line.
+    /// Each of the given lengths with equal probability, or those of a file with one length per line.
     Empirical {
         /// Lengths, tokens.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         values: Vec<Count>,
-        /// Path of a text file with one length a line, relative to this file.
+        /// Path of a text file with one length per line, relative to this file.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         path: Option<String>,
     },
@@ -138,28 +138,28 @@ pub struct SharedPrefix {
     /// Length of the common text, tokens; counted inside the prompt length.
     #[schemars(extend("x-above" = 0, "x-most" = 16_777_216))]
     pub tokens: Count,
-    /// How many different texts there are.
+    /// Number of different texts.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub groups: u32,
 }
 
-/// A fixed number of clients, each with one request inside at a time.
+/// A fixed number of clients, each with one request in the system at a time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-aliases" = {"isl": "prompt_tokens", "osl": "output_tokens"}))]
 pub struct ClosedLoop {
-    /// Clients.
+    /// Number of clients.
     #[schemars(range(min = 1))]
     pub concurrency: u32,
-    /// Pause of a client between an answer and its next question.
+    /// Think time of a client between an answer and its next request.
     #[serde(default)]
     pub think_time: SimDuration,
     /// Prompt length of a request (ISL), tokens.
     pub prompt_tokens: Lengths,
     /// Output length of a request (OSL), tokens.
     pub output_tokens: Lengths,
-    /// Text that prompts have in common, which a prefix cache can keep.
+    /// Text shared by prompts, which a prefix cache can keep.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared_prefix: Option<SharedPrefix>,
 }
@@ -180,15 +180,15 @@ pub struct Trace {
     /// Part of the trace to replay, in trace time. Absent: all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<TraceWindow>,
-    /// How many times to replay it, end to end.
+    /// Number of times to replay it, end to end.
     #[serde(default = "one")]
     #[schemars(range(min = 1))]
     pub repeat: u32,
-    /// Skip and count lines that cannot be used instead of stopping at the first. Compressed data that end early or are damaged, and 100
-    /// requests in a row that are earlier than one above them, are refused all the same.
+    /// Skip and count lines that cannot be used instead of stopping at the first. Truncated or damaged compressed
+    /// data, and 100 requests in a row that are earlier than one above them, are refused all the same.
     #[serde(default)]
     pub skip_bad_lines: bool,
-    /// How sessions are played, of a trace that has them. Absent: as recorded.
+    /// Replay of the sessions of a trace that has them. Absent: as recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sessions: Option<TraceSessions>,
 }

@@ -1,4 +1,4 @@
-//! Documents made of several texts, other spellings, damage.
+//! Documents of several texts, aliases, damaged input.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use super::*;
 use crate::document;
 
 #[test]
-fn other_spellings_mean_the_same() {
+fn aliases_mean_the_same() {
     let scenario = good(&["cluster.pools.decode.perf=roofline", "run.requests=1k", "run.warmup=~"]);
     let file::RouterChoice::ByRole(by_role) = scenario.policies.router else { panic!("one router for each role") };
     assert_eq!(by_role.prefill, file::Router::named("round-robin"));
@@ -31,7 +31,7 @@ fn an_override_replaces_a_choice_as_a_whole() {
     assert!(matches!(synthetic.prompt_tokens, file::Lengths::Fixed(n) if n.whole() == Some(8000)));
 }
 
-/// Writing a scenario with every default and reading it again gives the same scenario: what `resolved.yaml` rests on.
+/// Writing a scenario with every default and reading it again gives the same scenario: `resolved.yaml` depends on it.
 #[test]
 fn a_scenario_written_out_reads_back_the_same() {
     let scenario = good(&[]);
@@ -41,7 +41,7 @@ fn a_scenario_written_out_reads_back_the_same() {
 }
 
 #[test]
-fn what_is_no_map_is_no_scenario() {
+fn a_scenario_is_a_map() {
     for (text, message) in [
         ("", "the file is empty"),
         ("# nothing\n", "the file is empty"),
@@ -54,7 +54,7 @@ fn what_is_no_map_is_no_scenario() {
 }
 
 #[test]
-fn includes_lie_under_the_file_that_names_them() {
+fn a_file_overrides_its_includes() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("base")).unwrap();
     fs::write(folder.path().join("base/all.yaml"), GOOD).unwrap();
@@ -72,7 +72,7 @@ fn includes_lie_under_the_file_that_names_them() {
 }
 
 #[test]
-fn an_included_model_can_be_taken_away() {
+fn an_included_model_can_be_removed() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("all.yaml"), GOOD).unwrap();
     let main = folder.path().join("main.yaml");
@@ -87,24 +87,24 @@ fn an_included_model_can_be_taken_away() {
     let mut left = names(&format!("{{{first}: ~, b: {{profile: qwen3-8b}}}}")).unwrap();
     left.sort();
     assert_eq!(left, wanted);
-    // Nothing is no model.
+    // A null is not a model.
     assert!(messages(&names("{b: ~}").unwrap_err())[0].starts_with("models.b: found nothing"));
 }
 
 #[test]
-fn a_circle_of_includes_is_shown() {
+fn a_circular_include_is_shown() {
     let folder = tempfile::tempdir().unwrap();
     for (name, next) in [("a", "b"), ("b", "c"), ("c", "./b")] {
         fs::write(folder.path().join(format!("{name}.yaml")), format!("include: [{next}.yaml]\n")).unwrap();
     }
     let errors = load_file(Input::File(&folder.path().join("a.yaml")), &[]).unwrap_err();
     let base = folder.path().display();
-    assert_eq!(messages(&errors), [format!("include: includes go round in a circle: {base}/b.yaml → {base}/c.yaml → {base}/./b.yaml")]);
+    assert_eq!(messages(&errors), [format!("include: circular include: {base}/b.yaml → {base}/c.yaml → {base}/./b.yaml")]);
     assert_eq!(errors.diagnostics()[0].file, format!("{base}/c.yaml"));
 }
 
 #[test]
-fn an_include_that_is_not_there_is_told_with_what_else_is_wrong() {
+fn a_missing_include_is_reported_with_other_problems() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("base.yaml"), GOOD).unwrap();
     let main = folder.path().join("main.yaml");
@@ -121,7 +121,7 @@ fn an_include_that_is_not_there_is_told_with_what_else_is_wrong() {
 }
 
 #[test]
-fn files_that_are_no_text_are_told_by_name() {
+fn files_that_are_not_text_are_reported_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let errors = load_file(Input::File(folder.path()), &[]).unwrap_err();
     assert_eq!(errors.render(), format!("error: is a directory, expected a YAML file\n --> {}\n", folder.path().display()));
@@ -162,7 +162,7 @@ fn problems_of_meaning_point_at_the_line() {
 }
 
 #[test]
-fn every_shipped_scenario_is_right() {
+fn every_shipped_scenario_is_valid() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
     let mut count = 0;
     for entry in fs::read_dir(folder).unwrap() {
@@ -223,7 +223,7 @@ sources: {{s: {{title: t, date: 2026-01}}}}",
 }
 
 #[test]
-fn what_is_numbered_in_16_bits_is_limited_by_the_schema() {
+fn lists_with_16_bit_indices_are_limited_by_the_schema() {
     let schema = schema::scenario(&crate::policy::Policies::default());
     assert_eq!(schema["properties"]["workload"]["maxItems"], 65_535);
     assert_eq!(schema["properties"]["models"]["maxProperties"], 65_535);
@@ -231,7 +231,7 @@ fn what_is_numbered_in_16_bits_is_limited_by_the_schema() {
 }
 
 #[test]
-fn contradictions_are_told_at_once() {
+fn contradictions_are_reported_at_once() {
     let text = GOOD
         .replace("run: {requests: 20k, warmup: 60 s}\n", "")
         .replace("{ttft: 2 s, tpot: 50 ms}", "{ttft: 2 s, e2e: 1 s}")
@@ -258,7 +258,7 @@ fn contradictions_are_told_at_once() {
     assert_eq!(messages(&problems.finish().unwrap_err()), expected);
 }
 
-/// A hundred thousand mistakes on one line of two megabytes: told in bounded time and memory.
+/// 100,000 mistakes on one line of two megabytes are reported in bounded time and memory.
 #[test]
 fn a_flood_of_mistakes_is_cut_short() {
     let keys: Vec<String> = (0..100_000).map(|i| format!("mistake_{i}: []")).collect();
@@ -270,13 +270,13 @@ fn a_flood_of_mistakes_is_cut_short() {
     assert!(text.ends_with("… and 99954 more\n\n100004 problems found\n"), "{}", &text[text.len() - 200..]);
 }
 
-/// What YAML gives a meaning to.
+/// Characters with a meaning in YAML.
 const MARKS: &[u8] = b"{}[]:,-&*!|>'\"%@`#\n\t .~";
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
-    /// Bytes deleted, inserted, replaced; blocks doubled: an answer, whatever it is.
+    /// Bytes deleted, inserted, replaced; blocks doubled: the load returns, with or without errors.
     #[test]
     fn no_damage_to_a_scenario_makes_it_panic(edits in prop::collection::vec((0usize..GOOD.len(), 0u8..4, any::<u8>(), 1usize..40), 1..8)) {
         let mut bytes = GOOD.as_bytes().to_vec();
@@ -306,7 +306,7 @@ proptest! {
 }
 
 #[test]
-fn one_choice_among_prefill_and_mixed_instances_has_one_rule() {
+fn a_choice_among_prefill_and_mixed_instances_has_one_router() {
     let beside = "    - {name: extra, role: mixed, node: dgx-h100, instances: 1}\n  network: {kv";
     let text = |router: &str| GOOD.replace("  network: {kv", beside).replace("{prefill: round_robin, decode: jsq}", router);
     let told = |router: &str| {
@@ -317,7 +317,7 @@ fn one_choice_among_prefill_and_mixed_instances_has_one_rule() {
     };
     assert_eq!(
         told("{prefill: round_robin, mixed: random}").unwrap_err(),
-        ["policies.router.mixed: pool `extra` stands beside prefill pools of its model, among which and it `prefill` chooses"]
+        ["policies.router.mixed: pool `extra` serves a model that has prefill pools too, and `prefill` chooses among all of them"]
     );
     for fine in ["{prefill: round_robin}", "{prefill: random, mixed: random}", "random"] {
         assert!(told(fine).is_ok(), "{fine}");

@@ -1,4 +1,4 @@
-//! What users are told about bad input, word for word.
+//! Error messages for bad input, verbatim.
 
 use super::{bad, bad_set};
 
@@ -16,7 +16,7 @@ fn an_unknown_key_names_the_nearest_right_one() {
 }
 
 #[test]
-fn several_errors_of_a_file_are_told_at_once() {
+fn several_errors_of_a_file_are_reported_at_once() {
     insta::assert_snapshot!(bad(&[("seed: 7", "seed: -7"), ("rate: 5.5 /s", "rate: 5.5"), ("role: decode", "role: decoder"), ("tp: 4", "tpp: 4"), ("instances: 4\n", "instances: 0\n"), ("{to: 10 min}", "{to: 10 mins}")]), @r#"
     error: seed: found `-7`, expected a whole number of at least 0
      --> pd.yaml:2:7
@@ -67,7 +67,7 @@ fn several_errors_of_a_file_are_told_at_once() {
 }
 
 #[test]
-fn numbers_that_mean_nothing_are_refused() {
+fn invalid_numbers_are_refused() {
     insta::assert_snapshot!(bad(&[("fp8, kv", "fp9, kv"), ("median: 928", "median: .nan"), ("mean: 1155", "mean: 1e300"), ("90 %", "-1"), ("max_num_seqs: 256", "max_num_seqs: .inf")]), @r#"
     error: models.chat.weights: unknown choice `fp9`, expected one of `fp32`, `fp16`, `bf16`, `fp8`, `int8`, `fp4` or `mxfp4`
      --> pd.yaml:5:43
@@ -143,7 +143,7 @@ fn a_variant_without_its_parameters_shows_how_to_write_it() {
 }
 
 #[test]
-fn a_key_one_level_too_high_is_sent_where_it_belongs() {
+fn a_key_one_level_too_high_names_its_parent() {
     insta::assert_snapshot!(bad(&[("parallelism: {tp: 4}", "tp: 4")]), @r#"
     error: cluster.pools[0]: unknown key `tp`
       --> pd.yaml:18:68
@@ -202,7 +202,7 @@ fn a_missing_key_is_shown_where_it_should_be() {
 }
 
 #[test]
-fn values_of_the_wrong_type_are_told_in_words() {
+fn values_of_the_wrong_type_are_described() {
     insta::assert_snapshot!(bad(&[("ttft: 2 s", "ttft: [2]"), ("node: dgx-h100\n", "node: 100\n"), ("assert: [\"latency.ttft_ms.p99 < 2000\"]", "assert: latency"), ("engine: {", "engine: {enable_prefix_caching: yes, ")]), @r#"
     error: workload[0].slo.ttft: found a list, expected a duration above 0, such as `50 ms`, `2 s` or `10 min`
      --> pd.yaml:8:17
@@ -237,7 +237,7 @@ fn values_of_the_wrong_type_are_told_in_words() {
 }
 
 #[test]
-fn a_router_that_does_not_exist_is_told() {
+fn an_unknown_router_is_reported() {
     insta::assert_snapshot!(bad(&[("prefill: round_robin", "prefill: rund-robin"), ("queue: fcfs", "queue: [fcfs]")]), @r#"
     error: policies.router.prefill: unknown choice `rund-robin`, expected one of `round-robin`, `random`, `least-request`, `least-tokens`, `power-of-two` or `prefix-hit`
       --> pd.yaml:25:30
@@ -258,7 +258,7 @@ fn a_router_that_does_not_exist_is_told() {
 }
 
 #[test]
-fn a_router_with_parameters_that_does_not_exist_is_told() {
+fn an_unknown_router_with_parameters_is_reported() {
     insta::assert_snapshot!(bad(&[("router: {prefill: round_robin, decode: jsq}", "router: {least_tokns: {}}")]), @r#"
     error: policies.router: unknown choice `least_tokns`, expected one of `round-robin`, `random`, `least-request`, `least-tokens`, `power-of-two` or `prefix-hit`, or a map with `prefill`, `decode` or `mixed`
       --> pd.yaml:25:21
@@ -271,7 +271,7 @@ fn a_router_with_parameters_that_does_not_exist_is_told() {
 }
 
 #[test]
-fn duplicate_keys_are_told_with_the_rest() {
+fn duplicate_keys_are_reported_with_other_errors() {
     insta::assert_snapshot!(bad(&[("seed: 7", "seed: 7\nname: x\nsed: 8")]), @r#"
     error: key `name` is given twice
      --> pd.yaml:3:1
@@ -331,7 +331,7 @@ fn an_override_is_checked_like_the_file() {
 }
 
 #[test]
-fn an_override_of_what_is_not_there_names_what_is() {
+fn an_override_of_an_unknown_item_names_the_known_ones() {
     insta::assert_snapshot!(bad_set(&["cluster.pools.decod.instances=1", "cluster.pools[2].instances=1", "seed[0]=3"]), @r#"
     error: cluster.pools: no item `decod`, expected an item of a list with items `0` to `1`, called `prefill` or `decode`
      --> --set #1:1:15
@@ -347,7 +347,7 @@ fn an_override_of_what_is_not_there_names_what_is() {
     1 | cluster.pools[2].instances=1
       |               ^
 
-    error: seed: `[0]` is used on what is not a list
+    error: seed: `[0]` is used on a value that is not a list
      --> --set #3:1:6
       |
     1 | seed[0]=3
@@ -358,7 +358,7 @@ fn an_override_of_what_is_not_there_names_what_is() {
 }
 
 #[test]
-fn an_override_that_cannot_be_read_is_told() {
+fn a_malformed_override_is_reported() {
     insta::assert_snapshot!(bad_set(&["seed", "=3", "a..b=3", "seed=[1"]), @r#"
     error: no `=` in the option, expected `--set path.to.key=value`
      --> --set #1:1:1

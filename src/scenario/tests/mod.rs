@@ -1,4 +1,4 @@
-//! What users are told about bad input, word for word, and that no input makes the configuration panic or hang.
+//! Error messages for bad input, verbatim; no input makes the configuration panic or hang.
 
 mod documents;
 mod messages;

@@ -19,7 +19,7 @@ fn options_without_effect_are_refused() {
         ("include=foo.yaml", ["error: `include` cannot be set", "hint: write `include: …` in the scenario"]),
         ("policies.router={mixed: random}", ["error: policies.router.mixed: no pool is `mixed`", "hint: leave `mixed` out"]),
         ("models.m.experts=fp8", ["error: models.m.experts: `llama-3.1-8b` has no experts", "hint: leave `experts` out"]),
-        ("seed=", ["error: seed: no value after the `=`", "hint: write `seed=~` to take the key away"]),
+        ("seed=", ["error: seed: no value after the `=`", "hint: write `seed=~` to remove the key"]),
         (".seed=1", ["error: the path begins with a dot", "hint: write `seed=1`"]),
     ] {
         told(&place, "tiny.yaml", set, &words);
@@ -91,8 +91,8 @@ fn a_window_beyond_the_trace_is_told_its_length() {
 #[test]
 fn files_that_are_not_what_is_needed() {
     let place = Place::tiny();
-    assert!(place.refused(&["run", "nosuch"]).ends_with("hint: `tokenmill list scenarios` shows those that are shipped\n"));
-    assert!(place.refused(&["validate", "nosuch"]).ends_with("hint: `tokenmill list scenarios` shows those that are shipped\n"));
+    assert!(place.refused(&["run", "nosuch"]).ends_with("hint: `tokenmill list scenarios` lists the shipped scenarios\n"));
+    assert!(place.refused(&["validate", "nosuch"]).ends_with("hint: `tokenmill list scenarios` lists the shipped scenarios\n"));
     assert!(!place.refused(&["run", "no/such.yaml"]).contains("shipped"));
     let said = place.refused(&["run", "tiny.yaml", "--profiles", "nodir"]);
     assert!(said.ends_with("hint: `--profiles` takes a folder with `chips/`, `nodes/`, `links/`, `sites/` or `models/`\n"), "{said}");

@@ -72,7 +72,7 @@ fn traces_that_are_damaged() {
     1 | workload.chat.trace={format: plain, path: trace}
       |                                           ^^^^^
       |
-    hint: mend the line, or write `skip_bad_lines: true` to skip and count such lines
+    hint: fix the line, or write `skip_bad_lines: true` to skip and count such lines
     ");
 }
 
@@ -114,13 +114,13 @@ fn a_closed_loop_that_can_never_be_served() {
         "workload=[{name: agents, closed_loop: {concurrency: 4, prompt_tokens: {uniform: {min: 4096, max: 9k}}, output_tokens: {fixed: 5}}}]",
     ];
     insta::assert_snapshot!(of_sets(&sets), @"
-    error: workload[0].closed_loop.prompt_tokens: found prompts of at least 4096 tokens, expected some of fewer than 4096 tokens, the longest context (`max_model_len`) that its pools have
+    error: workload[0].closed_loop.prompt_tokens: found prompts of at least 4096 tokens, expected some shorter than 4096 tokens, the longest context (`max_model_len`) of its pools
      --> --set #2:1:56
       |
     1 | …oad=[{name: agents, closed_loop: {concurrency: 4, prompt_tokens: {uniform: {min: 4096, max: 9k}}, ou…
       |                                                    ^^^^^^^^^^^^^
       |
-    hint: every request would be refused, and the clients would ask again for ever
+    hint: every request would be rejected, and the clients would send new ones forever
     ");
     // One token shorter may be served.
     let place = Place::tiny();
@@ -202,7 +202,7 @@ fn all_that_is_wrong_with_a_scenario() {
        |
     hint: names must differ
 
-    error: cluster.pools[0].engine.max_model_len: found `1000000`, expected at most 445648 tokens, which is what the KV cache of one instance holds
+    error: cluster.pools[0].engine.max_model_len: found `1000000`, expected at most 445648 tokens, the capacity of one instance's KV cache
      --> --set #2:1:38
       |
     1 | cluster.pools.d.engine.max_model_len=1M

@@ -75,7 +75,7 @@ fn includes_in_a_circle() {
     place.write("a.yaml", "include: b.yaml\n");
     place.write("b.yaml", "seed: 1\ninclude: [a.yaml]\n");
     insta::assert_snapshot!(place.refused(&["run", "a.yaml"]), @"
-    error: include: includes go round in a circle: a.yaml → b.yaml → a.yaml
+    error: include: circular include: a.yaml → b.yaml → a.yaml
      --> b.yaml:2:11
       |
     2 | include: [a.yaml]
