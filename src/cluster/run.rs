@@ -253,6 +253,7 @@ impl<O: Observer> Cluster<O> {
     /// The instant has no events left: the agenda is worked off, then departures are reported to the workload. A client without think time
     /// sends its next request after the batches of the instant have been formed, because no answer crosses a network in zero time. True if
     /// the next arrival may have changed.
+    #[inline]
     fn end_instant(&mut self, workload: &mut dyn Workload) -> Result<bool, RunError> {
         if !self.world.agenda.is_empty() {
             self.work_off_agenda()?;
@@ -332,6 +333,7 @@ impl<O: Observer> Cluster<O> {
     }
 
     /// Works off the agenda at the end of an instant: memory, then batches, then the network, repeated until the agenda is empty.
+    #[inline]
     fn work_off_agenda(&mut self) -> Result<(), RunError> {
         let Self { world, handoffs, controllers, guard, handled, .. } = self;
         while let Some((wake, key)) = world.agenda.next(world.calendar.now()) {
