@@ -77,3 +77,40 @@ proptest! {
         prop_assert!(bound > 0 || !fault.is_empty());
     }
 }
+
+/// Positions that there are not, and decode instances that could never hold the request.
+#[derive(Debug)]
+struct Astray;
+
+impl Router for Astray {
+    fn route(&mut self, request: &RequestView<'_>, candidates: &dyn Candidates) -> Pick {
+        match request.request % 3 {
+            0 => Pick::To(candidates.len()),
+            1 => Pick::Pair { prefill: 0, decode: usize::MAX },
+            _ => Pick::Pair { prefill: 0, decode: 1 },
+        }
+    }
+}
+
+#[test]
+fn positions_astray_lose_no_request_for_ever() {
+    let mut policies = Policies::default();
+    policies.routers = policies.routers.with(Entry::<dyn Router>::plain("astray", "Astray.", |_| Box::new(Astray)));
+    let library = Library::default().with_policies(policies);
+    let perf = "perf: {affine: {base: 1 ms, per_prompt_token: 20 us}}";
+    let sets = [
+        "run.warmup=0 s".to_owned(),
+        "policies.router={prefill: astray, decode: least-request}".to_owned(),
+        "workload.chat.synthetic.prompt_tokens={uniform: {min: 60, max: 200}}".to_owned(),
+        format!(
+            "cluster.pools=[{{name: p, role: prefill, node: dgx-h100, instances: 1, {perf}}}, {{name: d, role: decode, node: dgx-h100, instances: 1, {perf}}}, \
+             {{name: short, role: decode, node: dgx-h100, instances: 1, {perf}, engine: {{max_model_len: 50}}}}]"
+        ),
+    ];
+    let scenario =
+        Scenario::load(Input::Text { name: "tiny.yaml", text: TINY }, &sets, &library).unwrap_or_else(|errors| panic!("{errors}"));
+    for row in every_way(&scenario) {
+        let expected = if row.record.id.is_multiple_of(3) { Outcome::Failed } else { Outcome::Completed };
+        assert_eq!(row.record.outcome, expected, "{:?}", row.record);
+    }
+}

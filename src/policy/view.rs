@@ -88,11 +88,11 @@ pub trait Candidates {
 /// A router's decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pick {
-    /// To the candidate at this position, which is eligible.
+    /// To the candidate at this position, which is eligible. Beyond the last position an arriving request has made an attempt in vain.
     To(usize),
     /// To the candidate at position `prefill`, which is eligible, and its KV to the receiver at position `decode` of
-    /// [`Candidates::receivers`]: it waits for memory there, whatever others have, and no router is asked at its handoff. If that instance no
-    /// longer serves, the router of decode chooses another. Where candidates have no receivers, the same as [`Pick::To`] `prefill`.
+    /// [`Candidates::receivers`]: it waits for memory there, whatever others have, and no router is asked at its handoff. If that instance does
+    /// not serve, or its context is too short, the router of decode chooses another. Where candidates have no receivers, the same as [`Pick::To`] `prefill`.
     Pair {
         /// Position of the instance that computes its prompt.
         prefill: usize,

@@ -142,16 +142,18 @@ impl Arrivals {
         let view = world.view(slot, &blocks);
         let pick = router.route(&view, &Places::new(&RefCell::new(world), model, side, slot, view.prompt_tokens));
         match pick {
+            Pick::To(chosen) | Pick::Pair { prefill: chosen, .. } if chosen >= world.fleet.places(model, side) => {
+                failure::fail_attempt(world, slot);
+            }
             Pick::To(chosen) | Pick::Pair { prefill: chosen, .. } => {
                 let Entry { id, output_context, .. } = world.fleet.place(model, side, chosen);
-                if let Pick::Pair { decode, .. } = pick {
-                    let to = world.fleet.route(model).decode().get(decode).copied();
-                    offers::bind(world, slot, to.filter(|_| world.fleet.hands_on(id)));
-                }
                 let has_receiver = world.has_receiver(slot) || !transit::needs_room(world, id, slot);
                 if world.fleet.member(id).serves() && has_receiver {
                     if router.listens() {
                         router.assigned(&view, id.0);
+                    }
+                    if let Pick::Pair { decode, .. } = pick {
+                        offers::bind(world, slot, id, decode);
                     }
                     moves::enqueue(world, slot, id, output_context);
                 } else {

@@ -28,9 +28,13 @@ pub(crate) fn bound_for<O: Observer>(world: &World<O>, slot: Slot) -> Option<Ins
     world.requests[slot].progress.bound_for
 }
 
-/// Binds the KV of a request for a decode instance, if it serves: it waits for memory there. Otherwise for whichever has room.
-pub(crate) fn bind<O: Observer>(world: &mut World<O>, slot: Slot, to: Option<InstanceId>) {
-    world.requests[slot].progress.bound_for = to.filter(|&to| world.fleet.members[to].serves());
+/// Binds the KV of a request, if it is handed off from `prefill`, for the decode instance at a position of its model: it waits for memory
+/// there. If that instance does not serve, or could never hold the request, it waits for whichever has room.
+pub(crate) fn bind<O: Observer>(world: &mut World<O>, slot: Slot, prefill: InstanceId, position: usize) {
+    let to = world.fleet.routes[world.model_of(slot)].decode.get(position).copied();
+    let tokens = world.requests[slot].progress.target.saturating_add(world.tokens_to_come());
+    let can_hold = |to: &InstanceId| world.fleet.members[*to].serves() && world.fleet.instances[*to].engine.max_model_len >= tokens;
+    world.requests[slot].progress.bound_for = to.filter(can_hold).filter(|_| world.fleet.hands_on(prefill));
 }
 
 /// Removes a finished prompt from the list in which it waits for memory.

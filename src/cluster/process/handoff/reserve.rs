@@ -102,7 +102,7 @@ impl Handoffs {
         };
         views::note_handoff(world, slot, pick);
         let Pick::To(chosen) = pick else { return false };
-        let id = world.fleet.route(model).decode()[chosen];
+        let Some(&id) = world.fleet.route(model).decode().get(chosen) else { return false };
         if router.listens() {
             router.assigned(&view, id.0);
         }
