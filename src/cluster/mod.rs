@@ -28,7 +28,7 @@ pub use crate::workload::Outcome;
 pub use ids::{FrontendId, InstanceId, ModelId, PoolId};
 pub use observe::{Both, Observation, Observer, RequestRecord, Silent};
 pub use run::{Cluster, RunError, Work};
-pub(crate) use segment::KvBlocks;
+pub(crate) use segment::{KvBlocks, Taken};
 pub use segment::{Members, RunSegment};
 pub use spec::{
     ClassSpec, ClusterSpec, EngineSpec, FirstToken, FrontendSpec, NetworkSpec, Overlap, PoolSpec, Reporting, Retry, RouterSpec,

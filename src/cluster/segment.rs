@@ -39,92 +39,86 @@ pub(crate) enum Work {
 pub(crate) struct KvBlocks<'a> {
     /// Held throughout.
     pub(crate) base: u64,
-    /// Sequences of the batch, each of which takes one block every `taken.len()` iterations.
+    /// Sequences of the batch, each of which takes one block in a turn of the block size.
     pub(crate) sequences: u32,
-    /// Blocks taken since the run began, by iteration 0, 1, …; empty if none are taken.
-    pub(crate) taken: &'a [u32],
-    /// Sums over `taken`.
-    pub(crate) turn: Prefix,
+    /// Sums over the iterations before iteration 0, 1, … of a turn, and over all of it; empty if no blocks are taken.
+    pub(crate) turn: &'a [Taken],
     /// Blocks reserved for handoffs while the iterations run, which are reported on their own.
     pub(crate) reserved: u64,
 }
 
-impl<'a> KvBlocks<'a> {
-    /// Blocks that a batch of `sequences` takes from the start of its run.
-    pub(crate) const fn of_run(sequences: u32, taken: &'a [u32], turn: Prefix) -> Self {
-        Self { base: 0, sequences, taken, turn, reserved: 0 }
-    }
-
-    /// A constant number of blocks.
-    pub(crate) const fn constant(base: u64) -> Self {
-        Self { base, sequences: 0, taken: &[], turn: Prefix { length: 0, blocks: 0, weighted: 0 }, reserved: 0 }
-    }
-
-    /// Blocks taken by the batch from iteration 0 to iteration `n`.
-    pub(crate) fn taken(&self, n: u64) -> u64 {
-        let turn = self.taken.len() as u64;
-        n.checked_div(turn).map_or(0, |turns| turns * u64::from(self.sequences) + u64::from(self.taken[place(n, self.taken.len())]))
-    }
-
-    /// Time integral of the blocks taken during the first `n` iterations, in block-nanoseconds.
-    pub(crate) fn taken_ns(&self, durations: &Line, n: u64) -> u128 {
-        if self.taken.is_empty() {
-            return 0;
-        }
-        let mut part = Prefix::default();
-        self.taken[..place(n, self.taken.len())].iter().for_each(|&taken| part.push(taken));
-        taken_ns(durations, self.sequences, [self.turn, part], n)
-    }
-}
-
-/// Sums over the first residues of a turn.
+/// Blocks taken since the run began, summed over the first iterations of a turn.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Prefix {
-    /// Number of residues.
-    pub(crate) length: u32,
-    /// Sum of the blocks taken by each residue, and the same sum weighted by the residue.
+pub(crate) struct Taken {
+    /// The sum, and the same sum weighted by the number of the iteration.
     pub(crate) blocks: u64,
     pub(crate) weighted: u64,
 }
 
-impl Prefix {
-    /// Adds a residue, by which `taken` blocks have been taken.
-    pub(crate) fn push(&mut self, taken: u32) {
-        self.blocks += u64::from(taken);
-        self.weighted += u64::from(taken) * u64::from(self.length);
-        self.length += 1;
+impl Taken {
+    /// With iteration `number`, by which `taken` blocks have been taken.
+    pub(crate) fn and(self, number: u64, taken: u32) -> Self {
+        Self { blocks: self.blocks + u64::from(taken), weighted: self.weighted + u64::from(taken) * number }
     }
 }
 
-/// Time integral, in block-nanoseconds, of the blocks that a batch of `m` sequences takes during the first `n` iterations of a run:
-/// `Σ taken(k) · f(k)` for durations `f(k) = a + b·k`.
-///
-/// Over one turn of `S` iterations every sequence takes one block, so `taken(S·t + r) = m·t + v(r)`. With `V = Σ v(r)` and `W = Σ r·v(r)`
-/// over a turn, turn `t` adds `(a + b·S·t)·(m·t·S + V) + b·(m·t·S(S−1)/2 + W)`, a polynomial in `t`; the last turn, of `s` iterations, adds
-/// the same with sums over `s` residues.
-pub(crate) fn taken_ns(durations: &Line, sequences: u32, [whole, part]: [Prefix; 2], n: u64) -> u128 {
-    let Some(turns) = n.checked_div(u64::from(whole.length)) else { return 0 };
-    let (Line { first, step }, members, length) = (*durations, f64::from(sequences), f64::from(whole.length));
-    // Sum over the residues of `prefix` in turn `number`.
-    let turn = |prefix: Prefix, number: f64| {
-        let (residues, taken) = (f64::from(prefix.length), members * number);
-        let start = first + step * length * number;
-        start * (taken * residues + prefix.blocks as f64) + step * (taken * residues * (residues - 1.0) * 0.5 + prefix.weighted as f64)
-    };
-    let count = turns as f64;
-    let mut sum = turn(part, count);
-    if turns > 0 {
-        let (pairs, pyramid) = (count * (count - 1.0) * 0.5, (count - 1.0) * count * (2.0 * count - 1.0) / 6.0);
-        let slope = first * members * length + step * length * whole.blocks as f64 + step * members * length * (length - 1.0) * 0.5;
-        sum += turn(whole, 0.0) * count + slope * pairs + step * length * members * length * pyramid;
+impl<'a> KvBlocks<'a> {
+    /// Blocks that a batch of `sequences` takes from the start of its run.
+    pub(crate) const fn of_run(sequences: u32, turn: &'a [Taken]) -> Self {
+        Self { base: 0, sequences, turn, reserved: 0 }
     }
-    nearest_wide(sum)
+
+    /// A constant number of blocks.
+    pub(crate) const fn constant(base: u64) -> Self {
+        Self { base, sequences: 0, turn: &[], reserved: 0 }
+    }
+
+    /// Turns before iteration `n`, and its place in its turn. `None` if no blocks are taken.
+    fn place(&self, n: u64) -> Option<(u64, usize)> {
+        let length = self.turn.len().checked_sub(1)? as u64;
+        Some((n.checked_div(length)?, below(n % length)))
+    }
+
+    /// Blocks taken by the batch from iteration 0 to iteration `n`.
+    pub(crate) fn taken(&self, n: u64) -> u64 {
+        self.place(n).map_or(0, |(turns, place)| turns * u64::from(self.sequences) + self.turn[place + 1].blocks - self.turn[place].blocks)
+    }
+
+    /// Time integral of the blocks taken during the first `n` iterations, in block-nanoseconds.
+    pub(crate) fn taken_ns(&self, durations: &Line, n: u64) -> u128 {
+        self.place(n).map_or(0, |(turns, place)| nearest_wide(self.taken_for(durations, turns as f64, place)))
+    }
+
+    /// The same for `turns` whole turns and the first `place` iterations of the next, rounded at the end only: `Σ taken(k) · f(k)` for
+    /// durations `f(k) = a + b·k`.
+    ///
+    /// Over one turn of `S` iterations every one of the `m` sequences takes one block, so `taken(S·t + r) = m·t + v(r)`. With `V = Σ v(r)`
+    /// and `W = Σ r·v(r)` over a turn, turn `t` adds `(a + b·S·t)·(m·t·S + V) + b·(m·t·S(S−1)/2 + W)`, a polynomial in `t`; the last turn
+    /// adds the same with sums over its first iterations.
+    fn taken_for(&self, durations: &Line, turns: f64, place: usize) -> f64 {
+        let whole = self.turn.len() - 1;
+        let (Line { first, step }, members, length) = (*durations, f64::from(self.sequences), whole as f64);
+        // Sum over the first iterations of turn `number`.
+        let turn = |place: usize, number: f64| {
+            let (Taken { blocks, weighted }, iterations, taken) = (self.turn[place], place as f64, members * number);
+            let start = first + step * length * number;
+            start * (taken * iterations + blocks as f64) + step * (taken * iterations * (iterations - 1.0) * 0.5 + weighted as f64)
+        };
+        let last = turn(place, turns);
+        if turns < 1.0 {
+            return last;
+        }
+        let (pairs, pyramid) = (turns * (turns - 1.0) * 0.5, (turns - 1.0) * turns * (2.0 * turns - 1.0) / 6.0);
+        let blocks = self.turn[whole].blocks as f64;
+        let slope = first * members * length + step * length * blocks + step * members * length * (length - 1.0) * 0.5;
+        last + (turn(whole, 0.0) * turns + slope * pairs + step * length * members * length * pyramid)
+    }
 }
 
-/// Position of `n` within a turn of `length` (≥ 1).
-#[expect(clippy::cast_possible_truncation, reason = "less than a length in memory")]
-fn place(n: u64, length: usize) -> usize {
-    (n % length as u64) as usize
+/// A number below a length in memory.
+#[expect(clippy::cast_possible_truncation, reason = "below a length in memory")]
+const fn below(n: u64) -> usize {
+    n as usize
 }
 
 /// Sums over iterations.
@@ -337,15 +331,12 @@ mod tests {
         /// Blocks and their time integral equal those of a loop over the iterations.
         #[test]
         fn blocks_taken_agree_with_a_loop(wraps in proptest::collection::vec(0u32..9, 1..40), first in 1e3f64..1e8, step in 0.0f64..1e4, n in 0u64..400) {
-            let mut taken = vec![0u32];
-            for &wrap in &wraps[1..] {
-                taken.push(taken[taken.len() - 1] + wrap);
+            let (mut taken, mut turn) = (0, vec![Taken::default()]);
+            for (number, &wrap) in wraps.iter().enumerate() {
+                taken += if number == 0 { 0 } else { wrap };
+                turn.push(turn[number].and(number as u64, taken));
             }
-            let mut turn = Prefix::default();
-            for &taken in &taken {
-                turn.push(taken);
-            }
-            let kv = KvBlocks::of_run(taken[taken.len() - 1] + wraps[0], &taken, turn);
+            let kv = KvBlocks::of_run(taken + wraps[0], &turn);
             let line = Line { first, step };
             let (mut blocks, mut integral) = (0u64, 0.0);
             for k in 0..n {

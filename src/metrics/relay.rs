@@ -7,7 +7,7 @@ use std::io;
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use super::aside::{Near, pair};
-use crate::cluster::{KvBlocks, Members, Observation, Observer, RequestRecord, RunSegment};
+use crate::cluster::{KvBlocks, Members, Observation, Observer, RequestRecord, RunSegment, Taken};
 use crate::sim::SimTime;
 
 /// Bytes after which a block is passed on: large enough that the cost of waking the other thread is small per observation.
@@ -16,8 +16,8 @@ const FULL: usize = 768 << 10;
 /// Tag of an observation in a block; large observations are stored in separate arrays, in the same order.
 #[derive(Debug, Clone, Copy)]
 enum Entry {
-    /// The next segment, with its numbers of classes and of blocks taken.
-    Run { members: usize, taken: usize },
+    /// The next segment, with the lengths of what it borrows.
+    Run { members: usize, turn: usize },
     /// The next record.
     Ended,
     /// An observation without borrowed data.
@@ -30,7 +30,7 @@ struct Block {
     entries: Vec<(SimTime, Entry)>,
     segments: Vec<RunSegment<'static>>,
     members: Vec<Members>,
-    taken: Vec<u32>,
+    turns: Vec<Taken>,
     records: Vec<RequestRecord>,
     /// Total size, bytes.
     bytes: usize,
@@ -45,7 +45,7 @@ impl Block {
         self.entries.clear();
         self.segments.clear();
         self.members.clear();
-        self.taken.clear();
+        self.turns.clear();
         self.records.clear();
         self.bytes = 0;
     }
@@ -53,12 +53,12 @@ impl Block {
     fn push(&mut self, at: SimTime, what: &Observation<'_>) {
         let entry = match *what {
             Observation::Run(run) => {
-                let (members, taken) = (run.members, run.kv.taken);
+                let (members, turn) = (run.members, run.kv.turn);
                 self.members.extend_from_slice(members);
-                self.taken.extend_from_slice(taken);
-                self.bytes += size_of::<RunSegment<'_>>() + size_of_val(members) + size_of_val(taken);
-                self.segments.push(RunSegment { members: &[], kv: KvBlocks { taken: &[], ..run.kv }, ..*run });
-                Entry::Run { members: members.len(), taken: taken.len() }
+                self.turns.extend_from_slice(turn);
+                self.bytes += size_of::<RunSegment<'_>>() + size_of_val(members) + size_of_val(turn);
+                self.segments.push(RunSegment { members: &[], kv: KvBlocks { turn: &[], ..run.kv }, ..*run });
+                Entry::Run { members: members.len(), turn: turn.len() }
             }
             Observation::Ended(record) => {
                 self.bytes += size_of::<RequestRecord>();
@@ -92,14 +92,14 @@ impl Block {
     /// Replays all observations to an observer, in order.
     fn tell<O: Observer>(&self, observer: &mut O) {
         let (mut segments, mut records) = (self.segments.iter(), self.records.iter());
-        let (mut members, mut taken) = (self.members.as_slice(), self.taken.as_slice());
+        let (mut members, mut turns) = (self.members.as_slice(), self.turns.as_slice());
         for (at, entry) in &self.entries {
             match entry {
-                Entry::Run { members: classes, taken: blocks } => {
+                Entry::Run { members: classes, turn } => {
                     let Some(segment) = segments.next() else { continue };
-                    let ((of_run, more), (kv, rest)) = (members.split_at(*classes), taken.split_at(*blocks));
-                    (members, taken) = (more, rest);
-                    let run = RunSegment { members: of_run, kv: KvBlocks { taken: kv, ..segment.kv }, ..*segment };
+                    let ((of_run, more), (turn, rest)) = (members.split_at(*classes), turns.split_at(*turn));
+                    (members, turns) = (more, rest);
+                    let run = RunSegment { members: of_run, kv: KvBlocks { turn, ..segment.kv }, ..*segment };
                     observer.on(*at, &Observation::Run(&run));
                 }
                 Entry::Ended => {
@@ -172,7 +172,7 @@ mod tests {
             self.entries.capacity() * size_of::<(SimTime, Entry)>()
                 + self.segments.capacity() * size_of::<RunSegment<'_>>()
                 + self.members.capacity() * size_of::<Members>()
-                + self.taken.capacity() * size_of::<u32>()
+                + self.turns.capacity() * size_of::<Taken>()
                 + self.records.capacity() * size_of::<RequestRecord>()
         }
     }

@@ -9,7 +9,7 @@ use super::requests::Requests;
 use super::rules::Rules;
 use super::snapshot::Snapshot;
 use crate::cluster::ids::{PoolId, Slot};
-use crate::cluster::segment::{KvBlocks, Members, Prefix};
+use crate::cluster::segment::{KvBlocks, Members, Taken};
 use crate::cluster::spec::{EngineSpec, PoolSpec};
 use crate::kv::{KvError, KvStore};
 use crate::network::PortId;
@@ -36,10 +36,8 @@ pub(super) struct Batch {
     /// Prefilling and decoding sequences, in order of admission.
     pub(super) admitted: List,
     pub(super) chunks: Vec<Chunk>,
-    /// Blocks that the decode batch has taken by iteration 0, 1, … of its run, over one turn of the block size.
-    pub(super) taken: Vec<u32>,
-    /// Sums over `taken`.
-    pub(super) turn: Prefix,
+    /// Blocks that the decode batch takes from the start of its run, over one turn of the block size.
+    pub(super) turn: Vec<Taken>,
     /// Scratch space of the ledger.
     pub(super) members: Vec<Members>,
     /// Requests that timed out during the iteration and leave at the next boundary.
@@ -95,7 +93,7 @@ pub(crate) struct Instance {
 impl Batch {
     /// Blocks that the decode batch takes from the start of its run.
     pub(super) fn blocks_of_run(&self) -> KvBlocks<'_> {
-        KvBlocks::of_run(self.decode.count(), &self.taken, self.turn)
+        KvBlocks::of_run(self.decode.count(), &self.turn)
     }
 }
 
@@ -135,8 +133,7 @@ impl Instance {
                 second: Vec::new(),
                 admitted: List::default(),
                 chunks: Vec::new(),
-                taken: Vec::new(),
-                turn: Prefix::default(),
+                turn: Vec::new(),
                 members: Vec::new(),
                 leaving: Vec::new(),
                 ahead: false,

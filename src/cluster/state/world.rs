@@ -252,7 +252,7 @@ impl<O: Observer> World<O> {
             let cost = pool.perf.decode_run(&decode.shape(), decode.windowed_growth());
             let base = Snapshot { step: decode.step(), ..instance.totals };
             let batch = &mut instance.batch;
-            batch.turn = batch.decode.blocks_to_come(&mut batch.taken);
+            batch.decode.blocks_to_come(&mut batch.turn);
             instance.flight.start_run(now, cost, &pool.power, base);
         }
     }
