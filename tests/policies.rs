@@ -114,6 +114,12 @@ impl Router for Nosy {
         }
         for signal in Signal::ALL.into_iter().filter(|_| self.mask & 2 == 2) {
             let _ = candidates.least(signal);
+            let first = candidates.greatest(signal).next();
+            let mut all: Vec<(usize, f64)> = (0..candidates.len()).map(|i| (i, candidates.read(i, signal))).collect();
+            all.retain(|(_, read)| *read > 0.0);
+            all.sort_by(|one, other| other.1.total_cmp(&one.1));
+            assert_eq!(first, all.first().copied());
+            assert_eq!(candidates.greatest(signal).collect::<Vec<_>>(), all);
         }
         self.inner.route(request, candidates)
     }

@@ -1,11 +1,13 @@
 //! The routers of one side of the cluster, a router a model, what they hear, and the decode instances as they see them.
 
 use std::cell::RefCell;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use super::ids::{ModelId, Slot};
 use super::observe::Observer;
 use super::state::{Side, World, transit};
-use crate::policy::router::{first_in_order, scan};
+use crate::policy::router::{first_in_order, scan, sorted};
 use crate::policy::{Candidates, Router, Signal};
 use crate::sim::Arena;
 
@@ -76,4 +78,34 @@ impl<O: Observer> Candidates for Receivers<'_, '_, O> {
             _ => scan(self, signal),
         }
     }
+    fn greatest(&self, signal: Signal) -> Box<dyn Iterator<Item = (usize, f64)> + '_> {
+        match signal {
+            Signal::PrefixHit => Box::new(most_cached(self.world, self.model, Side::Decode, self.slot)),
+            _ => Box::new(sorted(self, signal)),
+        }
+    }
+}
+
+/// The instances of a list that have cached prompt tokens of a request, and their number: the most first; ties in order of position. The
+/// index says what each has at most; only instances that may be next are brought up to date.
+pub(super) fn most_cached<'a, O: Observer>(
+    world: &'a RefCell<&mut World<O>>,
+    model: ModelId,
+    side: Side,
+    slot: Slot,
+) -> impl Iterator<Item = (usize, f64)> + 'a {
+    let bounds = world.borrow_mut().cached_at_most(model, side, slot);
+    let mut places: BinaryHeap<_> = bounds.into_iter().map(|(position, id, tokens)| (tokens, Reverse(position), id, false)).collect();
+    std::iter::from_fn(move || {
+        loop {
+            let (tokens, Reverse(position), id, is_exact) = places.pop()?;
+            if is_exact {
+                return Some((position, tokens.into()));
+            }
+            let tokens = world.borrow_mut().cached(id, slot);
+            if tokens > 0 {
+                places.push((tokens, Reverse(position), id, true));
+            }
+        }
+    })
 }

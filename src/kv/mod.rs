@@ -3,11 +3,13 @@
 //! Owns: leases of blocks, and the choice of cached prefixes to evict. Must not know: requests, time, the network.
 
 mod blocks;
+mod index;
 mod lru;
 mod prefix;
 mod store;
 
 pub use blocks::{Blocks, Piece};
+pub use index::SharedIndex;
 pub use store::{KvError, KvStore, Lease, Residue};
 
 #[cfg(test)]

@@ -14,6 +14,7 @@
 use std::collections::BTreeMap;
 
 use super::blocks::Piece;
+use super::index::Member;
 use super::lru::Lru;
 
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +57,8 @@ pub(super) struct PrefixCache {
     unheld: u64,
     /// Blocks of all residues.
     residues: u64,
+    /// Where it enters its groups, once there is an index.
+    member: Option<Member>,
 }
 
 impl PrefixCache {
@@ -66,6 +69,15 @@ impl PrefixCache {
     /// KV blocks per group; 0 without identities.
     pub(super) const fn group_blocks(&self) -> u64 {
         self.group_blocks
+    }
+
+    /// Enters all groups, and from now on what it gains and loses, in an index.
+    pub(super) fn enter(&mut self, member: Member) {
+        for &slot in self.index.values() {
+            let (first, count, _) = self.segment(slot);
+            member.gained(first, count);
+        }
+        self.member = Some(member);
     }
 
     /// Leading groups of `pieces` that are cached.
@@ -177,6 +189,9 @@ impl PrefixCache {
             Content::Segment { first, count, .. } => {
                 let evicted = u32::try_from(blocks.div_ceil(self.group_blocks)).map_or(*count, |groups| groups.min(*count));
                 *count -= evicted;
+                if let Some(member) = &self.member {
+                    member.lost(first.wrapping_add((*count).into()), evicted);
+                }
                 (self.groups, self.unheld) = (self.groups - u64::from(evicted), self.unheld - u64::from(evicted));
                 if *count == 0 {
                     self.index.remove(first);
@@ -271,6 +286,9 @@ impl PrefixCache {
     /// Inserts missing groups, held once: behind those that the holder has before them, if nobody else holds them.
     fn insert_groups(&mut self, piece: Piece) {
         self.groups += u64::from(piece.count);
+        if let Some(member) = &self.member {
+            member.gained(piece.first, piece.count);
+        }
         if let Some((slot, _)) = piece.first.checked_sub(1).filter(|_| piece.continues).and_then(|before| self.find(before)) {
             let (first, count, holders) = self.segment(slot);
             if let (1, Some(longer)) = (holders, count.checked_add(piece.count)) {

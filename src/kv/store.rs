@@ -15,6 +15,7 @@
 use thiserror::Error;
 
 use super::blocks::Blocks;
+use super::index::{Member, SharedIndex};
 use super::prefix::{Place, PrefixCache};
 
 /// Blocks held by a sequence in one store. Neither copied nor cloned: it is returned to the store that created it.
@@ -151,6 +152,13 @@ impl KvStore {
     /// Unshared blocks of a sequence of `tokens` behind its leading shared `groups`.
     pub const fn own_blocks(&self, tokens: u64, groups: u32) -> u64 {
         self.blocks(tokens) - groups as u64 * self.prefix.group_blocks()
+    }
+
+    /// Enters what its prefix cache has, and from now on what it gains and loses, in an index, as cache number `holder`.
+    pub fn enter(&mut self, index: &SharedIndex, holder: u32) {
+        if self.group_tokens > 0 {
+            self.prefix.enter(Member::new(index, holder));
+        }
     }
 
     /// Leading groups of `blocks` that are cached, at most `most`.

@@ -83,6 +83,11 @@ pub trait Candidates {
     fn least(&self, signal: Signal) -> Option<usize> {
         super::router::scan(self, signal)
     }
+    /// The candidates, eligible or not, whose signal is not 0, and their signals: the greatest first; ties in order of position. A view with
+    /// an index reads only those that are taken from it, and those that might come before them.
+    fn greatest(&self, signal: Signal) -> Box<dyn Iterator<Item = (usize, f64)> + '_> {
+        Box::new(super::router::sorted(self, signal))
+    }
 }
 
 /// A router's decision.

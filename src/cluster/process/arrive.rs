@@ -4,10 +4,10 @@ use std::cell::RefCell;
 
 use crate::cluster::ids::{ModelId, Slot};
 use crate::cluster::observe::Observer;
-use crate::cluster::routers::{Receivers, Routers};
+use crate::cluster::routers::{Receivers, Routers, most_cached};
 use crate::cluster::spec::{ClusterSpec, RouterSpec};
 use crate::cluster::state::{Entry, Side, World, failure, leave, moves, offers, transit, views};
-use crate::policy::router::{first_in_order, scan};
+use crate::policy::router::{first_in_order, scan, sorted};
 use crate::policy::{Admission, Admit, Candidates, Decider, Path, Pick, Signal};
 use crate::sim::{Arena, Purpose, Streams};
 use crate::workload::Outcome;
@@ -72,6 +72,12 @@ impl<O: Observer> Candidates for Places<'_, '_, O> {
                 first_in_order(self, signal, |refused| self.world.borrow_mut().fleet.least(self.model, self.side, signal, refused))
             }
             _ => scan(self, signal),
+        }
+    }
+    fn greatest(&self, signal: Signal) -> Box<dyn Iterator<Item = (usize, f64)> + '_> {
+        match signal {
+            Signal::PrefixHit => Box::new(most_cached(self.world, self.model, self.side, self.slot)),
+            _ => Box::new(sorted(self, signal)),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::member::Member;
 use super::rules::Schedulers;
 use crate::cluster::ids::{InstanceId, ModelId, PoolId};
 use crate::cluster::spec::{ClusterSpec, PoolSpec, SpecError};
+use crate::kv::SharedIndex;
 use crate::network::{NetworkError, PortId};
 use crate::perf::{BatchShape, IterationCost, LonePrompts};
 use crate::policy::{Role, Signal};
@@ -115,6 +116,8 @@ pub(crate) struct Fleet {
     /// Load signals of the instances.
     pub(super) loads: Loads,
     pub(super) routes: Arena<ModelId, Route>,
+    /// The index of all prefix caches; `None` until it is asked for.
+    prefixes: Option<SharedIndex>,
 }
 
 impl Fleet {
@@ -140,7 +143,7 @@ impl Fleet {
         }
         let loads = Loads::new(&instances);
         let members = Arena::mirror(&instances, |_, instance| Member::new(pools[instance.pool].spec.role));
-        let mut fleet = Self { pools, instances, members, absent: 0, loads, routes: Arena::default() };
+        let mut fleet = Self { pools, instances, members, absent: 0, loads, routes: Arena::default(), prefixes: None };
         let asked = spec.classes.iter().map(|class| class.model);
         if let Some(ModelId(last)) = spec.pools.iter().map(|pool| pool.model).chain(asked).max() {
             let routes: Vec<Route> = (0..=last).map(|model| fleet.route_of(ModelId(model))).collect();
@@ -213,6 +216,27 @@ impl Fleet {
             (Side::Decode, None) => loads.least(model, side, signal, decode.iter().copied()),
             (Side::Entry, Some(refused)) => loads.least_without(model, side, entry[refused].id),
             (Side::Decode, Some(refused)) => loads.least_without(model, side, decode[refused]),
+        }
+    }
+
+    /// The index of all prefix caches, kept from the first query on.
+    pub(super) fn prefixes(&mut self) -> &SharedIndex {
+        let Self { prefixes, instances, .. } = self;
+        prefixes.get_or_insert_with(|| {
+            let index = SharedIndex::default();
+            for id in instances.ids() {
+                instances[id].kv.enter(&index, id.0);
+            }
+            index
+        })
+    }
+
+    /// Position of an instance in a list of a model, if it is there.
+    pub(super) fn position(&self, model: ModelId, side: Side, id: InstanceId) -> Option<usize> {
+        let Route { entry, decode, .. } = &self.routes[model];
+        match side {
+            Side::Entry => entry.binary_search_by_key(&id, |entry| entry.id).ok(),
+            Side::Decode => decode.binary_search(&id).ok(),
         }
     }
 

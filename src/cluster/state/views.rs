@@ -35,14 +35,39 @@ impl<O: Observer> World<O> {
     /// A signal of an instance, for a request. A run takes memory and evicts as it proceeds, so its iterations until now are completed first
     /// where the instance itself is asked, which changes nothing else.
     pub(crate) fn read(&mut self, id: InstanceId, slot: Slot, signal: Signal) -> f64 {
-        if let Some(read) = self.read_alone(id, signal) {
-            return read;
-        }
-        let (kv, request) = (&self.fleet.instances[id].kv, &self.requests[slot]);
         match signal {
-            Signal::PrefixHit => kv.group_tokens(kv.lookup(&request.ask.blocks, kv.whole_groups(request.target()))).into(),
-            _ => 0.0,
+            Signal::PrefixHit => self.cached(id, slot).into(),
+            _ => self.read_alone(id, signal).unwrap_or_default(),
         }
+    }
+
+    /// Prompt tokens of a request that the prefix cache of an instance has, whose iterations until now are completed first.
+    pub(crate) fn cached(&mut self, id: InstanceId, slot: Slot) -> u32 {
+        self.catch_up(id);
+        self.hit(id, slot)
+    }
+
+    /// The instances of a list of a model that may have cached prompt tokens of a request: position, instance and most tokens of each.
+    pub(crate) fn cached_at_most(&mut self, model: ModelId, side: Side, slot: Slot) -> Vec<(usize, InstanceId, u32)> {
+        let request = &self.requests[slot];
+        let holders = self.fleet.prefixes().holders(&request.ask.blocks);
+        let places = holders.into_iter().filter_map(|(holder, groups)| {
+            let id = InstanceId(holder);
+            let kv = &self.fleet.instances[id].kv;
+            Some((self.fleet.position(model, side, id)?, id, kv.group_tokens(groups.min(kv.whole_groups(request.target())))))
+        });
+        let places: Vec<_> = places.collect();
+        debug_assert!((0..self.fleet.places(model, side)).all(|i| {
+            let most = places.iter().find(|&&(position, ..)| position == i).map_or(0, |&(.., tokens)| tokens);
+            self.hit(self.fleet.place(model, side, i).id, slot) <= most
+        }));
+        places
+    }
+
+    /// Prompt tokens of a request that the prefix cache of an instance has as of its last iteration that is booked.
+    fn hit(&self, id: InstanceId, slot: Slot) -> u32 {
+        let (kv, request) = (&self.fleet.instances[id].kv, &self.requests[slot]);
+        kv.group_tokens(kv.lookup(&request.ask.blocks, kv.whole_groups(request.target())))
     }
 
     /// A signal of an instance that does not depend on a request; `None` for others.

@@ -1,4 +1,4 @@
-//! The least loaded eligible instance: by a scan, or from an order that the view keeps.
+//! Candidates by a signal: the least eligible one by a scan, or from an order that the view keeps; the greatest first by a sort.
 
 use super::super::view::{Candidates, Signal};
 
@@ -17,6 +17,14 @@ pub fn scan<C: Candidates + ?Sized>(candidates: &C, signal: Signal) -> Option<us
         }
     }
     best.map(|(i, _)| i)
+}
+
+/// The candidates, eligible or not, whose signal is not 0, the greatest first; ties in order of position.
+pub fn sorted<C: Candidates + ?Sized>(candidates: &C, signal: Signal) -> impl Iterator<Item = (usize, f64)> + use<C> {
+    let mut signals: Vec<(usize, f64)> =
+        (0..candidates.len()).map(|i| (i, candidates.read(i, signal))).filter(|(_, read)| *read > 0.0).collect();
+    signals.sort_by(|one, other| other.1.total_cmp(&one.1));
+    signals.into_iter()
 }
 
 /// One in so many candidates may turn out to be ineligible before the scan. A step down the order costs 2 log₂ n nodes, the scan n, so that

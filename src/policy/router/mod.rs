@@ -19,7 +19,7 @@ use super::view::{Candidates, Pick, RequestView, Served};
 use crate::sim::Stream;
 use crate::workload::Outcome;
 
-pub use least::{first_in_order, scan};
+pub use least::{first_in_order, scan, sorted};
 
 /// Chooses an instance for a request. Deterministic, except for draws from its own random stream.
 pub trait Router: Debug + Send {

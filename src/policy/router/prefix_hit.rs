@@ -7,7 +7,8 @@
 //! mean does. On the first half of the Mooncake conversation trace, four prefill instances, hit rate and mean TTFT are 20.5 % and 2.48 s with
 //! 1.25, 21.4 % and 2.42 s with 1.5, 22.1 % and 2.42 s with 2, and 22.5 % and 2.45 s without a bound (after a warm-up of a minute).
 //!
-//! The router looks into the caches themselves: it is the best that one fed by the workers' cache events could know.
+//! One index over the caches names the candidates, and the caches that may be chosen are looked into themselves: it is the best that a router
+//! fed by the workers' cache events could know.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -45,13 +46,24 @@ struct PrefixHit {
 impl Router for PrefixHit {
     fn route(&mut self, _: &RequestView<'_>, candidates: &dyn Candidates) -> Pick {
         let load = |i| candidates.read(i, Signal::InFlight);
-        let eligible: Vec<(usize, f64)> = (0..candidates.len()).filter(|&i| candidates.eligible(i)).map(|i| (i, load(i))).collect();
-        let total: f64 = eligible.iter().map(|(_, load)| load).sum();
-        let bound = self.load_factor * (total + 1.0) / eligible.len() as f64;
-        let loads = eligible.iter().filter(|(_, load)| *load <= bound);
-        let hits = loads.map(|&(i, load)| (i, load, candidates.read(i, Signal::PrefixHit)));
-        // The first of those that are alike.
-        hits.reduce(|best, next| if (next.2, best.1) > (best.2, next.1) { next } else { best }).map(|(i, ..)| i).into()
+        let (mut total, mut eligible) = (0.0, 0u32);
+        for i in (0..candidates.len()).filter(|&i| candidates.eligible(i)) {
+            (total, eligible) = (total + load(i), eligible + 1);
+        }
+        let bound = self.load_factor * (total + 1.0) / f64::from(eligible);
+        // Position, cached tokens and load of the best so far.
+        let mut best: Option<(usize, f64, f64)> = None;
+        for (i, hit) in candidates.greatest(Signal::PrefixHit) {
+            if best.is_some_and(|(_, most, _)| hit < most) {
+                break;
+            }
+            let load = load(i);
+            if load <= bound && best.is_none_or(|(_, _, least)| load < least) && candidates.eligible(i) {
+                best = Some((i, hit, load));
+            }
+        }
+        // The least loaded is always within the bound.
+        best.map(|(i, ..)| i).or_else(|| candidates.least(Signal::InFlight)).into()
     }
 }
 
