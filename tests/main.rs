@@ -16,6 +16,7 @@ mod controllers;
 mod determinism;
 mod disaggregation;
 mod engine;
+mod evictions;
 mod failures;
 mod first_token;
 mod layering;

@@ -11,7 +11,7 @@ use crate::kv::KvError;
 use crate::network::NetworkError;
 use crate::perf::PerfModel;
 use crate::policy::{
-    Admission, Batching, Configured, Controller, Decider, Fault, PolicyError, Preemption, QueueOrder, Role, Router, routers,
+    Admission, Batching, Configured, Controller, Decider, Eviction, Fault, PolicyError, Preemption, QueueOrder, Role, Router, routers,
 };
 use crate::power::InstancePower;
 use crate::sim::{SimDuration, TooMany};
@@ -237,6 +237,8 @@ pub struct SchedulerSpec {
     pub preemption: Configured<dyn Preemption>,
     /// How much prompt work an iteration takes on.
     pub batching: Configured<dyn Batching>,
+    /// Which cached prefix is evicted first.
+    pub eviction: Configured<dyn Eviction>,
 }
 
 /// Retries of a request whose instance fails, or that no instance accepts.

@@ -1,4 +1,4 @@
-//! One index over the prefix caches of all instances: which of them have the leading blocks of a text. A query costs a step per run of
+//! One index over the prefix caches of many instances: which of them have the leading blocks of a text. A query costs a step per run of
 //! blocks with the same holders, whatever the number of instances, so that a router need not ask each cache.
 //!
 //! Caches enter what they gain and lose as soon as it happens. An instance that runs ahead evicts only when its iterations are booked: of
@@ -14,9 +14,11 @@ use super::blocks::{Blocks, Piece};
 struct Run {
     /// Position behind the last identity, which may be the end of the numbers.
     end: u128,
-    /// Caches that have them, in order; never none.
-    holders: Vec<u32>,
+    holders: Holders,
 }
+
+/// Caches that have the same blocks, in order; never none.
+pub type Holders = Arc<[u32]>;
 
 /// An index that caches enter what they have in.
 #[derive(Debug, Clone, Default)]
@@ -30,10 +32,10 @@ pub(super) struct Member {
 }
 
 impl SharedIndex {
-    /// The caches that have the first of these blocks, each with the number of leading ones that it has; those with fewer come first. Of an
-    /// instance whose iterations are not yet booked it may be too high.
-    pub fn holders(&self, blocks: &Blocks) -> Vec<(u32, u32)> {
-        self.lock().holders(blocks.pieces(0..blocks.len()))
+    /// The caches that have leading blocks of a text, of the first `most`: by the number of blocks that they have at least, the fewest first.
+    /// A cache that has more is named again there. One whose instance has iterations that are not booked may have fewer by then.
+    pub fn holders(&self, blocks: &Blocks, most: u32) -> Vec<(u32, Holders)> {
+        self.lock().holders(blocks.pieces(0..blocks.len().min(most)))
     }
 
     fn lock(&self) -> MutexGuard<'_, PrefixIndex> {
@@ -68,6 +70,27 @@ struct PrefixIndex {
 impl PrefixIndex {
     /// Cache `holder` has gained blocks `first`, `first + 1`, …
     fn add(&mut self, holder: u32, first: u64, count: u32) {
+        if !self.add_alone(holder, first, count) {
+            self.add_among(holder, first, count);
+        }
+    }
+
+    /// Adds blocks that no other cache has: most texts are long where they are alone. False, and nothing changed, if another may have them.
+    fn add_alone(&mut self, holder: u32, first: u64, count: u32) -> bool {
+        let end = u128::from(first) + u128::from(count);
+        let meets = |(&begin, run): (&u64, &Run)| u128::from(begin) < end || u128::from(begin) == end && *run.holders == [holder];
+        if self.runs.range(first..).next().is_some_and(meets) {
+            return false;
+        }
+        match self.runs.range_mut(..first).next_back() {
+            Some((_, run)) if run.end > first.into() => return false,
+            Some((_, run)) if run.end == first.into() && *run.holders == [holder] => run.end = end,
+            _ => drop(self.runs.insert(first, Run { end, holders: Arc::new([holder]) })),
+        }
+        true
+    }
+
+    fn add_among(&mut self, holder: u32, first: u64, count: u32) {
         let end = self.isolate(first, count);
         let mut at = u128::from(first);
         while let Some(from) = before(at, end) {
@@ -75,13 +98,14 @@ impl PrefixIndex {
             match next {
                 Some((&begin, run)) if begin == from => {
                     if let Err(place) = run.holders.binary_search(&holder) {
-                        run.holders.insert(place, holder);
+                        let (before, after) = run.holders.split_at(place);
+                        run.holders = before.iter().chain(&[holder]).chain(after).copied().collect();
                     }
                     at = run.end;
                 }
                 next => {
                     let gap_end = next.map_or(end, |(&begin, _)| end.min(begin.into()));
-                    self.runs.insert(from, Run { end: gap_end, holders: vec![holder] });
+                    self.runs.insert(from, Run { end: gap_end, holders: Arc::new([holder]) });
                     at = gap_end;
                 }
             }
@@ -91,6 +115,28 @@ impl PrefixIndex {
 
     /// Cache `holder` has lost blocks `first`, `first + 1`, …
     fn remove(&mut self, holder: u32, first: u64, count: u32) {
+        if !self.remove_alone(holder, first, count) {
+            self.remove_among(holder, first, count);
+        }
+    }
+
+    /// Removes the end of a run that only this cache has. False, and nothing changed, if it is not one.
+    fn remove_alone(&mut self, holder: u32, first: u64, count: u32) -> bool {
+        let end = u128::from(first) + u128::from(count);
+        match self.runs.range_mut(..=first).next_back() {
+            Some((&begin, run)) if run.end == end && *run.holders == [holder] => {
+                if begin == first {
+                    self.runs.remove(&first);
+                } else {
+                    run.end = first.into();
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn remove_among(&mut self, holder: u32, first: u64, count: u32) {
         let end = self.isolate(first, count);
         let mut at = u128::from(first);
         while let Some((&begin, run)) = before(at, end).and_then(|from| self.runs.range_mut(from..).next()) {
@@ -98,40 +144,32 @@ impl PrefixIndex {
                 break;
             }
             at = run.end;
-            run.holders.retain(|&other| other != holder);
-            if run.holders.is_empty() {
+            if *run.holders == [holder] {
                 self.runs.remove(&begin);
+            } else if run.holders.binary_search(&holder).is_ok() {
+                run.holders = run.holders.iter().copied().filter(|&other| other != holder).collect();
             }
         }
         self.join(first, end);
     }
 
-    /// The caches that have the first of these blocks, each with the number of leading blocks that it has; those with fewer come first.
-    fn holders(&self, pieces: impl Iterator<Item = Piece>) -> Vec<(u32, u32)> {
-        let (mut found, mut hit): (Vec<(u32, u32)>, u32) = (Vec::new(), 0);
-        // Those that have all blocks so far; `None` at the first.
-        let mut left: Option<Vec<u32>> = None;
+    /// See [`SharedIndex::holders`].
+    fn holders(&self, pieces: impl Iterator<Item = Piece>) -> Vec<(u32, Holders)> {
+        let (mut found, mut hit): (Vec<(u32, Holders)>, u32) = (Vec::new(), 0);
         for piece in pieces {
             let mut rest = piece;
             while rest.count > 0 {
                 let run = self.runs.range(..=rest.first).next_back().map(|(_, run)| run).filter(|run| run.end > rest.first.into());
-                let holders = run.map(|run| run.holders.as_slice()).unwrap_or_default();
-                let (stay, go) = match left.take() {
-                    None => (holders.to_vec(), Vec::new()),
-                    Some(left) => left.into_iter().partition(|holder| holders.binary_search(holder).is_ok()),
-                };
-                found.extend(go.into_iter().map(|holder| (holder, hit)));
-                if stay.is_empty() {
-                    return found;
-                }
-                left = Some(stay);
-                let covered = run.map_or(0, |run| run.end - u128::from(rest.first));
-                let covered = u32::try_from(covered).map_or(rest.count, |covered| covered.min(rest.count));
+                let Some(run) = run else { return found };
+                let covered = u32::try_from(run.end - u128::from(rest.first)).map_or(rest.count, |covered| covered.min(rest.count));
                 hit += covered;
                 rest = rest.behind(covered);
+                match found.last_mut() {
+                    Some(last) if last.1 == run.holders => last.0 = hit,
+                    _ => found.push((hit, run.holders.clone())),
+                }
             }
         }
-        found.extend(left.into_iter().flatten().map(|holder| (holder, hit)));
         found
     }
 
@@ -210,12 +248,15 @@ mod tests {
             }
             for text in texts {
                 let blocks = Blocks::of_runs(text.into_iter().map(|(first, count)| (first + offset, count)));
-                let mut found = index.holders(blocks.pieces(0..blocks.len()));
-                prop_assert!(found.is_sorted_by_key(|&(_, hit)| hit));
-                found.sort_unstable();
-                let hits = (0u32..).zip(&sets).map(|(holder, set)| (holder, blocks.ids().take_while(|id| set.contains(id)).count()));
-                let expected: Vec<_> = hits.filter(|&(_, hit)| hit > 0).map(|(holder, hit)| (holder, u32::try_from(hit).unwrap())).collect();
-                prop_assert_eq!(found, expected);
+                let found = index.holders(blocks.pieces(0..blocks.len()));
+                prop_assert!(found.is_sorted_by(|one, other| one.0 < other.0));
+                // The most that the index says of a cache is right where caches have no gaps before what they have.
+                for (holder, set) in (0u32..).zip(&sets) {
+                    let hit = blocks.ids().take_while(|id| set.contains(id)).count();
+                    let most = found.iter().rev().find(|(_, holders)| holders.contains(&holder)).map_or(0, |(most, _)| *most);
+                    let has_gap = blocks.ids().skip(hit).any(|id| set.contains(&id));
+                    prop_assert!(most as usize == hit || most as usize > hit && has_gap, "{} {}", most, hit);
+                }
             }
             let runs: Vec<_> = index.runs.iter().collect();
             prop_assert!(runs.iter().all(|(first, run)| u128::from(**first) < run.end && !run.holders.is_empty()));

@@ -9,7 +9,8 @@ mod prefix;
 mod store;
 
 pub use blocks::{Blocks, Piece};
-pub use index::SharedIndex;
+pub use index::{Holders, SharedIndex};
+pub use prefix::{Freed, Ranks};
 pub use store::{KvError, KvStore, Lease, Residue};
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! The prefix cache. Cached blocks that no sequence holds are evicted in LRU order.
+//! The prefix cache. Cached blocks that no sequence holds are evicted in LRU order, those of a lower rank first.
 //!
-//! It has two kinds of entries in one LRU list:
+//! It has two kinds of entries in one LRU list for each rank:
 //!
 //! * A *segment* holds groups with consecutive identities and the same holders. A group holds the tokens of one identity (512 tokens in a
 //!   Mooncake trace): a fixed number of KV blocks. Identities are chained: equal ids mean equal text from the start of the prompt, so a
@@ -19,15 +19,18 @@ use super::lru::Lru;
 
 #[derive(Debug, Clone, Copy)]
 enum Content {
-    /// Groups `first`, `first + 1`, …
-    Segment {
-        first: u64,
-        count: u32,
-        holders: u32,
-    },
-    Residue {
-        blocks: u64,
-    },
+    Segment(Segment),
+    Residue { blocks: u64 },
+}
+
+/// Groups `first`, `first + 1`, …
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Segment {
+    first: u64,
+    count: u32,
+    holders: u32,
+    /// Times that the last holder has released it, counted where ranks are given.
+    uses: u32,
 }
 
 /// Cached groups that a piece begins with: their segment, the position of the first in it, and their number.
@@ -37,6 +40,22 @@ struct Cached {
     offset: u32,
     count: u32,
 }
+
+/// Cached blocks that their last holder has just released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Freed {
+    /// Groups of the text before them.
+    pub before: u32,
+    /// Groups.
+    pub groups: u32,
+    /// Times that they have been released like this, this time included.
+    pub uses: u32,
+    /// Their rank before they were held; 0 if they are new.
+    pub previous: u64,
+}
+
+/// Gives ranks to what is released: see [`KvStore::release`](super::KvStore::release). `None`: all have rank 0.
+pub type Ranks<'a> = Option<&'a mut dyn FnMut(&Freed) -> u64>;
 
 /// Slot of a residue.
 #[derive(Debug, PartialEq, Eq)]
@@ -72,9 +91,13 @@ impl PrefixCache {
     }
 
     /// Enters all groups, and from now on what it gains and loses, in an index.
-    pub(super) fn enter(&mut self, member: Member) {
+    pub(super) fn enter(&mut self, member: impl FnOnce() -> Member) {
+        if self.member.is_some() {
+            return;
+        }
+        let member = member();
         for &slot in self.index.values() {
-            let (first, count, _) = self.segment(slot);
+            let Segment { first, count, .. } = self.segment(slot);
             member.gained(first, count);
         }
         self.member = Some(member);
@@ -96,7 +119,8 @@ impl PrefixCache {
     /// Blocks of the cached groups of `pieces` without holders: holding them reduces free memory.
     pub(super) fn evictable_among(&self, pieces: impl Iterator<Item = Piece>) -> u64 {
         let cached = pieces.flat_map(|piece| self.cached(piece));
-        cached.filter(|cached| self.segment(cached.slot).2 == 0).map(|cached| u64::from(cached.count)).sum::<u64>() * self.group_blocks
+        cached.filter(|cached| self.segment(cached.slot).holders == 0).map(|cached| u64::from(cached.count)).sum::<u64>()
+            * self.group_blocks
     }
 
     /// Blocks of all entries.
@@ -139,9 +163,9 @@ impl PrefixCache {
         }
     }
 
-    /// Removes a holder from groups that were held. Groups without holders become the most recently used evictable entries, the last of
-    /// them first.
-    pub(super) fn release(&mut self, piece: Piece) {
+    /// Removes a holder from the groups of a piece, `before` which its text has so many. Groups without holders become the most recently used
+    /// evictable entries of their rank, the last of them first.
+    pub(super) fn release(&mut self, piece: Piece, before: u32, ranks: &mut Ranks<'_>) {
         let mut left = piece.count;
         while left > 0 {
             let last = piece.first.wrapping_add(u64::from(left - 1));
@@ -149,15 +173,15 @@ impl PrefixCache {
                 debug_assert!(false, "released a group that is not cached");
                 return;
             };
-            self.release_segment(slot);
             left = left.saturating_sub(offset + 1);
+            self.release_segment(slot, before + left, ranks);
         }
     }
 
-    /// Adds a residue of `blocks` (≥ 1) as the most recently used evictable entry.
-    pub(super) fn leave(&mut self, blocks: u64) -> Place {
+    /// Adds a residue of `blocks` (≥ 1) as the most recently used evictable entry of a rank.
+    pub(super) fn leave(&mut self, blocks: u64, rank: u64) -> Place {
         let slot = self.entries.insert(Content::Residue { blocks });
-        self.entries.link_newest(slot);
+        self.entries.link_newest(slot, rank);
         self.residues += blocks;
         Place(slot)
     }
@@ -166,7 +190,7 @@ impl PrefixCache {
     pub(super) fn left(&self, place: &Place) -> u64 {
         match self.entries[place.0] {
             Content::Residue { blocks } => blocks,
-            Content::Segment { .. } => 0,
+            Content::Segment(_) => 0,
         }
     }
 
@@ -181,12 +205,17 @@ impl PrefixCache {
         self.entries.vacate(place.0);
     }
 
-    /// Evicts from the end of the least recently used entry: whole groups until at least `blocks` (≥ 1) are free, or at most `blocks` of a
+    /// The lowest rank of all that is evictable.
+    pub(super) fn lowest_rank(&self) -> Option<u64> {
+        self.entries.oldest().map(|(rank, _)| rank)
+    }
+
+    /// Evicts from the end of the least recently used entry of the lowest rank: whole groups until at least `blocks` (≥ 1) are free, or at most `blocks` of a
     /// residue. False if nothing is evictable.
     pub(super) fn evict(&mut self, blocks: u64) -> bool {
-        let Some(slot) = self.entries.oldest() else { return false };
+        let Some((_, slot)) = self.entries.oldest() else { return false };
         match &mut self.entries[slot] {
-            Content::Segment { first, count, .. } => {
+            Content::Segment(Segment { first, count, .. }) => {
                 let evicted = u32::try_from(blocks.div_ceil(self.group_blocks)).map_or(*count, |groups| groups.min(*count));
                 *count -= evicted;
                 if let Some(member) = &self.member {
@@ -228,29 +257,28 @@ impl PrefixCache {
             return None;
         }
         let (slot, offset) = self.find(piece.first)?;
-        Some(Cached { slot, offset, count: (self.segment(slot).1 - offset).min(piece.count) })
+        Some(Cached { slot, offset, count: (self.segment(slot).count - offset).min(piece.count) })
     }
 
     /// Segment of a cached group, and its position there.
     fn find(&self, id: u64) -> Option<(usize, u32)> {
         let (&first, &slot) = self.index.range(..=id).next_back()?;
         let offset = u32::try_from(id - first).ok()?;
-        (offset < self.segment(slot).1).then_some((slot, offset))
+        (offset < self.segment(slot).count).then_some((slot, offset))
     }
 
-    /// First identity, number of groups and number of holders of a segment.
-    fn segment(&self, slot: usize) -> (u64, u32, u32) {
+    fn segment(&self, slot: usize) -> Segment {
         match self.entries[slot] {
-            Content::Segment { first, count, holders } => (first, count, holders),
+            Content::Segment(segment) => segment,
             Content::Residue { .. } => {
                 debug_assert!(false, "an identity names a residue");
-                (0, 0, 0)
+                Segment { first: 0, count: 0, holders: 0, uses: 0 }
             }
         }
     }
 
-    fn set(&mut self, slot: usize, first: u64, count: u32, holders: u32) {
-        self.entries[slot] = Content::Segment { first, count, holders };
+    fn set(&mut self, slot: usize, segment: Segment) {
+        self.entries[slot] = Content::Segment(segment);
     }
 
     /// Adds a holder to cached groups, and to no others of their segment.
@@ -259,67 +287,76 @@ impl PrefixCache {
         if offset > 0 {
             slot = self.cut(slot, offset);
         }
-        if count < self.segment(slot).1 {
+        if count < self.segment(slot).count {
             self.cut(slot, count);
         }
-        let (first, count, holders) = self.segment(slot);
-        self.set(slot, first, count, holders + 1);
-        if holders == 0 {
+        let segment = self.segment(slot);
+        self.set(slot, Segment { holders: segment.holders + 1, ..segment });
+        if segment.holders == 0 {
             self.entries.unlink(slot);
-            self.unheld -= u64::from(count);
+            self.unheld -= u64::from(segment.count);
         }
     }
 
     /// Cuts a segment before its group `at`; returns the slot of the second part, which is evicted first.
     fn cut(&mut self, slot: usize, at: u32) -> usize {
-        let (first, count, holders) = self.segment(slot);
-        let middle = first + u64::from(at);
-        self.set(slot, first, at, holders);
-        let second = self.entries.insert(Content::Segment { first: middle, count: count - at, holders });
+        let segment = self.segment(slot);
+        let middle = segment.first + u64::from(at);
+        self.set(slot, Segment { count: at, ..segment });
+        let second = self.entries.insert(Content::Segment(Segment { first: middle, count: segment.count - at, ..segment }));
         self.index.insert(middle, second);
-        if holders == 0 {
+        if segment.holders == 0 {
             self.entries.link_older(second, slot);
+        } else {
+            self.entries.keep_rank(second, slot);
         }
         second
     }
 
-    /// Inserts missing groups, held once: behind those that the holder has before them, if nobody else holds them.
+    /// Inserts missing groups, held once: behind those that the holder has before them, if nobody else holds them and they are new, too.
     fn insert_groups(&mut self, piece: Piece) {
         self.groups += u64::from(piece.count);
         if let Some(member) = &self.member {
             member.gained(piece.first, piece.count);
         }
         if let Some((slot, _)) = piece.first.checked_sub(1).filter(|_| piece.continues).and_then(|before| self.find(before)) {
-            let (first, count, holders) = self.segment(slot);
-            if let (1, Some(longer)) = (holders, count.checked_add(piece.count)) {
-                return self.set(slot, first, longer, 1);
+            let segment = self.segment(slot);
+            if let (1, 0, Some(count)) = (segment.holders, segment.uses, segment.count.checked_add(piece.count)) {
+                return self.set(slot, Segment { count, ..segment });
             }
         }
-        let slot = self.entries.insert(Content::Segment { first: piece.first, count: piece.count, holders: 1 });
+        let slot = self.entries.insert(Content::Segment(Segment { first: piece.first, count: piece.count, holders: 1, uses: 0 }));
         self.index.insert(piece.first, slot);
     }
 
-    /// Removes a holder of all groups of a segment. If the groups behind it have just been released, too, they become one segment with it.
-    fn release_segment(&mut self, slot: usize) {
-        let (first, count, holders) = self.segment(slot);
-        debug_assert!(holders > 0, "released a group without holders");
-        let holders = holders.saturating_sub(1);
-        self.set(slot, first, count, holders);
-        if holders > 0 {
+    /// Removes a holder of all groups of a segment, `before` which the text of the holder has so many. If the groups behind it have just been
+    /// released, too, and are like it, they become one segment with it.
+    fn release_segment(&mut self, slot: usize, before: u32, ranks: &mut Ranks<'_>) {
+        let mut segment = self.segment(slot);
+        debug_assert!(segment.holders > 0, "released a group without holders");
+        segment.holders = segment.holders.saturating_sub(1);
+        let mut rank = 0;
+        if let (0, Some(ranks)) = (segment.holders, ranks) {
+            segment.uses = segment.uses.saturating_add(1);
+            rank = ranks(&Freed { before, groups: segment.count, uses: segment.uses, previous: self.entries.rank(slot) });
+        }
+        self.set(slot, segment);
+        if segment.holders > 0 {
             return;
         }
-        self.unheld += u64::from(count);
-        let before = self.entries.newest();
-        self.entries.link_newest(slot);
-        let Some(behind) = before else { return };
-        if let Content::Segment { first: next, count: more, .. } = self.entries[behind]
-            && Some(next) == first.checked_add(count.into())
-            && let Some(longer) = count.checked_add(more)
+        self.unheld += u64::from(segment.count);
+        let newest = self.entries.newest(rank);
+        self.entries.link_newest(slot, rank);
+        let Some(behind) = newest else { return };
+        if let Content::Segment(Segment { first, count, uses, .. }) = self.entries[behind]
+            && Some(first) == segment.first.checked_add(segment.count.into())
+            && uses == segment.uses
+            && let Some(count) = segment.count.checked_add(count)
         {
-            self.index.remove(&next);
+            self.index.remove(&first);
             self.entries.unlink(behind);
             self.entries.vacate(behind);
-            self.set(slot, first, longer, 0);
+            self.set(slot, Segment { count, ..segment });
         }
     }
 }

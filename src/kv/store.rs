@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use super::blocks::Blocks;
 use super::index::{Member, SharedIndex};
-use super::prefix::{Place, PrefixCache};
+use super::prefix::{Freed, Place, PrefixCache, Ranks};
 
 /// Blocks held by a sequence in one store. Neither copied nor cloned: it is returned to the store that created it.
 #[derive(Debug, PartialEq, Eq, Default)]
@@ -154,10 +154,10 @@ impl KvStore {
         self.blocks(tokens) - groups as u64 * self.prefix.group_blocks()
     }
 
-    /// Enters what its prefix cache has, and from now on what it gains and loses, in an index, as cache number `holder`.
+    /// Enters what its prefix cache has, and from now on what it gains and loses, in an index, as cache number `holder`; once and for all.
     pub fn enter(&mut self, index: &SharedIndex, holder: u32) {
         if self.group_tokens > 0 {
-            self.prefix.enter(Member::new(index, holder));
+            self.prefix.enter(|| Member::new(index, holder));
         }
     }
 
@@ -175,12 +175,10 @@ impl KvStore {
     }
 
     /// Blocks of a residue that the sequence can find again behind the first `hit` groups of its prompt; `hit` comes from a `lookup` just
-    /// made. Groups are evicted after the residue behind them. If more groups are cached than the sequence had, they contain the tokens of
-    /// its residue.
+    /// made. Groups of one rank are evicted after the residue behind them; without those it is of no use. If more groups are cached than the
+    /// sequence had, they contain the tokens of its residue.
     pub fn found_again(&self, residue: &Residue, hit: u32) -> u64 {
-        let left = self.left_of(residue);
-        debug_assert!(left == 0 || hit >= residue.groups, "a residue has outlived the groups before it");
-        if hit == residue.groups { left } else { 0 }
+        if hit == residue.groups { self.left_of(residue) } else { 0 }
     }
 
     /// True if a sequence can hold `hit` cached groups of `blocks` and take `own` blocks besides. Blocks of residues are free memory,
@@ -246,6 +244,13 @@ impl KvStore {
         }
     }
 
+    /// Evicts what no sequence holds and ranks below `floor`.
+    pub fn expire(&mut self, floor: u64) {
+        while self.prefix.lowest_rank().is_some_and(|rank| rank < floor) {
+            self.prefix.evict(u64::MAX);
+        }
+    }
+
     /// Evicts everything that no sequence holds.
     pub fn clear(&mut self) {
         while self.prefix.evict(u64::MAX) {}
@@ -267,25 +272,32 @@ impl KvStore {
         true
     }
 
-    /// Releases a lease. Trailing groups become evictable before leading ones, so that shared prefixes stay cached longest.
+    /// Releases a lease. Trailing groups become evictable before leading ones, so that shared prefixes stay cached longest. With `ranks`, groups
+    /// that no other sequence holds are evicted in the order of the ranks that it gives them, which are asked for from the end of the text on;
+    /// a group that ranks higher than one before it may outlive that one, and is then of no use.
     #[expect(clippy::needless_pass_by_value, reason = "a released lease is invalid")]
-    pub fn release(&mut self, blocks: &Blocks, lease: Lease) {
+    pub fn release(&mut self, blocks: &Blocks, lease: Lease, mut ranks: Ranks<'_>) {
         let Lease { own, groups } = lease;
         debug_assert!(own <= self.leased, "blocks that were not leased");
         self.leased -= own;
+        let mut left = groups;
         for piece in blocks.pieces(0..groups).rev() {
-            self.prefix.release(piece);
+            left -= piece.count;
+            self.prefix.release(piece, left, &mut ranks);
         }
     }
 
     /// Releases the lease of a preempted sequence with `tokens` computed tokens, but keeps its full blocks as a residue until they are
-    /// evicted: the last blocks first, its groups after them. A block that is not full is free at once.
-    pub fn retire(&mut self, blocks: &Blocks, lease: Lease, tokens: u64) -> Option<Residue> {
+    /// evicted: the last blocks first, its groups after them. A block that is not full is free at once. With `ranks`, the residue is new.
+    pub fn retire(&mut self, blocks: &Blocks, lease: Lease, tokens: u64, mut ranks: Ranks<'_>) -> Option<Residue> {
         let groups = lease.groups;
         let full = tokens / u64::from(self.block_size);
         let left = full.saturating_sub(u64::from(groups) * self.prefix.group_blocks()).min(lease.own);
-        let residue = (self.caching && left > 0).then(|| Residue { place: self.prefix.leave(left), groups });
-        self.release(blocks, lease);
+        let residue = (self.caching && left > 0).then(|| {
+            let rank = ranks.as_mut().map_or(0, |ranks| ranks(&Freed { before: groups, groups: 0, uses: 1, previous: 0 }));
+            Residue { place: self.prefix.leave(left, rank), groups }
+        });
+        self.release(blocks, lease, ranks);
         residue
     }
 

@@ -20,9 +20,9 @@ fn a_second_request_with_the_same_prefix_shares_the_blocks() {
     assert_eq!(hit, 3);
     let second = kv.lease(&ids, hit, 1).unwrap();
     assert_eq!((second.own(), kv.used()), (1, 14));
-    kv.release(&ids, first);
+    kv.release(&ids, first, None);
     assert_eq!(kv.used(), 13);
-    kv.release(&ids, second);
+    kv.release(&ids, second, None);
     assert_eq!((kv.used(), kv.free(), kv.lookup(&ids, 3)), (0, 100, 3));
 }
 
@@ -32,7 +32,7 @@ fn unheld_prefixes_are_evicted_from_the_end_of_the_prompt() {
     let ids = Blocks::from([1, 2].as_slice());
     let mut lease = kv.lease(&ids, 0, 8).unwrap();
     kv.publish(&ids, 128, &mut lease);
-    kv.release(&ids, lease);
+    kv.release(&ids, lease, None);
     assert_eq!(kv.lookup(&ids, 2), 2);
     let mut lease = Lease::default();
     assert!(kv.grow(&mut lease, 4), "two blocks are free, two come from eviction");
@@ -51,9 +51,9 @@ fn a_duplicate_computed_by_two_requests_is_kept_once() {
     kv.publish(&ids, 16, &mut a);
     kv.publish(&ids, 16, &mut b);
     assert_eq!(kv.used(), 1);
-    kv.release(&ids, a);
+    kv.release(&ids, a, None);
     assert_eq!(kv.used(), 1, "b still holds it");
-    kv.release(&ids, b);
+    kv.release(&ids, b, None);
     assert_eq!(kv.used(), 0);
 }
 
@@ -65,8 +65,8 @@ fn pooled_blocks_go_to_the_lease_of_a_leaving_sequence() {
     assert!(!kv.grow_pooled(2));
     kv.settle(&mut a, 5);
     assert_eq!((a.own(), kv.pooled(), kv.private()), (5, 1, 9));
-    kv.release(&Blocks::default(), a);
-    kv.release(&Blocks::default(), b);
+    kv.release(&Blocks::default(), a, None);
+    kv.release(&Blocks::default(), b, None);
     assert_eq!((kv.used(), kv.pooled()), (1, 1));
 }
 
@@ -83,7 +83,7 @@ fn a_preempted_sequence_finds_its_full_blocks_until_they_are_evicted() {
     let (mut first, second) = (kv.lease(&Blocks::default(), 0, 7).unwrap(), kv.lease(&Blocks::default(), 0, 7).unwrap());
     assert!(!kv.grow(&mut first, 1));
     // 109 tokens: six full blocks, and 13 tokens in the seventh, which cannot be found again.
-    let residue = kv.retire(&Blocks::default(), second, 109).unwrap();
+    let residue = kv.retire(&Blocks::default(), second, 109, None).unwrap();
     assert_eq!((kv.used(), kv.free(), kv.taken(), kv.found_again(&residue, 0)), (7, 7, 13, 6));
     for (taken, left) in [(1, 6), (1, 5), (2, 3)] {
         assert!(kv.grow(&mut first, taken));
@@ -92,12 +92,12 @@ fn a_preempted_sequence_finds_its_full_blocks_until_they_are_evicted() {
     assert_eq!(kv.found_tokens(0, 3), 48);
     // It needs seven blocks, of which three are in its residue: all of them count as free memory.
     assert!(!kv.fits(&Blocks::default(), 0, 7) && kv.fits(&Blocks::default(), 0, 3));
-    kv.release(&Blocks::default(), first);
+    kv.release(&Blocks::default(), first, None);
     assert!(kv.fits(&Blocks::default(), 0, 14) && !kv.fits(&Blocks::default(), 0, 15), "the residue is not counted twice");
     kv.discard(residue);
     let second = kv.lease(&Blocks::default(), 0, 7).unwrap();
     assert_eq!((kv.used(), kv.taken(), kv.residues()), (7, 7, 0));
-    kv.release(&Blocks::default(), second);
+    kv.release(&Blocks::default(), second, None);
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn no_residue_without_a_prefix_cache_or_a_full_block() {
     for (caching, tokens) in [(None, 100), (Some(0), 15)] {
         let mut kv = KvStore::new(10, 16, caching).unwrap();
         let lease = kv.lease(&Blocks::default(), 0, kv.blocks(tokens)).unwrap();
-        assert_eq!(kv.retire(&Blocks::default(), lease, tokens), None);
+        assert_eq!(kv.retire(&Blocks::default(), lease, tokens, None), None);
         assert_eq!((kv.taken(), kv.free()), (0, 10));
     }
 }
@@ -117,7 +117,7 @@ fn a_residue_is_evicted_before_its_groups() {
     let mut lease = kv.lease(&ids, 0, 11).unwrap();
     kv.publish(&ids, 128, &mut lease);
     // 170 tokens: two groups of four blocks, two full blocks, one that is not.
-    let residue = kv.retire(&ids, lease, 170).unwrap();
+    let residue = kv.retire(&ids, lease, 170, None).unwrap();
     let mut other = Lease::default();
     let mut states = Vec::new();
     for blocks in [2, 1, 1, 1, 3, 1] {
@@ -126,7 +126,7 @@ fn a_residue_is_evicted_before_its_groups() {
     }
     assert_eq!(states, [(2, 2), (2, 1), (2, 0), (1, 0), (1, 0), (0, 0)]);
     kv.discard(residue);
-    kv.release(&Blocks::default(), other);
+    kv.release(&Blocks::default(), other, None);
 }
 
 #[test]
@@ -135,14 +135,14 @@ fn groups_published_by_another_request_replace_a_residue() {
     let ids = Blocks::from([1, 2].as_slice());
     let mut lease = kv.lease(&ids, 0, 7).unwrap();
     kv.publish(&ids, 112, &mut lease);
-    let residue = kv.retire(&ids, lease, 112).unwrap();
+    let residue = kv.retire(&ids, lease, 112, None).unwrap();
     assert_eq!((kv.lookup(&ids, 2), kv.found_again(&residue, 1)), (1, 3));
     let mut other = kv.lease(&ids, 1, 4).unwrap();
     kv.publish(&ids, 128, &mut other);
     let hit = kv.lookup(&ids, 2);
     assert_eq!((hit, kv.found_again(&residue, hit), kv.left_of(&residue)), (2, 0, 3));
     kv.discard(residue);
-    kv.release(&ids, other);
+    kv.release(&ids, other, None);
 }
 
 /// Texts that begin alike and go on differently: identity of the block at a position.
@@ -158,7 +158,7 @@ proptest! {
         let mut guests: Vec<Option<(Blocks, Lease)>> = (0..6).map(|_| None).collect();
         for (who, tokens, family) in steps {
             if let Some((ids, lease)) = guests[who].take() {
-                kv.release(&ids, lease);
+                kv.release(&ids, lease, None);
             } else {
                 let ids: Blocks = (0..u64::from(tokens) / 32).map(|i| branch(family, i)).collect();
                 let most = kv.whole_groups(tokens - 1);
@@ -176,7 +176,7 @@ proptest! {
         }
         for guest in &mut guests {
             if let Some((ids, lease)) = guest.take() {
-                kv.release(&ids, lease);
+                kv.release(&ids, lease, None);
             }
         }
         prop_assert_eq!(kv.used(), 0);
@@ -296,7 +296,7 @@ proptest! {
                 (Some(mut guest), 0) => {
                     if let Some(lease) = guest.lease.take() {
                         plain.release(who, &guest.ids[..lease.groups() as usize], lease.own(), 0);
-                        kv.release(&guest.blocks, lease);
+                        kv.release(&guest.blocks, lease, None);
                     }
                     if let Some(residue) = guest.residue.take() {
                         plain.order.retain(|&item| item != Item::Block(who));
@@ -309,7 +309,7 @@ proptest! {
                     let groups = lease.groups();
                     let full = u64::from(guest.computed) / 16 - u64::from(groups) * GROUP;
                     plain.release(who, &guest.ids[..groups as usize], lease.own(), full);
-                    guest.residue = kv.retire(&guest.blocks, lease, guest.computed.into());
+                    guest.residue = kv.retire(&guest.blocks, lease, guest.computed.into(), None);
                     prop_assert_eq!(guest.residue.is_some(), full > 0);
                     Some(guest)
                 }

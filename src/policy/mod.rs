@@ -6,6 +6,7 @@ pub mod admission;
 pub mod batching;
 pub mod control;
 pub mod disaggregation;
+pub mod eviction;
 pub mod preemption;
 pub mod queue;
 mod register;
@@ -17,6 +18,7 @@ pub use admission::{Admission, Admit, admissions};
 pub use batching::{BatchView, Batching, Budget, batchings};
 pub use control::{Controller, Fault, FaultSchedule, FleetView, Life, Order, Role, controllers};
 pub use disaggregation::{Decider, Path, deciders};
+pub use eviction::{Eviction, Released, evictions};
 pub use preemption::{Preempt, Preemption, RunningView, preemptions};
 pub use queue::{QueueOrder, Rank, Ranked, Ticket, queues};
 pub use register::{Configured, Described, Entry, PolicyError, Register};
@@ -38,6 +40,8 @@ pub struct Policies {
     pub preemptions: Register<dyn Preemption>,
     /// How much prompt work an iteration takes on.
     pub batchings: Register<dyn Batching>,
+    /// Which cached prefix is evicted first when KV blocks run out.
+    pub evictions: Register<dyn Eviction>,
     /// When instances are started, drained and given other roles.
     pub controllers: Register<dyn Controller>,
 }
@@ -51,6 +55,7 @@ impl Default for Policies {
             queues: queues(),
             preemptions: preemptions(),
             batchings: batchings(),
+            evictions: evictions(),
             controllers: controllers(),
         }
     }
@@ -68,6 +73,7 @@ impl Policies {
             .chain(family("queue", &self.queues))
             .chain(family("preemption", &self.preemptions))
             .chain(family("batching", &self.batchings))
+            .chain(family("eviction", &self.evictions))
             .chain(family("control", &self.controllers))
             .collect()
     }

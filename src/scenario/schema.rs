@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::file::{Admission, Batching, Controller, Decider, Preemption, QueueOrder, Router, ScenarioFile};
+use super::file::{Admission, Batching, Controller, Decider, Eviction, Preemption, QueueOrder, Router, ScenarioFile};
 use crate::document::{for_editors, schema_of};
 use crate::hardware::{Chip, Link, Node, Site};
 use crate::model::ModelProfile;
@@ -44,6 +44,7 @@ pub fn scenario(policies: &Policies) -> Value {
         QueueOrder::schema(policies),
         Preemption::schema(policies),
         Batching::schema(policies),
+        Eviction::schema(policies),
         Controller::schema(policies),
         Decider::schema(policies),
     ] {

@@ -41,6 +41,8 @@ pub enum Purpose {
     Control = 13,
     /// Choices of one model's decider on disaggregation.
     Disaggregation = 14,
+    /// Choices of one instance's eviction policy.
+    Eviction = 15,
 }
 
 /// Root of all randomness of a run.

@@ -7,7 +7,7 @@ use tokenmill::cluster::{
 };
 use tokenmill::metrics::{ClassParameters, FrontendParameters, PoolParameters, RecorderParameters, SloLimits};
 use tokenmill::perf::{Activity, Affine, AffineParameters};
-use tokenmill::policy::{Configured, Router, admissions, batchings, controllers, deciders, preemptions, queues, routers};
+use tokenmill::policy::{Configured, Router, admissions, batchings, controllers, deciders, evictions, preemptions, queues, routers};
 use tokenmill::power::{ChipPowerModel, InstancePower, NodePower};
 use tokenmill::sim::SimDuration;
 use tokenmill::units::Duration;
@@ -96,6 +96,7 @@ pub(crate) fn cluster(pools: Vec<PoolSpec>) -> ClusterSpec {
             queue: queues().configure("fcfs", None).unwrap(),
             preemption: preemptions().configure("last-admitted", None).unwrap(),
             batching: batchings().configure("vllm-v1", None).unwrap(),
+            eviction: evictions().configure("lru", None).unwrap(),
         },
         disaggregation: deciders().configure("always", None).unwrap(),
         control: controllers().configure("fixed", None).unwrap(),

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use crate::cluster::ids::{ModelId, Slot};
 use crate::cluster::observe::Observer;
-use crate::cluster::routers::{Receivers, Routers, most_cached};
+use crate::cluster::routers::{FEW, Receivers, Routers, most_cached};
 use crate::cluster::spec::{ClusterSpec, RouterSpec};
 use crate::cluster::state::{Entry, Side, World, failure, leave, moves, offers, transit, views};
 use crate::policy::router::{first_in_order, scan, sorted};
@@ -76,7 +76,7 @@ impl<O: Observer> Candidates for Places<'_, '_, O> {
     }
     fn greatest(&self, signal: Signal) -> Box<dyn Iterator<Item = (usize, f64)> + '_> {
         match signal {
-            Signal::PrefixHit => Box::new(most_cached(self.world, self.model, self.side, self.slot)),
+            Signal::PrefixHit if self.len() > FEW => Box::new(most_cached(self.world, self.model, self.side, self.slot)),
             _ => Box::new(sorted(self, signal)),
         }
     }

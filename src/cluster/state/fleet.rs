@@ -116,8 +116,9 @@ pub(crate) struct Fleet {
     /// Load signals of the instances.
     pub(super) loads: Loads,
     pub(super) routes: Arena<ModelId, Route>,
-    /// The index of all prefix caches; `None` until it is asked for.
-    prefixes: Option<SharedIndex>,
+    /// The index of prefix caches, and the lists whose members are in it.
+    prefixes: SharedIndex,
+    indexed: Vec<(ModelId, Side)>,
 }
 
 impl Fleet {
@@ -143,7 +144,16 @@ impl Fleet {
         }
         let loads = Loads::new(&instances);
         let members = Arena::mirror(&instances, |_, instance| Member::new(pools[instance.pool].spec.role));
-        let mut fleet = Self { pools, instances, members, absent: 0, loads, routes: Arena::default(), prefixes: None };
+        let mut fleet = Self {
+            pools,
+            instances,
+            members,
+            absent: 0,
+            loads,
+            routes: Arena::default(),
+            prefixes: SharedIndex::default(),
+            indexed: Vec::new(),
+        };
         let asked = spec.classes.iter().map(|class| class.model);
         if let Some(ModelId(last)) = spec.pools.iter().map(|pool| pool.model).chain(asked).max() {
             let routes: Vec<Route> = (0..=last).map(|model| fleet.route_of(ModelId(model))).collect();
@@ -187,6 +197,7 @@ impl Fleet {
         let Route { entry, decode, longest_decode, split, .. } = self.route_of(model);
         self.loads.forget(model, Side::Entry);
         self.loads.forget(model, Side::Decode);
+        self.indexed.retain(|(other, _)| *other != model);
         let route = &mut self.routes[model];
         (route.entry, route.decode, route.longest_decode, route.split) = (entry, decode, longest_decode, split);
     }
@@ -219,20 +230,20 @@ impl Fleet {
         }
     }
 
-    /// The index of all prefix caches, kept from the first query on.
-    pub(super) fn prefixes(&mut self) -> &SharedIndex {
-        let Self { prefixes, instances, .. } = self;
-        prefixes.get_or_insert_with(|| {
-            let index = SharedIndex::default();
-            for id in instances.ids() {
-                instances[id].kv.enter(&index, id.0);
+    /// The index of prefix caches. Those of a list are in it from the first query on.
+    pub(super) fn prefixes(&mut self, model: ModelId, side: Side) -> &SharedIndex {
+        if !self.indexed.contains(&(model, side)) {
+            self.indexed.push((model, side));
+            for i in 0..self.places(model, side) {
+                let id = self.place(model, side, i).id;
+                self.instances[id].kv.enter(&self.prefixes, id.0);
             }
-            index
-        })
+        }
+        &self.prefixes
     }
 
     /// Position of an instance in a list of a model, if it is there.
-    pub(super) fn position(&self, model: ModelId, side: Side, id: InstanceId) -> Option<usize> {
+    pub(crate) fn position(&self, model: ModelId, side: Side, id: InstanceId) -> Option<usize> {
         let Route { entry, decode, .. } = &self.routes[model];
         match side {
             Side::Entry => entry.binary_search_by_key(&id, |entry| entry.id).ok(),

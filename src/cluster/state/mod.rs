@@ -25,6 +25,7 @@ pub(crate) mod moves;
 pub(crate) mod offers;
 mod queue;
 mod record;
+mod release;
 mod reports;
 mod request;
 mod requests;

@@ -7,6 +7,7 @@
 //! ```
 
 use super::instance::{Chunk, FirstChunk};
+use super::release;
 use super::request::{Request, Stage};
 use super::timeouts;
 use super::world::World;
@@ -96,9 +97,8 @@ pub(crate) fn join<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot
 /// Preempts a running sequence: it returns to the front of the queue and recomputes whatever it does not find cached then.
 pub(crate) fn preempt<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) {
     let now = world.now();
-    let World { fleet, requests, observer, classes, .. } = world;
+    let World { fleet, requests, .. } = world;
     let instance = &mut fleet.instances[id];
-    let block_tokens = classes[requests[slot].ask.class].prefix_tokens;
     if requests[slot].progress.stage == Stage::Decoding && requests[slot].iterations(instance.batch.decode.step()) > 0 {
         requests[slot].timeline.last_token = now;
     }
@@ -113,8 +113,11 @@ pub(crate) fn preempt<O: Observer>(world: &mut World<O>, id: InstanceId, slot: S
     progress.stage = Stage::Waiting;
     progress.target = request.ask.prompt + progress.generated;
     let more = progress.target - to_come;
-    request.retire(&mut instance.kv);
-    fleet.loads.change(id).add_pending(request, more);
+    release::retire(world, slot);
+    let World { fleet, requests, observer, classes, .. } = world;
+    let block_tokens = classes[requests[slot].ask.class].prefix_tokens;
+    fleet.loads.change(id).add_pending(&mut requests[slot], more);
+    let instance = &mut fleet.instances[id];
     instance.queue.push(requests, slot, now, block_tokens, true);
     instance.queue.returning += 1;
     observer.on(now, &Observation::Preempted { pool: instance.pool });
@@ -161,11 +164,10 @@ pub(crate) fn decode_here<O: Observer>(world: &mut World<O>, id: InstanceId, slo
 
 /// Releases the memory and the load of a request on its instance.
 pub(super) fn give_back<O: Observer>(world: &mut World<O>, slot: Slot) {
+    release::give_back(world, slot);
     let World { fleet, requests, .. } = world;
     let request = &mut requests[slot];
-    let id = request.progress.instance;
-    request.give_back(&mut fleet.instances[id].kv);
-    fleet.loads.change(id).unassign(request);
+    fleet.loads.change(request.progress.instance).unassign(request);
 }
 
 /// Adds an arriving request.

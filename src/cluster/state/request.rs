@@ -3,7 +3,7 @@
 use super::snapshot::Snapshot;
 use crate::cluster::ids::{InstanceId, Slot, StationId};
 use crate::cluster::observe::{Observation, Observer};
-use crate::kv::{Blocks, KvStore, Lease, Residue};
+use crate::kv::{Blocks, Lease, Residue};
 use crate::network::{RouteId, TransferId};
 use crate::policy::Pick;
 use crate::sim::{SimDuration, SimTime};
@@ -299,27 +299,6 @@ impl Request {
         }
         self.usage.decode_energy_j += totals.energy_j - joined.energy_j;
         self.usage.decode_s += totals.time_s - joined.time_s;
-    }
-
-    /// Releases its KV memory and its residue on its instance.
-    pub(super) fn give_back(&mut self, kv: &mut KvStore) {
-        kv.release(&self.ask.blocks, std::mem::take(&mut self.progress.held));
-        self.discard_residue(kv);
-    }
-
-    /// Ends its residue: it takes the blocks over with the memory for its first chunk, or leaves.
-    pub(super) fn discard_residue(&mut self, kv: &mut KvStore) {
-        if let Some(residue) = self.progress.residue.take() {
-            kv.discard(residue);
-        }
-    }
-
-    /// Releases its KV memory on its instance; with a prefix cache, full blocks remain as a residue.
-    pub(super) fn retire(&mut self, kv: &mut KvStore) {
-        debug_assert!(self.progress.residue.is_none(), "a running sequence has no residue");
-        let held = std::mem::take(&mut self.progress.held);
-        self.progress.residue = kv.retire(&self.ask.blocks, held, self.progress.computed.into());
-        self.progress.computed = 0;
     }
 
     /// Its KV is lost: its prompt and all tokens that have left must be recomputed, on some instance.

@@ -7,6 +7,7 @@
 use super::load::Load;
 use super::moves;
 use super::offers;
+use super::release;
 use super::request::Stage;
 use super::world::World;
 use crate::cluster::event::{Event, Wake};
@@ -205,8 +206,8 @@ pub(super) fn cancel_reservation<O: Observer>(world: &mut World<O>, slot: Slot) 
     let lease: Lease = std::mem::take(&mut request.handoff.reserved);
     instance.traffic.incoming_blocks -= lease.own();
     instance.traffic.incoming -= 1;
-    instance.kv.release(&request.ask.blocks, lease);
     fleet.loads.change(id).expect_no_more(request);
+    release::release(world, id, slot, lease);
     world.wake(id);
     world.memory_freed(id);
 }

@@ -9,7 +9,7 @@ use crate::cluster::event::Event;
 use crate::cluster::ids::{InstanceId, ModelId, Slot};
 use crate::cluster::observe::Observer;
 use crate::cluster::spec::Reporting;
-use crate::kv::Blocks;
+use crate::kv::{Blocks, Holders};
 use crate::policy::{Pick, RequestView, Signal};
 use crate::sim::{SimDuration, SimTime};
 use crate::workload::ClassId;
@@ -47,19 +47,20 @@ impl<O: Observer> World<O> {
         self.hit(id, slot)
     }
 
-    /// The instances of a list of a model that may have cached prompt tokens of a request: position, instance and most tokens of each.
-    pub(crate) fn cached_at_most(&mut self, model: ModelId, side: Side, slot: Slot) -> Vec<(usize, InstanceId, u32)> {
+    /// Where cached prompt tokens of a request may be found, the fewest first: the most tokens, and the instances of a list of a model that
+    /// may have them, beside others.
+    pub(crate) fn cached_at_most(&mut self, model: ModelId, side: Side, slot: Slot) -> Vec<(u32, Holders)> {
         let request = &self.requests[slot];
-        let holders = self.fleet.prefixes().holders(&request.ask.blocks);
-        let places = holders.into_iter().filter_map(|(holder, groups)| {
-            let id = InstanceId(holder);
-            let kv = &self.fleet.instances[id].kv;
-            Some((self.fleet.position(model, side, id)?, id, kv.group_tokens(groups.min(kv.whole_groups(request.target())))))
-        });
-        let places: Vec<_> = places.collect();
+        let block_tokens = self.classes[request.ask.class].prefix_tokens;
+        let most = request.target().checked_div(block_tokens).unwrap_or_default();
+        let mut places = self.fleet.prefixes(model, side).holders(&request.ask.blocks, most);
+        for (blocks, _) in &mut places {
+            *blocks *= block_tokens;
+        }
         debug_assert!((0..self.fleet.places(model, side)).all(|i| {
-            let most = places.iter().find(|&&(position, ..)| position == i).map_or(0, |&(.., tokens)| tokens);
-            self.hit(self.fleet.place(model, side, i).id, slot) <= most
+            let id = self.fleet.place(model, side, i).id;
+            let most = places.iter().rev().find(|(_, holders)| holders.contains(&id.0)).map_or(0, |&(tokens, _)| tokens);
+            self.hit(id, slot) <= most
         }));
         places
     }

@@ -17,7 +17,7 @@ fn lookup(cache: &PrefixCache, ids: &[u64]) -> u32 {
 }
 
 fn segments(cache: &PrefixCache) -> Vec<(u64, u32, u32)> {
-    cache.index.values().map(|&slot| cache.segment(slot)).collect()
+    cache.index.values().map(|&slot| cache.segment(slot)).map(|of| (of.first, of.count, of.holders)).collect()
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn evicts_the_least_recently_released_first() {
     }
     assert!(!cache.evict(1), "all are held");
     for id in [20, 10, 30] {
-        cache.release(one(id));
+        cache.release(one(id), 0, &mut None);
     }
     assert_eq!(cache.hold(one(10)), 1, "a hold saves it from eviction");
     assert!(cache.evict(1));
@@ -56,17 +56,17 @@ fn segments_are_cut_where_holders_differ_and_joined_when_they_are_released() {
     assert_eq!(cache.hold(run(1, 3)), 3);
     cache.hold_or_insert(run(20, 2));
     assert_eq!(segments(&cache), [(1, 3, 2), (4, 7, 1), (20, 2, 1)]);
-    cache.release(run(1, 10));
+    cache.release(run(1, 10), 0, &mut None);
     assert_eq!((segments(&cache), cache.held()), (vec![(1, 3, 1), (4, 7, 0), (20, 2, 1)], 10));
     assert_eq!(cache.evictable_among([run(1, 6)].into_iter()), 6, "three groups of two blocks");
     // Three blocks take two groups, from the end.
     assert!(cache.evict(3));
     assert_eq!(lookup(&cache, &[1, 2, 3, 4, 5, 6, 7, 8, 9]), 8);
-    cache.release(run(20, 2));
-    cache.release(run(1, 3));
+    cache.release(run(20, 2), 0, &mut None);
+    cache.release(run(1, 3), 0, &mut None);
     assert_eq!(segments(&cache), [(1, 3, 0), (4, 5, 0), (20, 2, 0)], "others were used in between");
     assert_eq!((cache.hold(run(1, 8)), cache.held()), (8, 16));
-    cache.release(run(1, 8));
+    cache.release(run(1, 8), 0, &mut None);
     assert_eq!((segments(&cache), cache.blocks(), cache.held()), (vec![(1, 8, 0), (20, 2, 0)], 20, 0));
     // The middle of a segment that nobody holds.
     assert_eq!(cache.hold(run(3, 2)), 2);
@@ -80,10 +80,10 @@ fn groups_and_residues_are_evicted_in_lru_order() {
     for id in [10, 20] {
         cache.hold_or_insert(one(id));
     }
-    cache.release(one(10));
-    let first = cache.leave(3);
-    cache.release(one(20));
-    let second = cache.leave(2);
+    cache.release(one(10), 0, &mut None);
+    let first = cache.leave(3, 0);
+    cache.release(one(20), 0, &mut None);
+    let second = cache.leave(2, 0);
     assert_eq!((cache.blocks(), cache.held(), cache.residues()), (13, 0, 5));
     let seen = |cache: &PrefixCache| (lookup(cache, &[10]), cache.left(&first), lookup(cache, &[20]), cache.left(&second));
     let mut states = Vec::new();
@@ -102,7 +102,7 @@ fn groups_and_residues_are_evicted_in_lru_order() {
 #[test]
 fn discarding_a_residue_keeps_the_lru_order() {
     let mut cache = PrefixCache::new(1);
-    let places: Vec<Place> = (1..=3).map(|blocks| cache.leave(blocks)).collect();
+    let places: Vec<Place> = (1..=3).map(|blocks| cache.leave(blocks, 0)).collect();
     let [first, second, third] = places.try_into().unwrap();
     cache.discard(second);
     assert_eq!(cache.residues(), 4);

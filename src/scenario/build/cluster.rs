@@ -192,7 +192,8 @@ fn scheduler(file: &ScenarioFile, library: &Library, problems: &mut Problems<'_>
     let queue = configured("policies.queue", &policies.queue, library, problems);
     let preemption = configured("policies.preemption", &policies.preemption, library, problems);
     let batching = configured("policies.batching", &policies.batching, library, problems);
-    Some(SchedulerSpec { queue: queue?, preemption: preemption?, batching: batching? })
+    let eviction = configured("policies.eviction", &policies.eviction, library, problems);
+    Some(SchedulerSpec { queue: queue?, preemption: preemption?, batching: batching?, eviction: eviction? })
 }
 
 /// The routers; an unknown one, or one with invalid parameters, is noted.

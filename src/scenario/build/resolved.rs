@@ -86,6 +86,7 @@ fn complete(file: &ScenarioFile, parts: &Parts) -> ScenarioFile {
     complete.policies.queue.parameters.clone_from(&scheduler.queue.parameters);
     complete.policies.preemption.parameters.clone_from(&scheduler.preemption.parameters);
     complete.policies.batching.parameters.clone_from(&scheduler.batching.parameters);
+    complete.policies.eviction.parameters.clone_from(&scheduler.eviction.parameters);
     complete.policies.disaggregation.parameters.clone_from(&parts.spec.disaggregation.parameters);
     complete.policies.control.parameters.clone_from(&parts.spec.control.parameters);
     let routers = &parts.spec.routers;

@@ -105,6 +105,17 @@ family!(
 );
 
 family!(
+    /// Eviction policies.
+    Evictions,
+    /// An eviction policy.
+    Eviction,
+    evictions,
+    "Which cached prefix of an instance is evicted first when KV blocks run out.",
+    "lru",
+    []
+);
+
+family!(
     /// Controllers.
     Controllers,
     /// A controller.

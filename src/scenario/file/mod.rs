@@ -16,7 +16,7 @@ mod policies;
 mod sessions;
 mod workload;
 
-pub use choice::{Admission, Batching, Choice, Controller, Decider, Family, Preemption, QueueOrder, Router};
+pub use choice::{Admission, Batching, Choice, Controller, Decider, Eviction, Family, Preemption, QueueOrder, Router};
 pub use cluster::{Affine, Cluster, Engine, PerfChoice, Pool, Pricing, Role, Roofline, SiteChoice, Station};
 pub use faults::Fault;
 pub use network::{Handoff, KvNetwork, Network, NetworkOverrides};

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::choice::{Admission, Batching, Controller, Decider, Preemption, QueueOrder, Router};
+use super::choice::{Admission, Batching, Controller, Decider, Eviction, Preemption, QueueOrder, Router};
 use crate::cluster::{Reporting, Retry};
 use crate::sim::SimDuration;
 
@@ -29,6 +29,9 @@ pub struct Policies {
     /// How much prompt work an iteration takes on beside the sequences that generate.
     #[serde(default)]
     pub batching: Batching,
+    /// Which cached prefix of an instance is evicted first when KV blocks run out.
+    #[serde(default)]
+    pub eviction: Eviction,
     /// When instances are started, drained and given other roles.
     #[serde(default)]
     pub control: Controller,

@@ -112,7 +112,7 @@ impl Endless {
         self.hit_tokens += u64::from(hit) * u64::from(self.block_tokens);
         if let Some(mut lease) = store.lease(&blocks, hit, u64::from(blocks.len() - hit)) {
             store.publish(&blocks, blocks.len().saturating_mul(self.block_tokens), &mut lease);
-            store.release(&blocks, lease);
+            store.release(&blocks, lease, None);
         }
     }
 }
