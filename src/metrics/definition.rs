@@ -101,7 +101,7 @@ const DEFINITIONS: &[Definition] = &[
         "batch",
         "Batch",
         "sequences",
-        "Running sequences of an instance, mean over its computing time. The `batch_mean` of summary.json includes idle time: it is this value times the busy share.",
+        "Running sequences of an instance, mean over its computing time. The `batch_mean` of summary.json, `running` in the report, includes idle time: it is this value times the busy share.",
     ),
     def("iteration", "Iteration", "time", "One engine step of an instance."),
     def("kv", "KV memory", "share", "Blocks of KV memory in use / all blocks. Prefix-cache blocks not in use count as free."),
