@@ -17,9 +17,9 @@ use super::assertion::found;
 use super::number::{count, duration_s, number, percent};
 use super::plot::{Chart, Section};
 use super::requests::rows_note;
-use super::text::{glue, shortened};
+use super::text::{capital, glue, shortened};
 use super::trust::trust;
-use kit::{Figure, SCRIPT, capital, code_parts, data, environment, figures, sentence, style};
+use kit::{Figure, SCRIPT, code_parts, data, environment, figures, sentence, style};
 
 use crate::metrics::{AssertionResult, Definition, RowChoice, RunResult, Summary, definitions};
 
