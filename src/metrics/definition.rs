@@ -149,6 +149,12 @@ const DEFINITIONS: &[Definition] = &[
         "Arrivals, and completions in the same time, per second from the first arrival after the warm-up to the last. The drain after the last arrival is excluded.",
     ),
     def(
+        "session",
+        "Sessions",
+        "calls",
+        "Calls that share a growing context. The first call of a session brings no history. How fast a later one is depends on how much of its history is in a cache.",
+    ),
+    def(
         "throughput",
         "Throughput",
         "per second",

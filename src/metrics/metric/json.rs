@@ -9,7 +9,7 @@ use super::table::{MetricValue, Table, rows_of};
 /// Groups that are `null` if none of their numbers has a value: their numbers have no meaning on their own.
 const WHOLE: [&str; 4] = ["goodput", "lifecycle", "slo_attainment_95", "jitter.request_itl_std_ms"];
 /// Entries left out without a value, because few scenarios have them.
-const LEFT_OUT: [&str; 3] = ["fleet", "lifecycle.recovery_ms", "lifecycle.frontend_ms"];
+const LEFT_OUT: [&str; 4] = ["fleet", "sessions", "lifecycle.recovery_ms", "lifecycle.frontend_ms"];
 
 /// The numbers of `of`, in the order of its table; numbers without a value are `null`.
 pub fn numbers<T>(table: Table<T>, of: &T) -> Map<String, Value> {

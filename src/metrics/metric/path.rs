@@ -222,6 +222,7 @@ mod tests {
             frontends: Vec::new(),
             slo: false,
             faults: false,
+            sessions: false,
         }
     }
 
@@ -258,6 +259,7 @@ mod tests {
             ("pools[9].chips", "`pools[9].chips` is not in summary.json; did you mean `pools.decode.chips`?"),
             ("goodput.slo_attainment", "`goodput.slo_attainment` has no value in this scenario; give a workload an `slo`"),
             ("lifecycle.recovery_ms", "`lifecycle.recovery_ms` has no value in this scenario; give the scenario `faults`"),
+            ("sessions.calls", "`sessions.calls` has no value in this scenario; give it a workload of `sessions`"),
             ("frontends", "`frontends` has no value in this scenario; give the cluster a pool with `role: frontend`"),
             ("banana", "`banana` is not in summary.json"),
             ("scenario", "`scenario` is not in summary.json"),

@@ -1,7 +1,7 @@
 //! The metrics of a run.
 
 use super::super::summary::Summary;
-use super::Given::{Faults, Frontends, Slo};
+use super::Given::{Faults, Frontends, Sessions, Slo};
 use super::class::{jitter, latency, requests};
 use super::energy::{BOUNDARIES, COST, EFFICIENCY, ENERGY, PHASE_NAMES, PHASES, POWER};
 use super::table::Better::{Less, More, Neither};
@@ -224,6 +224,34 @@ const NETWORK: &[Run] = &[
     ),
 ];
 
+const SESSIONS: &[Run] = &[
+    Run::count(
+        "sessions.started",
+        "started",
+        "sessions",
+        Neither,
+        "session",
+        "Sessions whose first call arrived in the measured time.",
+        |s| Some(s.sessions?.started),
+    )
+    .given(Sessions),
+    Run::count("sessions.calls", "calls", "requests", Neither, "session", "Calls of sessions that arrived in the measured time.", |s| {
+        Some(s.sessions?.calls)
+    })
+    .given(Sessions),
+];
+
+const SESSION_LATENCY: &[Run] = &[
+    Run::distribution("sessions.first_ttft_ms", "TTFT, first calls", "ms", Less, "session", "Time to first token of first calls.", |s| {
+        s.sessions?.first_ttft_ms
+    })
+    .given(Sessions),
+    Run::distribution("sessions.later_ttft_ms", "TTFT, later calls", "ms", Less, "session", "Time to first token of later calls.", |s| {
+        s.sessions?.later_ttft_ms
+    })
+    .given(Sessions),
+];
+
 /// The metrics of a run over the measured time.
 pub const RUN: Table<Summary> = &[
     Group::new("time", "Time", TIME),
@@ -242,4 +270,6 @@ pub const RUN: Table<Summary> = &[
     Group::new("outages", "Outages", FLEET),
     Group::new("handoff", "Waits for decode memory", HANDOFF),
     Group::new("network", "Network: KV transfers", NETWORK),
+    Group::new("sessions", "Sessions", SESSIONS),
+    Group::new("sessions-latency", "Sessions: latency", SESSION_LATENCY),
 ];
