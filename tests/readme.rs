@@ -121,6 +121,16 @@ fn every_column_is_described() {
     }
 }
 
+#[test]
+fn every_number_of_sessions_is_described() {
+    let described = fs::read_to_string(root().join("docs/sessions.md")).unwrap();
+    let results = described.split("\n## Results\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let paths = tokenmill::metrics::metric::rows().map(|(path, _)| path);
+    let mut found: Vec<String> = paths.filter_map(|path| Some(format!("`{}`", path.strip_prefix("sessions.")?))).collect();
+    found.retain(|name| !results.contains(name));
+    assert!(found.is_empty(), "{found:?} are missing");
+}
+
 fn all_text(folder: &Path) -> String {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.map(|path| if path.is_dir() { all_text(&path) } else { fs::read_to_string(&path).unwrap_or_default() }).collect()

@@ -172,6 +172,24 @@ fn no_session_is_lost_and_no_call_comes_before_the_answer() {
     }
 }
 
+#[test]
+fn first_and_later_calls_have_their_own_latency() {
+    let sets = ["run.duration=~", "run.warmup=0 s", "workload.chat.sessions.sessions=60"].map(str::to_owned);
+    let (result, rows) = simulate(&shipped("chat-sessions", &sets));
+    let summary = result.summary.sessions.unwrap();
+    assert_eq!((summary.started, summary.calls), (60, rows.len() as u64));
+    let mean_ms = |first: bool| {
+        let calls = rows.iter().map(|row| &row.record).filter(|record| (record.turn.unwrap().number == 0) == first);
+        let ttfts: Vec<f64> = calls.filter_map(|record| Some(record.first_token?.since(record.arrived).as_secs_f64() * 1e3)).collect();
+        (ttfts.len() as u64, ttfts.iter().sum::<f64>() / ttfts.len() as f64)
+    };
+    for (found, first) in [(summary.first_ttft_ms, true), (summary.later_ttft_ms, false)] {
+        let (found, (count, mean)) = (found.unwrap(), mean_ms(first));
+        assert_eq!(found.count, count);
+        assert!((found.mean - mean).abs() < 1e-6 * mean, "{} {mean}", found.mean);
+    }
+}
+
 /// 100 tokens of prompt and 30 of answer are eight full blocks of 16: the last token of the answer is never an input.
 #[test]
 fn an_answer_is_found_by_the_next_prompt_where_it_was_generated() {

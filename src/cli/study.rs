@@ -263,7 +263,7 @@ fn run(
             let own: Vec<Arc<Outcome>> = runs.by_ref().take(variant.scenarios.len()).collect();
             Variant {
                 name: variant.name.clone(),
-                shape: Shape::of_parameters(&first.recorder, !first.cluster.faults.is_empty()),
+                shape: Shape::of_parameters(&first.recorder, &first.cluster),
                 draws: first.draws_requests(),
                 runs: own,
             }

@@ -101,7 +101,7 @@ const DEFINITIONS: &[Definition] = &[
         "batch",
         "Batch",
         "sequences",
-        "Running sequences of an instance, mean over its computing time. The `batch_mean` of summary.json includes idle time: it is this value times the busy share.",
+        "Running sequences of an instance, mean over its computing time. The `batch_mean` of summary.json, `running` in the report, includes idle time: it is this value times the busy share.",
     ),
     def("iteration", "Iteration", "time", "One engine step of an instance."),
     def("kv", "KV memory", "share", "Blocks of KV memory in use / all blocks. Prefix-cache blocks not in use count as free."),
@@ -147,6 +147,12 @@ const DEFINITIONS: &[Definition] = &[
         "Offered and served",
         "requests/s",
         "Arrivals, and completions in the same time, per second from the first arrival after the warm-up to the last. The drain after the last arrival is excluded.",
+    ),
+    def(
+        "session",
+        "Sessions",
+        "calls",
+        "Calls that share a growing context. The first call of a session brings no history. How fast a later one is depends on how much of its history is in a cache.",
     ),
     def(
         "throughput",

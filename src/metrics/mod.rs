@@ -17,6 +17,7 @@ mod recorder;
 mod relay;
 mod row;
 mod sample;
+mod sessions;
 mod steps;
 mod student;
 mod summarize;

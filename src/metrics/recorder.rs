@@ -7,6 +7,7 @@ use super::outages::Outages;
 use super::parameters::RecorderParameters;
 use super::record::{ClassRecord, Flow, FrontendRecord, HandoffRecord, PoolRecord, StageTimes};
 use super::row::{LimitsMet, RequestRow};
+use super::sessions::Sessions;
 use super::steps::Gaps;
 use super::summary::TokenCounts;
 use super::values::Values;
@@ -64,6 +65,7 @@ pub struct Recorder<S: RequestSink> {
     pub(super) bins: Bins,
     pub(super) flow: Flow,
     pub(super) outages: Outages,
+    pub(super) sessions: Sessions,
     gaps: Gaps,
     sink: S,
 }
@@ -85,6 +87,7 @@ impl<S: RequestSink> Recorder<S> {
             bins: Bins::new(parameters.pools.len(), parameters.interval.ns().max(1)),
             flow: Flow::default(),
             outages: Outages::default(),
+            sessions: Sessions::default(),
             gaps: Gaps::default(),
             parameters,
             sink,
@@ -302,6 +305,7 @@ impl<S: RequestSink> Recorder<S> {
         if measured {
             self.count_outcome(record);
             self.record_latencies(record);
+            self.sessions.ended(record);
             self.outages.ended(record, record.outcome == Outcome::Completed);
             let class = &mut self.classes[usize::from(record.class.0)];
             if let Some(good) = limits.all {

@@ -81,7 +81,6 @@ impl<S: RequestSink> Recorder<S> {
         self.transfers.sort();
         let measured_s = facts.end.since(self.warmup).as_secs_f64();
         let requests = self.counts();
-        let energy = self.energy(facts, measured_s);
         let latency = self.latency();
         let summary = Summary {
             schema_version: SCHEMA_VERSION,
@@ -104,7 +103,7 @@ impl<S: RequestSink> Recorder<S> {
             jitter: jitter(latency.itl_ms, &self.pooled(|class| &class.request_std)),
             goodput: self.goodput(measured_s),
             lifecycle: self.lifecycle(),
-            energy,
+            energy: self.energy(facts, measured_s),
             cost: Cost::default(),
             pools: self.pool_summaries(measured_s),
             classes: self.class_summaries(),
@@ -112,6 +111,7 @@ impl<S: RequestSink> Recorder<S> {
             fleet: self.outages.summary(&self.parameters.pools, self.warmup, facts.end),
             handoff: self.handoff(measured_s),
             network: self.network(facts),
+            sessions: self.sessions.summary(),
             provenance: Vec::new(),
             assertions: Vec::new(),
             warnings: Vec::new(),

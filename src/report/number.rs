@@ -166,6 +166,24 @@ pub fn signed_percent(share: f64) -> String {
     }
 }
 
+/// A number of a metric with its unit: `34.0 ms`, `12.3 kW`, `99.7 %`, `$23.70/M tokens`, `1,200 tokens/s`. Counted things and tokens
+/// per joule are named in the heading of the number.
+pub fn quantity(value: f64, unit: &str) -> String {
+    match unit {
+        _ if !value.is_finite() => NONE.to_owned(),
+        "share" => percent(value),
+        "ms" => duration_ms(value),
+        "s" => duration_s(value),
+        "J" | "W" => si(value, unit),
+        "bytes" => si(value, "B"),
+        "g CO2e" => grams(value),
+        _ if unit.starts_with('$') => format!("{}{}", usd(value), &unit[1..]),
+        "tokens/J" => number(value),
+        _ if unit.contains('/') => format!("{} {unit}", number(value)),
+        _ => gauge(value),
+    }
+}
+
 /// `–` without a value.
 pub fn or_none(value: Option<f64>, write: impl Fn(f64) -> String) -> String {
     value.map_or_else(|| NONE.to_owned(), write)
@@ -237,6 +255,26 @@ mod tests {
         assert_eq!([0.0, 0.0012, 0.0136, 0.97, 6.294, 1250.0].map(gauge), ["0", "< 0.01", "0.01", "0.97", "6.29", "1,250"]);
         assert_eq!([0.0, 0.00023, 0.00663, 0.0285, 0.2851, 1.0].map(share), ["0 %", "< 0.1 %", "0.7 %", "2.9 %", "28.5 %", "100 %"]);
         assert_eq!((gauge(f64::NAN), share(f64::NAN)), (NONE.to_owned(), NONE.to_owned()));
+    }
+
+    #[test]
+    fn quantities_have_the_form_of_their_unit() {
+        for (value, unit, text) in [
+            (0.9973, "share", "99.7 %"),
+            (34.04, "ms", "34.0 ms"),
+            (5.0, "s", "5.00 s"),
+            (30.8e6, "J", "30.8 MJ"),
+            (4.2e9, "bytes", "4.20 GB"),
+            (7950.0, "g CO2e", "7.95 kg"),
+            (24.7, "$", "$24.70"),
+            (2.09, "$/M tokens", "$2.09/M tokens"),
+            (1197.9, "tokens/s", "1,200 tokens/s"),
+            (0.116, "requests", "0.12"),
+            (1.744, "", "1.74"),
+            (f64::NAN, "$/h", NONE),
+        ] {
+            assert_eq!(quantity(value, unit), text);
+        }
     }
 
     proptest! {

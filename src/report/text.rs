@@ -22,6 +22,17 @@ pub(crate) fn glue(text: &str) -> String {
     out
 }
 
+/// Text with an initial capital. Text that begins with a percentile keeps its lower case.
+pub(crate) fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) if first != 'p' || !chars.as_str().starts_with(|c: char| c.is_ascii_digit()) => {
+            first.to_uppercase().chain(chars).collect()
+        }
+        _ => text.to_owned(),
+    }
+}
+
 /// Control characters would let a name move the cursor.
 pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()

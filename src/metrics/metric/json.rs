@@ -4,22 +4,22 @@ use serde_json::{Map, Value};
 
 use super::super::summary::Distribution;
 use super::Statistic;
-use super::table::{Read, Table};
+use super::table::{MetricValue, Table, rows_of};
 
 /// Groups that are `null` if none of their numbers has a value: their numbers have no meaning on their own.
 const WHOLE: [&str; 4] = ["goodput", "lifecycle", "slo_attainment_95", "jitter.request_itl_std_ms"];
 /// Entries left out without a value, because few scenarios have them.
-const LEFT_OUT: [&str; 3] = ["fleet", "lifecycle.recovery_ms", "lifecycle.frontend_ms"];
+const LEFT_OUT: [&str; 4] = ["fleet", "sessions", "lifecycle.recovery_ms", "lifecycle.frontend_ms"];
 
 /// The numbers of `of`, in the order of its table; numbers without a value are `null`.
 pub fn numbers<T>(table: Table<T>, of: &T) -> Map<String, Value> {
     let mut all = Map::new();
-    for row in table.iter().copied().flatten() {
-        let value = match row.read {
-            Read::Count(read) => read(of).map_or(Value::Null, Value::from),
+    for row in rows_of(table) {
+        let value = match row.of(of) {
+            MetricValue::Count(count) => count.into(),
             // Non-finite values are not valid JSON numbers, and become `null`.
-            Read::Number(read) => read(of).map_or(Value::Null, Value::from),
-            Read::Distribution(read) => read(of).as_ref().map_or(Value::Null, distribution),
+            MetricValue::Number(number) => number.into(),
+            MetricValue::Distribution(values) => values.as_ref().map_or(Value::Null, distribution),
         };
         put(&mut all, row.info.id, value);
     }
@@ -83,17 +83,18 @@ fn is_empty(value: &Value) -> bool {
 mod tests {
     use serde_json::json;
 
-    use super::super::Metric;
     use super::super::table::Better::Neither;
+    use super::super::{Group, Metric};
     use super::*;
 
-    const TABLE: Table<Option<f64>> = &[&[
-        Metric::number("lifecycle.queue_ms", "ms", Neither, "", "", |value| *value),
-        Metric::number("lifecycle.recovery_ms", "ms", Neither, "", "", |_| None),
-        Metric::count("requests.arrived", "", Neither, "", "", |value| value.map(|_| 3)),
-        Metric::number("requests.rate", "", Neither, "", "", |_| Some(f64::INFINITY)),
-        Metric::number("fleet.down_s", "s", Neither, "", "", |_| None),
-    ]];
+    const TABLE: Table<Option<f64>> = &[Group::new("", "", ROWS)];
+    const ROWS: &[Metric<Option<f64>>] = &[
+        Metric::number("lifecycle.queue_ms", "", "ms", Neither, "", "", |value| *value),
+        Metric::number("lifecycle.recovery_ms", "", "ms", Neither, "", "", |_| None),
+        Metric::count("requests.arrived", "", "", Neither, "", "", |value| value.map(|_| 3)),
+        Metric::number("requests.rate", "", "", Neither, "", "", |_| Some(f64::INFINITY)),
+        Metric::number("fleet.down_s", "", "s", Neither, "", "", |_| None),
+    ];
 
     #[test]
     fn numbers_are_nested_and_empty_groups_are_null_or_left_out() {

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::super::summary::{ClassSummary, FrontendSummary, PoolOutages, PoolSummary, Summary};
-use super::table::{Metric, MetricInfo, Read, Table};
+use super::table::{Metric, MetricInfo, MetricValue, Read, Table, rows_of};
 use super::{CLASS, FRONTEND, List, POOL, POOL_OUTAGES, RUN, Shape, Statistic};
 use crate::units::nearest_word;
 
@@ -110,19 +110,19 @@ impl Reading {
     /// Its value; `None` if undefined in the run.
     pub fn of(&self, summary: &Summary) -> Option<f64> {
         match self.row {
-            Row::Run(row) => self.value(&row.read, summary),
-            Row::Pool(place, row) => self.value(&row.read, summary.pools.get(place)?),
-            Row::Class(place, row) => self.value(&row.read, summary.classes.get(place)?),
-            Row::Frontend(place, row) => self.value(&row.read, summary.frontends.get(place)?),
-            Row::Fleet(place, row) => self.value(&row.read, summary.fleet.as_ref()?.pools.get(place)?),
+            Row::Run(row) => self.number(row.of(summary)),
+            Row::Pool(place, row) => self.number(row.of(summary.pools.get(place)?)),
+            Row::Class(place, row) => self.number(row.of(summary.classes.get(place)?)),
+            Row::Frontend(place, row) => self.number(row.of(summary.frontends.get(place)?)),
+            Row::Fleet(place, row) => self.number(row.of(summary.fleet.as_ref()?.pools.get(place)?)),
         }
     }
 
-    fn value<T>(&self, read: &Read<T>, of: &T) -> Option<f64> {
-        match read {
-            Read::Count(read) => read(of).map(|count| count as f64),
-            Read::Number(read) => read(of),
-            Read::Distribution(read) => Some(self.statistic?.of(&read(of)?)),
+    fn number(&self, value: MetricValue) -> Option<f64> {
+        match value {
+            MetricValue::Count(count) => count.map(|count| count as f64),
+            MetricValue::Number(number) => number,
+            MetricValue::Distribution(values) => Some(self.statistic?.of(&values?)),
         }
     }
 }
@@ -138,7 +138,7 @@ fn of_table<T>(table: Table<T>, path: &str) -> Option<(&'static Metric<T>, Optio
 
 /// The rows of a table, distributions once per statistic.
 fn expanded<T>(table: Table<T>) -> impl Iterator<Item = (&'static Metric<T>, Option<Statistic>)> {
-    table.iter().copied().flatten().flat_map(|row| {
+    rows_of(table).flat_map(|row| {
         let (one, many) = match row.read {
             Read::Distribution(_) => (None, &Statistic::ALL[..]),
             _ => (Some(None), &[][..]),
@@ -222,6 +222,7 @@ mod tests {
             frontends: Vec::new(),
             slo: false,
             faults: false,
+            sessions: false,
         }
     }
 
@@ -258,6 +259,7 @@ mod tests {
             ("pools[9].chips", "`pools[9].chips` is not in summary.json; did you mean `pools.decode.chips`?"),
             ("goodput.slo_attainment", "`goodput.slo_attainment` has no value in this scenario; give a workload an `slo`"),
             ("lifecycle.recovery_ms", "`lifecycle.recovery_ms` has no value in this scenario; give the scenario `faults`"),
+            ("sessions.calls", "`sessions.calls` has no value in this scenario; give it a workload of `sessions`"),
             ("frontends", "`frontends` has no value in this scenario; give the cluster a pool with `role: frontend`"),
             ("banana", "`banana` is not in summary.json"),
             ("scenario", "`scenario` is not in summary.json"),

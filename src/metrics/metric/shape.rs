@@ -2,6 +2,7 @@
 
 use super::super::parameters::RecorderParameters;
 use super::super::summary::Summary;
+use crate::cluster::ClusterSpec;
 
 /// A repeated part of a summary, addressed by name or index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub enum Given {
     Faults,
     /// A frontend before the router.
     Frontends,
+    /// A workload of sessions.
+    Sessions,
 }
 
 impl Given {
@@ -49,6 +52,7 @@ impl Given {
             Self::Slo => "give a workload an `slo`",
             Self::Faults => "give the scenario `faults`",
             Self::Frontends => "give the cluster a pool with `role: frontend`",
+            Self::Sessions => "give it a workload of `sessions`",
         }
     }
 }
@@ -66,17 +70,20 @@ pub struct Shape {
     pub slo: bool,
     /// True if instances fail.
     pub faults: bool,
+    /// True if a workload has sessions.
+    pub sessions: bool,
 }
 
 impl Shape {
-    /// The shape of the summaries that a recorder will produce.
-    pub fn of_parameters(recorder: &RecorderParameters, faults: bool) -> Self {
+    /// The shape of the summaries that a recorder will produce of a cluster.
+    pub fn of_parameters(recorder: &RecorderParameters, cluster: &ClusterSpec) -> Self {
         Self {
             pools: recorder.pools.iter().map(|pool| pool.name.clone()).collect(),
             classes: recorder.classes.iter().map(|class| class.name.clone()).collect(),
             frontends: recorder.frontends.iter().map(|frontend| frontend.name.clone()).collect(),
             slo: recorder.classes.iter().any(|class| class.slo.any()),
-            faults,
+            faults: !cluster.faults.is_empty(),
+            sessions: cluster.classes.iter().any(|class| class.sessions),
         }
     }
 
@@ -88,6 +95,7 @@ impl Shape {
             frontends: summary.frontends.iter().map(|frontend| frontend.name.clone()).collect(),
             slo: summary.classes.iter().any(|class| class.slo.any()),
             faults: summary.fleet.is_some(),
+            sessions: summary.sessions.is_some(),
         }
     }
 
@@ -97,6 +105,7 @@ impl Shape {
             Given::Slo => self.slo,
             Given::Faults => self.faults,
             Given::Frontends => !self.frontends.is_empty(),
+            Given::Sessions => self.sessions,
         }
     }
 

@@ -4,7 +4,9 @@ mod parts;
 mod series;
 mod warning;
 
-pub use parts::{ClassSummary, FleetSummary, FrontendSummary, HandoffSummary, NetworkSummary, PoolOutages, PoolSummary, SloLimits};
+pub use parts::{
+    ClassSummary, FleetSummary, FrontendSummary, HandoffSummary, NetworkSummary, PoolOutages, PoolSummary, SessionSummary, SloLimits,
+};
 pub use series::{Cdf, Distributions, PoolTimeline, RunResult, Timeline};
 pub use warning::{Warning, WarningCode};
 
@@ -68,6 +70,8 @@ pub struct Summary {
     pub handoff: HandoffSummary,
     /// KV transfers.
     pub network: NetworkSummary,
+    /// Calls of sessions; left out without sessions.
+    pub sessions: Option<SessionSummary>,
     /// Origin of every figure the result depends on.
     pub provenance: Vec<ProvenanceEntry>,
     /// The conditions of the scenario, in its order.

@@ -3,7 +3,7 @@
 use crate::cluster::Role;
 
 use super::super::attainment::ShareInterval;
-use super::{EnergyByPhase, Jitter, Latency, RequestCounts};
+use super::{Distribution, EnergyByPhase, Jitter, Latency, RequestCounts};
 
 /// One pool over the measured time.
 #[derive(Debug, Clone)]
@@ -170,6 +170,19 @@ pub struct NetworkSummary {
     pub transfer_ms_p99: Option<f64>,
     /// Busiest port: bytes carried / (bandwidth · time of the whole run, warm-up included).
     pub peak_port_utilization: Option<f64>,
+}
+
+/// Calls of sessions that arrived in the measured time.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionSummary {
+    /// Sessions whose first call is among them.
+    pub started: u64,
+    /// Calls.
+    pub calls: u64,
+    /// Time to first token of first calls, ms; `None` without values.
+    pub first_ttft_ms: Option<Distribution>,
+    /// The same of all later calls.
+    pub later_ttft_ms: Option<Distribution>,
 }
 
 /// Mean share of KV memory in use above which a pool counts as full.

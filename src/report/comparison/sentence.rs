@@ -94,5 +94,5 @@ fn with_size(metric: &MetricComparison, difference: &Difference) -> String {
     // A total of one trace says nothing about other traces.
     let scope = (difference.certainty == Certainty::Exact).then(|| "for this trace".to_owned());
     let notes: Vec<String> = size.into_iter().chain(scope).collect();
-    if notes.is_empty() { title(metric).to_owned() } else { format!("{} ({})", title(metric), notes.join(" ")) }
+    if notes.is_empty() { title(metric) } else { format!("{} ({})", title(metric), notes.join(" ")) }
 }

@@ -72,7 +72,7 @@ fn seeds_row(metric: &MetricComparison) -> Option<[String; 5]> {
     let least = values.clone().fold(f64::INFINITY, f64::min);
     let most = values.fold(f64::NEG_INFINITY, f64::max);
     let head = match unit(info) {
-        "" => title(metric).to_owned(),
+        "" => title(metric),
         unit => format!("{}, {unit}", title(metric)),
     };
     let missing = number.runs.iter().filter(|run| run.is_none()).count();
@@ -129,7 +129,8 @@ impl Text {
     /// A title, then one line per variant.
     fn metric(&mut self, metric: &MetricComparison, variants: &[String], widest: usize) {
         let notes: Vec<&str> = [unit(metric.info), metric.info.better.text()].into_iter().filter(|note| !note.is_empty()).collect();
-        let head = format!("{}{}", clean(title(metric)), if notes.is_empty() { String::new() } else { format!(" ({})", notes.join(", ")) });
+        let head =
+            format!("{}{}", clean(&title(metric)), if notes.is_empty() { String::new() } else { format!(" ({})", notes.join(", ")) });
         self.line(&self.style.strong(&head));
         let rows = row(metric, variants).lines;
         let width = |of: fn(&Line) -> &str| rows.iter().map(|line| of(line).chars().count()).max().unwrap_or(0);

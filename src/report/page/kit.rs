@@ -4,7 +4,7 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::Serialize;
 
 use super::super::plot::{Chart, PlotError, Section, chart_style};
-use super::super::text::glue;
+use super::super::text::{capital, glue};
 
 const STYLE: &str = include_str!("page.css");
 /// The script of every page with charts.
@@ -47,17 +47,6 @@ pub(crate) fn environment(template: &'static str) -> Result<Environment<'static>
 /// The style sheet of a page with charts.
 pub(crate) fn style() -> String {
     format!("{}{STYLE}", chart_style())
-}
-
-/// Text with an initial capital. Text that begins with a percentile keeps its lower case.
-pub(crate) fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    match chars.next() {
-        Some(first) if first != 'p' || !chars.as_str().starts_with(|c: char| c.is_ascii_digit()) => {
-            first.to_uppercase().chain(chars).collect()
-        }
-        _ => text.to_owned(),
-    }
 }
 
 /// A message with an initial capital and a final stop.

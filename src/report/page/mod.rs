@@ -2,7 +2,6 @@
 //!
 //! Owns: order and content of the page. Must not know: files, how charts are drawn.
 
-mod fleet;
 pub(crate) mod kit;
 mod provenance;
 mod tables;
@@ -18,9 +17,9 @@ use super::assertion::found;
 use super::number::{count, duration_s, number, percent};
 use super::plot::{Chart, Section};
 use super::requests::rows_note;
-use super::text::{glue, shortened};
+use super::text::{capital, glue, shortened};
 use super::trust::trust;
-use kit::{Figure, SCRIPT, capital, code_parts, data, environment, figures, sentence, style};
+use kit::{Figure, SCRIPT, code_parts, data, environment, figures, sentence, style};
 
 use crate::metrics::{AssertionResult, Definition, RowChoice, RunResult, Summary, definitions};
 
@@ -183,6 +182,7 @@ const fn requests_word(n: u64) -> &'static str {
 mod tests {
     use super::super::{charts, fixture};
     use super::*;
+    use crate::metrics::metric::{CLASS, FRONTEND, Group, POOL, POOL_OUTAGES, RUN, Table, rows};
 
     fn render(result: &RunResult) -> String {
         let charts = charts(result).unwrap();
@@ -263,6 +263,40 @@ mod tests {
             assert!(!text.contains(said), "{said}");
         }
         assert!(!html.contains("7.50 kW"));
+    }
+
+    #[test]
+    fn every_metric_is_in_the_table_of_its_group() {
+        /// The number of rows whose label is in a heading of the table of their group.
+        fn shown<T>(html: &str, table: Table<T>) -> usize {
+            let count = |group: &Group<T>| {
+                let (_, below) =
+                    html.split_once(&format!("id=\"table-{}\"", group.id)).unwrap_or_else(|| panic!("{} is missing", group.id));
+                let of_group = below.split("</table>").next().unwrap();
+                for row in group.rows {
+                    let label = row.info.label.replace('/', "&#x2f;");
+                    let headings = [format!(">{label}</a></th>"), format!(">{label}, all classes</a></th>")];
+                    assert!(headings.iter().any(|heading| of_group.contains(heading)), "{}: {label}", group.id);
+                }
+                group.rows.len()
+            };
+            table.iter().map(count).sum()
+        }
+        let [all, single] = [fixture::everything(), fixture::missed()].map(|result| render(&result));
+        let of_lists = shown(&all, CLASS) + shown(&all, POOL) + shown(&all, FRONTEND) + shown(&all, POOL_OUTAGES);
+        assert_eq!(shown(&all, RUN) + of_lists, rows().count());
+        assert!(single.contains("id=\"table-requests\"") && !single.contains("all classes<"), "one class is the run");
+        assert!(!single.contains("id=\"table-outages\""), "no failures");
+    }
+
+    #[test]
+    fn tables_are_at_most_eleven_columns_wide() {
+        for (name, result) in fixture::all() {
+            let html = render(&result);
+            for row in html.split("<tr>").skip(1).map(|row| row.split("</tr>").next().unwrap()) {
+                assert!(row.matches("<th").count() + row.matches("<td").count() <= 11, "{name}: {row}");
+            }
+        }
     }
 
     #[test]

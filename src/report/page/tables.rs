@@ -1,12 +1,15 @@
-//! The tables of the page: latency, classes, pools, energy, cost, network.
+//! The tables of the page: the 99th percentiles against their limits, then every group of metrics.
 //!
-//! Owns: rows and columns as text. Must not know: markup.
+//! Owns: rows and columns as text. Must not know: markup, single metrics.
 
 use serde::Serialize;
 
-use super::super::number::{NONE, count, duration_ms, duration_s, gauge, grams, limit_ms, number, or_none, percent, share, si, usd};
-use super::fleet;
-use crate::metrics::{Check, ClassSummary, Distribution, Jitter, PoolSummary, SloMetric, Standing, Summary, checks_of};
+use super::super::number::{NONE, count, duration_ms, limit_ms, or_none, quantity};
+use crate::metrics::metric::{self, CLASS, FRONTEND, Group, MetricInfo, MetricValue, POOL, POOL_OUTAGES, RUN, Shape, Statistic};
+use crate::metrics::{Check, ClassSummary, PoolSummary, SloMetric, Standing, Summary, checks_of};
+
+/// Maximum number of values in a row of a table that fits next to another one.
+const SMALL: usize = 3;
 
 /// A heading of a row or column, and its linked definition.
 #[derive(Debug, Serialize)]
@@ -21,7 +24,7 @@ pub(super) struct Heading {
 
 /// A cell. Numbers are right-aligned, words left-aligned.
 #[derive(Debug, Serialize)]
-pub(super) struct Cell {
+struct Cell {
     text: String,
     number: bool,
     /// `missed` or `unsure` for a value with a limit.
@@ -29,20 +32,26 @@ pub(super) struct Cell {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Row {
-    pub(super) heading: Heading,
-    pub(super) cells: Vec<Cell>,
+struct Row {
+    heading: Heading,
+    cells: Vec<Cell>,
 }
 
 /// A table; `columns` includes the heading of the rows, and is empty if columns need no heading.
 #[derive(Debug, Serialize)]
 pub(super) struct Table {
-    pub(super) id: &'static str,
-    pub(super) title: &'static str,
-    /// True if it has few columns, so it fits next to another one.
-    pub(super) small: bool,
-    pub(super) columns: Vec<Heading>,
-    pub(super) rows: Vec<Row>,
+    id: &'static str,
+    title: &'static str,
+    /// True if it fits next to another one.
+    small: bool,
+    columns: Vec<Heading>,
+    rows: Vec<Row>,
+}
+
+/// The values of a group for the run, or for one item of a list.
+struct Item<'s> {
+    name: &'s str,
+    values: Vec<(&'static MetricInfo, MetricValue)>,
 }
 
 fn heading(text: &str, definition: &'static str) -> Heading {
@@ -54,11 +63,11 @@ fn heading(text: &str, definition: &'static str) -> Heading {
     }
 }
 
-pub(super) fn name(text: &str) -> Heading {
+fn name(text: &str) -> Heading {
     heading(text, "")
 }
 
-pub(super) fn value(text: String) -> Cell {
+fn value(text: String) -> Cell {
     Cell { text, number: true, state: None }
 }
 
@@ -66,33 +75,22 @@ fn word(text: &str) -> Cell {
     Cell { text: text.to_owned(), number: false, state: None }
 }
 
-pub(super) fn headings(columns: &[(&str, &'static str)]) -> Vec<Heading> {
-    columns.iter().map(|(text, definition)| heading(text, definition)).collect()
-}
-
-/// Rows of a heading and one value.
-pub(super) fn pairs(id: &'static str, title: &'static str, rows: Vec<(&str, &'static str, String)>) -> Table {
-    let rows = rows.into_iter().map(|(text, definition, v)| Row { heading: heading(text, definition), cells: vec![value(v)] }).collect();
-    Table { id, title, small: true, columns: Vec::new(), rows }
-}
-
-/// All tables in the order of the page.
+/// All tables in the order of the page; none without measured time.
 pub(super) fn tables(summary: &Summary) -> Vec<Table> {
-    let mut tables = vec![
-        classes(&summary.classes),
-        fates(&summary.classes),
-        latency(summary),
-        pool_load(&summary.pools),
-        pool_memory(&summary.pools),
-        pool_energy(&summary.pools),
-        network(summary),
-        jitter(summary),
-        flow(summary),
-        energy(summary),
-        cost(summary),
-    ];
-    tables.extend(fleet::frontends(summary));
-    tables.extend(fleet::outages(summary));
+    if summary.measured_s <= 0.0 {
+        return Vec::new();
+    }
+    let shape = &Shape::of(summary);
+    let mut pools = of_list(POOL, "pool", &summary.pools, |pool| &pool.name, shape);
+    if let Some(table) = pools.first_mut() {
+        describe(table, &summary.pools);
+    }
+    let outages = summary.fleet.as_ref().map_or(&[][..], |fleet| &fleet.pools);
+    let mut tables: Vec<Table> = limits(&summary.classes).into_iter().collect();
+    tables.extend(of_classes_and_run(summary, shape));
+    tables.extend(pools);
+    tables.extend(of_list(FRONTEND, "frontend", &summary.frontends, |frontend| &frontend.name, shape));
+    tables.extend(of_list(POOL_OUTAGES, "pool", outages, |pool| &pool.name, shape));
     for table in &mut tables {
         if let Some(row) = table.rows.first() {
             for (column, cell) in table.columns.iter_mut().skip(1).zip(&row.cells) {
@@ -103,270 +101,116 @@ pub(super) fn tables(summary: &Summary) -> Vec<Table> {
     tables
 }
 
-/// Limits and results of each class.
-fn classes(classes: &[ClassSummary]) -> Table {
-    let columns = headings(&[
-        ("class", ""),
-        ("all limits met", "slo"),
-        ("95 % interval", "interval"),
-        ("TTFT met", "slo"),
-        ("TPOT met", "slo"),
-        ("TTFT p99 / limit", "ttft"),
-        ("TPOT p99 / limit", "tpot"),
-        ("E2E p99 / limit", "e2e"),
-    ]);
-    let against = |distribution: Option<Distribution>, check: Option<&Check>| Cell {
-        text: match check {
-            Some(check) => format!("{} / {}", or_none(check.p99_ms, duration_ms), limit_ms(check.limit_ms)),
-            None => or_none(distribution.map(|d| d.p99), duration_ms),
-        },
-        number: true,
-        state: check.map(Check::standing).filter(|standing| *standing != Standing::Met).map(Standing::name),
+/// The groups of the run and of its classes. Groups that both have are one table; they are the same with a single class.
+fn of_classes_and_run(summary: &Summary, shape: &Shape) -> Vec<Table> {
+    let shared = |id: &str| RUN.iter().find(|group| group.id == id);
+    let several = summary.classes.len() > 1;
+    let mut tables = Vec::new();
+    for group in CLASS.iter().filter(|group| several || shared(group.id).is_none()) {
+        let mut items: Vec<Item<'_>> = summary.classes.iter().map(|class| read(group, &class.name, class, shape)).collect();
+        items.extend(shared(group.id).map(|of_run| read(of_run, "all classes", summary, shape)));
+        tables.extend(table(group, "class", &items));
+    }
+    for group in RUN.iter().filter(|group| !several || CLASS.iter().all(|of_class| of_class.id != group.id)) {
+        tables.extend(table(group, "", &[read(group, "", summary, shape)]));
+    }
+    tables
+}
+
+/// The groups of the items of a list.
+fn of_list<T>(groups: metric::Table<T>, head: &str, list: &[T], name: fn(&T) -> &str, shape: &Shape) -> Vec<Table> {
+    let items = |group| list.iter().map(|of| read(group, name(of), of, shape)).collect::<Vec<_>>();
+    groups.iter().filter_map(|group| table(group, head, &items(group))).collect()
+}
+
+/// The values of a group, except those that scenarios of this shape do not have.
+fn read<'s, T>(group: &'static Group<T>, name: &'s str, of: &T, shape: &Shape) -> Item<'s> {
+    let rows = group.rows.iter().filter(|row| row.info.given.is_none_or(|given| shape.has(given)));
+    Item { name, values: rows.map(|row| (&row.info, row.of(of))).collect() }
+}
+
+/// The table of a group with a heading of its items, which is empty for the run alone; `None` if no value is defined.
+fn table<T>(group: &Group<T>, head: &str, items: &[Item<'_>]) -> Option<Table> {
+    let first = &items.iter().flat_map(|item| &item.values).find(|(_, value)| value.is_some())?.1;
+    let (columns, rows) = match first {
+        MetricValue::Distribution(_) => (statistics(), by_metric(items)),
+        _ if head.is_empty() => (group.across.iter().map(|column| name(column)).collect(), by_metric(items)),
+        _ => by_item(items),
     };
-    let rows = classes.iter().map(|class| {
-        let shares = [class.slo_attainment, class.ttft_attainment, class.tpot_attainment];
-        let mut cells: Vec<Cell> = shares.map(|share| value(or_none(share, percent))).into();
-        let interval = class.slo_attainment_95.map_or_else(|| NONE.to_owned(), |i| format!("{} to {}", percent(i.low), percent(i.high)));
-        cells.insert(1, value(interval));
-        let checks = checks_of(class);
-        for (metric, seen) in SloMetric::ALL.into_iter().zip([class.latency.ttft_ms, class.latency.tpot_ms, class.latency.e2e_ms]) {
-            cells.push(against(seen, checks.iter().find(|check| check.metric == metric)));
+    let columns = if columns.is_empty() { columns } else { std::iter::once(name(head)).chain(columns).collect() };
+    let small = head.is_empty() && rows.iter().all(|row: &Row| row.cells.len() <= SMALL);
+    Some(Table { id: group.id, title: group.title, small, columns, rows })
+}
+
+/// Columns of metrics, rows of items.
+fn by_item(items: &[Item<'_>]) -> (Vec<Heading>, Vec<Row>) {
+    let columns = items.first().map_or(&[][..], |item| &item.values).iter().map(|(info, _)| heading(info.label, info.about));
+    let rows = items.iter().map(|item| Row { heading: name(item.name), cells: item.values.iter().flat_map(cells).collect() });
+    (columns.collect(), rows.collect())
+}
+
+/// Rows of metrics, those with the same label in one; for several items one below the other.
+fn by_metric(items: &[Item<'_>]) -> Vec<Row> {
+    let mut rows: Vec<(usize, Row)> = Vec::new();
+    for item in items {
+        for (place, line) in item.values.chunk_by(|(a, _), (b, _)| a.label == b.label).enumerate() {
+            let info = line[0].0;
+            let text = if items.len() > 1 { format!("{}, {}", info.label, item.name) } else { info.label.to_owned() };
+            rows.push((place, Row { heading: heading(&text, info.about), cells: line.iter().flat_map(cells).collect() }));
         }
-        Row { heading: name(&class.name), cells }
-    });
-    Table { id: "classes", title: "Classes against their limits", small: false, columns, rows: rows.collect() }
+    }
+    rows.sort_by_key(|(place, _)| *place);
+    rows.into_iter().map(|(_, row)| row).collect()
 }
 
-/// Outcomes of the requests of each class.
-fn fates(classes: &[ClassSummary]) -> Table {
-    let names = ["arrived", "completed", "rejected", "timed out", "failed", "in flight", "truncated"];
-    let columns = std::iter::once(name("class")).chain(names.iter().map(|text| heading(text, "requests"))).collect();
+/// A number in one cell, a distribution in one for each statistic.
+fn cells((info, read): &(&MetricInfo, MetricValue)) -> Vec<Cell> {
+    match read {
+        MetricValue::Count(whole) => vec![value(whole.map_or_else(|| NONE.to_owned(), count))],
+        MetricValue::Number(number) => vec![value(or_none(*number, |number| quantity(number, info.unit)))],
+        MetricValue::Distribution(values) => {
+            let of = |statistic: Statistic| match (values, statistic) {
+                (None, _) => NONE.to_owned(),
+                (Some(values), Statistic::Count) => count(values.count),
+                (Some(values), _) => quantity(statistic.of(values), info.unit),
+            };
+            Statistic::ALL.into_iter().map(|statistic| value(of(statistic))).collect()
+        }
+    }
+}
+
+/// The columns of a distribution.
+fn statistics() -> Vec<Heading> {
+    let definition = |name: &str| if name.starts_with('p') { "percentile" } else { "" };
+    Statistic::ALL.into_iter().map(|statistic| heading(statistic.name(), definition(statistic.name()))).collect()
+}
+
+/// Puts what each pool is in front of its numbers.
+fn describe(table: &mut Table, pools: &[PoolSummary]) {
+    table.columns.splice(1..1, ["role", "hardware", "model"].map(name));
+    for (row, pool) in table.rows.iter_mut().zip(pools) {
+        row.cells.splice(0..0, [pool.role.name(), &pool.hardware, &pool.model].map(word));
+    }
+}
+
+/// The 99th percentiles of each class against its limits; `None` without limits.
+fn limits(classes: &[ClassSummary]) -> Option<Table> {
+    let columns = [("class", ""), ("TTFT p99 / limit", "ttft"), ("TPOT p99 / limit", "tpot"), ("E2E p99 / limit", "e2e")];
+    let against = |check: &Check| Cell {
+        text: format!("{} / {}", or_none(check.p99_ms, duration_ms), limit_ms(check.limit_ms)),
+        number: true,
+        state: Some(check.standing()).filter(|standing| *standing != Standing::Met).map(Standing::name),
+    };
     let rows = classes.iter().map(|class| {
-        let r = class.requests;
-        let counts = [r.arrived, r.completed, r.rejected, r.timed_out, r.failed, r.in_flight, r.truncated];
-        Row { heading: name(&class.name), cells: counts.map(|n| value(count(n))).into() }
+        let checks = checks_of(class);
+        let of = |metric: &SloMetric| checks.iter().find(|check| check.metric == *metric).map_or_else(|| value(NONE.to_owned()), against);
+        Row { heading: name(&class.name), cells: SloMetric::ALL.iter().map(of).collect() }
     });
-    Table { id: "fates", title: "Requests by class", small: false, columns, rows: rows.collect() }
-}
-
-fn latency(summary: &Summary) -> Table {
-    let columns = [("", ""), ("mean", ""), ("std", ""), ("min", ""), ("p50", "percentile"), ("p90", "percentile"), ("p95", "percentile")];
-    let columns = headings(&[&columns[..], &[("p99", "percentile"), ("max", ""), ("values", "")]].concat());
-    let l = &summary.latency;
-    let rows = [
-        ("TTFT", "ttft", l.ttft_ms),
-        ("TTST", "ttst", l.ttst_ms),
-        ("TPOT", "tpot", l.tpot_ms),
-        ("ITL", "itl", l.itl_ms),
-        ("E2E", "e2e", l.e2e_ms),
-    ];
-    let rows = rows.into_iter().map(|(text, definition, d)| {
-        let of = |f: fn(&Distribution) -> f64| value(or_none(d.as_ref().map(f), duration_ms));
-        let mut cells =
-            vec![of(|d| d.mean), of(|d| d.std), of(|d| d.min), of(|d| d.p50), of(|d| d.p90), of(|d| d.p95), of(|d| d.p99), of(|d| d.max)];
-        cells.push(value(d.map_or_else(|| NONE.to_owned(), |d| count(d.count))));
-        Row { heading: heading(text, definition), cells }
-    });
-    Table { id: "latency", title: "Latency, all classes", small: false, columns, rows: rows.collect() }
-}
-
-/// A table with one row per pool.
-fn of_pools(
-    id: &'static str,
-    title: &'static str,
-    pools: &[PoolSummary],
-    columns: &[(&str, &'static str)],
-    cells: fn(&PoolSummary) -> Vec<Cell>,
-) -> Table {
-    let columns = headings(&[&[("pool", "")], columns].concat());
-    let rows = pools.iter().map(|pool| Row { heading: name(&pool.name), cells: cells(pool) }).collect();
-    Table { id, title, small: false, columns, rows }
-}
-
-fn pool_load(pools: &[PoolSummary]) -> Table {
-    let columns = [
-        ("role", ""),
-        ("hardware", ""),
-        ("model", ""),
-        ("instances", ""),
-        ("chips", ""),
-        ("busy", "utilization"),
-        ("MFU", "mfu"),
-        ("MBU", "mbu"),
-        ("batch", "batch"),
-        ("iteration", "iteration"),
-        ("iterations", "iteration"),
-    ];
-    of_pools("pools", "Pools: load", pools, &columns, |p| {
-        vec![
-            word(p.role.name()),
-            word(&p.hardware),
-            word(&p.model),
-            value(count(u64::from(p.instances))),
-            value(count(u64::from(p.chips))),
-            value(percent(p.utilization)),
-            value(or_none(p.mfu, percent)),
-            value(or_none(p.mbu, percent)),
-            value(or_none(p.batch_while_computing(), gauge)),
-            value(or_none(p.iteration_ms_mean, duration_ms)),
-            value(count(p.iterations)),
-        ]
+    classes.iter().any(|class| class.slo.any()).then(|| Table {
+        id: "limits",
+        title: "Classes: 99th percentiles against their limits",
+        small: false,
+        columns: columns.into_iter().map(|(text, definition)| heading(text, definition)).collect(),
+        rows: rows.collect(),
     })
-}
-
-fn pool_memory(pools: &[PoolSummary]) -> Table {
-    let columns = [
-        ("KV per instance", "kv"),
-        ("KV in use", "kv"),
-        ("KV peak", "kv"),
-        ("queue", "queue"),
-        ("longest queue", "queue"),
-        ("prefix hits", "prefix"),
-        ("preemptions", "preemption"),
-    ];
-    of_pools("pools-memory", "Pools: memory and queues", pools, &columns, |p| {
-        vec![
-            value(format!("{} tokens", count(p.kv_capacity_tokens))),
-            value(share(p.kv_utilization_mean)),
-            value(share(p.kv_utilization_peak)),
-            value(gauge(p.queue_mean)),
-            value(count(p.queue_peak)),
-            value(or_none(p.prefix_hit_rate, percent)),
-            value(count(p.preemptions)),
-        ]
-    })
-}
-
-fn pool_energy(pools: &[PoolSummary]) -> Table {
-    let columns = [
-        ("prefill", "energy"),
-        ("transfer", "energy"),
-        ("decode", "energy"),
-        ("start-up", "energy"),
-        ("idle", "energy"),
-        ("IT energy", "energy"),
-        ("mean IT power", "power"),
-        ("cost", "cost-per-token"),
-    ];
-    of_pools("pools-energy", "Pools: energy by phase, and cost", pools, &columns, |p| {
-        let e = p.energy_by_phase;
-        let mut cells: Vec<Cell> =
-            [e.prefill_j, e.transfer_j, e.decode_j, e.startup_j, e.idle_j, p.energy_j].map(|j| value(si(j, "J"))).into();
-        cells.push(value(or_none(p.mean_power_w, |w| si(w, "W"))));
-        cells.push(value(usd(p.cost_usd)));
-        cells
-    })
-}
-
-fn network(summary: &Summary) -> Table {
-    let n = &summary.network;
-    pairs(
-        "network",
-        "Network: KV transfers",
-        vec![
-            ("transfers", "transfer", count(n.transfers)),
-            ("moved", "transfer", si(n.bytes, "B")),
-            ("mean transfer", "transfer", or_none(n.transfer_ms_mean, duration_ms)),
-            ("p99 transfer", "transfer", or_none(n.transfer_ms_p99, duration_ms)),
-            ("busiest port", "port", or_none(n.peak_port_utilization, share)),
-        ],
-    )
-}
-
-/// Jitter of each class and of all gaps together; with a single class one figure per line.
-fn jitter(summary: &Summary) -> Table {
-    let of = |j: &Jitter| {
-        let request = j.request_itl_std_ms;
-        [
-            ("ITL p99 − p50", or_none(j.itl_p99_minus_p50_ms, duration_ms)),
-            ("ITL p99 / p50", or_none(j.itl_p99_over_p50, number)),
-            ("ITL standard deviation", or_none(j.itl_std_ms, duration_ms)),
-            ("ITL coefficient of variation", or_none(j.itl_cov, gauge)),
-            ("longest stall", or_none(j.longest_stall_ms, duration_ms)),
-            ("std within a request, mean", or_none(request.map(|r| r.mean), duration_ms)),
-            ("std within a request, p99", or_none(request.map(|r| r.p99), duration_ms)),
-        ]
-    };
-    let all = of(&summary.jitter);
-    if summary.classes.len() < 2 {
-        return pairs("jitter", "Jitter", all.into_iter().map(|(text, v)| (text, "jitter", v)).collect());
-    }
-    // Seven columns are too many for the full names.
-    let short = ["p99 − p50", "p99 / p50", "std", "variation", "longest stall", "request std, mean", "request std, p99"];
-    let columns = std::iter::once(name("class")).chain(short.map(|text| heading(text, "jitter"))).collect();
-    let row = |text: &str, cells: [(&str, String); 7]| Row { heading: name(text), cells: cells.map(|(_, v)| value(v)).into() };
-    let mut rows: Vec<Row> = summary.classes.iter().map(|class| row(&class.name, of(&class.jitter))).collect();
-    rows.push(row("all gaps together", all));
-    Table { id: "jitter", title: "Jitter by class, gaps between tokens", small: false, columns, rows }
-}
-
-fn flow(summary: &Summary) -> Table {
-    let (r, k, t) = (&summary.requests, &summary.tokens, &summary.throughput);
-    let rate = |v: Option<f64>, what: &str| or_none(v, |v| format!("{} {what}/s", number(v)));
-    let mut rows = vec![
-        ("offered", "offered", rate(t.offered_requests_per_s, "requests")),
-        ("served while arriving", "offered", rate(t.served_requests_per_s, "requests")),
-        ("completed", "throughput", rate(t.requests_per_s, "requests")),
-        ("output", "throughput", rate(t.output_tokens_per_s, "tokens")),
-        ("output per chip", "throughput", rate(t.output_tokens_per_s_per_chip, "tokens")),
-        ("prompt and output", "throughput", rate(t.total_tokens_per_s, "tokens")),
-    ];
-    if let Some(g) = summary.goodput {
-        rows.push(("goodput", "goodput", rate(g.requests_per_s, "requests")));
-        rows.push(("goodput, output", "goodput", rate(g.output_tokens_per_s, "tokens")));
-        rows.push(("met the SLO", "slo", or_none(g.slo_attainment, percent)));
-    }
-    rows.extend([
-        ("prompt tokens", "tokens", count(k.prompt)),
-        ("cached prompt", "prefix", count(k.cached_prompt)),
-        ("output tokens", "tokens", count(k.output)),
-        ("recomputed", "preemption", count(k.recomputed)),
-        ("truncated at the context limit", "requests", count(r.truncated)),
-        ("preemptions", "preemption", count(r.preemptions)),
-    ]);
-    pairs("flow", "Throughput and tokens", rows)
-}
-
-fn energy(summary: &Summary) -> Table {
-    let e = &summary.energy;
-    let (output, total) = (e.output_tokens_per_j, e.total_tokens_per_j);
-    let columns = headings(&[("", ""), ("chips", "tokens-per-joule"), ("IT", "tokens-per-joule"), ("facility", "tokens-per-joule")]);
-    let row = |text: &str, definition: &'static str, cells: [String; 3]| Row {
-        heading: heading(text, definition),
-        cells: cells.map(value).into(),
-    };
-    let none = || NONE.to_owned();
-    let rows = vec![
-        row("energy", "energy", [e.chip_j, e.it_j, e.facility_j].map(|j| si(j, "J"))),
-        row("output tokens/J", "tokens-per-joule", [output.chip, output.it, output.facility].map(|v| or_none(v, number))),
-        row("all tokens/J", "tokens-per-joule", [total.chip, total.it, total.facility].map(|v| or_none(v, number))),
-        row("mean power", "power", [none(), none(), or_none(e.mean_power_w, |w| si(w, "W"))]),
-        row(
-            &format!("peak, mean of {}", duration_s(e.peak_power_window_s)),
-            "power",
-            [none(), none(), or_none(e.mean_power_w.map(|_| e.peak_power_w), |w| si(w, "W"))],
-        ),
-        row("carbon", "carbon", [none(), none(), grams(e.carbon_g)]),
-    ];
-    Table { id: "energy-table", title: "Energy", small: true, columns, rows }
-}
-
-fn cost(summary: &Summary) -> Table {
-    let c = &summary.cost;
-    pairs(
-        "cost-table",
-        "Cost",
-        vec![
-            ("per M output tokens", "cost-per-token", or_none(c.usd_per_m_output_tokens, usd)),
-            ("per M tokens in all", "cost-per-token", or_none(c.usd_per_m_total_tokens, usd)),
-            ("prefill per M prompt tokens", "cost-per-token", or_none(c.usd_per_m_prompt_tokens_by_phase, usd)),
-            ("decode per M output tokens", "cost-per-token", or_none(c.usd_per_m_output_tokens_by_phase, usd)),
-            ("cluster per hour", "cost-per-token", or_none(c.usd_per_hour, usd)),
-            ("capital", "cost-per-token", usd(c.breakdown.capital)),
-            ("energy", "cost-per-token", usd(c.breakdown.energy)),
-            ("hosting", "cost-per-token", usd(c.breakdown.hosting)),
-            ("rent", "cost-per-token", usd(c.breakdown.rent)),
-            ("total", "cost-per-token", usd(c.total_usd)),
-        ],
-    )
 }

@@ -56,7 +56,7 @@ struct Row<'c> {
 }
 
 /// The chart of some numbers, each under its title.
-pub(super) fn chart(comparison: &Comparison, metrics: &[(&str, &MetricComparison)]) -> Result<Chart, PlotError> {
+pub(super) fn chart(comparison: &Comparison, metrics: &[(String, &MetricComparison)]) -> Result<Chart, PlotError> {
     let baseline = comparison.variants.first().map_or("", String::as_str);
     let name = format!("Difference from {}", shortened(baseline, BASELINE));
     let narrow_name = format!("Difference from {}", shortened(baseline, BASELINE / 3));

@@ -12,7 +12,7 @@ use crate::study::compare::{Comparison, MetricComparison, Picture};
 ///
 /// # Errors
 /// Internal errors only.
-pub(crate) fn comparison_charts(comparison: &Comparison, metrics: &[(&str, &MetricComparison)]) -> Result<Vec<Chart>, PlotError> {
+pub(crate) fn comparison_charts(comparison: &Comparison, metrics: &[(String, &MetricComparison)]) -> Result<Vec<Chart>, PlotError> {
     let mut out = vec![intervals::chart(comparison, metrics)?];
     let marks = |latency: &str, variant: &str| {
         let place = comparison.variants.iter().position(|name| name == variant)?;

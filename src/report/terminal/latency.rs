@@ -4,7 +4,8 @@
 
 use super::super::number::{NONE, duration_ms, limit_ms, or_none};
 use super::{Screen, painted};
-use crate::metrics::{Check, Distribution, SloLimits, SloMetric, Standing, Summary, checks};
+use crate::metrics::metric::Statistic;
+use crate::metrics::{Check, SloLimits, SloMetric, Standing, Summary, checks};
 
 /// Width of row names, characters.
 const NAMES: usize = 5;
@@ -13,19 +14,14 @@ const WORD: usize = 7;
 /// Minimum and maximum width of a cell with its leading space: `2.44 min` is among the longest.
 const CELL: (usize, usize) = (9, 10);
 
-/// A column: its name and its value.
-type Column = (&'static str, fn(&Distribution) -> f64);
-
-/// In the order in which they are dropped if space is short.
-const COLUMNS: [Column; 4] = [("mean", |d| d.mean), ("p90", |d| d.p90), ("p50", |d| d.p50), ("p99", |d| d.p99)];
-/// In display order.
-const ORDER: [&str; 4] = ["mean", "p50", "p90", "p99"];
+/// The columns in the order in which they are dropped if space is short.
+const COLUMNS: [Statistic; 4] = [Statistic::Mean, Statistic::P90, Statistic::P50, Statistic::P99];
 
 /// The columns that fit next to that of the limits, in order, and the width of each.
-fn columns(width: usize) -> (Vec<Column>, usize) {
+fn columns(width: usize) -> (Vec<Statistic>, usize) {
     let room = width.saturating_sub(NAMES + WORD) / CELL.0;
-    let kept = COLUMNS.iter().skip((COLUMNS.len() + 1).saturating_sub(room)).collect::<Vec<_>>();
-    let shown: Vec<Column> = ORDER.iter().filter_map(|name| kept.iter().find(|column| column.0 == *name).map(|column| **column)).collect();
+    let kept = &COLUMNS[(COLUMNS.len() + 1).saturating_sub(room).min(COLUMNS.len())..];
+    let shown: Vec<Statistic> = Statistic::ALL.into_iter().filter(|statistic| kept.contains(statistic)).collect();
     let cell = (width.saturating_sub(NAMES + WORD) / (shown.len() + 1)).clamp(CELL.0, CELL.1);
     (shown, cell)
 }
@@ -49,7 +45,7 @@ impl Screen {
         };
         let (columns, width) = columns(self.width);
         let cell = |text: &str| format!("{text:>width$}");
-        let names: String = columns.iter().map(|(name, _)| *name).chain(["SLO"]).map(cell).collect();
+        let names: String = columns.iter().map(|statistic| statistic.name()).chain(["SLO"]).map(cell).collect();
         self.line(&painted(self.style.label, &format!("{:NAMES$}{names}", "")));
         for (name, distribution, metric, slo) in rows {
             let standing = metric.and_then(standing);
@@ -59,9 +55,9 @@ impl Screen {
                 None => anstyle::Style::new(),
             };
             let mut line = painted(self.style.strong, &format!("{name:<NAMES$}"));
-            for (column, value) in &columns {
-                let text = cell(&or_none(distribution.as_ref().map(value), duration_ms));
-                line += &if *column == "p99" && standing.is_some() { painted(paint, &text) } else { text };
+            for statistic in &columns {
+                let text = cell(&or_none(distribution.as_ref().map(|values| statistic.of(values)), duration_ms));
+                line += &if *statistic == Statistic::P99 && standing.is_some() { painted(paint, &text) } else { text };
             }
             line += &cell(&slo.unwrap_or_else(|| NONE.to_owned()));
             if let Some(standing) = standing {

@@ -36,7 +36,7 @@ pub(super) fn scenario(loaded: Loaded<ScenarioFile>, library: &Library) -> Resul
         return Err(ConfigErrors::file(&file.name, "the scenario cannot be resolved", None));
     };
     let recorder = cluster::recorder(&file, &parts, &workloads);
-    conditions::check(&assertions, &file, &recorder, &mut problems);
+    conditions::check(&assertions, &file, &recorder, &parts.spec, &mut problems);
     problems.finish()?;
     let resolved = resolved::resolve(&file, &document, &parts)?;
     Ok(Scenario {
