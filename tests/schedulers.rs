@@ -1,13 +1,17 @@
 //! Preemption and batching policies of a crate outside: twins of the engine's own rules, others that differ where they should.
 
 use proptest::prelude::*;
+use tokenmill::cluster::{Observation, Observer};
 use tokenmill::document::Input;
-use tokenmill::metrics::RequestRow;
+use tokenmill::metrics::{RequestRow, Summary};
 use tokenmill::policy::{BatchView, Batching, Budget, Entry, Outcome, Policies, Preempt, Preemption, RunningView};
 use tokenmill::scenario::{Library, Scenario};
+use tokenmill::sim::SimTime;
+use tokenmill::study::Options;
 
 use crate::cli::TINY;
 use crate::policies::every_way;
+use crate::support::simulate_with;
 
 /// A scenario with a preemption and a batching policy of the test's, `tested`, which it names or not.
 fn scheduled<P, B>(sets: &[String], preemption: fn() -> P, batching: fn() -> B) -> Scenario
@@ -85,6 +89,28 @@ impl Batching for Small {
     }
 }
 
+/// Prompts alone, as long as there are any, as vLLM v0 and SGLang without mixed chunks compute them.
+#[derive(Debug)]
+struct PromptsFirst;
+
+impl Batching for PromptsFirst {
+    fn budget(&mut self, view: &BatchView) -> Budget {
+        Budget { generates: view.begun == 0 && view.waiting == 0, ..Budget::full(view) }
+    }
+}
+
+/// Prompts alone in every second iteration, and none in the others.
+#[derive(Debug)]
+struct Alternating;
+
+impl Batching for Alternating {
+    fn budget(&mut self, view: &BatchView) -> Budget {
+        let generates = view.iteration % 2 == 0;
+        let new_prompts = if generates { 0 } else { view.max_sequences };
+        Budget { generates, new_prompts, holds: 1, ..Budget::full(view) }
+    }
+}
+
 /// Mixed instances or split ones, short of memory.
 fn short_of_memory(mixed: bool, layer_wise: bool, blocks: u32, groups: u32, seed: u64) -> Vec<String> {
     let engine = format!("engine: {{num_gpu_blocks_override: {blocks}, max_num_batched_tokens: 256}}");
@@ -123,7 +149,84 @@ proptest! {
         prop_assert!(rows("{}") == rows("{preemption: tested, batching: tested}"), "{:?}", sets);
         every_way(&scheduled(&with(&sets, "{preemption: tested, batching: tested}"), || Cheapest, || Cadence));
         every_way(&scheduled(&with(&sets, "{preemption: tested, batching: tested}"), || Cheapest, || Small));
+        every_way(&scheduled(&with(&sets, "{preemption: tested, batching: tested}"), || Cheapest, || PromptsFirst));
+        every_way(&scheduled(&with(&sets, "{batching: tested}"), || Last, || Alternating));
     }
+}
+
+/// Counts iterations with prompts, with generating sequences, and with both.
+#[derive(Debug, Default)]
+struct Kinds([u64; 3]);
+
+impl Observer for Kinds {
+    fn on(&mut self, _: SimTime, what: &Observation<'_>) {
+        if let Observation::Run(run) = what {
+            let (prompts, generates) = (run.prefill_tokens > 0, run.decode_sequences > 0);
+            let kind = if prompts && generates { 2 } else { usize::from(generates) };
+            self.0[kind] += run.iterations();
+        }
+    }
+}
+
+/// Generating sequences sit out iterations with prompts: no iteration has both, the books close, and tokens wait for whole prompts.
+#[test]
+fn prompts_may_be_computed_alone() {
+    let sets: Vec<String> = [
+        "cluster.pools=[{name: m, role: mixed, node: dgx-h100, instances: 1, perf: {affine: {base: 2 ms, per_prompt_token: 100 us, per_sequence: 10 us}}}]",
+        "workload.chat.synthetic.arrivals={poisson: {rate: 30 /s}}",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    let run = |policies: &str| {
+        let scenario = scheduled(&with(&sets, policies), || Last, || PromptsFirst);
+        simulate_with(&scenario, Options { audit: true, ..Options::default() }, Kinds::default())
+    };
+    let (mixed, _, Kinds(of_mixed)) = run("{}");
+    let (alone, rows, Kinds([prompts, generating, both])) = run("{batching: tested}");
+    assert!(of_mixed[2] > 50 && prompts > 50 && generating > 50 && both == 0, "{of_mixed:?} {prompts} {generating}");
+    for row in &rows {
+        let record = &row.record;
+        assert_eq!(record.outcome, Outcome::Completed);
+        assert_eq!(record.gap_count, u64::from(record.output_tokens) - 1);
+        assert_eq!(record.gap_sum_ns, record.done.since(record.first_token.unwrap()).ns());
+    }
+    // Every iteration that computes or generates is charged to the requests.
+    let charged: f64 = rows.iter().map(|row| row.record.prefill_energy_j + row.record.decode_energy_j).sum();
+    let phases = alone.summary.pools[0].energy_by_phase;
+    assert!((charged / (phases.prefill_j + phases.decode_j) - 1.0).abs() < 1e-9, "{charged} {phases:?}");
+    let seconds: f64 = rows.iter().map(|row| row.record.prefill_s + row.record.decode_s).sum();
+    assert!((seconds / (alone.summary.pools[0].utilization * alone.summary.measured_s) - 1.0).abs() < 1e-9);
+    let of = |summary: &Summary| (summary.latency.ttft_ms.unwrap().mean, summary.latency.itl_ms.unwrap().mean);
+    println!("TTFT and ITL, mean: mixed {:?}, alone {:?} ms", of(&mixed.summary), of(&alone.summary));
+    assert!(of(&alone.summary).1 > of(&mixed.summary).1);
+}
+
+/// One sequence generates while one prompt arrives, by hand: 2 ms + 10 µs an iteration, 2 ms + 100 · 100 µs + 10 µs for the prompt alone.
+#[test]
+fn a_gap_over_a_prompt_is_the_sum_of_both_iterations() {
+    let sets: Vec<String> = [
+        "cluster.pools=[{name: m, role: mixed, node: dgx-h100, instances: 1, perf: {affine: {base: 2 ms, per_prompt_token: 100 us, per_sequence: 10 us}}}]",
+        "workload.chat.synthetic.arrivals={constant: {rate: 10 /s}}",
+        "workload.chat.synthetic.prompt_tokens={fixed: 100}",
+        "workload.chat.synthetic.output_tokens={fixed: 100}",
+        "run.requests=2",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    let rows = every_way(&scheduled(&with(&sets, "{batching: tested}"), || Last, || PromptsFirst));
+    let [first, second] = [&rows[0].record, &rows[1].record];
+    let (iteration, prompt) = (2_010_000, 12_000_000);
+    let sequence = 10_000;
+    assert_eq!(first.gap_count, 99);
+    let alone = second.prefill_start.unwrap().since(first.first_token.unwrap()).ns() / iteration;
+    let together = 99 - alone;
+    assert_eq!(first.gap_sum_ns, alone * iteration + prompt + together * (iteration + sequence));
+    let longest = prompt + iteration + sequence;
+    let squares = |ns: u64| u128::from(ns) * u128::from(ns);
+    assert_eq!(
+        first.gap_squares_ns2,
+        u128::from(alone) * squares(iteration) + squares(longest) + u128::from(together - 1) * squares(iteration + sequence)
+    );
 }
 
 fn sum(rows: &[RequestRow], of: impl Fn(&RequestRow) -> u64) -> u64 {

@@ -44,6 +44,8 @@ pub(super) struct Batch {
     pub(super) leaving: Vec<Slot>,
     /// True from batch formation to the end of the iteration: decode members hold the block of the token being computed.
     pub(super) ahead: bool,
+    /// True from batch formation to the end of an iteration that the decode members sit out.
+    pub(super) without_decode: bool,
     /// The batch must be formed anew at the next boundary, even if nothing happens until then, because the queue may move. Either this
     /// iteration preempted and therefore admitted nothing; or the first queued request found too little memory although part of its prompt
     /// is cached. Holding cached blocks costs memory too, so the request may fit once the decode batch has evicted them.
@@ -137,6 +139,7 @@ impl Instance {
                 members: Vec::new(),
                 leaving: Vec::new(),
                 ahead: false,
+                without_decode: false,
                 look_again: false,
                 holds: u64::MAX,
             },
@@ -307,6 +310,7 @@ impl Instance {
     /// Clears the state of a failed instance, its cache included.
     pub(super) fn forget_all(&mut self) {
         self.batch.ahead = false;
+        self.batch.without_decode = false;
         self.batch.look_again = false;
         self.queue.returned = false;
         self.kv.clear();

@@ -109,12 +109,16 @@ impl<O: Observer> Ledger<'_, O> {
         let energy = self.pool.power.busy_energy(span, cost.compute_ns, cost.memory_ns);
         let (prefill_energy, decode_energy) = energy.split(cost.prefill_share);
         let prefill_tokens: u64 = instance.batch.chunks.iter().map(|chunk| u64::from(chunk.tokens)).sum();
+        let generates = !std::mem::take(&mut instance.batch.without_decode);
         count_members(&mut instance.batch, self.requests);
+        if !generates {
+            instance.batch.members.clear();
+        }
         if instance.queue.is_ordered() {
             self.tell_queue(instance, 1);
         }
-        let sequences = instance.batch.decode.count();
-        let gone = instance.gone_from_decode().count() as u64;
+        let sequences = if generates { instance.batch.decode.count() } else { 0 };
+        let gone = if generates { instance.gone_from_decode().count() as u64 } else { 0 };
         let leaves = |chunk: &&Chunk| !self.keeps_token && self.requests[chunk.slot].completes(chunk.tokens);
         let first = instance.batch.chunks.iter().filter(leaves).count() as u64;
         let settled = instance.gauges_since > start;

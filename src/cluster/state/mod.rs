@@ -42,5 +42,6 @@ mod world;
 pub(crate) use audit::Audit;
 pub use audit::Violation;
 pub(crate) use fleet::Entry;
+pub(crate) use instance::Instance;
 pub(crate) use loads::Side;
 pub(crate) use world::World;

@@ -9,6 +9,7 @@
 use super::instance::{Chunk, FirstChunk};
 use super::release;
 use super::request::{Request, Stage};
+use super::snapshot::Snapshot;
 use super::timeouts;
 use super::world::World;
 use crate::cluster::ids::{InstanceId, Slot};
@@ -92,6 +93,28 @@ pub(crate) fn join<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot
     request.progress.stage = Stage::Decoding;
     instance.join_decode(request, slot);
     world.change_queue(world.fleet.instances[id].pool, -1);
+}
+
+/// The generating sequences sit out the coming iteration: their next gap begins with their last token, so their first iteration afterwards is
+/// booked like that of a sequence which has just joined.
+pub(crate) fn sit_out<O: Observer>(world: &mut World<O>, id: InstanceId) {
+    let now = world.now();
+    let World { fleet, requests, .. } = world;
+    let instance = &mut fleet.instances[id];
+    let step = instance.batch.decode.step();
+    let slots: Vec<Slot> = instance.batch.admitted.iter(requests).collect();
+    for slot in slots {
+        let request = &mut requests[slot];
+        if request.progress.stage == Stage::Decoding && request.iterations(step) > 0 {
+            request.timeline.last_token = now;
+            request.book_decode(step, &instance.totals);
+            request.progress.joined_context = instance.stored(request);
+            request.progress.joined = Snapshot { step, ..instance.totals };
+            instance.batch.fresh.push(slot);
+        }
+    }
+    instance.batch.second.clear();
+    instance.batch.without_decode = true;
 }
 
 /// Preempts a running sequence: it returns to the front of the queue and recomputes whatever it does not find cached then.

@@ -1,4 +1,4 @@
-//! Batching: how much prompt work an iteration takes on beside the sequences that generate. One file per policy; [`batchings`] is the
+//! Batching: how much prompt work an iteration takes on, beside the sequences that generate or without them. One file per policy; [`batchings`] is the
 //! register.
 //!
 //! # Adding a policy
@@ -11,7 +11,7 @@ use std::fmt::Debug;
 
 use super::register::Register;
 
-/// An instance that is about to form a batch. Every generating sequence takes part with one token.
+/// An instance that is about to form a batch. Every generating sequence takes part with one token, unless the policy has them sit out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchView {
     /// Iterations of the instance so far.
@@ -39,6 +39,8 @@ pub struct Budget {
     pub new_prompts: u32,
     /// Sequences of the batch; the engine's limit holds all the same, and sequences inside stay.
     pub sequences: u32,
+    /// True if generating sequences take part. Otherwise prompts are computed alone, if any fits, and arrived sequences join later.
+    pub generates: bool,
     /// Iterations, this one included, for which the answer stays the same if only the number of the iteration changes; at least 1.
     /// Iterations that only generate are passed over up to here.
     pub holds: u64,
@@ -47,7 +49,8 @@ pub struct Budget {
 impl Budget {
     /// All that the engine's limits allow, until something else changes.
     pub const fn full(view: &BatchView) -> Self {
-        Self { prompt_tokens: view.max_tokens, new_prompts: view.max_sequences, sequences: view.max_sequences, holds: u64::MAX }
+        let (tokens, sequences) = (view.max_tokens, view.max_sequences);
+        Self { prompt_tokens: tokens, new_prompts: sequences, sequences, generates: true, holds: u64::MAX }
     }
 }
 

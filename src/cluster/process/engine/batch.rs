@@ -10,13 +10,14 @@
 //!
 //! An iteration that preempted admits nothing (3 and 4), unless no running sequence is left.
 //!
-//! Policies may choose other sequences to preempt, another order of the queue, and less prompt work for an iteration (`policies.preemption`,
-//! `queue`, `batching`).
+//! Policies may choose other sequences to preempt, another order of the queue, less prompt work for an iteration, and iterations of prompts
+//! alone (`policies.preemption`, `queue`, `batching`).
 
 use crate::cluster::ids::{InstanceId, Slot};
 use crate::cluster::observe::Observer;
-use crate::cluster::state::{World, leave, moves, scheduler};
+use crate::cluster::state::{Instance, World, leave, moves, scheduler};
 use crate::perf::BatchShape;
+use crate::policy::Budget;
 
 /// A batch being formed.
 struct Forming {
@@ -40,18 +41,16 @@ pub(super) fn form<O: Observer>(
 ) -> BatchShape {
     world.settle(id);
     leave::let_leaving_go(world, id);
-    let mut preempted = grow_decode(world, id);
     let policy = scheduler::budget(world, id);
-    let instance = world.fleet.instance(id);
-    let budget = instance.engine().max_num_batched_tokens.saturating_sub(instance.decode().count());
-    let mut forming = Forming {
-        budget,
-        prompt_tokens: policy.map_or(budget, |policy| policy.prompt_tokens),
-        new_prompts: policy.map_or(u32::MAX, |policy| policy.new_prompts),
-        sequences: policy.map_or(u32::MAX, |policy| policy.sequences),
-        prefill: BatchShape::default(),
-        window: instance.window(),
-    };
+    if policy.is_some_and(|policy| !policy.generates) {
+        let prompts = form_prompts(world, id, policy, may_start);
+        if !prompts.is_empty() {
+            return prompts;
+        }
+    }
+    let mut preempted = grow_decode(world, id);
+    let generating = world.fleet.instance(id).decode().count();
+    let mut forming = Forming::new(world.fleet.instance(id), generating, policy);
     preempted |= continue_prompt(world, id, &mut forming);
     world.fleet.instance_mut(id).set_look_again(preempted);
     if !preempted || world.fleet.instance(id).running() == 0 {
@@ -65,6 +64,25 @@ pub(super) fn form<O: Observer>(
         decode_windowed_context: decode.decode_windowed_context,
         ..forming.prefill
     }
+}
+
+/// Forms a batch of prompts alone, in which generating sequences sit out; nothing changes for them if no prompt fits.
+fn form_prompts<O: Observer>(
+    world: &mut World<O>,
+    id: InstanceId,
+    policy: Option<Budget>,
+    may_start: &mut dyn FnMut(&mut World<O>, InstanceId, Slot) -> bool,
+) -> BatchShape {
+    let mut forming = Forming::new(world.fleet.instance(id), 0, policy);
+    let preempted = continue_prompt(world, id, &mut forming);
+    world.fleet.instance_mut(id).set_look_again(preempted);
+    if !preempted {
+        admit_waiting(world, id, &mut forming, may_start);
+    }
+    if !forming.prefill.is_empty() {
+        moves::sit_out(world, id);
+    }
+    forming.prefill
 }
 
 /// Takes the blocks that generating sequences need, preempting others while blocks are short; true if any were preempted.
@@ -132,6 +150,19 @@ fn admit_waiting<O: Observer>(
 }
 
 impl Forming {
+    /// An empty batch beside so many sequences that generate.
+    fn new(instance: &Instance, generating: u32, policy: Option<Budget>) -> Self {
+        let budget = instance.engine().max_num_batched_tokens.saturating_sub(generating);
+        Self {
+            budget,
+            prompt_tokens: policy.map_or(budget, |policy| policy.prompt_tokens),
+            new_prompts: policy.map_or(u32::MAX, |policy| policy.new_prompts),
+            sequences: policy.map_or(u32::MAX, |policy| policy.sequences),
+            prefill: BatchShape::default(),
+            window: instance.window(),
+        }
+    }
+
     /// Adds a chunk of `tokens` new tokens after `done` computed ones, of `target` in all.
     fn add(&mut self, done: u32, tokens: u32, target: u32) {
         add_chunk(&mut self.prefill, done, tokens, target, self.window);
