@@ -89,7 +89,7 @@ impl Batching for Small {
     }
 }
 
-/// Prompts alone, as long as there are any, as vLLM v0 and SGLang without mixed chunks compute them.
+/// Prompts alone, as long as there are any, as vLLM v0 and `SGLang` without mixed chunks compute them.
 #[derive(Debug)]
 struct PromptsFirst;
 
@@ -105,7 +105,7 @@ struct Alternating;
 
 impl Batching for Alternating {
     fn budget(&mut self, view: &BatchView) -> Budget {
-        let generates = view.iteration % 2 == 0;
+        let generates = view.iteration.is_multiple_of(2);
         let new_prompts = if generates { 0 } else { view.max_sequences };
         Budget { generates, new_prompts, holds: 1, ..Budget::full(view) }
     }
