@@ -42,47 +42,34 @@ pub(super) fn form<O: Observer>(
     world.settle(id);
     leave::let_leaving_go(world, id);
     let policy = scheduler::budget(world, id);
-    if policy.is_some_and(|policy| !policy.generates) {
-        let prompts = form_prompts(world, id, policy, may_start);
-        if !prompts.is_empty() {
-            return prompts;
+    let mut generates = policy.is_none_or(|policy| policy.generates);
+    loop {
+        let mut preempted = generates && grow_decode(world, id);
+        let mut forming = Forming::new(world.fleet.instance(id), generates, policy);
+        preempted |= continue_prompt(world, id, &mut forming);
+        world.fleet.instance_mut(id).set_look_again(preempted);
+        if !preempted || world.fleet.instance(id).running() == 0 {
+            if generates {
+                admit_resident(world, id, &mut forming);
+            }
+            admit_waiting(world, id, &mut forming, may_start);
         }
+        if generates {
+            let decode = world.fleet.instance_mut(id).close_batch();
+            return BatchShape {
+                decode_sequences: decode.decode_sequences,
+                decode_context: decode.decode_context,
+                decode_windowed_context: decode.decode_windowed_context,
+                ..forming.prefill
+            };
+        }
+        if !forming.prefill.is_empty() {
+            moves::sit_out(world, id);
+            return forming.prefill;
+        }
+        // No prompt fits: the sequences generate after all.
+        generates = true;
     }
-    let mut preempted = grow_decode(world, id);
-    let generating = world.fleet.instance(id).decode().count();
-    let mut forming = Forming::new(world.fleet.instance(id), generating, policy);
-    preempted |= continue_prompt(world, id, &mut forming);
-    world.fleet.instance_mut(id).set_look_again(preempted);
-    if !preempted || world.fleet.instance(id).running() == 0 {
-        admit_resident(world, id, &mut forming);
-        admit_waiting(world, id, &mut forming, may_start);
-    }
-    let decode = world.fleet.instance_mut(id).close_batch();
-    BatchShape {
-        decode_sequences: decode.decode_sequences,
-        decode_context: decode.decode_context,
-        decode_windowed_context: decode.decode_windowed_context,
-        ..forming.prefill
-    }
-}
-
-/// Forms a batch of prompts alone, in which generating sequences sit out; nothing changes for them if no prompt fits.
-fn form_prompts<O: Observer>(
-    world: &mut World<O>,
-    id: InstanceId,
-    policy: Option<Budget>,
-    may_start: &mut dyn FnMut(&mut World<O>, InstanceId, Slot) -> bool,
-) -> BatchShape {
-    let mut forming = Forming::new(world.fleet.instance(id), 0, policy);
-    let preempted = continue_prompt(world, id, &mut forming);
-    world.fleet.instance_mut(id).set_look_again(preempted);
-    if !preempted {
-        admit_waiting(world, id, &mut forming, may_start);
-    }
-    if !forming.prefill.is_empty() {
-        moves::sit_out(world, id);
-    }
-    forming.prefill
 }
 
 /// Takes the blocks that generating sequences need, preempting others while blocks are short; true if any were preempted.
@@ -150,8 +137,9 @@ fn admit_waiting<O: Observer>(
 }
 
 impl Forming {
-    /// An empty batch beside so many sequences that generate.
-    fn new(instance: &Instance, generating: u32, policy: Option<Budget>) -> Self {
+    /// A batch without prompts, in which the generating sequences take part or not.
+    fn new(instance: &Instance, generates: bool, policy: Option<Budget>) -> Self {
+        let generating = if generates { instance.decode().count() } else { 0 };
         let budget = instance.engine().max_num_batched_tokens.saturating_sub(generating);
         Self {
             budget,
