@@ -14,7 +14,7 @@ use divan::counter::ItemsCount;
 use tokenmill::cluster::{
     ClassSpec, Cluster, ClusterSpec, EngineSpec, ModelId, NetworkSpec, Observation, Observer, Role, RouterSpec, Silent, Work,
 };
-use tokenmill::policy::Fault;
+use tokenmill::policy::{Fault, Limits};
 use tokenmill::sim::{SimDuration, SimTime, Streams};
 use tokenmill::workload::{
     ArrivalProcess, ClassId, LengthDistribution, MergedWorkload, RequestShape, SyntheticParameters, SyntheticWorkload, Workload,
@@ -153,7 +153,13 @@ fn many_classes(size: u16) -> Case {
         let part: Box<dyn Workload> = Box::new(requests(class, rate / f64::from(size), count, 1, 256));
         (ClassId(class), part)
     };
-    let class = ClassSpec { model: ModelId(0), timeout: Some(SimDuration::from_ns(5_000_000_000)), prefix_tokens: 0, sessions: false };
+    let class = ClassSpec {
+        model: ModelId(0),
+        timeout: Some(SimDuration::from_ns(5_000_000_000)),
+        prefix_tokens: 0,
+        sessions: false,
+        limits: Limits::default(),
+    };
     let spec = ClusterSpec { classes: vec![class; usize::from(size)], ..decoders(4, 256) };
     let workload = Box::new(MergedWorkload::new((0..size).map(part).collect()).unwrap());
     Case { name: "classes", size: size.into(), requests: count * u32::from(size), spec, workload }

@@ -8,6 +8,7 @@ use tokenmill::document::Input;
 use tokenmill::metrics::RequestRow;
 use tokenmill::policy::{Entry, Outcome, Policies, QueueOrder, Rank, Ranked, RequestView, Ticket};
 use tokenmill::scenario::{Library, Scenario};
+use tokenmill::sim::SimTime;
 use tokenmill::workload::ClassId;
 
 use crate::cli::TINY;
@@ -219,6 +220,46 @@ fn fair_orders_share_an_overloaded_instance_by_service() {
     let total = |shares: [f64; 2]| shares[0] + shares[1];
     approx::assert_relative_eq!(total(vtc), total(fcfs), max_relative = 0.02);
     approx::assert_relative_eq!(total(drr), total(fcfs), max_relative = 0.02);
+}
+
+/// Earliest deadline first: arrival and limit on the first token.
+#[derive(Debug)]
+struct Deadline;
+
+impl Rank for Deadline {
+    type Key = SimTime;
+    fn key(&mut self, request: &RequestView<'_>, _: bool) -> SimTime {
+        request.limits.ttft.map_or(SimTime::NEVER, |limit| request.arrived + limit)
+    }
+}
+
+/// Two workloads, one in a hurry, on an instance that is loaded to nine tenths: by deadlines that one holds its limit, at little cost to the other.
+#[test]
+fn deadlines_come_from_the_limits_of_workloads() {
+    let workload = |name: &str, limit: &str| {
+        format!(
+            "{{name: {name}, slo: {{ttft: {limit}}}, synthetic: {{arrivals: {{poisson: {{rate: 45 /s}}}}, prompt_tokens: {{fixed: 100}}, output_tokens: {{fixed: 1}}}}}}"
+        )
+    };
+    let sets = [
+        format!("workload=[{}, {}]", workload("a", "40 ms"), workload("b", "400 ms")),
+        "cluster.pools=[{name: m, role: mixed, node: dgx-h100, instances: 1, engine: {max_num_seqs: 1}, perf: {affine: {per_prompt_token: 100 us}}}]"
+            .to_owned(),
+        "run={requests: 5k}".to_owned(),
+    ];
+    let met = |sets: &[String]| {
+        let rows = every_way(&ordered(sets, || Ranked::new(Deadline)));
+        [(0, 40), (1, 400)].map(|(class, limit)| {
+            let waits =
+                rows.iter().filter(|row| row.record.class.0 == class).map(|row| row.record.first_token.unwrap().since(row.record.arrived));
+            let (met, all) = waits.fold((0, 0), |(met, all), wait| (met + u32::from(wait.ns() <= limit * 1_000_000), all + 1));
+            f64::from(met) / f64::from(all)
+        })
+    };
+    let fcfs = met(&[sets.to_vec(), vec!["policies.queue=fcfs".to_owned()]].concat());
+    let edf = met(&sets);
+    println!("limits met by a and b: fcfs {fcfs:?}, by deadline {edf:?}");
+    assert!(edf[0] > fcfs[0] + 0.2 && edf[1] > 0.95);
 }
 
 #[derive(Debug)]

@@ -15,6 +15,7 @@ use tokenmill::cluster::{ClassSpec, Cluster, ClusterSpec, EngineSpec, ModelId, O
 use tokenmill::document::Input;
 use tokenmill::metrics::{NoRows, Recorder, SloLimits};
 use tokenmill::perf::PerfModel;
+use tokenmill::policy::Limits;
 use tokenmill::scenario::{Library, Scenario};
 use tokenmill::sim::{SimDuration, Streams};
 use tokenmill::workload::{ArrivalProcess, ClassId, LengthDistribution, RequestShape, SyntheticParameters, SyntheticWorkload};
@@ -35,7 +36,7 @@ pub(crate) fn roofline() -> Arc<dyn PerfModel> {
 pub(crate) fn decoders(instances: u32, max_num_seqs: u32) -> ClusterSpec {
     let mut pool = pool("decode", Role::Mixed, instances, Linear { base: 10e6, per_sequence: 0.1e6, ..Linear::default() });
     pool.engine = EngineSpec { max_num_seqs, prefix_caching: false, max_model_len: 1 << 20, kv_blocks: 1 << 22, ..engine() };
-    let classes = vec![ClassSpec { model: ModelId(0), timeout: None, prefix_tokens: 0, sessions: false }];
+    let classes = vec![ClassSpec { model: ModelId(0), timeout: None, prefix_tokens: 0, sessions: false, limits: Limits::default() }];
     ClusterSpec { seed: 7, classes, audit: false, ..cluster(vec![pool]) }
 }
 

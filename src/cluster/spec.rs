@@ -11,7 +11,8 @@ use crate::kv::KvError;
 use crate::network::NetworkError;
 use crate::perf::PerfModel;
 use crate::policy::{
-    Admission, Batching, Configured, Controller, Decider, Eviction, Fault, PolicyError, Preemption, QueueOrder, Role, Router, routers,
+    Admission, Batching, Configured, Controller, Decider, Eviction, Fault, Limits, PolicyError, Preemption, QueueOrder, Role, Router,
+    routers,
 };
 use crate::power::InstancePower;
 use crate::sim::{SimDuration, TooMany};
@@ -188,6 +189,8 @@ pub struct ClassSpec {
     pub prefix_tokens: u32,
     /// True if its requests are calls of sessions.
     pub sessions: bool,
+    /// Limits on latency, which policies may read.
+    pub limits: Limits,
 }
 
 /// Reports of the instances to the policies: running and waiting requests, and free blocks.

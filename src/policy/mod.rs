@@ -23,7 +23,7 @@ pub use preemption::{Preempt, Preemption, RunningView, preemptions};
 pub use queue::{QueueOrder, Rank, Ranked, Ticket, queues};
 pub use register::{Configured, Described, Entry, PolicyError, Register};
 pub use router::{Router, routers};
-pub use view::{Candidates, Pick, RequestView, Served, Signal};
+pub use view::{Candidates, Limits, Pick, RequestView, Served, Signal};
 
 /// The policies that a scenario can name, by family.
 #[derive(Debug, Clone)]

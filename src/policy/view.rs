@@ -1,8 +1,19 @@
 //! What policies see, and what they hear. Must not know: how a view is kept.
 
 use crate::kv::Blocks;
-use crate::sim::SimTime;
+use crate::sim::{SimDuration, SimTime};
 use crate::workload::{ClassId, Refusal, Turn};
+
+/// Limits of a workload on the latency of a request, as its `slo` has them; `None` where it has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Longest time to first token.
+    pub ttft: Option<SimDuration>,
+    /// Longest time per output token.
+    pub tpot: Option<SimDuration>,
+    /// Longest end-to-end latency.
+    pub e2e: Option<SimDuration>,
+}
 
 /// What a control plane knows of a request. Not its output length.
 #[derive(Debug, Clone, Copy)]
@@ -13,6 +24,8 @@ pub struct RequestView<'a> {
     pub request: u64,
     /// Its workload.
     pub class: ClassId,
+    /// Limits of its workload.
+    pub limits: Limits,
     /// Its place in a session, if it has one.
     pub turn: Option<Turn>,
     /// When it arrived.
@@ -28,8 +41,8 @@ pub struct RequestView<'a> {
 impl<'a> RequestView<'a> {
     /// The first request of a run, at time 0, with identities that are those of blocks of 16 tokens: for tests of policies.
     pub const fn first(prompt_tokens: u32, blocks: &'a Blocks) -> Self {
-        let (now, class) = (SimTime::ZERO, ClassId(0));
-        Self { now, request: 0, class, turn: None, arrived: now, prompt_tokens, blocks, block_tokens: 16 }
+        let (now, class, limits) = (SimTime::ZERO, ClassId(0), Limits { ttft: None, tpot: None, e2e: None });
+        Self { now, request: 0, class, limits, turn: None, arrived: now, prompt_tokens, blocks, block_tokens: 16 }
     }
 }
 

@@ -7,7 +7,9 @@ use tokenmill::cluster::{
 };
 use tokenmill::metrics::{ClassParameters, FrontendParameters, PoolParameters, RecorderParameters, SloLimits};
 use tokenmill::perf::{Activity, Affine, AffineParameters};
-use tokenmill::policy::{Configured, Router, admissions, batchings, controllers, deciders, evictions, preemptions, queues, routers};
+use tokenmill::policy::{
+    Configured, Limits, Router, admissions, batchings, controllers, deciders, evictions, preemptions, queues, routers,
+};
 use tokenmill::power::{ChipPowerModel, InstancePower, NodePower};
 use tokenmill::sim::SimDuration;
 use tokenmill::units::Duration;
@@ -88,7 +90,7 @@ pub(crate) fn cluster(pools: Vec<PoolSpec>) -> ClusterSpec {
             failure_timeout: SimDuration::from_ns(10_000_000_000),
         },
         frontends: Vec::new(),
-        classes: vec![ClassSpec { model: ModelId(0), timeout: None, prefix_tokens: 64, sessions: false }],
+        classes: vec![ClassSpec { model: ModelId(0), timeout: None, prefix_tokens: 64, sessions: false, limits: Limits::default() }],
         routers: RouterSpec::named("round-robin").unwrap(),
         reports: None,
         admission: admissions().configure("always", None).unwrap(),

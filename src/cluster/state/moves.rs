@@ -38,9 +38,9 @@ pub(crate) fn enqueue<O: Observer>(world: &mut World<O>, slot: Slot, id: Instanc
         request.timeline.recovery[0] += now.since(since);
     }
     fleet.loads.change(id).assign(request);
-    let block_tokens = classes[request.ask.class].prefix_tokens;
+    let class = &classes[request.ask.class];
     let queue = &mut fleet.instances[id].queue;
-    queue.push(requests, slot, now, block_tokens, false);
+    queue.push(requests, slot, now, class, false);
     if queue.is_ordered() && queue.first() == Some(slot) {
         world.touch(id);
     }
@@ -138,10 +138,10 @@ pub(crate) fn preempt<O: Observer>(world: &mut World<O>, id: InstanceId, slot: S
     let more = progress.target - to_come;
     release::retire(world, slot);
     let World { fleet, requests, observer, classes, .. } = world;
-    let block_tokens = classes[requests[slot].ask.class].prefix_tokens;
+    let class = &classes[requests[slot].ask.class];
     fleet.loads.change(id).add_pending(&mut requests[slot], more);
     let instance = &mut fleet.instances[id];
-    instance.queue.push(requests, slot, now, block_tokens, true);
+    instance.queue.push(requests, slot, now, class, true);
     instance.queue.returning += 1;
     observer.on(now, &Observation::Preempted { pool: instance.pool });
     world.change_queue(world.fleet.instances[id].pool, 1);

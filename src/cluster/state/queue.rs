@@ -4,6 +4,7 @@ use super::list::List;
 use super::request::Stage;
 use super::requests::Requests;
 use crate::cluster::ids::Slot;
+use crate::cluster::spec::ClassSpec;
 use crate::policy::{QueueOrder, Ticket};
 use crate::sim::SimTime;
 use crate::workload::ClassId;
@@ -33,9 +34,9 @@ struct Order {
 // Most queues have no policy to ask: what asks one is kept out of their way.
 impl Order {
     #[cold]
-    fn push(&mut self, waiting: &List, requests: &Requests, slot: Slot, now: SimTime, block_tokens: u32, preempted: bool) {
+    fn push(&mut self, waiting: &List, requests: &Requests, slot: Slot, now: SimTime, class: &ClassSpec, preempted: bool) {
         let request = &requests[slot];
-        self.policy.push(&request.view(now, &request.ask.blocks, block_tokens), Ticket(slot.0), preempted);
+        self.policy.push(&request.view(now, &request.ask.blocks, class), Ticket(slot.0), preempted);
         self.ask(waiting, requests);
     }
 
@@ -84,15 +85,15 @@ impl Queue {
         !self.waiting.is_empty() && self.order.as_ref().is_some_and(|order| order.policy.changes_while_waiting())
     }
 
-    /// A request joins the queue, preempted or not; `block_tokens` are those of the identities of its blocks.
-    pub(super) fn push(&mut self, requests: &mut Requests, slot: Slot, now: SimTime, block_tokens: u32, preempted: bool) {
+    /// A request of a workload joins the queue, preempted or not.
+    pub(super) fn push(&mut self, requests: &mut Requests, slot: Slot, now: SimTime, class: &ClassSpec, preempted: bool) {
         if preempted {
             self.waiting.push_front(requests, slot);
         } else {
             self.waiting.push_back(requests, slot);
         }
         if let Some(order) = &mut self.order {
-            order.push(&self.waiting, requests, slot, now, block_tokens, preempted);
+            order.push(&self.waiting, requests, slot, now, class, preempted);
         }
     }
 

@@ -51,7 +51,7 @@ fn ranked<O: Observer, T>(
     let World { fleet, requests, classes, .. } = world;
     let (Instance { rules, kv, .. }, request) = (&mut fleet.instances[id], &requests[slot]);
     let Some(policy) = &mut rules.eviction else { return change(kv, request, None) };
-    let view: RequestView<'_> = request.view(now, &request.ask.blocks, classes[request.ask.class].prefix_tokens);
+    let view: RequestView<'_> = request.view(now, &request.ask.blocks, &classes[request.ask.class]);
     let tokens = |groups: u32| groups * view.block_tokens;
     let mut rank = |freed: &Freed| {
         let Freed { before, groups, uses, previous } = *freed;

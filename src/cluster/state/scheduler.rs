@@ -26,7 +26,7 @@ impl RunningView for Sequences<'_> {
     }
     fn request(&self, i: usize) -> RequestView<'_> {
         let request = &self.requests[self.slots[i]];
-        request.view(self.now, &request.ask.blocks, self.classes[request.ask.class].prefix_tokens)
+        request.view(self.now, &request.ask.blocks, &self.classes[request.ask.class])
     }
     fn output_tokens(&self, i: usize) -> u32 {
         let request = &self.requests[self.slots[i]];

@@ -8,25 +8,26 @@ use super::world::World;
 use crate::cluster::event::Event;
 use crate::cluster::ids::{InstanceId, ModelId, Slot};
 use crate::cluster::observe::Observer;
-use crate::cluster::spec::Reporting;
+use crate::cluster::spec::{ClassSpec, Reporting};
 use crate::kv::{Blocks, Holders};
 use crate::policy::{Pick, RequestView, Signal};
 use crate::sim::{SimDuration, SimTime};
 use crate::workload::ClassId;
 
 impl Request {
-    /// What policies may know of a request at `now`; `blocks` are its own, with `block_tokens` tokens each.
-    pub(super) fn view<'a>(&self, now: SimTime, blocks: &'a Blocks, block_tokens: u32) -> RequestView<'a> {
+    /// What policies may know of a request at `now`, whose workload is `class` and whose blocks are `blocks`.
+    pub(super) fn view<'a>(&self, now: SimTime, blocks: &'a Blocks, class: &ClassSpec) -> RequestView<'a> {
         let Self { ask, progress, timeline, .. } = self;
         RequestView {
             now,
             request: ask.id,
             class: ask.class,
+            limits: class.limits,
             turn: ask.turn,
             arrived: timeline.arrived,
             prompt_tokens: progress.target,
             blocks,
-            block_tokens,
+            block_tokens: class.prefix_tokens,
         }
     }
 }
@@ -80,7 +81,7 @@ impl<O: Observer> World<O> {
     /// What a router may know of a request, whose prompt it is asked for; `blocks` are those of the request.
     pub(crate) fn view<'a>(&self, slot: Slot, blocks: &'a Blocks) -> RequestView<'a> {
         let request = &self.requests[slot];
-        request.view(self.now(), blocks, self.classes[request.ask.class].prefix_tokens)
+        request.view(self.now(), blocks, &self.classes[request.ask.class])
     }
 
     /// Routers of a side listen from now on.

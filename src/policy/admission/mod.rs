@@ -31,7 +31,7 @@ pub trait Admission: Debug + Send {
     /// The decision about a request that may go to any of these instances.
     fn admit(&mut self, request: &RequestView<'_>, candidates: &dyn Candidates) -> Admit;
 
-    /// True if it lets every request in: it is then not asked, and costs nothing.
+    /// True if it lets every request in: it is then not asked.
     fn admits_all(&self) -> bool {
         false
     }

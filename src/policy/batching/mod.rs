@@ -60,7 +60,7 @@ pub trait Batching: Debug + Send {
     /// sequences, all that fits is taken. The answer must not depend on how often it was asked.
     fn budget(&mut self, view: &BatchView) -> Budget;
 
-    /// True if it is always [`Budget::full`]: it is then not asked, and costs nothing.
+    /// True if it is always [`Budget::full`]: it is then not asked.
     fn is_full(&self) -> bool {
         false
     }

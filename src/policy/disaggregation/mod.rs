@@ -28,7 +28,7 @@ pub trait Decider: Debug + Send {
     /// prefill then chooses among the instances of that way.
     fn path(&mut self, request: &RequestView<'_>, prefill: &dyn Candidates, decode: &dyn Candidates) -> Path;
 
-    /// True if it is always [`Path::Split`]: it is then not asked, and costs nothing.
+    /// True if it is always [`Path::Split`]: it is then not asked.
     fn always_splits(&self) -> bool {
         false
     }

@@ -40,7 +40,7 @@ pub trait Preemption: Debug + Send {
     /// The sequence to preempt of several, at least one. A position beyond the last counts as the last.
     fn victim(&mut self, running: &dyn RunningView) -> Preempt;
 
-    /// True if it is always the sequence admitted last: it is then not asked, and costs nothing.
+    /// True if it is always the sequence admitted last: it is then not asked.
     fn takes_last(&self) -> bool {
         false
     }

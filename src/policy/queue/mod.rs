@@ -44,7 +44,7 @@ pub trait QueueOrder: Debug + Send {
         false
     }
 
-    /// True if it is first come, first served with preempted requests in front: it is then not asked, and costs nothing.
+    /// True if it is first come, first served with preempted requests in front: it is then not asked.
     fn is_fcfs(&self) -> bool {
         false
     }

@@ -26,7 +26,7 @@ pub trait Router: Debug + Send {
     /// The decision for a request: a candidate that is eligible, a wait, a refusal.
     fn route(&mut self, request: &RequestView<'_>, candidates: &dyn Candidates) -> Pick;
 
-    /// True if it wants to hear what becomes of requests. Others cost nothing.
+    /// True if it wants to hear what becomes of requests.
     fn listens(&self) -> bool {
         false
     }

@@ -249,7 +249,8 @@ fn classes(
             problems.note(&path, &problem, Some("workloads that share a cache must use the same block size; run them separately".into()));
         }
         let sessions = opened.has_sessions(class);
-        classes.push(ClassSpec { model, timeout: entry.timeout, prefix_tokens, sessions });
+        let limits = entry.slo.as_ref().map(file::Slo::limits).unwrap_or_default();
+        classes.push(ClassSpec { model, timeout: entry.timeout, prefix_tokens, sessions, limits });
     }
     Some(classes)
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::constant;
 use super::sessions::{Sessions, TraceSessions};
+use crate::policy::Limits;
 use crate::sim::SimDuration;
 use crate::units::{Count, Duration, Ratio};
 use crate::workload::{ArrivalProcess, DiurnalEnvelope, TraceFormat, TraceWindow};
@@ -62,6 +63,15 @@ pub struct Slo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-above" = 0))]
     pub e2e: Option<Duration>,
+}
+
+impl Slo {
+    /// As policies read it.
+    pub fn limits(&self) -> Limits {
+        let Self { ttft, tpot, e2e } = *self;
+        let [ttft, tpot, e2e] = [ttft, tpot, e2e].map(|limit| limit.map(SimDuration::from));
+        Limits { ttft, tpot, e2e }
+    }
 }
 
 /// An open-loop workload drawn from distributions.
