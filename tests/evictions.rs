@@ -41,7 +41,7 @@ impl Eviction for Recent {
 
 /// Whatever comes: ranks from a counter that goes through its values out of order.
 #[derive(Debug)]
-struct Any(u64);
+pub(crate) struct Any(pub(crate) u64);
 
 impl Eviction for Any {
     fn rank(&mut self, _: &Released<'_>) -> u64 {

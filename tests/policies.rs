@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use tokenmill::Simulation;
 use tokenmill::cluster::Silent;
 use tokenmill::document::Input;
-use tokenmill::policy::{Admission, Admit, Candidates, Entry, Outcome, Pick, Policies, Refusal, RequestView, Router, Served, Signal};
+use tokenmill::policy::{
+    Admission, Admit, Candidates, Entry, Eviction, Outcome, Pick, Policies, Refusal, RequestView, Router, Served, Signal,
+};
 use tokenmill::scenario::{Library, Scenario};
 use tokenmill::sim::{SimDuration, SimTime};
 use tokenmill::study::Options;
@@ -132,6 +134,8 @@ fn told(sets: &[String], inner: &'static str, mask: u64) -> String {
     });
     let mut policies = Policies::default();
     policies.routers = policies.routers.with(nosy);
+    let any = Entry::<dyn Eviction>::plain("any", "Ranks without sense, which expire.", |_| Box::new(crate::evictions::Any(1)));
+    policies.evictions = policies.evictions.with(any);
     let library = Library::default().with_policies(policies);
     let sets: Vec<String> = sets.iter().cloned().chain(["policies.router=nosy".to_owned()]).collect();
     let scenario = Scenario::load(Input::Text { name: "tiny.yaml", text: TINY }, &sets, &library).unwrap();
@@ -150,6 +154,7 @@ proptest! {
         blocks in 60u32..200,
         groups in 1u32..6,
         seed in 0u64..1000,
+        eviction in proptest::sample::select(vec!["lru", "any"]),
         inner in proptest::sample::select(vec!["round-robin", "least-request", "least-tokens", "power-of-two", "prefix-hit"]),
     ) {
         let prefix = format!("workload.chat.synthetic.shared_prefix={{groups: {groups}, tokens: 64}}");
@@ -159,7 +164,7 @@ proptest! {
             format!("cluster.pools.d.engine.num_gpu_blocks_override={blocks}")
         };
         let overlap = format!("cluster.network.kv.overlap={}", if layer_wise { "layer-wise" } else { "after-prefill" });
-        let sets: Vec<String> = [prefix, pools, overlap, format!("seed={seed}"), "run.requests=200".to_owned()].to_vec();
+        let sets: Vec<String> = [prefix, pools, overlap, format!("seed={seed}"), "run.requests=200".to_owned(), format!("policies.eviction={eviction}")].to_vec();
         let quiet = told(&sets, inner, 0);
         prop_assert!(quiet == told(&sets, inner, mask), "{:?}", sets);
         prop_assert!(quiet == told(&sets, inner, u64::MAX), "{:?}", sets);

@@ -87,7 +87,9 @@ pub(crate) fn reserve<O: Observer>(world: &mut World<O>, id: InstanceId, slot: S
     let (now, next) = (world.now(), world.next_token());
     let instance = &world.fleet.instances[id];
     let beside_plan = instance.has_room_beside_plan(instance.handoff_need_at_most(&world.requests[slot], next));
-    if !beside_plan {
+    if beside_plan {
+        world.expire(id);
+    } else {
         world.catch_up(id);
     }
     let World { fleet, requests, .. } = world;

@@ -163,11 +163,8 @@ impl<O: Observer> World<O> {
     /// Completes the iterations of a run that end before the present position in the order of events. At every boundary passed, the same
     /// batch is formed again; at a boundary of the present instant, formation may be still to come. Cached blocks that have expired go.
     pub(crate) fn catch_up(&mut self, id: InstanceId) {
+        self.expire(id);
         let (now, order) = (self.now(), self.calendar.order());
-        let instance = &mut self.fleet.instances[id];
-        if let Some(floor) = instance.rules.floor(now) {
-            instance.kv.expire(floor);
-        }
         let Some(through) = self.through(id) else { return };
         let flight = &mut self.fleet.instances[id].flight;
         let iterations = flight.ended_by(through);
@@ -184,6 +181,15 @@ impl<O: Observer> World<O> {
         instance.flight.next_of_run();
         let grown = instance.grow_decode();
         debug_assert!(grown, "a run ends before its blocks run out");
+    }
+
+    /// Evicts cached blocks that have expired: before every look at the prefix cache of an instance.
+    pub(super) fn expire(&mut self, id: InstanceId) {
+        let now = self.now();
+        let instance = &mut self.fleet.instances[id];
+        if let Some(floor) = instance.rules.floor(now) {
+            instance.kv.expire(floor);
+        }
     }
 
     /// Completes all iterations of a plan at its scheduled end.
