@@ -1,4 +1,4 @@
-//! KV memory of one instance: paged blocks, and a prefix cache over block identities.
+//! KV memory of one instance: paged blocks, and a prefix cache over block identities; and an index over the caches of many.
 //!
 //! Owns: leases of blocks, and the choice of cached prefixes to evict. Must not know: requests, time, the network.
 

@@ -1,6 +1,6 @@
 //! All policies, as pure functions from views to decisions.
 //!
-//! Owns: admission, routers, queue orders and controllers. Must not know: how the cluster executes a decision, the true output length of a request, or anything that a real control plane could not see.
+//! Owns: a folder of policies for each decision, and their registers. Must not know: how the cluster executes a decision, the true output length of a request, or anything that a real control plane could not see.
 
 pub mod admission;
 pub mod batching;
