@@ -1,10 +1,13 @@
 //! Minimum of many numbers that change one at a time.
 
-/// Numbers by position, in a tree where each node holds the smaller of its two children. Update and minimum are O(log n).
+/// Numbers by position, in a tree where each node holds the smaller of its two children. Update and minimum are O(log n); the position of the
+/// minimum is found once until it may have changed.
 #[derive(Debug, Clone, Default)]
 pub struct Tournament {
     /// Rows from the root, at index 1, to the leaves, which hold the numbers; unused leaves hold [`Tournament::NONE`].
     nodes: Vec<u64>,
+    /// Position of the smallest number, the first in a tie, if known.
+    first: Option<usize>,
     /// Nodes visited so far.
     work: u64,
 }
@@ -23,7 +26,7 @@ impl Tournament {
         for node in (1..width).rev() {
             nodes[node] = nodes[2 * node].min(nodes[2 * node + 1]);
         }
-        Self { nodes, work: 0 }
+        Self { nodes, first: None, work: 0 }
     }
 
     /// The smallest number; `None` if all positions are empty.
@@ -35,6 +38,9 @@ impl Tournament {
     /// The position of the smallest number, the first in a tie; `None` if all positions are empty.
     #[inline]
     pub fn smallest(&mut self) -> Option<usize> {
+        if self.first.is_some() {
+            return self.first;
+        }
         let width = self.nodes.len() / 2;
         let least = self.least()?;
         let mut node = 1;
@@ -43,12 +49,19 @@ impl Tournament {
             node *= 2;
             node += usize::from(self.nodes[node] != least);
         }
-        Some(node - width)
+        self.first = Some(node - width);
+        self.first
     }
 
     /// Replaces the number at a position.
     #[inline]
     pub fn set(&mut self, position: usize, number: u64) {
+        let least = self.nodes[1];
+        if number < least {
+            self.first = Some(position);
+        } else if self.first.is_some_and(|first| first == position || (number == least && position < first)) {
+            self.first = None;
+        }
         let mut node = self.nodes.len() / 2 + position;
         let mut smaller = number;
         while self.nodes[node] != smaller {
