@@ -41,3 +41,4 @@ mod sessions;
 mod shipped;
 mod stations;
 mod support;
+mod waiting;

@@ -161,9 +161,11 @@ impl From<StudyError> for Failure {
                 };
                 Self::hinted(message, hint)
             }
-            StudyError::BeyondTime(_) | StudyError::TooMany(_) | StudyError::Spec(_) | StudyError::NoThread(_) => {
-                Self::input(error.to_string())
-            }
+            StudyError::BeyondTime(_)
+            | StudyError::Forgotten(_)
+            | StudyError::TooMany(_)
+            | StudyError::Spec(_)
+            | StudyError::NoThread(_) => Self::input(error.to_string()),
             StudyError::RowsLost(_) => Self::NotWritten(error.to_string()),
             StudyError::Interrupted(at) => {
                 let at = duration_s(at.as_secs_f64());

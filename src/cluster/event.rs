@@ -39,11 +39,13 @@ pub(crate) enum Event {
 
 const _: () = assert!(size_of::<Event>() <= 16);
 
-/// Work posted for the end of the present instant, done once all of the instant's events have been handled. Memory comes first, so that
-/// handoffs waiting for it take part in the batches formed afterwards; the network comes last, so that bandwidth is shared once for all
+/// Work posted for the end of the present instant, done once all of the instant's events have been handled. Routers come first, then memory, so
+/// that handoffs waiting for it take part in the batches formed afterwards; the network comes last, so that bandwidth is shared once for all
 /// changes of the instant. Ties go to the lower index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Wake {
+    /// Routers that have requests wait hear what has happened, and name those that they want to route.
+    Heard,
     /// Requests waiting for decode memory of a model, some of which may be free now.
     Memory(ModelId),
     /// An instance that is idle or at the end of an iteration forms a batch.
@@ -62,6 +64,7 @@ pub(crate) enum Wake {
 /// | iteration finished | its tokens leave and free memory before any batch is formed |
 /// | deadline, look | a token at the deadline is in time |
 /// | tick, started, health check, report | work that ends as an instance fails counts as done; routers see the state before the instant |
+/// | heard | what routers hear of the instant is complete, and requests that they route now are seen by the batches formed |
 /// | memory, formation | batches see every event of the instant: an engine drains its input queue before it starts |
 /// | network | bandwidth is shared once for all transfers that begin or end at the instant |
 /// | again | further rounds of the agenda, for what batch formation has caused |
@@ -79,10 +82,11 @@ mod class {
     pub(super) const TICK: u8 = 10;
     pub(super) const STARTED: u8 = 11;
     pub(super) const HEALTH_CHECK: u8 = 12;
-    pub(super) const MEMORY: u8 = 13;
-    pub(super) const FORMATION: u8 = 14;
-    pub(super) const NETWORK: u8 = 15;
-    pub(super) const AGAIN: u8 = 16;
+    pub(super) const HEARD: u8 = 13;
+    pub(super) const MEMORY: u8 = 14;
+    pub(super) const FORMATION: u8 = 15;
+    pub(super) const NETWORK: u8 = 16;
+    pub(super) const AGAIN: u8 = 17;
 }
 
 impl Event {
@@ -110,6 +114,7 @@ impl Wake {
     /// Position of a wake in the first round of an instant's agenda.
     pub(crate) fn key(self, at: SimTime) -> EventKey {
         match self {
+            Self::Heard => EventKey::new(at, class::HEARD, 0),
             Self::Memory(model) => EventKey::new(at, class::MEMORY, u32::from(model.0)),
             Self::Instance(instance) => EventKey::new(at, class::FORMATION, instance.0),
             Self::Network => EventKey::new(at, class::NETWORK, 0),

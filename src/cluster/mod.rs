@@ -13,6 +13,8 @@
 //!
 //! Start reading at `run.rs` (the loop), then `process/engine` (an iteration) and `process/handoff`; `state/moves.rs` has the moves.
 
+mod candidates;
+mod deciders;
 mod event;
 mod ids;
 mod observe;

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::deciders::Deciders;
 use super::event::{Event, Wake, again_key, arrival_key};
 use super::process::arrive::Arrivals;
 use super::process::control::Controllers;
@@ -38,6 +39,14 @@ pub enum RunError {
     /// More requests in flight than can be numbered: user error.
     #[error(transparent)]
     TooMany(#[from] TooMany),
+    /// A router has requests wait until it names them, and never does: an error of the policy.
+    #[error("the router has requests wait for good ({waiting} of them, the first is number {first}): it never names them by `ready`")]
+    Forgotten {
+        /// Requests that wait.
+        waiting: usize,
+        /// The lowest of their numbers.
+        first: u64,
+    },
     /// The simulation makes no progress: our error.
     #[error(transparent)]
     Livelock(#[from] Livelock),
@@ -71,6 +80,7 @@ pub struct Cluster<O> {
     world: World<O>,
     turns: Turns,
     arrivals: Arrivals,
+    deciders: Deciders,
     handoffs: Handoffs,
     controllers: Controllers,
     guard: LivelockGuard,
@@ -92,6 +102,7 @@ impl<O: Observer> Cluster<O> {
         Ok(Self {
             turns: Turns::new(&world),
             arrivals: Arrivals::new(spec, &mut world),
+            deciders: Deciders::new(spec, &world),
             handoffs: Handoffs::new(spec, &mut world),
             controllers: Controllers::new(spec, &world)?,
             guard: LivelockGuard::new(LIVELOCK_LIMIT),
@@ -225,6 +236,8 @@ impl<O: Observer> Cluster<O> {
         if self.end.is_some() {
             // The clock advances to the given end all the same.
             self.world.calendar.finish(end);
+        } else if let Some((waiting, first)) = self.world.forgotten() {
+            return Err(RunError::Forgotten { waiting, first });
         } else if self.audit.is_some() {
             Audit::end(&mut self.world, exhausted)?;
         }
@@ -233,7 +246,7 @@ impl<O: Observer> Cluster<O> {
 
     /// True if work is left for the end of this instant.
     fn is_instant_open(&self) -> bool {
-        !self.world.agenda.is_empty() || self.world.has_departed()
+        !self.world.agenda.is_empty() || self.world.has_departed() || self.world.is_news_awaited()
     }
 
     /// A request arrives, at a frontend or directly at the router.
@@ -245,7 +258,7 @@ impl<O: Observer> Cluster<O> {
         self.world.count_event();
         let slot = moves::arrive(&mut self.world, request)?;
         if !self.turns.take(&mut self.world, slot) {
-            self.arrivals.route(&mut self.world, slot);
+            self.arrivals.route(&mut self.world, slot, &mut self.deciders);
         }
         Ok(())
     }
@@ -255,6 +268,9 @@ impl<O: Observer> Cluster<O> {
     /// the next arrival may have changed.
     #[inline]
     fn end_instant(&mut self, workload: &mut dyn Workload) -> Result<bool, RunError> {
+        if self.world.is_news_awaited() {
+            self.world.agenda.post(Wake::Heard);
+        }
         if !self.world.agenda.is_empty() {
             self.work_off_agenda()?;
             return Ok(false);
@@ -303,10 +319,13 @@ impl<O: Observer> Cluster<O> {
     }
 
     fn handle(&mut self, event: Event) {
-        let Self { world, arrivals, controllers, .. } = self;
+        let Self { world, arrivals, deciders, controllers, .. } = self;
         match event {
             // Iterations are counted one by one, as they are booked.
-            Event::IterationFinished { instance } => return engine::finish(world, instance),
+            Event::IterationFinished { instance } => {
+                deciders.after_prefill(world, instance);
+                return engine::finish(world, instance);
+            }
             Event::TransferFinished => transit::end_transfer(world),
             Event::LayerReady { slot, .. } => transit::send_layers_of_chunk(world, slot),
             Event::Delivered { slot, .. } => {
@@ -314,12 +333,12 @@ impl<O: Observer> Cluster<O> {
                     leave::leave(world, slot, Outcome::Completed);
                 }
             }
-            Event::Retry { slot, .. } => arrivals.route(world, slot),
+            Event::Retry { slot, .. } => arrivals.route(world, slot, deciders),
             Event::Refused { slot, .. } => leave::refuse(world, slot),
             Event::Look { model } => world.agenda.post(Wake::Memory(model)),
             Event::Served { slot, .. } => {
                 if station::finish(world, slot) {
-                    arrivals.route(world, slot);
+                    arrivals.route(world, slot, deciders);
                 }
             }
             Event::SenderTimeout { slot, .. } => failure::end_wait_for_receiver(world, slot),
@@ -335,15 +354,19 @@ impl<O: Observer> Cluster<O> {
     /// Works off the agenda at the end of an instant: memory, then batches, then the network, repeated until the agenda is empty.
     #[inline]
     fn work_off_agenda(&mut self) -> Result<(), RunError> {
-        let Self { world, handoffs, controllers, guard, handled, .. } = self;
+        let Self { world, arrivals, deciders, handoffs, controllers, guard, handled, .. } = self;
         while let Some((wake, key)) = world.agenda.next(world.calendar.now()) {
             world.calendar.advance(key);
             guard.note(key.at())?;
             *handled += 1;
             match wake {
+                Wake::Heard => arrivals.recall(world, deciders),
                 Wake::Memory(model) => handoffs.retry(world, model),
                 Wake::Instance(id) => {
-                    engine::form(world, id, &mut |world, id, slot| handoffs.may_start(world, id, slot));
+                    engine::form(world, id, &mut |world, id, slot| {
+                        deciders.before_prefill(world, id, slot);
+                        handoffs.may_start(world, id, slot)
+                    });
                     controllers.look(world, id);
                 }
                 Wake::Network => transit::share_wire(world),

@@ -118,9 +118,10 @@ pub enum Pick {
         decode: usize,
     },
     /// Not yet: the router is asked again at this time, or at the next instant if it has passed. Until then the request waits before the
-    /// instances; between decode instances it is also asked whenever memory may have been freed.
+    /// instances. An arriving one may be named earlier ([`Router::ready`](super::Router::ready)); between decode instances the router is also asked
+    /// whenever memory may have been freed.
     Wait {
-        /// When it is asked again.
+        /// When it is asked again; [`SimTime::NEVER`]: only once it is named.
         until: SimTime,
     },
     /// The request is refused and leaves.

@@ -64,6 +64,9 @@ pub enum StudyError {
     /// The end of simulated time is reached: user error.
     #[error("{0}")]
     BeyondTime(RunError),
+    /// A policy never lets some requests go on: an error of the policy.
+    #[error("{0}")]
+    Forgotten(RunError),
     /// The scale of the scenario is excessive: user error.
     #[error(transparent)]
     TooMany(#[from] TooMany),
@@ -205,6 +208,7 @@ fn run<O: Observer>(
         Err(RunError::Workload(error)) => return Err(error.into()),
         Err(RunError::TooMany(error)) => return Err(error.into()),
         Err(error @ RunError::BeyondTime) => return Err(StudyError::BeyondTime(error)),
+        Err(error @ RunError::Forgotten { .. }) => return Err(StudyError::Forgotten(error)),
         _ if interrupted => return Err(StudyError::Interrupted(cluster.now())),
         _ if cluster.observer().failed() => return Err(StudyError::RowsLost(cluster.now())),
         Err(error) => return Err(StudyError::Internal(error)),

@@ -13,6 +13,7 @@ use crate::sim::{Arena, EventKey, SimTime};
 /// A wake as a number in the order of wakes, above 0, so that it costs one integer comparison instead of an enum's.
 type Order = u64;
 
+const HEARD: Order = 1;
 const MODELS: Order = 1 << 32;
 const INSTANCES: Order = 2 << 32;
 const NETWORK: Order = 3 << 32;
@@ -21,6 +22,7 @@ const NETWORK: Order = 3 << 32;
 const fn wake(order: Order) -> Wake {
     match order {
         INSTANCES.. => Wake::Instance(InstanceId(order as u32)),
+        HEARD => Wake::Heard,
         _ => Wake::Memory(ModelId(order as u16)),
     }
 }
@@ -40,6 +42,7 @@ pub(crate) struct Agenda {
     models: Arena<ModelId, bool>,
     instances: Arena<InstanceId, bool>,
     network: bool,
+    heard: bool,
 }
 
 impl Agenda {
@@ -51,6 +54,7 @@ impl Agenda {
     #[inline]
     pub(crate) fn post(&mut self, wake: Wake) {
         let (posted, order) = match wake {
+            Wake::Heard => (&mut self.heard, HEARD),
             Wake::Memory(model) => (&mut self.models[model], MODELS | Order::from(model.0)),
             Wake::Instance(instance) => (&mut self.instances[instance], INSTANCES | Order::from(instance.0)),
             Wake::Network => {
@@ -101,6 +105,7 @@ impl Agenda {
             None => return None,
         };
         match wake {
+            Wake::Heard => self.heard = false,
             Wake::Memory(model) => self.models[model] = false,
             Wake::Instance(instance) => self.instances[instance] = false,
             Wake::Network => self.network = false,

@@ -1,7 +1,10 @@
-//! What routers that listen hear of requests. Kept until their next decision, before which nothing depends on it.
+//! What routers that listen hear of requests: kept until their next decision, or until the end of the instant where they have requests wait.
+
+use std::collections::BTreeMap;
 
 use super::loads::Side;
 use super::request::Request;
+use crate::cluster::ids::Slot;
 use crate::policy::Served;
 use crate::sim::SimTime;
 use crate::workload::{ClassId, Outcome};
@@ -25,6 +28,8 @@ impl Heard {
 pub(super) struct Hearing {
     entry: Option<Vec<Heard>>,
     decode: Option<Vec<Heard>>,
+    /// Arriving requests that a router which listens has wait, by number.
+    waiting: BTreeMap<u64, Slot>,
 }
 
 impl Hearing {
@@ -45,6 +50,17 @@ impl Hearing {
 
     pub(super) fn take(&mut self, side: Side) -> Vec<Heard> {
         self.side(side).as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// True if a router has requests wait and has not heard everything.
+    #[inline]
+    pub(super) fn is_news_awaited(&self) -> bool {
+        !self.waiting.is_empty() && self.entry.as_ref().is_some_and(|heard| !heard.is_empty())
+    }
+
+    /// Requests that routers have wait.
+    pub(super) fn waiting(&mut self) -> &mut BTreeMap<u64, Slot> {
+        &mut self.waiting
     }
 
     /// The first token of a request has left.

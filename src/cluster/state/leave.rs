@@ -6,7 +6,7 @@
 use super::ledger::Ledger;
 use super::request::{Request, Stage};
 use super::world::World;
-use super::{frontend, moves, offers, transit};
+use super::{frontend, moves, offers, transit, views};
 use crate::cluster::event::Wake;
 use crate::cluster::ids::{InstanceId, Slot};
 use crate::cluster::observe::{Observation, Observer};
@@ -19,6 +19,7 @@ pub(crate) fn leave<O: Observer>(world: &mut World<O>, slot: Slot, outcome: Outc
     match stage {
         // Rejected, failed, or waiting for a retry.
         Stage::Arrived => {
+            views::wait_no_longer(world, slot);
             report(world, slot, outcome);
             world.requests.remove(slot);
         }

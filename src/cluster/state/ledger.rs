@@ -18,7 +18,7 @@ use crate::workload::ClassId;
 pub(super) struct Ledger<'a, O> {
     pub(super) id: InstanceId,
     pub(super) pool: &'a PoolSpec,
-    /// True if first tokens leave from the decode side.
+    /// True if first tokens of prompts that are handed off leave from the decode side.
     pub(super) keeps_token: bool,
     pub(super) requests: &'a mut Requests,
     pub(super) observer: &'a mut O,
@@ -119,8 +119,7 @@ impl<O: Observer> Ledger<'_, O> {
         }
         let sequences = if generates { instance.batch.decode.count() } else { 0 };
         let gone = if generates { instance.gone_from_decode().count() as u64 } else { 0 };
-        let leaves = |chunk: &&Chunk| !self.keeps_token && self.requests[chunk.slot].completes(chunk.tokens);
-        let first = instance.batch.chunks.iter().filter(leaves).count() as u64;
+        let first = instance.batch.chunks.iter().filter(|chunk| self.sends_token(chunk)).count() as u64;
         let settled = instance.gauges_since > start;
         if settled {
             settle_gauges(self.id, instance, self.observer, end);
@@ -235,6 +234,12 @@ impl<O: Observer> Ledger<'_, O> {
         instance.batch.ahead = false;
     }
 
+    /// True if a token leaves when a chunk is computed.
+    fn sends_token(&self, chunk: &Chunk) -> bool {
+        let request = &self.requests[chunk.slot];
+        request.completes(chunk.tokens) && (!self.keeps_token || request.is_kept())
+    }
+
     /// A queue order hears of the tokens of the next `n` iterations, those of members that have timed out excluded.
     #[cold]
     fn tell_queue(&self, instance: &mut Instance, n: u64) {
@@ -245,10 +250,8 @@ impl<O: Observer> Ledger<'_, O> {
             let gone = gone.iter().filter(|&&other| other == class).count() as u64;
             (class, 0, (u64::from(count) - gone) * n)
         });
-        let computed = batch.chunks.iter().map(|chunk| {
-            let request = &self.requests[chunk.slot];
-            (request.ask.class, chunk.tokens.into(), u64::from(!self.keeps_token && request.completes(chunk.tokens)))
-        });
+        let computed =
+            batch.chunks.iter().map(|chunk| (self.requests[chunk.slot].ask.class, chunk.tokens.into(), u64::from(self.sends_token(chunk))));
         queue.served(self.requests, computed.chain(decoded));
     }
 

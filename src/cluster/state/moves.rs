@@ -151,7 +151,7 @@ pub(crate) fn preempt<O: Observer>(world: &mut World<O>, id: InstanceId, slot: S
 /// the decode side.
 pub(crate) fn chunk_computed<O: Observer>(world: &mut World<O>, id: InstanceId, chunk: Chunk) -> bool {
     let now = world.now();
-    let keeps_token = world.keeps_token(id);
+    let keeps_token = world.keeps_token(id) && world.hands_on(id, chunk.slot);
     let World { fleet, requests, observer, hearing, .. } = world;
     let (instance, request) = (&mut fleet.instances[id], &mut requests[chunk.slot]);
     let computed = request.progress.computed + chunk.tokens;

@@ -97,6 +97,8 @@ pub(crate) struct Progress {
     pub(super) let_in: bool,
     /// The router of its handoff has it wait, or has refused it.
     pub(super) held_by: Option<Pick>,
+    /// True if its prefill instance keeps it to the end, and nothing is handed off.
+    pub(super) kept: bool,
     /// Receiver of its KV that the router chose on arrival.
     pub(super) bound_for: Option<InstanceId>,
 }
@@ -209,6 +211,7 @@ impl Request {
                 failures: 0,
                 let_in: false,
                 held_by: None,
+                kept: false,
                 bound_for: None,
             },
             handoff: Handoff::default(),
@@ -310,7 +313,7 @@ impl Request {
         progress.lost = progress.lost.max(progress.computed);
         progress.computed = 0;
         progress.target = ask.prompt + progress.generated;
-        (progress.returning, progress.bound_for) = (false, None);
+        (progress.returning, progress.kept, progress.bound_for) = (false, false, None);
         let since = if timeline.first_token.is_none() {
             timeline.prefill_end = None;
             timeline.prefill_start.take()
@@ -340,6 +343,9 @@ impl Request {
     }
     pub(crate) const fn computed(&self) -> u32 {
         self.progress.computed
+    }
+    pub(crate) const fn is_kept(&self) -> bool {
+        self.progress.kept
     }
     /// True once memory on the decode side has been reserved for it.
     pub(crate) const fn is_reserved(&self) -> bool {

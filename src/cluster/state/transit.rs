@@ -4,6 +4,7 @@
 //! hold ─► reserve ─► send ─► deliver ─► activate         reserve ─► (prefill; send layer by layer) ─► hold ─► deliver ─► activate
 //! ```
 
+use super::instance::Chunk;
 use super::load::Load;
 use super::moves;
 use super::offers;
@@ -74,12 +75,29 @@ pub(crate) fn is_receiver<O: Observer>(world: &World<O>, id: InstanceId, slot: S
 
 /// True if a request needs a reservation on the decode side before its prefill may start here.
 pub(crate) fn needs_room<O: Observer>(world: &World<O>, id: InstanceId, slot: Slot) -> bool {
-    if !world.layer_wise() || !world.fleet.hands_on(id) || world.requests[slot].is_reserved() {
+    if !world.layer_wise() || !world.hands_on(id, slot) || world.requests[slot].is_reserved() {
         return false;
     }
     // If no decode instance could add a token after the first, the request ends with its first token, on the prefill side.
     let longest = world.fleet.route(world.model_of(slot)).longest_decode;
     longest.is_some_and(|longest| longest >= world.requests[slot].progress.target.saturating_add(world.tokens_to_come()))
+}
+
+/// The prompts that the coming end of an iteration completes and that would then wait for memory on the decode side.
+pub(crate) fn to_hand_off<O: Observer>(world: &World<O>, id: InstanceId) -> Vec<Slot> {
+    let waits = |chunk: &&Chunk| {
+        let request = &world.requests[chunk.slot];
+        request.completes(chunk.tokens) && !request.is_reserved() && world.hands_on(id, chunk.slot)
+    };
+    world.fleet.instances[id].batch.chunks.iter().filter(waits).map(|chunk| chunk.slot).collect()
+}
+
+/// A prefill instance keeps a request: it generates the output, too, as far as its own context reaches.
+pub(crate) fn keep<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) {
+    let request = &mut world.requests[slot];
+    request.progress.kept = true;
+    request.progress.bound_for = None;
+    request.cut(world.fleet.instances[id].engine.max_model_len);
 }
 
 /// Reserves memory for a request on a decode instance; false, and nothing changed, if there is too little.

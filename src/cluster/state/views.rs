@@ -94,6 +94,23 @@ impl<O: Observer> World<O> {
         self.hearing.take(side)
     }
 
+    /// True if a router has requests wait and has not heard everything.
+    #[inline]
+    pub(crate) fn is_news_awaited(&self) -> bool {
+        self.hearing.is_news_awaited()
+    }
+
+    /// Number of requests that routers have wait.
+    pub(crate) fn waiting_for_news(&mut self) -> usize {
+        self.hearing.waiting().len()
+    }
+
+    /// Number of requests that routers have wait although nothing more happens, and the lowest of theirs; `None` if there are none.
+    pub(crate) fn forgotten(&mut self) -> Option<(usize, u64)> {
+        let waiting = self.hearing.waiting();
+        Some((waiting.len(), *waiting.first_key_value()?.0))
+    }
+
     /// The model that requests of a workload ask for.
     pub(crate) fn model_of_class(&self, class: ClassId) -> ModelId {
         self.classes[class].model
@@ -110,6 +127,38 @@ pub(crate) fn route_again<O: Observer>(world: &mut World<O>, slot: Slot, at: Sim
     let epoch = world.requests[slot].progress.epoch;
     let at = at.max(world.now() + SimDuration::from_ns(1));
     world.calendar.schedule_at(at, Event::Retry { slot, epoch });
+}
+
+/// A router that listens has an arriving request wait until a time, or until it names it.
+pub(crate) fn wait_for_news<O: Observer>(world: &mut World<O>, slot: Slot, until: SimTime) {
+    let id = world.requests[slot].ask.id;
+    world.hearing.waiting().insert(id, slot);
+    if until < SimTime::NEVER {
+        route_again(world, slot, until);
+    }
+}
+
+/// A request that a router has wait is routed, or leaves.
+pub(crate) fn wait_no_longer<O: Observer>(world: &mut World<O>, slot: Slot) {
+    if !world.hearing.waiting().is_empty() {
+        let id = world.requests[slot].ask.id;
+        world.hearing.waiting().remove(&id);
+    }
+}
+
+/// The requests of these numbers that routers of a model have wait. The times at which they would be routed again are void.
+pub(crate) fn recall<O: Observer>(world: &mut World<O>, model: ModelId, numbers: &[u64]) -> Vec<Slot> {
+    let mut recalled = Vec::new();
+    for number in numbers {
+        let Some(&slot) = world.hearing.waiting().get(number) else { continue };
+        if world.model_of(slot) == model {
+            world.hearing.waiting().remove(number);
+            let progress = &mut world.requests[slot].progress;
+            progress.epoch = progress.epoch.wrapping_add(1);
+            recalled.push(slot);
+        }
+    }
+    recalled
 }
 
 /// The router of a handoff has decided. A request that it wants to wait is looked at again then, or at the next instant if that time has

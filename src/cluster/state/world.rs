@@ -302,7 +302,12 @@ impl<O: Observer> World<O> {
         began.unwrap_or(now)
     }
 
-    /// True if first tokens of prompts computed on an instance leave from the decode side.
+    /// True if the prompt of a request is handed off from an instance that computes it.
+    pub(crate) fn hands_on(&self, id: InstanceId, slot: Slot) -> bool {
+        self.fleet.hands_on(id) && !self.requests[slot].is_kept()
+    }
+
+    /// True if first tokens of prompts computed on an instance leave from the decode side, once they are handed off.
     pub(super) fn keeps_token(&self, id: InstanceId) -> bool {
         self.first_token != FirstToken::Immediate && self.fleet.hands_on(id)
     }

@@ -32,6 +32,19 @@ pub trait Decider: Debug + Send {
     fn always_splits(&self) -> bool {
         false
     }
+
+    /// True if the prefill instance at position `at` generates the output of a request, too, and nothing is handed off. Asked when the prompt is
+    /// computed or, with `layer-wise` overlap, whenever it could begin but for memory on the decode side. Eligible in `decode` are instances that
+    /// have room for the request now. Output beyond the context of the prefill instance is cut.
+    fn keeps(&mut self, request: &RequestView<'_>, at: usize, prefill: &dyn Candidates, decode: &dyn Candidates) -> bool {
+        let _ = (request, at, prefill, decode);
+        false
+    }
+
+    /// False if it never [`keeps`](Decider::keeps) a request: it is then not asked.
+    fn may_keep(&self) -> bool {
+        false
+    }
 }
 
 /// All deciders: one line each, in the order in which they are listed.

@@ -45,6 +45,13 @@ pub trait Router: Debug + Send {
     fn ended(&mut self, request: &Served, outcome: Outcome) {
         let _ = (request, outcome);
     }
+
+    /// The number of a request that it has wait on arrival and wants to route now. While a router that listens has requests wait, it hears at the
+    /// end of each instant what happened in it, and is then asked for numbers until it gives none; a number that does not wait is ignored. Each
+    /// request named is routed again, before the batches of the instant are formed.
+    fn ready(&mut self) -> Option<u64> {
+        None
+    }
 }
 
 /// The routers that there are: one line each, in the order in which they are listed.

@@ -60,7 +60,7 @@ pub(crate) fn finish<O: Observer>(world: &mut World<O>, id: InstanceId) {
 fn prompt_done<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) {
     if world.requests[slot].is_finished() {
         leave::leave(world, slot, Outcome::Completed);
-    } else if world.fleet.hands_on(id) {
+    } else if world.hands_on(id, slot) {
         transit::hold(world, id, slot);
         failure::lose_without_receiver(world, slot);
     } else {

@@ -6,10 +6,11 @@
 
 use std::cell::RefCell;
 
+use crate::cluster::candidates::Receivers;
 use crate::cluster::event::Wake;
 use crate::cluster::ids::{InstanceId, ModelId, Slot};
 use crate::cluster::observe::Observer;
-use crate::cluster::routers::{Receivers, Routers};
+use crate::cluster::routers::Routers;
 use crate::cluster::spec::ClusterSpec;
 use crate::cluster::state::{Side, World, offers, transit, views};
 use crate::policy::{Pick, RequestView};
@@ -67,19 +68,19 @@ impl Handoffs {
     /// True if a request may start its prefill: always, except that a layer-wise handoff first needs a reservation on the decode side.
     /// Blocked instances get theirs first come, first served.
     pub(crate) fn may_start<O: Observer>(&mut self, world: &mut World<O>, id: InstanceId, slot: Slot) -> bool {
+        let model = world.model_of(slot);
         if !transit::needs_room(world, id, slot) {
+            if world.requests[slot].is_kept() {
+                end_block(world, model, id, slot);
+            }
             return true;
         }
-        let model = world.model_of(slot);
         let blocked = world.fleet.route(model).blocked();
         let mut before = blocked.iter().take_while(|&&other| other != id);
         let is_next = is_first_bound(world, id) || before.all(|&other| is_first_bound(world, other));
         let reserved = is_next && self.reserve(world, slot);
         if reserved {
-            transit::end_refusal(world, slot);
-            if world.fleet.route_mut(model).unblock(id) {
-                world.agenda.post(Wake::Memory(model));
-            }
+            end_block(world, model, id, slot);
         } else {
             world.fleet.route_mut(model).block(id);
             transit::note_refusal(world, slot);
@@ -109,6 +110,14 @@ impl Handoffs {
         let reserved = transit::reserve(world, id, slot);
         debug_assert!(reserved, "the router chose an eligible instance");
         reserved
+    }
+}
+
+/// The first request of an instance waits for memory no longer.
+fn end_block<O: Observer>(world: &mut World<O>, model: ModelId, id: InstanceId, slot: Slot) {
+    transit::end_refusal(world, slot);
+    if world.fleet.route_mut(model).unblock(id) {
+        world.agenda.post(Wake::Memory(model));
     }
 }
 
