@@ -20,14 +20,14 @@ impl Routers {
         // Where nothing is handed off, a decode router never decides: what it is to hear would only pile up.
         let decides = |model| side == Side::Entry || world.fleet.route(model).is_split();
         if of.iter().any(|(model, router)| router.listens() && decides(model)) {
-            world.listen(side);
+            world.hearing.listen(side);
         }
         Self { side, of }
     }
 
     /// The router of a model, once it has heard what became of requests since it last decided.
     pub(super) fn informed<O: Observer>(&mut self, world: &mut World<O>, model: ModelId) -> &mut dyn Router {
-        for heard in world.take_heard(self.side) {
+        for heard in world.hearing.take(self.side) {
             let router = &mut self.of[world.model_of_class(heard.class())];
             match heard.outcome {
                 _ if !router.listens() => {}

@@ -236,7 +236,7 @@ impl<O: Observer> Cluster<O> {
         if self.end.is_some() {
             // The clock advances to the given end all the same.
             self.world.calendar.finish(end);
-        } else if let Some((waiting, first)) = self.world.forgotten() {
+        } else if let Some((waiting, first)) = self.world.hearing.forgotten() {
             return Err(RunError::Forgotten { waiting, first });
         } else if self.audit.is_some() {
             Audit::end(&mut self.world, exhausted)?;
@@ -246,7 +246,7 @@ impl<O: Observer> Cluster<O> {
 
     /// True if work is left for the end of this instant.
     fn is_instant_open(&self) -> bool {
-        !self.world.agenda.is_empty() || self.world.has_departed() || self.world.is_news_awaited()
+        !self.world.agenda.is_empty() || self.world.has_departed() || self.world.hearing.is_news_awaited()
     }
 
     /// A request arrives, at a frontend or directly at the router.
@@ -268,7 +268,7 @@ impl<O: Observer> Cluster<O> {
     /// the next arrival may have changed.
     #[inline]
     fn end_instant(&mut self, workload: &mut dyn Workload) -> Result<bool, RunError> {
-        if self.world.is_news_awaited() {
+        if self.world.hearing.is_news_awaited() {
             self.world.agenda.post(Wake::Heard);
         }
         if !self.world.agenda.is_empty() {

@@ -53,7 +53,7 @@ impl Arrivals {
     pub(crate) fn recall<O: Observer>(&mut self, world: &mut World<O>, deciders: &mut Deciders) {
         for model in world.fleet.routes().ids() {
             let router = self.routers.informed(world, model);
-            let most = world.waiting_for_news();
+            let most = world.hearing.waiters();
             let numbers: Vec<u64> = std::iter::from_fn(|| router.ready()).take(most).collect();
             for slot in views::recall(world, model, &numbers) {
                 self.route(world, slot, deciders);
@@ -97,8 +97,7 @@ impl Arrivals {
                     failure::fail_attempt(world, slot);
                 }
             }
-            Pick::Wait { until } if router.listens() => views::wait_for_news(world, slot, until),
-            Pick::Wait { until } => views::route_again(world, slot, until),
+            Pick::Wait { until } => views::wait(world, slot, until),
             Pick::Refuse(refusal) => leave::leave(world, slot, Outcome::Refused(refusal)),
             Pick::NoneEligible => {
                 let mut places = (0..world.fleet.places(model, side)).map(|i| world.fleet.place(model, side, i));

@@ -25,7 +25,7 @@ impl Heard {
 
 /// What has happened since routers last heard, by side; `None` where none listens.
 #[derive(Debug, Default)]
-pub(super) struct Hearing {
+pub(crate) struct Hearing {
     entry: Option<Vec<Heard>>,
     decode: Option<Vec<Heard>>,
     /// Arriving requests that a router which listens has wait, by number.
@@ -40,7 +40,8 @@ impl Hearing {
         }
     }
 
-    pub(super) fn listen(&mut self, side: Side) {
+    /// Routers of a side listen from now on.
+    pub(crate) fn listen(&mut self, side: Side) {
         self.side(side).get_or_insert_default();
     }
 
@@ -48,14 +49,25 @@ impl Hearing {
         self.entry.is_some() || self.decode.is_some()
     }
 
-    pub(super) fn take(&mut self, side: Side) -> Vec<Heard> {
+    /// Takes what routers of a side have not yet heard.
+    pub(crate) fn take(&mut self, side: Side) -> Vec<Heard> {
         self.side(side).as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// True if a router has requests wait and has not heard everything.
     #[inline]
-    pub(super) fn is_news_awaited(&self) -> bool {
+    pub(crate) fn is_news_awaited(&self) -> bool {
         !self.waiting.is_empty() && self.entry.as_ref().is_some_and(|heard| !heard.is_empty())
+    }
+
+    /// Number of requests that routers have wait.
+    pub(crate) fn waiters(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Number of requests that routers have wait, and the lowest of theirs; `None` if there are none.
+    pub(crate) fn forgotten(&self) -> Option<(usize, u64)> {
+        Some((self.waiting.len(), *self.waiting.first_key_value()?.0))
     }
 
     /// Requests that routers have wait.

@@ -1,6 +1,5 @@
 //! What policies may read of the state, which changes no result, and when they want to look again.
 
-use super::hearing::Heard;
 use super::loads::Side;
 use super::reports::Report;
 use super::request::Request;
@@ -84,33 +83,6 @@ impl<O: Observer> World<O> {
         request.view(self.now(), blocks, &self.classes[request.ask.class])
     }
 
-    /// Routers of a side listen from now on.
-    pub(crate) fn listen(&mut self, side: Side) {
-        self.hearing.listen(side);
-    }
-
-    /// Takes what routers of a side have not yet heard.
-    pub(crate) fn take_heard(&mut self, side: Side) -> Vec<Heard> {
-        self.hearing.take(side)
-    }
-
-    /// True if a router has requests wait and has not heard everything.
-    #[inline]
-    pub(crate) fn is_news_awaited(&self) -> bool {
-        self.hearing.is_news_awaited()
-    }
-
-    /// Number of requests that routers have wait.
-    pub(crate) fn waiting_for_news(&mut self) -> usize {
-        self.hearing.waiting().len()
-    }
-
-    /// Number of requests that routers have wait although nothing more happens, and the lowest of theirs; `None` if there are none.
-    pub(crate) fn forgotten(&mut self) -> Option<(usize, u64)> {
-        let waiting = self.hearing.waiting();
-        Some((waiting.len(), *waiting.first_key_value()?.0))
-    }
-
     /// The model that requests of a workload ask for.
     pub(crate) fn model_of_class(&self, class: ClassId) -> ModelId {
         self.classes[class].model
@@ -122,15 +94,15 @@ pub(crate) fn blocks_of<O: Observer>(world: &World<O>, slot: Slot) -> Blocks {
     world.requests[slot].ask.blocks.clone()
 }
 
-/// A router wants to wait: an arriving request is routed again at this time, or at the next instant if it has passed.
+/// An arriving request is routed again at this time, or at the next instant if it has passed.
 pub(crate) fn route_again<O: Observer>(world: &mut World<O>, slot: Slot, at: SimTime) {
     let epoch = world.requests[slot].progress.epoch;
     let at = at.max(world.now() + SimDuration::from_ns(1));
     world.calendar.schedule_at(at, Event::Retry { slot, epoch });
 }
 
-/// A router that listens has an arriving request wait until a time, or until it names it.
-pub(crate) fn wait_for_news<O: Observer>(world: &mut World<O>, slot: Slot, until: SimTime) {
+/// A router has an arriving request wait until a time, or until it names it.
+pub(crate) fn wait<O: Observer>(world: &mut World<O>, slot: Slot, until: SimTime) {
     let id = world.requests[slot].ask.id;
     world.hearing.waiting().insert(id, slot);
     if until < SimTime::NEVER {

@@ -39,7 +39,7 @@ pub(crate) struct World<O> {
     /// Requests that have left and are not yet reported to the workload.
     pub(super) departed: Vec<Ended>,
     /// What routers that listen have not yet heard.
-    pub(super) hearing: Hearing,
+    pub(crate) hearing: Hearing,
     /// Message about the first request with timestamps out of order, if the run is audited.
     pub(super) disorder: Option<String>,
     layer_wise: bool,
