@@ -119,7 +119,7 @@ impl<O: Observer> Ledger<'_, O> {
         }
         let sequences = if generates { instance.batch.decode.count() } else { 0 };
         let gone = if generates { instance.gone_from_decode().count() as u64 } else { 0 };
-        let first = instance.batch.chunks.iter().filter(|chunk| self.sends_token(chunk)).count() as u64;
+        let first = instance.batch.chunks.iter().filter(|&&chunk| self.sends_token(chunk)).count() as u64;
         let settled = instance.gauges_since > start;
         if settled {
             settle_gauges(self.id, instance, self.observer, end);
@@ -235,7 +235,7 @@ impl<O: Observer> Ledger<'_, O> {
     }
 
     /// True if a token leaves when a chunk is computed.
-    fn sends_token(&self, chunk: &Chunk) -> bool {
+    fn sends_token(&self, chunk: Chunk) -> bool {
         let request = &self.requests[chunk.slot];
         request.completes(chunk.tokens) && (!self.keeps_token || request.is_kept())
     }
@@ -251,7 +251,7 @@ impl<O: Observer> Ledger<'_, O> {
             (class, 0, (u64::from(count) - gone) * n)
         });
         let computed =
-            batch.chunks.iter().map(|chunk| (self.requests[chunk.slot].ask.class, chunk.tokens.into(), u64::from(self.sends_token(chunk))));
+            batch.chunks.iter().map(|chunk| (self.requests[chunk.slot].ask.class, chunk.tokens.into(), u64::from(self.sends_token(*chunk))));
         queue.served(self.requests, computed.chain(decoded));
     }
 

@@ -97,8 +97,6 @@ pub(crate) struct Progress {
     pub(super) let_in: bool,
     /// The router of its handoff has it wait, or has refused it.
     pub(super) held_by: Option<Pick>,
-    /// True if its prefill instance keeps it to the end, and nothing is handed off.
-    pub(super) kept: bool,
     /// Receiver of its KV that the router chose on arrival.
     pub(super) bound_for: Option<InstanceId>,
 }
@@ -106,6 +104,8 @@ pub(crate) struct Progress {
 /// Handoff of its KV to the decode side.
 #[derive(Debug, Default)]
 pub(crate) struct Handoff {
+    /// True if there is none: its prefill instance keeps it to the end.
+    pub(super) kept: bool,
     /// Memory reserved on the decode side, until the KV has arrived.
     pub(super) reserved: Lease,
     /// Leading prompt tokens cached on the decode side at the time of the reservation.
@@ -211,7 +211,6 @@ impl Request {
                 failures: 0,
                 let_in: false,
                 held_by: None,
-                kept: false,
                 bound_for: None,
             },
             handoff: Handoff::default(),
@@ -313,7 +312,7 @@ impl Request {
         progress.lost = progress.lost.max(progress.computed);
         progress.computed = 0;
         progress.target = ask.prompt + progress.generated;
-        (progress.returning, progress.kept, progress.bound_for) = (false, false, None);
+        (progress.returning, progress.bound_for) = (false, None);
         let since = if timeline.first_token.is_none() {
             timeline.prefill_end = None;
             timeline.prefill_start.take()
@@ -345,7 +344,7 @@ impl Request {
         self.progress.computed
     }
     pub(crate) const fn is_kept(&self) -> bool {
-        self.progress.kept
+        self.handoff.kept
     }
     /// True once memory on the decode side has been reserved for it.
     pub(crate) const fn is_reserved(&self) -> bool {

@@ -95,7 +95,7 @@ pub(crate) fn to_hand_off<O: Observer>(world: &World<O>, id: InstanceId) -> Vec<
 /// A prefill instance keeps a request: it generates the output, too, as far as its own context reaches.
 pub(crate) fn keep<O: Observer>(world: &mut World<O>, id: InstanceId, slot: Slot) {
     let request = &mut world.requests[slot];
-    request.progress.kept = true;
+    request.handoff.kept = true;
     request.progress.bound_for = None;
     request.cut(world.fleet.instances[id].engine.max_model_len);
 }
