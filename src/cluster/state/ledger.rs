@@ -250,8 +250,8 @@ impl<O: Observer> Ledger<'_, O> {
             let gone = gone.iter().filter(|&&other| other == class).count() as u64;
             (class, 0, (u64::from(count) - gone) * n)
         });
-        let computed =
-            batch.chunks.iter().map(|chunk| (self.requests[chunk.slot].ask.class, chunk.tokens.into(), u64::from(self.sends_token(*chunk))));
+        let token = |chunk: &Chunk| u64::from(self.sends_token(*chunk));
+        let computed = batch.chunks.iter().map(|chunk| (self.requests[chunk.slot].ask.class, chunk.tokens.into(), token(chunk)));
         queue.served(self.requests, computed.chain(decoded));
     }
 
