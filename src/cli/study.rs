@@ -17,7 +17,7 @@ use super::store::{RunStore, program};
 use super::terminal::{self, Terminal, print};
 use super::variants::variants;
 use crate::metrics::AssertionResult;
-use crate::metrics::metric::Shape;
+use crate::metrics::metric::{NoMetric, Reading, Shape};
 use crate::policy::Policies;
 use crate::report::{self, ComparisonInput, ComparisonPage, Style};
 use crate::scenario::Scenario;
@@ -55,6 +55,7 @@ pub(super) fn compare(options: &CompareOptions, terminal: Terminal, policies: &P
         load(&options.scenarios[place], &all, &library)
     };
     let bases: Vec<Scenario> = inputs.iter().map(|input| load_with(input.scenario, &input.sets, options.seed)).collect::<Result<_, _>>()?;
+    let metrics = metrics(&options.metrics, &bases[0])?;
     let seeds = seeds(&bases, options.seeds)?;
     let names = names(&inputs.iter().map(|input| (input.scenario, input.label.as_str())).collect::<Vec<_>>(), &bases, &options.scenarios);
     let mut prepared = Vec::new();
@@ -87,13 +88,23 @@ pub(super) fn compare(options: &CompareOptions, terminal: Terminal, policies: &P
     write_inputs(&folder, &prepared)?;
     let place = folder.finish()?;
     let shown = place.join("compare.html").display().to_string();
-    let input = ComparisonInput { comparison: &comparison, metrics: &options.metrics, place: Some(&shown), width: terminal::width() };
+    let input = ComparisonInput { comparison: &comparison, metrics: &metrics, place: Some(&shown), width: terminal::width() };
     if options.printed.json {
         print(&json)?;
     } else if !options.printed.quiet {
         print(&report::comparison_terminal(input, style(terminal)))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The requested numbers, which the baseline must have.
+fn metrics(asked: &[String], baseline: &Scenario) -> Result<Vec<String>, Failure> {
+    let shape = Shape::of_parameters(&baseline.recorder, &baseline.cluster);
+    let metric = |path: &String| {
+        Reading::beginning(path, &shape)
+            .map_err(|NoMetric { problem, hint }| Failure::Input { message: format!("--metric: {problem}"), hint })
+    };
+    asked.iter().map(metric).collect()
 }
 
 /// `tokenmill run --seeds N`.

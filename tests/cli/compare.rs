@@ -167,6 +167,28 @@ fn what_cannot_be_compared_is_refused() {
 }
 
 #[test]
+fn numbers_that_no_summary_has_are_refused_before_any_run() {
+    let place = Place::tiny();
+    let compare = |metric: &str| place.run(&["compare", "tiny.yaml", "--vary", ROUTERS, "--seeds", "2", "--metric", metric]);
+    for (metric, message) in [
+        ("nonsense", "`nonsense` is not in summary.json"),
+        ("pools.p.prefix_hit_rat", "did you mean `pools.p.prefix_hit_rate`?"),
+        ("ttft_ms.p99", "did you mean `latency.ttft_ms.p99`?"),
+        ("latency.ttft", "`latency.ttft` is not in summary.json"),
+        ("fleet.pools", "give the scenario `faults`"),
+        ("", "is not"),
+    ] {
+        let done = compare(metric);
+        assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""), "{metric}");
+        assert!(done.stderr.starts_with("error: --metric: ") && done.stderr.contains(message), "{metric}: {}", done.stderr);
+    }
+    assert!(!place.path("outputs").exists(), "nothing was begun");
+    let (named, numbered) = (compare("pools.d.kv_utilization_mean"), compare("pools[1].kv_utilization_mean"));
+    assert_eq!((named.code, &named.stdout), (Some(0), &numbered.stdout), "{}", numbered.stderr);
+    assert!(named.stdout.contains("pools.d.kv_utilization_mean"), "{}", named.stdout);
+}
+
+#[test]
 fn results_that_cannot_be_kept_are_no_reason_to_fail() {
     let place = Place::tiny();
     place.write("outputs/.runs", "a file");

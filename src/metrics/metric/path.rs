@@ -57,6 +57,21 @@ impl Reading {
         }
     }
 
+    /// Checks that a path, or the beginning of some, names numbers in summaries of one shape; returns it with names in place of indices.
+    ///
+    /// # Errors
+    /// No such summary has the path; suggests the nearest existing one.
+    pub fn beginning(path: &str, shape: &Shape) -> Result<String, NoMetric> {
+        let plain = path.replace('[', ".").replace(']', "");
+        let plain = plain.trim_end_matches('.');
+        let named = by_place(plain, shape).unwrap_or_else(|| plain.to_owned());
+        let begins = |path: &str| path.strip_prefix(&named).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        if Self::all(shape).iter().any(|(path, _)| begins(path)) {
+            return Ok(named);
+        }
+        Err(Self::find(path, shape).err().unwrap_or_else(|| unknown(path, plain, shape)))
+    }
+
     fn in_item(list: List, place: usize, inner: &str) -> Option<Self> {
         let (row, statistic) = match list {
             List::Pools => of_table(POOL, inner).map(|(row, statistic)| (Row::Pool(place, row), statistic)),

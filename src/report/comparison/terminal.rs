@@ -43,7 +43,12 @@ pub fn comparison_terminal(input: ComparisonInput<'_>, style: Style) -> String {
         out.matrix(comparison);
     } else {
         let widest = comparison.variants.iter().map(|name| name.chars().count()).max().unwrap_or_default().min(NAME);
-        for metric in shown(comparison, metrics) {
+        let shown = shown(comparison, metrics);
+        if shown.is_empty() {
+            out.paragraph("None of these numbers has a value in these runs.");
+            out.line("");
+        }
+        for metric in shown {
             out.metric(metric, &comparison.variants, widest);
         }
     }
