@@ -28,7 +28,7 @@ impl Heard {
 pub(crate) struct Hearing {
     entry: Option<Vec<Heard>>,
     decode: Option<Vec<Heard>>,
-    /// Arriving requests that a router which listens has wait, by number.
+    /// Arriving requests that routers have wait, by number.
     waiting: BTreeMap<u64, Slot>,
 }
 
