@@ -15,6 +15,7 @@
 
 mod candidates;
 mod deciders;
+mod error;
 mod event;
 mod ids;
 mod observe;
@@ -27,9 +28,10 @@ mod state;
 
 pub use crate::policy::{Life, Role};
 pub use crate::workload::Outcome;
+pub use error::RunError;
 pub use ids::{FrontendId, InstanceId, ModelId, PoolId};
 pub use observe::{Both, Observation, Observer, RequestRecord, Silent};
-pub use run::{Cluster, RunError, Work};
+pub use run::{Cluster, Work};
 pub(crate) use segment::{KvBlocks, Taken};
 pub use segment::{Members, RunSegment};
 pub use spec::{

@@ -1,8 +1,7 @@
 //! The event loop.
 
-use thiserror::Error;
-
 use super::deciders::Deciders;
+use super::error::{LATEST, RunError};
 use super::event::{Event, Wake, again_key, arrival_key};
 use super::process::arrive::Arrivals;
 use super::process::control::Controllers;
@@ -10,53 +9,12 @@ use super::process::engine::station::{self, Turns};
 use super::process::handoff::Handoffs;
 use super::process::{engine, timeout};
 use super::spec::{ClusterSpec, SpecError};
-use super::state::{Audit, Violation, World, failure, leave, life, moves, timeouts, transit, views};
+use super::state::{Audit, World, failure, leave, life, moves, timeouts, transit, views};
 use crate::cluster::observe::Observer;
-use crate::network::NetworkError;
 use crate::policy::Controller;
-use crate::sim::{EventKey, Livelock, LivelockGuard, SimDuration, SimTime, TooMany};
+use crate::sim::{EventKey, LivelockGuard, SimDuration, SimTime};
 use crate::workload::Outcome;
 use crate::workload::{RequestSpec, Workload, WorkloadError};
-
-/// Latest time that a run may reach: later than any arrival, and early enough that no sum of times or of their squares overflows.
-const LATEST: SimTime = SimTime::from_ns(u64::MAX / 2);
-/// The same limit in years, for messages, rounded down.
-const MAX_YEARS: u32 = 292;
-
-/// Why a run ended early. All observations until then have been reported.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum RunError {
-    /// The workload has no valid next request: user error.
-    #[error(transparent)]
-    Workload(#[from] WorkloadError),
-    /// The clock overflows: user error, since no cluster runs that long.
-    #[error(
-        "simulated time passes {} years, more than it can hold; look for a rate, bandwidth or step time that is out of scale",
-        MAX_YEARS
-    )]
-    BeyondTime,
-    /// More requests in flight than can be numbered: user error.
-    #[error(transparent)]
-    TooMany(#[from] TooMany),
-    /// A router has requests wait until it names them, and never does: an error of the policy.
-    #[error("the router has requests wait for good ({waiting} of them, the first is number {first}): it never names them by `ready`")]
-    Forgotten {
-        /// Requests that wait.
-        waiting: usize,
-        /// The lowest of their numbers.
-        first: u64,
-    },
-    /// The simulation makes no progress: our error.
-    #[error(transparent)]
-    Livelock(#[from] Livelock),
-    /// The network got an invalid request: our error.
-    #[error(transparent)]
-    Network(#[from] NetworkError),
-    /// An invariant is broken: our error.
-    #[error(transparent)]
-    Violation(#[from] Violation),
-}
 
 /// Events at one instant beyond which the run counts as stuck: far more than instances and requests can cause at once.
 const LIVELOCK_LIMIT: u64 = 100_000_000;
@@ -226,6 +184,9 @@ impl<O: Observer> Cluster<O> {
                 if !progress(self, workload) {
                     return Ok(());
                 }
+                if self.end.is_none() && arrival.is_none() && self.is_stalled() {
+                    break;
+                }
             }
         }
         self.finish(end, workload.is_exhausted())
@@ -236,7 +197,7 @@ impl<O: Observer> Cluster<O> {
         if self.end.is_some() {
             // The clock advances to the given end all the same.
             self.world.calendar.finish(end);
-        } else if let Some((waiting, first)) = self.world.hearing.forgotten() {
+        } else if let Some((waiting, first)) = views::forgotten(&self.world) {
             return Err(RunError::Forgotten { waiting, first });
         } else if self.audit.is_some() {
             Audit::end(&mut self.world, exhausted)?;
@@ -247,6 +208,18 @@ impl<O: Observer> Cluster<O> {
     /// True if work is left for the end of this instant.
     fn is_instant_open(&self) -> bool {
         !self.world.agenda.is_empty() || self.world.has_departed() || self.world.hearing.is_news_awaited()
+    }
+
+    /// True if nothing is to come that could end the wait of a request: only reports, and controllers while all requests wait for a router to
+    /// name them. Both recur without end. `false` while work is left for the end of this instant.
+    fn is_stalled(&self) -> bool {
+        let unnamed = self.world.hearing.waiters() as u64 == self.in_flight();
+        let recurs = |event| match event {
+            Event::Report => true,
+            Event::Tick { .. } | Event::Started { .. } | Event::HealthCheck => unnamed,
+            _ => false,
+        };
+        !self.is_instant_open() && self.world.calendar.has_only(recurs)
     }
 
     /// A request arrives, at a frontend or directly at the router.

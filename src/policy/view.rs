@@ -121,7 +121,7 @@ pub enum Pick {
     /// instances. An arriving one may be named earlier ([`Router::ready`](super::Router::ready)); between decode instances the router is also asked
     /// whenever memory may have been freed.
     Wait {
-        /// When it is asked again; [`SimTime::NEVER`]: only once it is named.
+        /// When it is asked again; [`SimTime::NEVER`]: at no time of itself.
         until: SimTime,
     },
     /// The request is refused and leaves.

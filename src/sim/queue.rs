@@ -113,6 +113,10 @@ impl<E> EventQueue<E> {
         }
         Some((item.key, item.event))
     }
+    /// The pending events in no order, stale ones included.
+    pub fn events(&self) -> impl Iterator<Item = &E> {
+        self.near.iter().chain(self.far.iter()).map(|item| &item.event)
+    }
     /// Number of pending events, stale ones included.
     pub fn len(&self) -> usize {
         self.near.len() + self.far.len()

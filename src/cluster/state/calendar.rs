@@ -74,6 +74,11 @@ impl Calendar {
             || self.plans.least().is_some_and(|ns| ns <= now.ns())
     }
 
+    /// True if all events to come, void or not, are of a kind.
+    pub(crate) fn has_only(&self, kind: impl Fn(Event) -> bool) -> bool {
+        self.transfer.is_none() && self.plans.least().is_none() && self.queue.events().all(|&event| kind(event))
+    }
+
     /// The earliest event, void or not.
     pub(crate) fn peek(&mut self) -> Option<(EventKey, Event)> {
         let mut first = self.queue.peek_event().map(|(key, &event)| (key, event));

@@ -65,13 +65,12 @@ impl Hearing {
         self.waiting.len()
     }
 
-    /// Number of requests that routers have wait, and the lowest of theirs; `None` if there are none.
-    pub(crate) fn forgotten(&self) -> Option<(usize, u64)> {
-        Some((self.waiting.len(), *self.waiting.first_key_value()?.0))
+    /// Requests that routers have wait.
+    pub(super) const fn waiting(&self) -> &BTreeMap<u64, Slot> {
+        &self.waiting
     }
 
-    /// Requests that routers have wait.
-    pub(super) fn waiting(&mut self) -> &mut BTreeMap<u64, Slot> {
+    pub(super) const fn waiting_mut(&mut self) -> &mut BTreeMap<u64, Slot> {
         &mut self.waiting
     }
 

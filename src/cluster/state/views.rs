@@ -104,7 +104,7 @@ pub(crate) fn route_again<O: Observer>(world: &mut World<O>, slot: Slot, at: Sim
 /// A router has an arriving request wait until a time, or until it names it.
 pub(crate) fn wait<O: Observer>(world: &mut World<O>, slot: Slot, until: SimTime) {
     let id = world.requests[slot].ask.id;
-    world.hearing.waiting().insert(id, slot);
+    world.hearing.waiting_mut().insert(id, slot);
     if until < SimTime::NEVER {
         route_again(world, slot, until);
     }
@@ -114,7 +114,7 @@ pub(crate) fn wait<O: Observer>(world: &mut World<O>, slot: Slot, until: SimTime
 pub(crate) fn wait_no_longer<O: Observer>(world: &mut World<O>, slot: Slot) {
     if !world.hearing.waiting().is_empty() {
         let id = world.requests[slot].ask.id;
-        world.hearing.waiting().remove(&id);
+        world.hearing.waiting_mut().remove(&id);
     }
 }
 
@@ -124,7 +124,7 @@ pub(crate) fn recall<O: Observer>(world: &mut World<O>, model: ModelId, numbers:
     for number in numbers {
         let Some(&slot) = world.hearing.waiting().get(number) else { continue };
         if world.model_of(slot) == model {
-            world.hearing.waiting().remove(number);
+            world.hearing.waiting_mut().remove(number);
             let progress = &mut world.requests[slot].progress;
             progress.epoch = progress.epoch.wrapping_add(1);
             recalled.push(slot);
@@ -140,13 +140,21 @@ pub(crate) fn note_handoff<O: Observer>(world: &mut World<O>, slot: Slot, pick: 
     let progress = &mut world.requests[slot].progress;
     progress.held_by = matches!(pick, Pick::Wait { .. } | Pick::Refuse(_)).then_some(pick);
     match pick {
-        Pick::Wait { until } => world.calendar.schedule_at(until.max(next), Event::Look { model }),
+        Pick::Wait { until } if until < SimTime::NEVER => world.calendar.schedule_at(until.max(next), Event::Look { model }),
         Pick::Refuse(_) => {
             let epoch = progress.epoch;
             world.calendar.schedule_at(next, Event::Refused { slot, epoch });
         }
-        Pick::To(_) | Pick::Pair { .. } | Pick::NoneEligible => {}
+        Pick::To(_) | Pick::Pair { .. } | Pick::NoneEligible | Pick::Wait { .. } => {}
     }
+}
+
+/// Requests that routers have wait, when nothing more happens: how many, and the lowest of their numbers; `None` if there are none.
+pub(crate) fn forgotten<O: Observer>(world: &World<O>) -> Option<(usize, u64)> {
+    let handoffs = world.requests.iter().map(|(_, request)| request);
+    let handoffs = handoffs.filter(|request| matches!(request.progress.held_by, Some(Pick::Wait { .. }))).map(|request| request.ask.id);
+    let waiting: Vec<u64> = world.hearing.waiting().keys().copied().chain(handoffs).collect();
+    Some((waiting.len(), waiting.iter().copied().min()?))
 }
 
 /// Lets a request in; true if it was not before.
