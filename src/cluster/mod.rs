@@ -32,7 +32,7 @@ pub use error::RunError;
 pub use ids::{FrontendId, InstanceId, ModelId, PoolId};
 pub use observe::{Both, Observation, Observer, RequestRecord, Silent};
 pub use run::{Cluster, Work};
-pub(crate) use segment::{KvBlocks, Taken};
+pub(crate) use segment::KvBlocks;
 pub use segment::{Members, RunSegment};
 pub use spec::{
     ClassSpec, ClusterSpec, EngineSpec, FirstToken, FrontendSpec, NetworkSpec, Overlap, PoolSpec, Reporting, Retry, RouterSpec,

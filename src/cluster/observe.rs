@@ -120,7 +120,7 @@ pub enum Observation<'a> {
         /// Idle or transfer.
         phase: Phase,
         /// Energy drawn.
-        energy: Energy,
+        energy: &'a Energy,
     },
     /// Running sequences and held blocks of one instance, constant over the span. For iterations they are part of [`RunSegment`].
     Gauge {

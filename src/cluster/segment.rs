@@ -41,30 +41,15 @@ pub(crate) struct KvBlocks<'a> {
     pub(crate) base: u64,
     /// Sequences of the batch, each of which takes one block in a turn of the block size.
     pub(crate) sequences: u32,
-    /// Sums over the iterations before iteration 0, 1, … of a turn, and over all of it; empty if no blocks are taken.
-    pub(crate) turn: &'a [Taken],
+    /// Blocks taken since the run began by iteration 0, 1, … of its first turn; empty if no blocks are taken.
+    pub(crate) turn: &'a [u32],
     /// Blocks reserved for handoffs while the iterations run, which are reported on their own.
     pub(crate) reserved: u64,
 }
 
-/// Blocks taken since the run began, summed over the first iterations of a turn.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Taken {
-    /// The sum, and the same sum weighted by the number of the iteration.
-    pub(crate) blocks: u64,
-    pub(crate) weighted: u64,
-}
-
-impl Taken {
-    /// With iteration `number`, by which `taken` blocks have been taken.
-    pub(crate) fn and(self, number: u64, taken: u32) -> Self {
-        Self { blocks: self.blocks + u64::from(taken), weighted: self.weighted + u64::from(taken) * number }
-    }
-}
-
 impl<'a> KvBlocks<'a> {
     /// Blocks that a batch of `sequences` takes from the start of its run.
-    pub(crate) const fn of_run(sequences: u32, turn: &'a [Taken]) -> Self {
+    pub(crate) const fn of_run(sequences: u32, turn: &'a [u32]) -> Self {
         Self { base: 0, sequences, turn, reserved: 0 }
     }
 
@@ -75,13 +60,13 @@ impl<'a> KvBlocks<'a> {
 
     /// Turns before iteration `n`, and its place in its turn. `None` if no blocks are taken.
     fn place(&self, n: u64) -> Option<(u64, usize)> {
-        let length = self.turn.len().checked_sub(1)? as u64;
+        let length = self.turn.len() as u64;
         Some((n.checked_div(length)?, below(n % length)))
     }
 
     /// Blocks taken by the batch from iteration 0 to iteration `n`.
     pub(crate) fn taken(&self, n: u64) -> u64 {
-        self.place(n).map_or(0, |(turns, place)| turns * u64::from(self.sequences) + self.turn[place + 1].blocks - self.turn[place].blocks)
+        self.place(n).map_or(0, |(turns, place)| turns * u64::from(self.sequences) + u64::from(self.turn[place]))
     }
 
     /// Time integral of the blocks taken during the first `n` iterations, in block-nanoseconds.
@@ -96,22 +81,32 @@ impl<'a> KvBlocks<'a> {
     /// and `W = Σ r·v(r)` over a turn, turn `t` adds `(a + b·S·t)·(m·t·S + V) + b·(m·t·S(S−1)/2 + W)`, a polynomial in `t`; the last turn
     /// adds the same with sums over its first iterations.
     fn taken_for(&self, durations: &Line, turns: f64, place: usize) -> f64 {
-        let whole = self.turn.len() - 1;
+        let whole = self.turn.len();
         let (Line { first, step }, members, length) = (*durations, f64::from(self.sequences), whole as f64);
         // Sum over the first iterations of turn `number`.
-        let turn = |place: usize, number: f64| {
-            let (Taken { blocks, weighted }, iterations, taken) = (self.turn[place], place as f64, members * number);
+        let turn = |place: usize, (blocks, weighted): (f64, f64), number: f64| {
+            let (iterations, taken) = (place as f64, members * number);
             let start = first + step * length * number;
-            start * (taken * iterations + blocks as f64) + step * (taken * iterations * (iterations - 1.0) * 0.5 + weighted as f64)
+            start * (taken * iterations + blocks) + step * (taken * iterations * (iterations - 1.0) * 0.5 + weighted)
         };
-        let last = turn(place, turns);
+        let last = turn(place, self.sums(place), turns);
         if turns < 1.0 {
             return last;
         }
         let (pairs, pyramid) = (turns * (turns - 1.0) * 0.5, (turns - 1.0) * turns * (2.0 * turns - 1.0) / 6.0);
-        let blocks = self.turn[whole].blocks as f64;
-        let slope = first * members * length + step * length * blocks + step * members * length * (length - 1.0) * 0.5;
-        last + (turn(whole, 0.0) * turns + slope * pairs + step * length * members * length * pyramid)
+        let sums = self.sums(whole);
+        let slope = first * members * length + step * length * sums.0 + step * members * length * (length - 1.0) * 0.5;
+        last + (turn(whole, sums, 0.0) * turns + slope * pairs + step * length * members * length * pyramid)
+    }
+
+    /// Blocks taken, summed over the first iterations of a turn, and the same weighted by the number of the iteration.
+    fn sums(&self, iterations: usize) -> (f64, f64) {
+        let (mut blocks, mut weighted) = (0, 0);
+        for (number, &taken) in (0u32..).zip(&self.turn[..iterations]) {
+            blocks += u64::from(taken);
+            weighted += u64::from(number) * u64::from(taken);
+        }
+        (blocks as f64, weighted as f64)
     }
 }
 
@@ -331,12 +326,8 @@ mod tests {
         /// Blocks and their time integral equal those of a loop over the iterations.
         #[test]
         fn blocks_taken_agree_with_a_loop(wraps in proptest::collection::vec(0u32..9, 1..40), first in 1e3f64..1e8, step in 0.0f64..1e4, n in 0u64..400) {
-            let (mut taken, mut turn) = (0, vec![Taken::default()]);
-            for (number, &wrap) in wraps.iter().enumerate() {
-                taken += if number == 0 { 0 } else { wrap };
-                turn.push(turn[number].and(number as u64, taken));
-            }
-            let kv = KvBlocks::of_run(taken + wraps[0], &turn);
+            let turn: Vec<u32> = (0..wraps.len()).map(|number| wraps[1..=number].iter().sum()).collect();
+            let kv = KvBlocks::of_run(wraps.iter().sum(), &turn);
             let line = Line { first, step };
             let (mut blocks, mut integral) = (0u64, 0.0);
             for k in 0..n {

@@ -337,7 +337,7 @@ impl<S: RequestSink> Observer for Recorder<S> {
                     self.classes[usize::from(class.0)].itl.record(ns);
                 }
             }
-            Observation::Idle { pool, from, phase, energy } => self.idle(pool, from, at, phase, energy),
+            Observation::Idle { pool, from, phase, energy } => self.idle(pool, from, at, phase, *energy),
             Observation::Gauge { pool, from, running, kv_blocks, .. } => self.gauge(pool, (from, at), running, kv_blocks),
             Observation::Reserved { pool, from, kv_blocks } => self.reserved(pool, from, at, kv_blocks),
             Observation::Queue { pool, from, waiting } => self.queue(pool, from, at, waiting),

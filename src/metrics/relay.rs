@@ -7,7 +7,8 @@ use std::io;
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use super::aside::{Near, pair};
-use crate::cluster::{KvBlocks, Members, Observation, Observer, RequestRecord, RunSegment, Taken};
+use crate::cluster::{KvBlocks, Members, Observation, Observer, PoolId, RequestRecord, RunSegment};
+use crate::power::{Energy, Phase};
 use crate::sim::SimTime;
 
 /// Bytes after which a block is passed on: large enough that the cost of waking the other thread is small per observation.
@@ -20,9 +21,14 @@ enum Entry {
     Run { members: usize, turn: usize },
     /// The next record.
     Ended,
+    /// An idle instance, with the next energy.
+    Idle { pool: PoolId, from: SimTime, phase: Phase },
     /// An observation without borrowed data.
     Plain(Observation<'static>),
 }
+
+/// Observations are many, so each is small.
+const _: () = assert!(size_of::<(SimTime, Entry)>() <= 40);
 
 /// Observations in order.
 #[derive(Debug, Default)]
@@ -30,8 +36,9 @@ struct Block {
     entries: Vec<(SimTime, Entry)>,
     segments: Vec<RunSegment<'static>>,
     members: Vec<Members>,
-    turns: Vec<Taken>,
+    turns: Vec<u32>,
     records: Vec<RequestRecord>,
+    energies: Vec<Energy>,
     /// Total size, bytes.
     bytes: usize,
 }
@@ -47,6 +54,7 @@ impl Block {
         self.members.clear();
         self.turns.clear();
         self.records.clear();
+        self.energies.clear();
         self.bytes = 0;
     }
 
@@ -65,10 +73,14 @@ impl Block {
                 self.records.push(*record);
                 Entry::Ended
             }
+            Observation::Idle { pool, from, phase, energy } => {
+                self.bytes += size_of::<Energy>();
+                self.energies.push(*energy);
+                Entry::Idle { pool, from, phase }
+            }
             Observation::Arrived { class } => Entry::Plain(Observation::Arrived { class }),
             Observation::FirstToken { class, prompt, cached } => Entry::Plain(Observation::FirstToken { class, prompt, cached }),
             Observation::Gap { class, ns } => Entry::Plain(Observation::Gap { class, ns }),
-            Observation::Idle { pool, from, phase, energy } => Entry::Plain(Observation::Idle { pool, from, phase, energy }),
             Observation::Gauge { pool, instance, from, running, kv_blocks } => {
                 Entry::Plain(Observation::Gauge { pool, instance, from, running, kv_blocks })
             }
@@ -91,7 +103,7 @@ impl Block {
 
     /// Replays all observations to an observer, in order.
     fn tell<O: Observer>(&self, observer: &mut O) {
-        let (mut segments, mut records) = (self.segments.iter(), self.records.iter());
+        let (mut segments, mut records, mut energies) = (self.segments.iter(), self.records.iter(), self.energies.iter());
         let (mut members, mut turns) = (self.members.as_slice(), self.turns.as_slice());
         for (at, entry) in &self.entries {
             match entry {
@@ -105,6 +117,10 @@ impl Block {
                 Entry::Ended => {
                     let Some(record) = records.next() else { continue };
                     observer.on(*at, &Observation::Ended(record));
+                }
+                &Entry::Idle { pool, from, phase } => {
+                    let Some(energy) = energies.next() else { continue };
+                    observer.on(*at, &Observation::Idle { pool, from, phase, energy });
                 }
                 Entry::Plain(what) => observer.on(*at, what),
             }
@@ -172,8 +188,9 @@ mod tests {
             self.entries.capacity() * size_of::<(SimTime, Entry)>()
                 + self.segments.capacity() * size_of::<RunSegment<'_>>()
                 + self.members.capacity() * size_of::<Members>()
-                + self.turns.capacity() * size_of::<Taken>()
+                + self.turns.capacity() * size_of::<u32>()
                 + self.records.capacity() * size_of::<RequestRecord>()
+                + self.energies.capacity() * size_of::<Energy>()
         }
     }
 

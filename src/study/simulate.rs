@@ -94,7 +94,7 @@ pub enum StudyError {
 #[derive(Debug)]
 enum Recording<'scope, S: RequestSink> {
     Here(Box<Recorder<S>>),
-    Aside(Relay<'scope, Recorder<S>>),
+    Aside(Box<Relay<'scope, Recorder<S>>>),
 }
 
 impl<S: RequestSink> Observer for Recording<'_, S> {
@@ -116,7 +116,7 @@ impl<S: RequestSink> Observer for Recording<'_, S> {
 impl<'scope, S: RequestSink + Send + 'scope> Recording<'scope, S> {
     fn start(scope: &'scope Scope<'scope, '_>, recorder: Recorder<S>, aside: bool) -> Result<Self, StudyError> {
         if aside {
-            Relay::start(scope, recorder).map(Self::Aside).map_err(StudyError::NoThread)
+            Relay::start(scope, recorder).map(|relay| Self::Aside(Box::new(relay))).map_err(StudyError::NoThread)
         } else {
             Ok(Self::Here(Box::new(recorder)))
         }

@@ -134,7 +134,7 @@ impl Observer for Ledger {
                 self.gaps += 1;
                 self.gap_ns += u128::from(ns);
             }
-            Observation::Idle { pool, from, phase, energy } => self.idle(pool.0, at.since(from), phase, energy),
+            Observation::Idle { pool, from, phase, energy } => self.idle(pool.0, at.since(from), phase, *energy),
             Observation::Gauge { pool, instance, from, running, .. } => self.gauge(pool.0, instance.0, (from, at), running),
             Observation::Queue { pool, from, waiting } => self.queue(pool.0, from, at, waiting),
             Observation::HandoffQueue { model, from, waiting } => self.handoff_queue(model.0, from, at, waiting),

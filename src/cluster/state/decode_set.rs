@@ -9,7 +9,6 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::cluster::ids::Slot;
-use crate::cluster::segment::Taken;
 use crate::perf::BatchShape;
 use crate::workload::ClassId;
 
@@ -148,21 +147,16 @@ impl DecodeSet {
         iterations.min(most)
     }
 
-    /// Blocks that the members take after the coming iteration: sums over the first iterations of a turn of the block size, from none to all.
-    pub(crate) fn blocks_to_come(&self, turn: &mut Vec<Taken>) {
-        turn.resize(self.wraps.len() + 1, Taken::default());
+    /// Blocks that the members take after the coming iteration: until it, until the next one, … for one turn of the block size.
+    pub(crate) fn blocks_to_come(&self, turn: &mut Vec<u32>) {
+        turn.clear();
         let (sooner, later) = self.wraps.split_at(self.phase);
-        let (of_later, of_sooner) = turn[1..].split_at_mut(later.len());
         // The blocks of the coming iteration itself count as taken already.
-        let (mut taken, mut sums, mut number) = (0u32.wrapping_sub(self.wraps[self.phase]), Taken::default(), 0);
-        for (wraps, turn) in [(later, of_later), (sooner, of_sooner)] {
-            for (&wrap, place) in wraps.iter().zip(turn) {
-                taken = taken.wrapping_add(wrap);
-                sums = sums.and(number, taken);
-                number += 1;
-                *place = sums;
-            }
-        }
+        let mut taken = 0u32.wrapping_sub(self.wraps[self.phase]);
+        turn.extend(later.iter().chain(sooner).map(|wrap| {
+            taken = taken.wrapping_add(*wrap);
+            taken
+        }));
     }
 
     /// Completes `iterations`, each of which adds a token to every member. True if a member's window is now full, which it becomes in the

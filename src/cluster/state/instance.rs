@@ -9,7 +9,7 @@ use super::requests::Requests;
 use super::rules::Rules;
 use super::snapshot::Snapshot;
 use crate::cluster::ids::{PoolId, Slot};
-use crate::cluster::segment::{KvBlocks, Members, Taken};
+use crate::cluster::segment::{KvBlocks, Members};
 use crate::cluster::spec::{EngineSpec, PoolSpec};
 use crate::kv::{KvError, KvStore};
 use crate::network::PortId;
@@ -37,7 +37,7 @@ pub(super) struct Batch {
     pub(super) admitted: List,
     pub(super) chunks: Vec<Chunk>,
     /// Blocks that the decode batch takes from the start of its run, over one turn of the block size.
-    pub(super) turn: Vec<Taken>,
+    pub(super) turn: Vec<u32>,
     /// Scratch space of the ledger.
     pub(super) members: Vec<Members>,
     /// Requests that timed out during the iteration and leave at the next boundary.

@@ -76,7 +76,7 @@ pub(super) fn settle_idle<O: Observer>(instance: &mut Instance, pool: &PoolSpec,
             Life::Active | Life::Draining => Phase::Idle,
         };
         let energy = pool.power.idle_energy(now.since(from));
-        observer.on(now, &Observation::Idle { pool: instance.pool, from, phase, energy });
+        observer.on(now, &Observation::Idle { pool: instance.pool, from, phase, energy: &energy });
     }
 }
 
