@@ -117,6 +117,18 @@ fn a_prefill_pool_that_keeps_every_request_is_a_mixed_pool() {
     }
 }
 
+/// Settings: little decode memory, an instance that fails, clients that give up.
+fn difficulties(overlap: &str, first_token: &str, failing: &str, blocks: u32, seed: u64) -> Vec<String> {
+    vec![
+        format!("cluster.network.kv.overlap={overlap}"),
+        format!("cluster.handoff.first_token={first_token}"),
+        format!("cluster.pools.d.engine.num_gpu_blocks_override={blocks}"),
+        format!("faults=[{{at: 1 s, instance: {failing}, down: 500 ms}}]"),
+        "workload.chat.timeout=5 s".to_owned(),
+        format!("seed={seed}"),
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     /// Short prompts never travel, long ones do; nothing is lost under failures and timeouts.
@@ -130,15 +142,8 @@ proptest! {
         blocks in 30u32..120,
         seed in 0u64..1000,
     ) {
-        let sets: Vec<String> = [
-            format!("policies={{disaggregation: below, router: {router}, retry: {{attempts: 20}}}}"),
-            format!("cluster.network.kv.overlap={overlap}"),
-            format!("cluster.handoff.first_token={first_token}"),
-            format!("cluster.pools.d.engine.num_gpu_blocks_override={blocks}"),
-            format!("faults=[{{at: 1 s, instance: {failing}, down: 500 ms}}]"),
-            "workload.chat.timeout=5 s".to_owned(),
-            format!("seed={seed}"),
-        ].to_vec();
+        let mut sets = difficulties(overlap, first_token, failing, blocks, seed);
+        sets.push(format!("policies={{disaggregation: below, router: {router}, retry: {{attempts: 20}}}}"));
         let rows = every_way(&load(&sets, limit));
         prop_assert!(rows.len() == 300);
         for row in rows {
@@ -161,16 +166,9 @@ proptest! {
         blocks in 25u32..45,
         seed in 0u64..1000,
     ) {
-        let sets: Vec<String> = [
-            "workload.chat.synthetic.output_tokens={uniform: {min: 20, max: 200}}".to_owned(),
-            "policies={disaggregation: when-full, retry: {attempts: 20}}".to_owned(),
-            format!("cluster.network.kv.overlap={overlap}"),
-            format!("cluster.handoff.first_token={first_token}"),
-            format!("cluster.pools.d.engine.num_gpu_blocks_override={blocks}"),
-            format!("faults=[{{at: 1 s, instance: {failing}, down: 500 ms}}]"),
-            "workload.chat.timeout=5 s".to_owned(),
-            format!("seed={seed}"),
-        ].to_vec();
+        let mut sets = difficulties(overlap, first_token, failing, blocks, seed);
+        sets.push("policies={disaggregation: when-full, retry: {attempts: 20}}".to_owned());
+        sets.push("workload.chat.synthetic.output_tokens={uniform: {min: 20, max: 200}}".to_owned());
         let rows = every_way(&load(&sets, 0));
         prop_assert!(rows.len() == 300);
         let completed = || rows.iter().map(|row| &row.record).filter(|record| record.failures == 0 && record.outcome == Outcome::Completed);
