@@ -28,6 +28,8 @@ pub(super) enum Failure {
     Config(ConfigErrors),
     /// User input or environment, in a sentence.
     Input { message: String, hint: Option<String> },
+    /// Several problems of user input.
+    Inputs(Vec<Self>),
     /// Interrupted from outside.
     Interrupted { message: String, hint: String },
     /// Environment: output already begun could not be written.
@@ -92,6 +94,12 @@ impl Failure {
             }
             Self::Input { message, hint } => {
                 terminal.error(&message, hint.as_deref());
+                ExitCode::from(BAD_INPUT)
+            }
+            Self::Inputs(problems) => {
+                for problem in problems {
+                    problem.report(terminal);
+                }
                 ExitCode::from(BAD_INPUT)
             }
             Self::Interrupted { message, hint } => {

@@ -100,11 +100,14 @@ pub(super) fn compare(options: &CompareOptions, terminal: Terminal, policies: &P
 /// The requested numbers, which the baseline must have.
 fn metrics(asked: &[String], baseline: &Scenario) -> Result<Vec<String>, Failure> {
     let shape = Shape::of_parameters(&baseline.recorder, &baseline.cluster);
-    let metric = |path: &String| {
-        Reading::beginning(path, &shape)
-            .map_err(|NoMetric { problem, hint }| Failure::Input { message: format!("--metric: {problem}"), hint })
-    };
-    asked.iter().map(metric).collect()
+    let (mut known, mut problems) = (Vec::new(), Vec::new());
+    for path in asked {
+        match Reading::beginning(path, &shape) {
+            Ok(path) => known.push(path),
+            Err(NoMetric { problem, hint }) => problems.push(Failure::Input { message: format!("--metric: {problem}"), hint }),
+        }
+    }
+    if problems.is_empty() { Ok(known) } else { Err(Failure::Inputs(problems)) }
 }
 
 /// `tokenmill run --seeds N`.

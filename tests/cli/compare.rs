@@ -182,6 +182,8 @@ fn numbers_that_no_summary_has_are_refused_before_any_run() {
         assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""), "{metric}");
         assert!(done.stderr.starts_with("error: --metric: ") && done.stderr.contains(message), "{metric}: {}", done.stderr);
     }
+    let two = place.run(&["compare", "tiny.yaml", "--vary", ROUTERS, "--metric", "nonsense", "--metric", "latency", "--metric", "cots"]);
+    assert!(two.code == Some(2) && two.stderr.contains("`nonsense`") && two.stderr.contains("`cots`"), "{}", two.stderr);
     assert!(!place.path("outputs").exists(), "nothing was begun");
     let (named, numbered) = (compare("pools.d.kv_utilization_mean"), compare("pools[1].kv_utilization_mean"));
     assert_eq!((named.code, &named.stdout), (Some(0), &numbered.stdout), "{}", numbered.stderr);
