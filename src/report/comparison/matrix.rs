@@ -7,7 +7,7 @@ use crate::study::compare::{Certainty, Comparison, Difference, MetricComparison,
 /// Maximum width of a variant's name.
 const NAME: usize = 34;
 /// The columns; those at the end are dropped first.
-const COLUMNS: [(&str, &str); 9] = [
+pub(super) const COLUMNS: [(&str, &str); 9] = [
     ("latency.ttft_ms.p99", "TTFT p99 ms"),
     ("latency.tpot_ms.p99", "TPOT p99 ms"),
     ("goodput.slo_attainment", "SLO"),

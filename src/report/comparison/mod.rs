@@ -55,3 +55,17 @@ fn title(metric: &MetricComparison) -> String {
     let statistic = metric.path.strip_prefix(metric.info.id).unwrap_or_default();
     format!("{}{}", capital(metric.info.label), statistic.replace('.', " "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::metric::{Reading, Shape};
+
+    #[test]
+    fn what_is_shown_first_is_in_the_table_of_metrics() {
+        let shape = Shape { slo: true, ..Shape::default() };
+        for path in HEADLINES.into_iter().chain(matrix::COLUMNS.map(|(path, _)| path)) {
+            assert!(Reading::find(path, &shape).is_ok(), "{path}");
+        }
+    }
+}

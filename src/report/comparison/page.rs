@@ -6,7 +6,7 @@ use minijinja::value::Serde;
 use serde::Serialize;
 
 use super::super::number::number;
-use super::super::page::kit::{Figure, PageError, SCRIPT, code_parts, data, environment, figures, sentence, style};
+use super::super::page::kit::{Figure, PageError, SCRIPT, data, environment, figures, sentence, style};
 use super::super::plot::{Section, comparison_charts};
 use super::lines::{Row, row};
 use super::sentence::{basis, headline, sentences};
@@ -40,10 +40,13 @@ struct View<'a> {
     clauses: Vec<String>,
     basis: String,
     several_seeds: bool,
-    cautions: Vec<(String, Vec<(bool, String)>)>,
+    cautions: Vec<(String, String)>,
     sections: Vec<Part>,
     balance: Vec<BalanceRow>,
+    /// End of the axis.
     balance_top: String,
+    /// Where the mean lies on it, percent.
+    balance_mean: String,
     table_note: String,
     tables: Vec<Table>,
     definitions: &'static [Definition],
@@ -94,7 +97,7 @@ pub fn comparison_page(input: ComparisonPage<'_>) -> Result<String, PageError> {
     let timelines = if several_seeds { "First seed." } else { "" };
     let part =
         |id, title, layout, note: &str, section| Part { id, title, layout, note: note.to_owned(), figures: figures(&charts, section) };
-    let (balance, balance_top) = balance(comparison);
+    let (balance, most) = balance(comparison);
     let view = View {
         style: format!("{}{STYLE}", style()),
         script: SCRIPT,
@@ -105,14 +108,15 @@ pub fn comparison_page(input: ComparisonPage<'_>) -> Result<String, PageError> {
         clauses: sentences(comparison),
         basis: basis(comparison),
         several_seeds,
-        cautions: comparison.cautions.iter().map(|caution| (caution.variant.clone(), code_parts(&sentence(&caution.message)))).collect(),
+        cautions: comparison.cautions.iter().map(|caution| (caution.variant.clone(), sentence(&caution.message))).collect(),
         sections: vec![
             part("differences", "What differs", "whole", "", Section::Shares),
             part("distributions", "Distributions", "grid pairs", distributions, Section::Distributions),
             part("timelines", "Over time", "whole", timelines, Section::Timelines),
         ],
         balance,
-        balance_top,
+        balance_top: format!("{}×", number(most)),
+        balance_mean: format!("{:.1}", 100.0 / most),
         table_note: format!("Beside {}.", comparison.variants.first().map_or("", String::as_str)),
         tables: tables(comparison),
         definitions: definitions(),
@@ -144,8 +148,8 @@ fn tables(comparison: &Comparison) -> Vec<Table> {
         .collect()
 }
 
-/// The balance of each pool with several instances, for each variant, and the end of the axis.
-fn balance(comparison: &Comparison) -> (Vec<BalanceRow>, String) {
+/// The balance of each pool with several instances, for each variant, and the end of the axis in units of the mean.
+fn balance(comparison: &Comparison) -> (Vec<BalanceRow>, f64) {
     let mut pools: Vec<&str> = Vec::new();
     let all = || {
         comparison.variants.iter().zip(&comparison.pictures).flat_map(|(name, picture)| picture.balance.iter().map(move |of| (name, of)))
@@ -167,7 +171,7 @@ fn balance(comparison: &Comparison) -> (Vec<BalanceRow>, String) {
             .map(|(name, balance)| balance_row(name, balance, most))
             .collect::<Vec<_>>()
     };
-    (pools.iter().flat_map(of_pool).collect(), format!("{}×", number(most)))
+    (pools.iter().flat_map(of_pool).collect(), most)
 }
 
 fn balance_row(variant: &str, balance: &Balance, most: f64) -> BalanceRow {

@@ -1,6 +1,6 @@
 //! Common parts of all pages: the template engine, the style sheet, charts, sentences.
 
-use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, HtmlEscape, UndefinedBehavior, Value};
 use serde::Serialize;
 
 use super::super::plot::{Chart, PlotError, Section, chart_style};
@@ -35,11 +35,12 @@ pub(crate) struct Figure {
     svg: String,
 }
 
-/// Templates that escape their values and reject unknown names; the page is `page.html`.
+/// Templates that escape their values and reject unknown names; the page is `page.html`. `code` is a filter for texts with names in backticks.
 pub(crate) fn environment(template: &'static str) -> Result<Environment<'static>, PageError> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.add_filter("code", code);
     environment.add_template("page.html", template)?;
     Ok(environment)
 }
@@ -55,12 +56,16 @@ pub(crate) fn sentence(message: &str) -> String {
     glue(&format!("{}{stop}", capital(message)))
 }
 
-/// Text in parts; those between backticks are names in code.
-pub(crate) fn code_parts(text: &str) -> Vec<(bool, String)> {
+/// Markup of a text; parts between backticks are names in code.
+fn code(text: &str) -> Value {
     if !text.matches('`').count().is_multiple_of(2) {
-        return vec![(false, text.to_owned())];
+        return Value::from_safe_string(HtmlEscape(text).to_string());
     }
-    text.split('`').enumerate().map(|(i, part)| (i % 2 == 1, part.to_owned())).filter(|(_, part)| !part.is_empty()).collect()
+    let part = |(place, part)| {
+        let escaped = HtmlEscape(part);
+        if place % 2 == 1 { format!("<code>{escaped}</code>") } else { escaped.to_string() }
+    };
+    Value::from_safe_string(text.split('`').enumerate().map(part).collect())
 }
 
 pub(crate) fn figures(charts: &[Chart], section: Section) -> Vec<Figure> {

@@ -19,7 +19,7 @@ use super::plot::{Chart, Section};
 use super::requests::rows_note;
 use super::text::{capital, glue, shortened};
 use super::trust::trust;
-use kit::{Figure, SCRIPT, code_parts, data, environment, figures, sentence, style};
+use kit::{Figure, SCRIPT, data, environment, figures, sentence, style};
 
 use crate::metrics::{AssertionResult, Definition, RowChoice, RunResult, Summary, definitions};
 
@@ -56,7 +56,7 @@ struct View<'a> {
     verdict: &'a str,
     headline: &'a str,
     clauses: Vec<String>,
-    warnings: Vec<(String, Vec<(bool, String)>)>,
+    warnings: Vec<(String, String)>,
     assertions: Vec<Assertion<'a>>,
     trust: Option<String>,
     /// Target of the link in the sentence on trust.
@@ -92,7 +92,7 @@ pub fn page(input: ReportInput<'_>) -> Result<String, PageError> {
         verdict: answer.verdict.name(),
         headline: &answer.headline,
         clauses: answer.clauses.iter().map(|clause| capital(&glue(clause))).collect(),
-        warnings: summary.warnings.iter().map(|w| (w.code.name().replace('-', " "), code_parts(&sentence(&w.message)))).collect(),
+        warnings: summary.warnings.iter().map(|w| (w.code.name().replace('-', " "), sentence(&w.message))).collect(),
         assertions: summary.assertions.iter().map(assertion).collect(),
         trust: trust.sentence().filter(|_| summary.measured_s > 0.0).map(|s| glue(&s)),
         // A link into a closed list opens it.
