@@ -84,16 +84,17 @@ fn runs_are_paired_by_seed_and_no_result_depends_on_jobs_or_on_what_is_kept() {
 fn equal_cells_are_run_once() {
     let place = Place::tiny();
     place.write("twin.yaml", TINY);
-    let comparison = json(&place.run(&["compare", "tiny.yaml", "twin.yaml", "--seeds", "2", "--json"]));
-    assert_eq!(comparison["variants"], serde_json::json!(["tiny.yaml", "twin.yaml"]));
-    assert_eq!(place.kept().len(), 2);
-    assert!(
-        comparison["metrics"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .all(|metric| metric["of"][1]["difference"].is_null() || metric["of"][1]["difference"]["finding"] == "equal")
-    );
+    // What is kept of a lone run has its requests too.
+    for (seeds, kept) in [("2", 2), ("1", 3)] {
+        let compare = |more: &[&str]| place.run(&[&["compare", "tiny.yaml", "twin.yaml", "--seeds", seeds], more].concat());
+        let comparison = json(&compare(&["--json"]));
+        assert_eq!(comparison["variants"], serde_json::json!(["tiny.yaml", "twin.yaml"]));
+        assert_eq!(place.kept().len(), kept);
+        let differences = comparison["metrics"].as_array().unwrap().iter().map(|metric| &metric["of"][1]["difference"]);
+        assert!(differences.clone().count() > 50);
+        assert!(differences.clone().all(|difference| difference.is_null() || difference["finding"] == "equal"), "{seeds}");
+        assert!(compare(&[]).stdout.starts_with("twin.yaml against tiny.yaml: equal.\n"), "{seeds}");
+    }
 }
 
 #[test]

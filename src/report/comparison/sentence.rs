@@ -58,6 +58,7 @@ pub(super) fn sentences(comparison: &Comparison) -> Vec<String> {
         match (small, unsure) {
             (0, 0) => {}
             (0, _) if parts.is_empty() => parts.push("cannot be told apart".to_owned()),
+            (_, 0) if differences.iter().all(|(_, difference)| difference.side == Side::Same) => parts.push("equal".to_owned()),
             (_, 0) if parts.is_empty() => parts.push("equal, or less than 1 % apart".to_owned()),
             (_, 0) => parts.push(format!("{small} of {} equal, or less than 1 % apart", differences.len())),
             (0, _) => parts.push(format!("{unsure} of {} cannot be told apart", differences.len())),

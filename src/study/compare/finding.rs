@@ -53,7 +53,7 @@ impl Side {
 pub enum Certainty {
     /// A 95 % confidence interval of the difference.
     Interval(Interval),
-    /// Both totals are exact: the trace has no randomness. Says nothing about other traces.
+    /// Both totals are exact: the trace has no randomness, or the runs are equal in every number. Says nothing about other traces.
     Exact,
     /// The requests form too few independent blocks for an interval.
     FewBlocks(f64),

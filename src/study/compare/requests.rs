@@ -38,6 +38,8 @@ pub(super) struct Resampling<'v> {
     variant: &'v Variant,
     /// The requests of both runs, if they are the same.
     same: Option<[Cow<'v, Requests>; 2]>,
+    /// True if all numbers of both runs are equal: the variants have done the same.
+    equal: bool,
     /// The resampled statistics of the requested columns, by path.
     known: BTreeMap<String, Resampled>,
 }
@@ -45,8 +47,9 @@ pub(super) struct Resampling<'v> {
 impl<'v> Resampling<'v> {
     /// Pairs of the first run of each.
     pub(super) fn new(baseline: &'v Variant, variant: &'v Variant) -> Option<Self> {
-        let same = baseline.runs.first()?.requests.paired(&variant.runs.first()?.requests);
-        Some(Self { baseline, variant, same, known: BTreeMap::new() })
+        let [a, b] = [baseline.runs.first()?, variant.runs.first()?];
+        let (same, equal) = (a.requests.paired(&b.requests), a.numbers == b.numbers);
+        Some(Self { baseline, variant, same, equal, known: BTreeMap::new() })
     }
 
     /// Computes the difference of the variant from the baseline. Sets both values to those over all requests that arrived, with unfinished ones as
@@ -69,7 +72,7 @@ impl<'v> Resampling<'v> {
         }
         let certainty = match self.column_of(path) {
             Some(_) => Certainty::OtherRequests,
-            None if self.baseline.draws || self.variant.draws => Certainty::OneRun,
+            None if !self.equal && (self.baseline.draws || self.variant.draws) => Certainty::OneRun,
             None => Certainty::Exact,
         };
         if let (Some(a), Some(estimate)) = (a.estimate, b.estimate) {

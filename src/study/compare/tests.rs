@@ -168,4 +168,6 @@ fn other_requests_and_single_draws_are_inconclusive() {
     let mut drawn = [traced("a", &a), traced("b", &a[..900])];
     drawn[0].draws = true;
     assert_eq!(difference(&drawn, "cost.total_usd").certainty, Certainty::OneRun);
+    drawn[1] = traced("b", &a);
+    assert_eq!(difference(&drawn, "cost.total_usd").finding(), "equal", "the runs are the same in every number");
 }
