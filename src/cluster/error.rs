@@ -28,7 +28,7 @@ pub enum RunError {
     /// More requests in flight than can be numbered: user error.
     #[error(transparent)]
     TooMany(#[from] TooMany),
-    /// A router has requests wait until it names them, and never does: an error of the policy.
+    /// A router has requests wait for good: an error of the policy.
     #[error(
         "the router has requests wait for good ({waiting} of them, the first is number {first}): nothing is to come at which it is asked about them, and it does not name them by `ready`"
     )]

@@ -153,8 +153,9 @@ impl<O: Observer> Cluster<O> {
                 (one, other) => one.or(other.map(|(key, _)| key)),
             };
             let Some(key) = next.filter(|key| key.at() <= end) else { break };
-            // No request is left that further fleet events could affect.
-            if self.end.is_none() && arrival.is_none() && self.world.requests.is_empty() && workload.is_exhausted() {
+            // No request is left that further fleet events could affect, or none that they would.
+            let is_over = |event| self.world.requests.is_empty() && workload.is_exhausted() || self.is_stalled(event);
+            if self.end.is_none() && arrival.is_none() && event.is_some_and(|(_, event)| is_over(event)) {
                 break;
             }
             if key.at() > LATEST {
@@ -184,9 +185,6 @@ impl<O: Observer> Cluster<O> {
                 if !progress(self, workload) {
                     return Ok(());
                 }
-                if self.end.is_none() && arrival.is_none() && self.is_stalled() {
-                    break;
-                }
             }
         }
         self.finish(end, workload.is_exhausted())
@@ -210,16 +208,18 @@ impl<O: Observer> Cluster<O> {
         !self.world.agenda.is_empty() || self.world.has_departed() || self.world.hearing.is_news_awaited()
     }
 
-    /// True if nothing is to come that could end the wait of a request: only reports, and controllers while all requests wait for a router to
-    /// name them. Both recur without end. `false` while work is left for the end of this instant.
-    fn is_stalled(&self) -> bool {
+    /// True if nothing is to come, from the next event on, that could end the wait of a request: only reports, and controllers while all
+    /// requests wait for a router to name them. Both recur without end. `false` while work is left for the end of this instant.
+    fn is_stalled(&self, next: Event) -> bool {
+        if !matches!(next, Event::Report | Event::Tick { .. }) || self.is_instant_open() {
+            return false;
+        }
         let unnamed = self.world.hearing.waiters() as u64 == self.in_flight();
-        let recurs = |event| match event {
+        self.world.calendar.has_only(|event| match event {
             Event::Report => true,
             Event::Tick { .. } | Event::Started { .. } | Event::HealthCheck => unnamed,
             _ => false,
-        };
-        !self.is_instant_open() && self.world.calendar.has_only(recurs)
+        })
     }
 
     /// A request arrives, at a frontend or directly at the router.
