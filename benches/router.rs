@@ -54,6 +54,9 @@ impl Candidates for Fleet {
     fn instance(&self, i: usize) -> u32 {
         u32::try_from(i).unwrap()
     }
+    fn pool(&self, _: usize) -> u32 {
+        0
+    }
     fn read(&self, i: usize, _: Signal) -> f64 {
         self.loads[i] as f64
     }

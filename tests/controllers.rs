@@ -27,7 +27,7 @@ impl Controller for Watcher {
         for i in 0..=fleet.len() {
             let read = Signal::ALL.map(|signal| fleet.read(i, signal));
             assert!(read.iter().all(|value| *value >= 0.0), "{read:?}");
-            assert!(fleet.read(i, Signal::FreeBlocks) <= fleet.kv_blocks(i) as f64);
+            assert!(fleet.read(i, Signal::FreeBlocks) <= fleet.read(i, Signal::KvBlocks));
             assert!(fleet.read(i, Signal::Running) <= fleet.read(i, Signal::InFlight), "{i}: {read:?}");
         }
         assert_eq!((0..3).map(|i| fleet.pool(i)).collect::<Vec<_>>(), [0, 1, 1]);

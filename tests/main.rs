@@ -26,6 +26,7 @@ mod page;
 mod pairs;
 mod pitfalls;
 mod policies;
+mod pools;
 mod preemption;
 mod progress;
 mod provenance;

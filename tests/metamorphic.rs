@@ -262,6 +262,9 @@ impl Candidates for Asked {
     fn instance(&self, i: usize) -> u32 {
         i as u32
     }
+    fn pool(&self, _: usize) -> u32 {
+        0
+    }
     fn read(&self, i: usize, _: Signal) -> f64 {
         self.signals.set(self.signals.get() + 1);
         ((i as u64 * 7919) % 100) as f64

@@ -47,6 +47,9 @@ impl<O: Observer> Candidates for Places<'_, '_, O> {
     fn instance(&self, i: usize) -> u32 {
         self.place(i).id.0
     }
+    fn pool(&self, i: usize) -> u32 {
+        self.world.borrow().fleet.instance(self.place(i).id).pool().0.into()
+    }
     fn eligible(&self, i: usize) -> bool {
         let fleet = &self.world.borrow().fleet;
         let place = fleet.place(self.model, self.side, i);
@@ -96,6 +99,10 @@ impl<O: Observer> Candidates for Receivers<'_, '_, O> {
     }
     fn instance(&self, i: usize) -> u32 {
         self.world.borrow().fleet.route(self.model).decode()[i].0
+    }
+    fn pool(&self, i: usize) -> u32 {
+        let fleet = &self.world.borrow().fleet;
+        fleet.instance(fleet.route(self.model).decode()[i]).pool().0.into()
     }
     fn read(&self, i: usize, signal: Signal) -> f64 {
         let mut world = self.world.borrow_mut();

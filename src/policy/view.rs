@@ -62,13 +62,16 @@ pub enum Signal {
     Waiting,
     /// KV blocks that no sequence holds, cached ones among them.
     FreeBlocks,
+    /// KV blocks in all, free or not; the same for the whole run.
+    KvBlocks,
     /// Prompt tokens of the request that its prefix cache has.
     PrefixHit,
 }
 
 impl Signal {
     /// All signals.
-    pub const ALL: [Self; 6] = [Self::InFlight, Self::PendingTokens, Self::Running, Self::Waiting, Self::FreeBlocks, Self::PrefixHit];
+    pub const ALL: [Self; 7] =
+        [Self::InFlight, Self::PendingTokens, Self::Running, Self::Waiting, Self::FreeBlocks, Self::KvBlocks, Self::PrefixHit];
 }
 
 /// The instances a router chooses from, by position `0..len`. Signals are computed when read, so that a policy pays only for those it uses;
@@ -82,6 +85,8 @@ pub trait Candidates {
     }
     /// Number of the instance at a position, the same for the whole run: `assigned`, `first_token` and `ended` name it.
     fn instance(&self, i: usize) -> u32;
+    /// Number of the pool of candidate `i`, in the order of the scenario's pools, frontends left out: pools differ in hardware, or in context.
+    fn pool(&self, i: usize) -> u32;
     /// True if candidate `i` could take the request now.
     fn eligible(&self, i: usize) -> bool;
     /// A signal of candidate `i`, 0 or more.

@@ -52,9 +52,6 @@ impl<O: Observer> FleetView for Live<'_, O> {
     fn pool(&self, i: usize) -> u32 {
         self.id(i).map_or(0, |id| self.0.borrow().fleet.instance(id).pool().0.into())
     }
-    fn kv_blocks(&self, i: usize) -> u64 {
-        self.id(i).map_or(0, |id| self.0.borrow().fleet.instance(id).engine().kv_blocks)
-    }
     fn read(&self, i: usize, signal: Signal) -> f64 {
         self.id(i).and_then(|id| self.0.borrow_mut().read_alone(id, signal)).unwrap_or_default()
     }

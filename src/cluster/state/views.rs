@@ -73,8 +73,11 @@ impl<O: Observer> World<O> {
 
     /// A signal of an instance that does not depend on a request; `None` for others.
     pub(crate) fn read_alone(&mut self, id: InstanceId, signal: Signal) -> Option<f64> {
-        let counted = self.fleet.loads[id].read(signal);
-        counted.or_else(|| read_reported(self, id, signal)).map(|read| read as f64)
+        let known = match signal {
+            Signal::KvBlocks => Some(self.fleet.instances[id].engine.kv_blocks),
+            _ => self.fleet.loads[id].read(signal),
+        };
+        known.or_else(|| read_reported(self, id, signal)).map(|read| read as f64)
     }
 
     /// What a router may know of a request, whose prompt it is asked for; `blocks` are those of the request.

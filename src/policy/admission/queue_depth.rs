@@ -63,6 +63,9 @@ mod tests {
         fn instance(&self, i: usize) -> u32 {
             u32::try_from(i).unwrap()
         }
+        fn pool(&self, _: usize) -> u32 {
+            0
+        }
         fn eligible(&self, i: usize) -> bool {
             self.0[i].0
         }

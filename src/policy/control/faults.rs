@@ -100,9 +100,6 @@ mod tests {
         fn pool(&self, _: usize) -> u32 {
             0
         }
-        fn kv_blocks(&self, _: usize) -> u64 {
-            0
-        }
         fn read(&self, _: usize, _: Signal) -> f64 {
             0.0
         }

@@ -91,8 +91,6 @@ pub trait FleetView {
     fn role(&self, i: usize) -> Role;
     /// Number of the pool of instance `i`, in the order of the scenario's pools, frontends left out.
     fn pool(&self, i: usize) -> u32;
-    /// KV blocks of instance `i`, free or not.
-    fn kv_blocks(&self, i: usize) -> u64;
     /// A signal of instance `i`, 0 or more; [`Signal::PrefixHit`] is 0, for there is no request to look for. What instances report is as late as
     /// for routers. Reading changes no result.
     fn read(&self, i: usize, signal: Signal) -> f64;

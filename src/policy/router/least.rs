@@ -79,6 +79,9 @@ mod tests {
         fn instance(&self, i: usize) -> u32 {
             self.plain.instance(i)
         }
+        fn pool(&self, i: usize) -> u32 {
+            self.plain.pool(i)
+        }
         fn read(&self, i: usize, signal: Signal) -> f64 {
             self.plain.read(i, signal)
         }

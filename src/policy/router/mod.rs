@@ -103,6 +103,9 @@ pub(super) mod testing {
         fn instance(&self, i: usize) -> u32 {
             u32::try_from(i).unwrap()
         }
+        fn pool(&self, _: usize) -> u32 {
+            0
+        }
         fn read(&self, i: usize, signal: Signal) -> f64 {
             match signal {
                 Signal::InFlight => self.0[i].1 as f64,

@@ -39,6 +39,9 @@ impl Candidates for Without<'_> {
     fn instance(&self, i: usize) -> u32 {
         self.0.instance(i)
     }
+    fn pool(&self, i: usize) -> u32 {
+        self.0.pool(i)
+    }
     fn read(&self, i: usize, signal: Signal) -> f64 {
         self.0.read(i, signal)
     }

@@ -85,6 +85,9 @@ mod tests {
         fn instance(&self, i: usize) -> u32 {
             u32::try_from(i).unwrap()
         }
+        fn pool(&self, _: usize) -> u32 {
+            0
+        }
         fn read(&self, i: usize, signal: Signal) -> f64 {
             if signal == Signal::PrefixHit { self.0[i].1.into() } else { self.0[i].0 as f64 }
         }
