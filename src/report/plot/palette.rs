@@ -85,8 +85,9 @@ const TINTS: [[Colour; 3]; 3] = [
     [Colour::Decode, Colour::DecodeDark, Colour::DecodeLight],
     [Colour::Mixed, Colour::MixedDark, Colour::MixedLight],
 ];
-/// Colours of classes and of compared variants; none is used for a pool. The first three differ most in both schemes, to eyes that see all
-/// colours and to those that do not see red, green or blue (simulated after Machado et al. 2009, distances in Oklab).
+/// Colours of classes and of compared variants; none is used for a pool. Of the first three each is, ink aside, the one that differs
+/// most from those before it, in both schemes, to eyes that see all colours and to those that do not see red, green or blue (simulated after
+/// Machado et al. 2009, distances in Oklab).
 const CLASSES: [Colour; 6] = [Colour::Magenta, Colour::Olive, Colour::Violet, Colour::Teal, Colour::Brown, Colour::Ink];
 
 impl Colour {
