@@ -29,12 +29,14 @@ impl Steps {
             return;
         }
         (self.least, self.most) = (line.at(from), line.at(to - 1));
-        let mut n = from;
-        while n < to {
-            let value = line.at(n);
+        let (mut n, mut value) = (from, self.least);
+        loop {
             let next = self.first_beyond(value, line, n, to);
             self.runs.push((value, next - n));
-            n = next;
+            if next == to {
+                return;
+            }
+            (n, value) = (next, line.at(next));
         }
     }
 
@@ -49,11 +51,10 @@ impl Steps {
     }
 }
 
-/// Scratch for the gaps of a segment: all, the first, and the later ones.
+/// Scratch for the gaps of a segment: all, and all but the first.
 #[derive(Debug, Default)]
 pub(super) struct Gaps {
     all: Steps,
-    first: Steps,
     later: Steps,
 }
 
@@ -65,21 +66,20 @@ impl Gaps {
         }
         let (line, end) = (run.gaps(), run.end());
         let sums = |from, to| (u128::from(run.span_ns(from, to)), run.squared_gaps(from, to));
-        let Self { all, first, later } = self;
+        let Self { all, later } = self;
         all.take(&line, from, end, sums(from, end));
         let mut parted = false;
         for &Members { class, count, on_time } in run.members {
             let itl = &mut classes[usize::from(class.0)].itl;
-            if on_time == count || from > run.first() {
-                itl.record_steps(all, count.into());
+            let with_first = if from == run.first() { on_time } else { count };
+            itl.record_steps(all, with_first.into());
+            if with_first == count {
                 continue;
             }
             if !std::mem::replace(&mut parted, true) {
-                first.take(&line, from, from + 1, sums(from, from + 1));
                 later.take(&line, from + 1, end, sums(from + 1, end));
             }
-            itl.record_steps(first, on_time.into());
-            itl.record_steps(later, count.into());
+            itl.record_steps(later, (count - with_first).into());
         }
     }
 }
