@@ -14,8 +14,8 @@ pub(crate) struct Calendar {
     /// Never goes back, even if an event is scheduled for the present instant.
     order: EventKey,
     queue: EventQueue<Event>,
-    /// End of the next transfer.
-    transfer: Option<SimTime>,
+    /// End of the next transfer, ns; [`Tournament::NONE`] if not known, or never.
+    transfer: u64,
     /// Ends of the planned iterations by instance, ns.
     plans: Tournament,
 }
@@ -27,7 +27,7 @@ impl Calendar {
             now: SimTime::ZERO,
             order: arrival_key(SimTime::ZERO),
             queue: EventQueue::default(),
-            transfer: None,
+            transfer: Tournament::NONE,
             plans: Tournament::new(std::iter::repeat_n(Tournament::NONE, instances)),
         }
     }
@@ -52,13 +52,12 @@ impl Calendar {
 
     /// Sets when the next transfer ends; `None`: not known, or never.
     pub(super) fn set_transfer(&mut self, at: Option<SimTime>) {
-        self.transfer = at;
+        self.transfer = at.map_or(Tournament::NONE, end_ns);
     }
 
     /// Sets when the plan of an instance ends.
     pub(super) fn set_plan(&mut self, id: InstanceId, end: SimTime) {
-        // An end beyond all time must not read as no end: the loop refuses it.
-        self.plans.set(id.index(), end.ns().min(Tournament::NONE - 1));
+        self.plans.set(id.index(), end_ns(end));
     }
 
     /// An instance has no plan any more.
@@ -69,40 +68,40 @@ impl Calendar {
     /// True if an event is due at the present instant, void or not.
     pub(crate) fn has_more_now(&self) -> bool {
         let now = self.now;
-        self.queue.peek_event().is_some_and(|(key, _)| key.at() <= now)
-            || self.transfer.is_some_and(|at| at <= now)
-            || self.plans.least().is_some_and(|ns| ns <= now.ns())
+        self.queue.peek_event().is_some_and(|(key, _)| key.at() <= now) || self.kept() <= now.ns()
     }
 
     /// True if all events to come, void or not, are of a kind.
     pub(crate) fn has_only(&self, kind: impl Fn(Event) -> bool) -> bool {
-        self.transfer.is_none() && self.plans.least().is_none() && self.queue.events().all(|&event| kind(event))
+        self.kept() == Tournament::NONE && self.queue.events().all(|&event| kind(event))
     }
 
     /// The earliest event, void or not.
     pub(crate) fn peek(&mut self) -> Option<(EventKey, Event)> {
-        let mut first = self.queue.peek_event().map(|(key, &event)| (key, event));
-        let mut offer = |at: SimTime, event: Event| {
-            let key = event.key(at);
-            if first.is_none_or(|(first, _)| key < first) {
-                first = Some((key, event));
-            }
+        let queued = self.queue.peek_event().map(|(key, &event)| (key, event));
+        let kept = self.kept();
+        if kept == Tournament::NONE || queued.is_some_and(|(key, _)| key.at().ns() < kept) {
+            return queued;
+        }
+        // At one instant, transfers end before iterations.
+        let event = if self.transfer == kept {
+            Event::TransferFinished
+        } else {
+            Event::IterationFinished { instance: self.plans.smallest().and_then(InstanceId::from_index)? }
         };
-        if let Some(at) = self.transfer {
-            offer(at, Event::TransferFinished);
-        }
-        if let Some(ns) = self.plans.least()
-            && let Some(instance) = self.plans.smallest().and_then(InstanceId::from_index)
-        {
-            offer(SimTime::from_ns(ns), Event::IterationFinished { instance });
-        }
-        first
+        let key = event.key(SimTime::from_ns(kept));
+        if queued.is_some_and(|(first, _)| first < key) { queued } else { Some((key, event)) }
+    }
+
+    /// The earliest of the ends kept up to date, ns; [`Tournament::NONE`] if there is none.
+    fn kept(&self) -> u64 {
+        self.transfer.min(self.plans.least().unwrap_or(Tournament::NONE))
     }
 
     /// Takes the earliest event, which `peek` has returned.
     pub(crate) fn take(&mut self, event: Event) {
         match event {
-            Event::TransferFinished => self.transfer = None,
+            Event::TransferFinished => self.transfer = Tournament::NONE,
             Event::IterationFinished { instance } => self.cancel_plan(instance),
             _ => {
                 self.queue.pop();
@@ -121,6 +120,11 @@ impl Calendar {
         self.now = end;
         self.order = end_key(end);
     }
+}
+
+/// An end in ns. One beyond all time must not read as no end: the loop refuses it.
+fn end_ns(at: SimTime) -> u64 {
+    at.ns().min(Tournament::NONE - 1)
 }
 
 #[cfg(test)]
