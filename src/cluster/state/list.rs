@@ -75,7 +75,6 @@ impl List {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::state::request::Request;
     use crate::sim::SimTime;
     use crate::workload::{ClassId, RequestSpec};
 
@@ -83,7 +82,7 @@ mod tests {
     fn requests_leave_from_both_ends_and_from_the_middle() {
         let mut requests = Requests::default();
         let spec = || RequestSpec::new(ClassId(0), 1, 1);
-        let slots: Vec<Slot> = (0..5).map(|id| requests.insert(Request::new(id, SimTime::ZERO, spec())).unwrap()).collect();
+        let slots: Vec<Slot> = (0..5).map(|_| requests.insert(SimTime::ZERO, spec()).unwrap()).collect();
         let mut row = List::default();
         for &slot in &slots[..4] {
             row.push_back(&mut requests, slot);

@@ -8,7 +8,7 @@
 
 use super::instance::{Chunk, FirstChunk};
 use super::release;
-use super::request::{Request, Stage};
+use super::request::Stage;
 use super::snapshot::Snapshot;
 use super::timeouts;
 use super::world::World;
@@ -200,7 +200,7 @@ pub(super) fn give_back<O: Observer>(world: &mut World<O>, slot: Slot) {
 pub(crate) fn arrive<O: Observer>(world: &mut World<O>, spec: RequestSpec) -> Result<Slot, TooMany> {
     let now = world.now();
     world.observer.on(now, &Observation::Arrived { class: spec.class });
-    let slot = world.requests.insert(Request::new(world.requests.arrived(), now, spec))?;
+    let slot = world.requests.insert(now, spec)?;
     timeouts::note_deadline(world, slot);
     Ok(slot)
 }

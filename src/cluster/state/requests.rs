@@ -2,7 +2,8 @@
 
 use super::request::Request;
 use crate::cluster::ids::Slot;
-use crate::sim::{Arena, TooMany};
+use crate::sim::{Arena, SimTime, TooMany};
+use crate::workload::RequestSpec;
 
 /// A place for one request.
 #[derive(Debug, Default)]
@@ -43,15 +44,17 @@ impl Requests {
         self.ended += 1;
     }
 
-    pub(crate) fn insert(&mut self, mut request: Request) -> Result<Slot, TooMany> {
+    /// Adds the next request, which arrives at `at`.
+    pub(crate) fn insert(&mut self, at: SimTime, spec: RequestSpec) -> Result<Slot, TooMany> {
+        let id = self.arrived;
         self.arrived += 1;
-        if let Some(slot) = self.vacant.pop() {
-            let place = &mut self.places[slot];
-            request.progress.epoch = place.epoch;
-            place.request = Some(request);
-            return Ok(slot);
-        }
-        self.places.push("requests inside at once", Place { request: Some(request), epoch: 0 })
+        let slot = match self.vacant.pop() {
+            Some(slot) => slot,
+            None => self.places.push("requests inside at once", Place::default())?,
+        };
+        let Place { request, epoch } = &mut self.places[slot];
+        request.insert(Request::new(id, at, spec)).progress.epoch = *epoch;
+        Ok(slot)
     }
 
     pub(crate) fn remove(&mut self, slot: Slot) {
