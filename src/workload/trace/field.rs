@@ -78,9 +78,16 @@ pub(super) fn whole(field: &[u8]) -> Option<u64> {
     if field.is_empty() {
         return None;
     }
-    field
-        .iter()
-        .try_fold(0u64, |number, byte| byte.is_ascii_digit().then(|| number.saturating_mul(10).saturating_add(u64::from(byte - b'0'))))
+    let mut number = 0u64;
+    for byte in field {
+        let digit = u64::from(byte.wrapping_sub(b'0'));
+        if digit > 9 {
+            return None;
+        }
+        // Nineteen digits always fit.
+        number = if field.len() < 20 { 10 * number + digit } else { number.saturating_mul(10).saturating_add(digit) };
+    }
+    Some(number)
 }
 
 /// Seconds since any origin, 0 or more, as whole nanoseconds: `12`, `0.000000001`, `1.5e3`. Decimal notation is parsed exactly, digits beyond
