@@ -60,19 +60,8 @@ impl Block {
 
     fn push(&mut self, at: SimTime, what: &Observation<'_>) {
         let entry = match *what {
-            Observation::Run(run) => {
-                let (members, turn) = (run.members, run.kv.turn);
-                self.members.extend_from_slice(members);
-                self.turns.extend_from_slice(turn);
-                self.bytes += size_of::<RunSegment<'_>>() + size_of_val(members) + size_of_val(turn);
-                self.segments.push(RunSegment { members: &[], kv: KvBlocks { turn: &[], ..run.kv }, ..*run });
-                Entry::Run { members: members.len(), turn: turn.len() }
-            }
-            Observation::Ended(record) => {
-                self.bytes += size_of::<RequestRecord>();
-                self.records.push(*record);
-                Entry::Ended
-            }
+            Observation::Run(run) => self.run(run),
+            Observation::Ended(record) => self.record(record),
             Observation::Idle { pool, from, phase, energy } => {
                 self.bytes += size_of::<Energy>();
                 self.energies.push(*energy);
@@ -99,6 +88,24 @@ impl Block {
         };
         self.bytes += size_of::<(SimTime, Entry)>();
         self.entries.push((at, entry));
+    }
+
+    // Out of line, as the stack frame of a large copy costs more than a small observation.
+    #[inline(never)]
+    fn run(&mut self, run: &RunSegment<'_>) -> Entry {
+        let (members, turn) = (run.members, run.kv.turn);
+        self.members.extend_from_slice(members);
+        self.turns.extend_from_slice(turn);
+        self.bytes += size_of::<RunSegment<'_>>() + size_of_val(members) + size_of_val(turn);
+        self.segments.push(RunSegment { members: &[], kv: KvBlocks { turn: &[], ..run.kv }, ..*run });
+        Entry::Run { members: members.len(), turn: turn.len() }
+    }
+
+    #[inline(never)]
+    fn record(&mut self, record: &RequestRecord) -> Entry {
+        self.bytes += size_of::<RequestRecord>();
+        self.records.push(*record);
+        Entry::Ended
     }
 
     /// Replays all observations to an observer, in order.
