@@ -225,13 +225,16 @@ pub(super) struct ShowOptions {
     /// Kind of item.
     #[arg(value_enum)]
     pub(super) kind: Shown,
-    /// Name of the item.
+    /// Name of the item; of a model also the path of a Hugging Face `config.json` or of its folder.
     pub(super) name: String,
     #[command(flatten)]
     pub(super) library: LibraryOptions,
-    /// Print the YAML file itself.
-    #[arg(long)]
+    /// Print the YAML file itself; for a `config.json`, the profile read from it.
+    #[arg(long, conflicts_with = "json")]
     pub(super) yaml: bool,
+    /// Print a model as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]

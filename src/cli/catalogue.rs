@@ -10,13 +10,12 @@ use super::arguments::{
     Arguments, CompletionsOptions, ExplainOptions, Explained, ListOptions, Listed, ManOptions, SchemaOptions, ShowOptions, Shown,
 };
 use super::exit::Failure;
+use super::model;
 use super::run::library;
 use super::terminal::print;
 use crate::hardware::{self, Kind};
 use crate::metrics::{Definition, definitions, explain as explain_metric, metric};
-use crate::model::ModelProfile;
 use crate::policy::{Described, Policies};
-use crate::report::number::count;
 use crate::scenario::{Library, schema, shipped_scenario, shipped_scenarios};
 use crate::units::nearest_word;
 
@@ -86,12 +85,15 @@ fn scenario_rows() -> Vec<Row> {
 
 pub(super) fn show(options: &ShowOptions, policies: &Policies) -> Result<ExitCode, Failure> {
     let library = library(&options.library, policies)?;
+    if options.json && options.kind != Shown::Model {
+        return Err(Failure::hinted("`--json` is for models", "`--yaml` prints the file of any item"));
+    }
     let text = match options.kind {
         Shown::Chip => show_hardware(&library, Kind::Chip, options)?,
         Shown::Node => show_hardware(&library, Kind::Node, options)?,
         Shown::Link => show_hardware(&library, Kind::Link, options)?,
         Shown::Site => show_hardware(&library, Kind::Site, options)?,
-        Shown::Model => show_model(&library, options)?,
+        Shown::Model => model::show(&library, options)?,
         Shown::Policy => show_policy(&library, options)?,
         Shown::Scenario => {
             let Some((_, text)) = shipped_scenario(Path::new(&options.name)) else {
@@ -160,38 +162,6 @@ fn show_hardware(library: &Library, kind: Kind, options: &ShowOptions) -> Result
         })
         .collect();
     Ok(format!("{} {}: {about}\n\n{}", kind.name(), options.name, lines.concat()))
-}
-
-fn show_model(library: &Library, options: &ShowOptions) -> Result<String, Failure> {
-    let known = library.model_names();
-    if !known.contains(&options.name) {
-        return Err(Failure::unknown("model", &options.name, &known));
-    }
-    let profile: ModelProfile = library.model(&options.name).map_err(|error| Failure::input(error.to_string()))?;
-    if options.yaml {
-        return match crate::model::catalogue::text(&options.name) {
-            Some(text) => Ok(text.to_owned()),
-            None => serde_yaml::to_string(&profile).map_err(|error| Failure::Internal(error.to_string())),
-        };
-    }
-    let model = profile.model().map_err(|error| Failure::input(error.to_string()))?;
-    let (shape, parameters) = (model.architecture(), model.parameters());
-    let mut lines = vec![
-        ("layers", shape.layers.to_string()),
-        ("hidden", count(shape.hidden.into())),
-        ("context", format!("{} tokens", count(shape.max_context.into()))),
-        ("parameters", format!("{:.2} B", parameters.total() as f64 / 1e9)),
-        ("active per token", format!("{:.2} B", parameters.active() as f64 / 1e9)),
-        ("weights", format!("{:.1} GB in {}", model.weight_bytes() as f64 / 1e9, model.precision().weights.name())),
-        ("KV cache", format!("{} B per token in {}", count(model.kv_bytes_per_token()), model.precision().kv.name())),
-    ];
-    lines.extend(shape.experts.map(|e| ("experts", format!("{} routed, {} active, {} shared", e.routed, e.active, e.shared))));
-    lines.extend(
-        shape.window.map(|w| ("sliding window", format!("{} tokens in {} of {} layers", count(w.tokens.into()), w.layers, shape.layers))),
-    );
-    lines.extend(profile.sources.values().map(|source| ("source", format!("{} ({})", source.title, source.date))));
-    let body: Vec<String> = lines.iter().map(|(name, value)| format!("{name:18}{value}\n")).collect();
-    Ok(format!("model {}: {}\n\n{}", profile.name, profile.description, body.concat()))
 }
 
 /// Prints pretty JSON with a final newline.

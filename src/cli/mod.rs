@@ -9,6 +9,7 @@ mod catalogue;
 mod exit;
 mod init;
 mod interrupt;
+mod model;
 mod new_file;
 mod output;
 mod progress;

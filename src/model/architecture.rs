@@ -3,8 +3,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::units::Dtype;
-
 /// The shape of a decoder-only transformer. All counts are per model, not per chip.
 ///
 /// Prediction heads beyond the next token (MTP) and vision towers are not included.
@@ -125,19 +123,6 @@ pub struct Experts {
     pub bias: bool,
 }
 
-/// Number formats of a served model. Embedding, output head, norms, biases and router always stay in bf16, as in the published quantized checkpoints.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Precision {
-    /// Attention and dense feed-forward weights.
-    pub weights: Dtype,
-    /// Expert weights, routed and shared; as `weights` if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub experts: Option<Dtype>,
-    /// The KV cache.
-    pub kv: Dtype,
-}
-
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature required by serde")]
 const fn is_false(value: &bool) -> bool {
     !*value
@@ -147,13 +132,6 @@ impl AttentionBias {
     /// True if no projection has a bias.
     pub const fn is_none(&self) -> bool {
         matches!(self, Self::None)
-    }
-}
-
-impl Precision {
-    /// Format of the expert weights.
-    pub fn expert_weights(&self) -> Dtype {
-        self.experts.unwrap_or(self.weights)
     }
 }
 

@@ -1,9 +1,9 @@
 //! Parameters, weight bytes and arithmetic of an architecture, derived from its shape.
 
-use super::{Architecture, Attention, AttentionBias, Precision};
+use super::{Architecture, Attention, AttentionBias, Part, Precision};
 use crate::units::Dtype;
 
-/// Number format of the unquantized parts: embedding, head, norms, biases, router.
+/// Number format of the unquantized parts: embedding, norms, biases, router, and usually the head.
 pub const UNQUANTIZED: Dtype = Dtype::Bf16;
 
 /// Parameters by part, whole model.
@@ -45,13 +45,23 @@ impl Parameters {
         self.active() - self.embedding
     }
 
+    /// Parameters of a part that can have formats of its own; those of a tied head are 0.
+    pub const fn part(&self, part: Part) -> u64 {
+        match part {
+            Part::Attention => self.attention,
+            Part::Dense => self.dense_ffn,
+            Part::Experts => self.routed_experts,
+            Part::SharedExperts => self.shared_experts,
+            Part::Head => self.head,
+        }
+    }
+
     /// Bytes of all weights.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive and below 2^63 for a validated architecture")]
     pub fn bytes(&self, precision: &Precision) -> u64 {
-        let plain = (self.embedding + self.head + self.router + self.norms) as f64 * UNQUANTIZED.bytes();
-        let weights = (self.attention + self.dense_ffn) as f64 * precision.weights.bytes();
-        let experts = (self.routed_experts + self.shared_experts) as f64 * precision.expert_weights().bytes();
-        (plain + weights + experts).ceil() as u64
+        let plain = (self.embedding + self.router + self.norms) as f64 * UNQUANTIZED.bytes();
+        let parts = Part::ALL.map(|part| self.part(part) as f64 * precision.part(part).bytes());
+        (plain + parts.iter().sum::<f64>()).ceil() as u64
     }
 }
 

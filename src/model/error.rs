@@ -32,6 +32,18 @@ pub enum ModelError {
         /// Number of dense layers.
         layers: u32,
     },
+    /// Shares of the formats of a part that are no shares.
+    #[error("`precision`: found {found}, expected shares from 0 to 1 that sum to 1")]
+    Shares {
+        /// The formats with their shares.
+        found: String,
+    },
+    /// A format that only weights can have.
+    #[error("`precision.kv`: found `{found}`, a format of weights; expected one that a KV cache can have, such as bf16, fp8 or int8")]
+    KvFormat {
+        /// The format.
+        found: &'static str,
+    },
     /// The file is not a model profile.
     #[error("cannot read the model profile `{name}`: {reason}")]
     Unreadable {

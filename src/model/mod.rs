@@ -8,14 +8,16 @@ pub mod catalogue;
 mod count;
 mod error;
 pub mod hugging_face;
+mod precision;
 mod profile;
 mod served;
 #[cfg(test)]
 mod tests;
 mod validate;
 
-pub use architecture::{Architecture, Attention, AttentionBias, Experts, Precision, SlidingWindow};
+pub use architecture::{Architecture, Attention, AttentionBias, Experts, SlidingWindow};
 pub use count::{Parameters, UNQUANTIZED};
 pub use error::ModelError;
+pub use precision::{Mix, Part, Precision};
 pub use profile::{ModelProfile, Published};
-pub use served::Model;
+pub use served::{Model, PartWeights};

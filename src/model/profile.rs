@@ -51,6 +51,7 @@ impl ModelProfile {
     /// Checks the architecture, and that every figure refers to a listed source.
     pub fn validate(&self) -> Result<(), ModelError> {
         self.architecture.validate()?;
+        self.precision.validate()?;
         let Some(published) = &self.published else { return Ok(()) };
         let figures = [("published.total", Some(&published.total)), ("published.active", published.active.as_ref())];
         for (figure, value) in figures {
@@ -63,7 +64,7 @@ impl ModelProfile {
 
     /// The model in its published number formats.
     pub fn model(&self) -> Result<Model, ModelError> {
-        self.model_with(self.precision)
+        self.model_with(self.precision.clone())
     }
 
     /// The model in other number formats.

@@ -1,6 +1,6 @@
 //! A model as served: architecture, number formats and a name.
 
-use super::{Architecture, ModelError, Parameters, Precision};
+use super::{Architecture, Mix, ModelError, Parameters, Part, Precision, UNQUANTIZED};
 
 /// A model as served. Valid by construction.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,10 +11,22 @@ pub struct Model {
     parameters: Parameters,
 }
 
+/// The weights of one part of a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartWeights {
+    /// Name of the part.
+    pub name: &'static str,
+    /// Parameters, at least 1.
+    pub parameters: u64,
+    /// Their number formats.
+    pub formats: Mix,
+}
+
 impl Model {
     /// Checks the architecture and counts its parameters.
     pub fn new(name: impl Into<String>, architecture: Architecture, precision: Precision) -> Result<Self, ModelError> {
         architecture.validate()?;
+        precision.validate()?;
         let parameters = architecture.parameters();
         Ok(Self { name: name.into(), architecture, precision, parameters })
     }
@@ -39,6 +51,19 @@ impl Model {
     /// Bytes of one copy of the weights.
     pub fn weight_bytes(&self) -> u64 {
         self.parameters.bytes(&self.precision)
+    }
+
+    /// The weights by part, parts without any left out.
+    pub fn weights(&self) -> Vec<PartWeights> {
+        let count = &self.parameters;
+        let plain = |name, parameters| PartWeights { name, parameters, formats: UNQUANTIZED.into() };
+        let parts = Part::ALL.map(|part| PartWeights {
+            name: part.name(),
+            parameters: count.part(part),
+            formats: self.precision.part(part).into_owned(),
+        });
+        let others = [plain("embedding", count.embedding), plain("router", count.router), plain("norms", count.norms)];
+        parts.into_iter().chain(others).filter(|part| part.parameters > 0).collect()
     }
 
     /// Bytes cached per token in one layer.
@@ -79,6 +104,13 @@ impl Model {
     /// FLOPs of one token that sees `context` tokens.
     pub fn flops_per_token(&self, context: u64) -> f64 {
         self.architecture.flops_per_token(context)
+    }
+}
+
+impl PartWeights {
+    /// Bytes of one copy.
+    pub fn bytes(&self) -> u64 {
+        ceil(self.parameters as f64 * self.formats.bytes())
     }
 }
 

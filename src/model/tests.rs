@@ -68,7 +68,7 @@ fn kv_bytes_per_token_match_the_configurations() {
         assert_eq!(model(name).kv_block_bytes(16), 16 * bytes, "{name}");
     }
     let profile = catalogue::find("llama-3.3-70b").unwrap();
-    let fp8 = profile.model_with(Precision { kv: Dtype::Fp8, ..profile.precision }).unwrap();
+    let fp8 = profile.model_with(Precision { kv: Dtype::Fp8, ..profile.precision.clone() }).unwrap();
     assert_eq!(fp8.kv_bytes_per_token(), 163_840);
 }
 
@@ -91,7 +91,7 @@ fn weight_bytes_follow_the_number_formats_of_the_parts() {
     approx::assert_relative_eq!(model("gpt-oss-20b").weight_bytes() as f64, 12.8 * f64::from(1 << 30), max_relative = 0.01);
     // FP8 leaves embedding and head (2 · 128256 · 4096) and the norms (65 · 4096) in bf16.
     let profile = catalogue::find("llama-3.1-8b").unwrap();
-    let fp8 = profile.model_with(Precision { weights: Dtype::Fp8, ..profile.precision }).unwrap();
+    let fp8 = profile.model_with(Precision { weights: Dtype::Fp8, ..profile.precision.clone() }).unwrap();
     assert_eq!(fp8.weight_bytes(), 8_030_261_248 + 2 * 128_256 * 4096 + 65 * 4096);
 }
 

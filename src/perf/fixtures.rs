@@ -79,5 +79,5 @@ pub(super) fn model(name: &str) -> Model {
 
 /// A shipped model in other formats.
 pub(super) fn model_in(name: &str, weights: Dtype, kv: Dtype) -> Model {
-    catalogue::find(name).unwrap().model_with(Precision { weights, experts: None, kv }).unwrap()
+    catalogue::find(name).unwrap().model_with(Precision::of(weights, kv)).unwrap()
 }

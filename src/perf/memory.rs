@@ -7,7 +7,7 @@
 
 use super::{Parallelism, PerfError};
 use crate::hardware::Chip;
-use crate::model::{Attention, Model, UNQUANTIZED};
+use crate::model::{Attention, Model, Part, UNQUANTIZED};
 use crate::units::Bytes;
 
 /// Default fraction of a chip's memory that an engine takes: vLLM's default.
@@ -124,7 +124,7 @@ impl MemoryParameters<'_> {
     /// Weights on one chip: matrices are split over the tensor-parallel group, routed experts over all chips; KV projections are
     /// replicated where `tp` exceeds the KV heads; latent down-projections, routers and norms are on every chip.
     fn weight_bytes_per_chip(&self) -> f64 {
-        let (count, shape, precision) = (self.model.parameters(), self.model.architecture(), self.model.precision());
+        let (count, shape) = (self.model.parameters(), self.model.architecture());
         let tp = f64::from(self.parallelism.tp);
         let (layers, hidden) = (f64::from(shape.layers), f64::from(shape.hidden));
         let attention = count.attention as f64;
@@ -139,12 +139,15 @@ impl MemoryParameters<'_> {
                 replicated + (attention - replicated) / tp
             }
         };
-        let vocabulary = (count.embedding + count.head) as f64 / tp;
-        let replicated = (count.router + count.norms) as f64;
-        let experts = count.routed_experts as f64 / f64::from(self.parallelism.chips()) + count.shared_experts as f64 / tp;
-        (vocabulary + replicated) * UNQUANTIZED.bytes()
-            + (attention + count.dense_ffn as f64 / tp) * precision.weights.bytes()
-            + experts * precision.expert_weights().bytes()
+        let plain = count.embedding as f64 / tp + (count.router + count.norms) as f64;
+        let parts = [
+            (Part::Head, count.head as f64 / tp),
+            (Part::Attention, attention),
+            (Part::Dense, count.dense_ffn as f64 / tp),
+            (Part::Experts, count.routed_experts as f64 / f64::from(self.parallelism.chips())),
+            (Part::SharedExperts, count.shared_experts as f64 / tp),
+        ];
+        plain * UNQUANTIZED.bytes() + parts.iter().map(|&(part, weights)| weights * self.model.precision().part(part).bytes()).sum::<f64>()
     }
 
     /// The largest transients of one iteration on one chip: four residual streams; gate, up and their product in the feed-forward

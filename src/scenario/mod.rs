@@ -6,6 +6,7 @@
 
 mod assertion;
 mod build;
+mod checkpoint;
 pub mod file;
 mod library;
 mod load;
@@ -14,6 +15,8 @@ pub mod schema;
 mod shipped;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use checkpoint::import_checkpoint;
 
 pub use assertion::{Assertion, AssertionError, Op};
 pub use build::{InputFile, WorkloadSource};

@@ -267,3 +267,59 @@ fn shipped_scenarios_work_in_an_empty_folder() {
         place.good(&["run", name, "--quiet", "--set", &sets[0], "--set", &sets[1], "--set", "assert=[]"]);
     }
 }
+
+/// Llama 3.1 8B with attention left in 16 bits and an fp8 cache.
+const CONFIG: &str = r#"{"model_type": "some_vlm", "torch_dtype": "bfloat16", "quantization_config": {"quant_method": "compressed-tensors",
+    "ignore": ["lm_head", "re:.*self_attn.*"], "kv_cache_scheme": {"num_bits": 8, "type": "float"},
+    "config_groups": {"group_0": {"targets": ["Linear"], "weights": {"num_bits": 8, "type": "float"}}}},
+    "text_config": {"model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32,
+    "num_key_value_heads": 8, "vocab_size": 128256, "max_position_embeddings": 131072}}"#;
+
+#[test]
+fn a_checkpoint_is_shown_as_it_is_understood() {
+    let place = Place::new();
+    place.write("llama/config.json", CONFIG);
+    for path in ["llama", "llama/config.json"] {
+        let shown: serde_json::Value = serde_json::from_str(&place.good(&["show", "model", path, "--json"])).unwrap();
+        assert_eq!(shown["name"], "llama");
+        assert_eq!(shown["parameters"], 8_030_261_248_u64);
+        assert_eq!(shown["active_parameters"], 8_030_261_248_u64);
+        // 32 feed-forward layers of 176,160,768 at 1 byte, everything else at 2.
+        assert_eq!(shown["weight_bytes"], 2 * 8_030_261_248_u64 - 32 * 176_160_768);
+        assert_eq!(shown["kv_bytes_per_token"], 65_536);
+        assert_eq!(shown["max_context"], 131_072);
+        assert_eq!(shown["defaulted"]["tie_word_embeddings"], false);
+        let bytes: u64 = shown["weights"].as_array().unwrap().iter().map(|part| part["bytes"].as_u64().unwrap()).sum();
+        assert_eq!(shown["weight_bytes"], bytes);
+    }
+    let text = place.good(&["show", "model", "llama"]);
+    assert!(text.contains("10.42 GB in fp8, attention bf16, KV fp8") && text.contains("tie_word_embeddings false"), "{text}");
+    // What it prints as YAML is a profile.
+    place.write("own/models/llama.yaml", place.good(&["show", "model", "llama", "--yaml"]));
+    let again = place.good(&["show", "model", "llama", "--profiles", "own", "--json"]);
+    let again: serde_json::Value = serde_json::from_str(&again).unwrap();
+    assert_eq!(again["weight_bytes"], 2 * 8_030_261_248_u64 - 32 * 176_160_768);
+
+    assert!(place.refused(&["show", "model", "none/config.json"]).contains("no such file"));
+    assert!(place.refused(&["show", "chip", "h100-sxm", "--json"]).contains("`--json` is for models"));
+    place.write("hqq/config.json", CONFIG.replace("compressed-tensors", "hqq"));
+    let said = place.refused(&["show", "model", "hqq"]);
+    assert!(said.contains("the method `hqq`") && said.contains("weights: int4"), "{said}");
+}
+
+#[test]
+fn the_kv_cache_of_a_checkpoint_is_what_crosses_the_network() {
+    let place = Place::new();
+    place.write("config.json", CONFIG);
+    place.write("hqq.json", CONFIG.replace("compressed-tensors", "hqq"));
+    let tokens = |model: &str| {
+        let sets = format!("models.chat={model}");
+        let run = ["quickstart", "--set", &sets, "--set", "run.requests=20", "--set", "run.warmup=0 s", "--set", "assert=[]"];
+        let (_, files) = place.results_of(if model.contains("hqq") { "hqq" } else { "llama" }, &run);
+        let summary: serde_json::Value = serde_json::from_slice(&files["summary.json"]).unwrap();
+        summary["network"]["bytes"].as_f64().unwrap() / summary["tokens"]["prompt"].as_f64().unwrap()
+    };
+    approx::assert_relative_eq!(tokens("{hugging_face: config.json}"), 65_536.0, max_relative = 0.01);
+    // With the formats given, the quantization of the file is not needed.
+    approx::assert_relative_eq!(tokens("{hugging_face: hqq.json, weights: int4, kv: bf16}"), 131_072.0, max_relative = 0.01);
+}

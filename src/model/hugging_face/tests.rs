@@ -1,9 +1,11 @@
 //! Published configurations, and broken ones.
 
+mod quantization;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::catalogue;
+use crate::model::{SlidingWindow, catalogue};
 
 fn same_as_shipped(name: &str, text: &str) {
     let read = read(name, text).unwrap();
@@ -142,10 +144,6 @@ fn errors_name_the_key() {
         error(&MISTRAL.replace("\"sliding_window\": 4096", "\"layer_types\": [\"linear_attention\"]")),
         "not supported: layers of type `linear_attention` (`layer_types`)"
     );
-    assert!(
-        error(&MISTRAL.replace("\"torch_dtype\"", "\"quantization_config\": {\"quant_method\": \"awq\"}, \"torch_dtype\""))
-            .contains("`awq`")
-    );
     assert!(error("[]").contains("not an object"));
     assert!(error("{").contains("config.json"));
     assert_eq!(error("{}"), "not a Hugging Face config.json: the key `model_type` is missing");
@@ -170,4 +168,50 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn what_a_family_leaves_out_is_the_default_of_its_class() {
+    // The file of Gemma 3 12B gives seven keys.
+    let sparse = r#"{"model_type": "gemma3", "torch_dtype": "bfloat16", "text_config": {"model_type": "gemma3_text", "hidden_size": 3840,
+        "intermediate_size": 15360, "num_attention_heads": 16, "num_hidden_layers": 48, "num_key_value_heads": 8, "sliding_window": 1024}}"#;
+    let model = read("gemma-3-12b", sparse).unwrap().model().unwrap();
+    assert_eq!(model.architecture().window, Some(SlidingWindow { tokens: 1024, layers: 40 }));
+    assert_eq!(model.architecture().max_context, 131_072);
+    assert_eq!(model.kv_bytes(32_000), (8 * 32_000 + 40 * 1024) * 2 * 8 * 256 * 2);
+    approx::assert_relative_eq!(model.parameters().total() as f64, 11.77e9, max_relative = 0.001);
+    // Heads are 128 wide in Qwen 3, whatever the width of the model; a window needs `use_sliding_window` in all of Qwen.
+    let qwen = MISTRAL.replace("mistral", "qwen3").replace("\"num_attention_heads\": 32", "\"num_attention_heads\": 16");
+    let qwen = read("x", &qwen).unwrap().architecture;
+    assert_eq!((qwen.attention, qwen.window), (crate::model::Attention::Grouped { heads: 16, kv_heads: 8, head_dim: 128 }, None));
+    // In Mistral a missing window is one of 4,096 tokens, and `null` is none.
+    let window = |text: &str| read("x", text).unwrap().architecture.window.map(|window| window.tokens);
+    assert_eq!(window(&MISTRAL.replace("\"sliding_window\": 4096,", "")), Some(4096));
+    assert_eq!(window(&MISTRAL.replace("\"sliding_window\": 4096,", "\"sliding_window\": null,")), None);
+}
+
+#[test]
+fn scaled_rotary_embeddings_extend_the_context() {
+    let context = |scaling: &str| {
+        let text = MISTRAL.replace("mistral", "llama").replace("\"torch_dtype\"", &format!("\"rope_scaling\": {scaling}, \"torch_dtype\""));
+        read("x", &text).map(|profile| profile.architecture.max_context).map_err(|error| error.to_string())
+    };
+    // Qwen's model card for long prompts; DeepSeek-V3.
+    assert_eq!(context(r#"{"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768}"#), Ok(131_072));
+    assert_eq!(context(r#"{"type": "yarn", "factor": 40, "original_max_position_embeddings": 4096}"#), Ok(163_840));
+    assert_eq!(context(r#"{"type": "linear", "factor": 2.0}"#), Ok(65_536));
+    assert_eq!(context(r#"{"type": "dynamic", "factor": 1.5}"#), Ok(49_152));
+    let given = r#"{"rope_type": "llama3", "factor": 8.0, "original_max_position_embeddings": 8192}"#;
+    assert_eq!(context(given), Ok(32_768));
+    assert_eq!(context(r#"{"type": "mrope", "mrope_section": [16, 24, 24]}"#), Ok(32_768));
+    assert_eq!(context("null"), Ok(32_768));
+    assert!(context(r#"{"type": "yarn", "original_max_position_embeddings": 4096}"#).unwrap_err().contains("`rope_scaling`"));
+    assert!(context(r#"{"type": "linear", "factor": 1e9}"#).unwrap_err().contains("2^27"));
+}
+
+#[test]
+fn python_s_words_and_32_bits_are_read() {
+    let text = MISTRAL.replace("\"torch_dtype\": \"bfloat16\"", "\"torch_dtype\": \"float32\", \"router_z_loss\": NaN, \"x\": -Infinity");
+    let profile = read("x", &text).unwrap();
+    assert_eq!(profile.precision, crate::model::Precision::of(crate::units::Dtype::Bf16, crate::units::Dtype::Bf16));
 }

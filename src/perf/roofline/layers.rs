@@ -10,7 +10,7 @@ use super::options::{RooflineOptions, ScaleUp};
 use super::rates::{Rate, Rates};
 use super::work::Input;
 use crate::hardware::{AllToAll, Exchange};
-use crate::model::{Attention, Experts, Model, UNQUANTIZED};
+use crate::model::{Attention, Experts, Model, Part, UNQUANTIZED};
 use crate::perf::{Parallelism, PerfError};
 
 /// Bytes of one element of the residual stream and of attention's inputs and outputs.
@@ -46,8 +46,8 @@ impl Builder<'_, '_> {
         self.all_reduce("attention all-reduce", shape.layers);
         self.norm("feed-forward norm", shape.layers);
         if let Some(width) = shape.dense_intermediate {
-            let rate = self.rates.gemm(self.model.precision().weights)?;
-            self.feed_forward(["gate and up", "activation", "down"], shape.dense_layers(), width, rate);
+            let weights = self.weights(Part::Dense)?;
+            self.feed_forward(["gate and up", "activation", "down"], shape.dense_layers(), width, &weights);
         }
         if let Some(experts) = shape.experts {
             self.experts(&experts)?;
@@ -66,25 +66,37 @@ impl Builder<'_, '_> {
     }
 
     fn kernel(&mut self, layers: u32, kernel: Kernel) {
-        if layers > 0 {
+        self.kernel_in(f64::from(layers), kernel);
+    }
+
+    /// A kernel in some layers; not whole where a share of the weights has its format.
+    fn kernel_in(&mut self, layers: f64, kernel: Kernel) {
+        if layers > 0.0 {
             self.operators.push(Operator::Kernel(Kernel { layers, ..kernel }));
         }
     }
 
+    /// Rates of matrix products with the weights of a part, by format, with the share of each.
+    fn weights(&mut self, part: Part) -> Result<Vec<(Rate, f64)>, PerfError> {
+        self.model.precision().part(part).shares().map(|(format, share)| Ok((self.rates.gemm(format)?, share))).collect()
+    }
+
     /// A matrix product of `inner × outer` weights on each chip.
-    fn gemm(&mut self, name: &'static str, layers: u32, input: Input, inner: f64, outer: f64, rate: Rate) {
-        let mut kernel = self.plain(name, input, rate);
-        kernel.flops_x = 2.0 * inner * outer;
-        kernel.bytes_once = inner * outer * rate.weight_bytes;
-        kernel.bytes_x = inner * rate.input_bytes + outer * ELEMENT;
-        self.kernel(layers, kernel);
+    fn gemm(&mut self, name: &'static str, layers: u32, input: Input, inner: f64, outer: f64, weights: &[(Rate, f64)]) {
+        for &(rate, share) in weights {
+            let mut kernel = self.plain(name, input, rate);
+            kernel.flops_x = 2.0 * inner * outer;
+            kernel.bytes_once = inner * outer * rate.weight_bytes;
+            kernel.bytes_x = inner * rate.input_bytes + outer * ELEMENT;
+            self.kernel_in(f64::from(layers) * share, kernel);
+        }
     }
 
     /// A kernel at `rate`, without work.
     fn plain(&self, name: &'static str, input: Input, rate: Rate) -> Kernel {
         Kernel {
             name,
-            layers: 0,
+            layers: 0.0,
             input,
             flops_x: 0.0,
             flops_y: 0.0,
@@ -136,13 +148,12 @@ impl Builder<'_, '_> {
 
     fn grouped(&mut self, heads: u32, kv_heads: u32, head_dim: u32) -> Result<(), PerfError> {
         let (layers, hidden) = (self.model.architecture().layers, self.hidden());
-        let precision = *self.model.precision();
-        let (weights, attention) = (self.rates.gemm(precision.weights)?, self.rates.attention(precision.kv)?);
+        let (weights, attention) = (self.weights(Part::Attention)?, self.rates.attention(self.model.precision().kv)?);
         let d = f64::from(head_dim);
         let query = f64::from(heads) * d / self.tp();
         let kv_heads = f64::from(self.parallelism.kv_heads_per_chip(kv_heads));
         let cached = 2.0 * kv_heads * d;
-        self.gemm("query, key, value", layers, Input::Rows, hidden, query + cached, weights);
+        self.gemm("query, key, value", layers, Input::Rows, hidden, query + cached, &weights);
         if self.model.architecture().qk_norm {
             self.elementwise("query norm", layers, Input::Rows, 2.0 * query * ELEMENT);
             self.elementwise("key norm", layers, Input::Rows, cached * ELEMENT);
@@ -159,7 +170,7 @@ impl Builder<'_, '_> {
         let prefill = work(self.plain("prefill attention", Input::PrefillFull, attention.prefill));
         let decode = work(self.plain("decode attention", Input::DecodeFull, attention.decode));
         self.attention(prefill, Kernel { start_x_ns: attention.head_ns * kv_heads, ..decode });
-        self.gemm("output projection", layers, Input::Rows, query, hidden, weights);
+        self.gemm("output projection", layers, Input::Rows, query, hidden, &weights);
         Ok(())
     }
 
@@ -167,24 +178,23 @@ impl Builder<'_, '_> {
     /// and outputs, two products in 16 bits, and attends over the latents themselves, one key-value head for all.
     fn latent(&mut self, heads: u32, q_lora: Option<u32>, widths: [u32; 4]) -> Result<(), PerfError> {
         let (layers, hidden) = (self.model.architecture().layers, self.hidden());
-        let precision = *self.model.precision();
-        let (weights, attention) = (self.rates.gemm(precision.weights)?, self.rates.attention(precision.kv)?);
+        let (weights, attention) = (self.weights(Part::Attention)?, self.rates.attention(self.model.precision().kv)?);
         let heads = f64::from(heads) / self.tp();
         let [kv_lora, nope, rope, value] = widths.map(f64::from);
         let latent = kv_lora + rope;
         let query = heads * (nope + rope);
         match q_lora.map(f64::from) {
             Some(rank) => {
-                self.gemm("latent down-projections", layers, Input::Rows, hidden, rank + latent, weights);
+                self.gemm("latent down-projections", layers, Input::Rows, hidden, rank + latent, &weights);
                 self.elementwise("query latent norm", layers, Input::Rows, 2.0 * rank * ELEMENT);
-                self.gemm("query up-projection", layers, Input::Rows, rank, query, weights);
+                self.gemm("query up-projection", layers, Input::Rows, rank, query, &weights);
             }
-            None => self.gemm("query, latent down-projection", layers, Input::Rows, hidden, query + latent, weights),
+            None => self.gemm("query, latent down-projection", layers, Input::Rows, hidden, query + latent, &weights),
         }
         self.elementwise("latent norm", layers, Input::Rows, 2.0 * kv_lora * ELEMENT);
         let rotary = 2.0 * (heads * rope + rope) * ELEMENT + 2.0 * latent * ELEMENT + latent * attention.decode.weight_bytes;
         self.elementwise("rotary embedding, cache write", layers, Input::Rows, rotary);
-        self.gemm("latent expansion", layers, Input::Expanded, kv_lora, heads * (nope + value), weights);
+        self.gemm("latent expansion", layers, Input::Expanded, kv_lora, heads * (nope + value), &weights);
         let plain = self.rates.gemm(UNQUANTIZED)?;
         self.absorption("query absorption", layers, heads, [nope, kv_lora], plain);
         let mut prefill = self.plain("prefill attention", Input::PrefillFull, attention.prefill);
@@ -198,7 +208,7 @@ impl Builder<'_, '_> {
         decode.bytes_y = latent * attention.decode.weight_bytes;
         self.attention(prefill, decode);
         self.absorption("output absorption", layers, heads, [kv_lora, value], plain);
-        self.gemm("output projection", layers, Input::Rows, heads * value, hidden, weights);
+        self.gemm("output projection", layers, Input::Rows, heads * value, hidden, &weights);
         Ok(())
     }
 
@@ -212,34 +222,35 @@ impl Builder<'_, '_> {
     }
 
     /// Gate, up and down projections of inner width `width`, split over the tensor-parallel group.
-    fn feed_forward(&mut self, names: [&'static str; 3], layers: u32, width: u32, rate: Rate) {
+    fn feed_forward(&mut self, names: [&'static str; 3], layers: u32, width: u32, weights: &[(Rate, f64)]) {
         let (hidden, width) = (self.hidden(), f64::from(width) / self.tp());
-        self.gemm(names[0], layers, Input::Rows, hidden, 2.0 * width, rate);
+        self.gemm(names[0], layers, Input::Rows, hidden, 2.0 * width, weights);
         self.elementwise(names[1], layers, Input::Rows, 3.0 * width * ELEMENT);
-        self.gemm(names[2], layers, Input::Rows, width, hidden, rate);
+        self.gemm(names[2], layers, Input::Rows, width, hidden, weights);
     }
 
     fn experts(&mut self, experts: &Experts) -> Result<(), PerfError> {
         let layers = self.model.architecture().expert_layers();
         let plain = self.rates.gemm(UNQUANTIZED)?;
-        let format = self.model.precision().expert_weights();
         let routed = f64::from(experts.routed);
-        self.gemm("router", layers, Input::Rows, self.hidden(), routed, plain);
+        self.gemm("router", layers, Input::Rows, self.hidden(), routed, &[(plain, 1.0)]);
         self.elementwise("expert choice", layers, Input::Rows, 2.0 * routed * ELEMENT);
         if experts.shared > 0 {
-            let rate = self.rates.gemm(format)?;
-            self.feed_forward(["shared gate and up", "shared activation", "shared down"], layers, experts.shared_width(), rate);
+            let weights = self.weights(Part::SharedExperts)?;
+            self.feed_forward(["shared gate and up", "shared activation", "shared down"], layers, experts.shared_width(), &weights);
         }
         self.all_to_all("expert dispatch", layers, experts, self.options.dispatch.bytes(), |measured| &measured.dispatch);
         let shards = if self.parallelism.ep == 1 { self.tp() } else { 1.0 };
         let (hidden, width) = (self.hidden(), f64::from(experts.intermediate) / shards);
-        let rate = self.rates.experts(format, width)?;
-        let mut kernel = self.plain("routed experts", Input::Experts, rate);
-        kernel.flops_x = 6.0 * hidden * width;
-        kernel.flops_y = kernel.flops_x;
-        kernel.bytes_x = (hidden + width) * rate.input_bytes + (2.0 * width + hidden) * ELEMENT;
-        kernel.bytes_y = 3.0 * hidden * width * rate.weight_bytes;
-        self.kernel(layers, kernel);
+        for (format, share) in self.model.precision().part(Part::Experts).shares() {
+            let rate = self.rates.experts(format, width)?;
+            let mut kernel = self.plain("routed experts", Input::Experts, rate);
+            kernel.flops_x = 6.0 * hidden * width;
+            kernel.flops_y = kernel.flops_x;
+            kernel.bytes_x = (hidden + width) * rate.input_bytes + (2.0 * width + hidden) * ELEMENT;
+            kernel.bytes_y = 3.0 * hidden * width * rate.weight_bytes;
+            self.kernel_in(f64::from(layers) * share, kernel);
+        }
         self.all_to_all("expert combine", layers, experts, self.options.combine.bytes(), |measured| &measured.combine);
         Ok(())
     }
@@ -273,10 +284,10 @@ impl Builder<'_, '_> {
     /// Last norm, output head for the tokens that need logits, gather of the vocabulary's parts, sampling.
     fn head(&mut self) -> Result<(), PerfError> {
         let vocab = f64::from(self.model.architecture().vocab);
-        let rate = self.rates.gemm(UNQUANTIZED)?;
+        let weights = self.weights(Part::Head)?;
         let (hidden, tp) = (self.hidden(), self.tp());
         self.norm("last norm", 1);
-        self.gemm("output head", 1, Input::Logits, hidden, vocab / tp, rate);
+        self.gemm("output head", 1, Input::Logits, hidden, vocab / tp, &weights);
         if self.parallelism.tp > 1 {
             let latency_ns = self.scale_up.latency.get() * NS_PER_S;
             let collective = Collective::Linear { latency_ns, byte_ns: self.link_byte_ns() };

@@ -155,7 +155,7 @@ impl Roofline {
         self.operators.iter().for_each(|operator| operator.add_to(&mut sums, &work, self.chips));
         rows.push(OperatorCost {
             name: "host",
-            layers: 1,
+            layers: 1.0,
             flops: 0.0,
             memory_bytes: 0.0,
             link_bytes: 0.0,

@@ -37,8 +37,8 @@ impl Bound {
 pub struct OperatorCost {
     /// Name of the operator.
     pub name: &'static str,
-    /// Number of layers that run it.
-    pub layers: u32,
+    /// Number of layers that run it; not whole where part of a layer's weights has another format.
+    pub layers: f64,
     /// Arithmetic on the whole instance, FLOPs.
     pub flops: f64,
     /// Memory traffic on the whole instance, bytes.
@@ -124,7 +124,7 @@ impl Corner {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Kernel {
     pub name: &'static str,
-    pub layers: u32,
+    pub layers: f64,
     pub input: Input,
     pub flops_x: f64,
     pub flops_y: f64,
@@ -166,7 +166,7 @@ impl Kernel {
 
     /// Nanoseconds of all layers.
     fn duration_ns(&self, load: Load, [compute, memory]: [f64; 2]) -> f64 {
-        f64::from(self.layers) * (self.start_ns + self.start_x_ns * load.x + self.corner.join(compute, memory))
+        self.layers * (self.start_ns + self.start_x_ns * load.x + self.corner.join(compute, memory))
     }
 
     /// Adds its cost on an instance of `chips`; nothing if the batch does not need it.
@@ -176,7 +176,7 @@ impl Kernel {
             return;
         }
         sums.add_time(self.duration_ns(busy, self.terms(busy)), prefill_share);
-        let layers = f64::from(self.layers);
+        let layers = self.layers;
         let flops = layers * (self.flops_x * mean.x + self.flops_y * mean.flops_y);
         let bytes = layers * (self.bytes_once + self.bytes_x * mean.x + self.bytes_y * mean.bytes_y);
         sums.cost.flops += flops * chips;
@@ -203,7 +203,7 @@ impl Kernel {
         let arithmetic = Line { first: compute, step: self.flops_y * busy * self.flop_ns };
         let traffic = Line { first: memory, step: self.bytes_y * busy * self.byte_ns };
         let (slope, iterations) = run_on_the_upper_line(arithmetic, traffic);
-        let layers = f64::from(self.layers);
+        let layers = self.layers;
         Growth {
             duration_ns: layers * slope,
             flops: layers * self.flops_y * mean * chips,
@@ -336,7 +336,7 @@ impl Operator {
         self.add_to(&mut sums, work, chips);
         let (name, layers, bound) = match self {
             Self::Kernel(kernel) => (kernel.name, kernel.layers, kernel.bound(load)),
-            Self::Transfer(transfer) => (transfer.name, transfer.layers, Bound::Link),
+            Self::Transfer(transfer) => (transfer.name, f64::from(transfer.layers), Bound::Link),
         };
         let IterationCost { duration_ns, compute_ns, memory_ns, flops, memory_bytes, link_bytes, .. } = sums.cost;
         let prefill_share = work.prefill_share(self.input());

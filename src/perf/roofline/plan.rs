@@ -103,8 +103,7 @@ impl Plan {
 /// The step of a kernel of the two common kinds.
 fn special(kernel: &Kernel) -> Option<Step> {
     let Kernel { input, flops_x, flops_y, bytes_once, bytes_x, bytes_y, flop_ns, byte_ns, start_ns, start_x_ns, corner, .. } = *kernel;
-    let Kernel { ideal_flop_ns, ideal_byte_ns, .. } = *kernel;
-    let layers = f64::from(kernel.layers);
+    let Kernel { layers, ideal_flop_ns, ideal_byte_ns, .. } = *kernel;
     let none = |coefficients: &[f64]| coefficients.iter().all(|c| c.to_bits() == 0);
     if !none(&[flops_y, bytes_y, start_x_ns]) {
         return None;

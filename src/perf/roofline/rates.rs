@@ -145,7 +145,8 @@ impl<'a> Rates<'a> {
 
     /// The format in which products with such weights are computed.
     fn gemm_format(&self, weights: Dtype) -> Result<Dtype, PerfError> {
-        if self.chip.compute.contains_key(&weights) { Ok(weights) } else { self.sixteen_bits(weights) }
+        let native = !weights.is_weight_only() && self.chip.compute.contains_key(&weights);
+        if native { Ok(weights) } else { self.sixteen_bits(weights) }
     }
 
     fn corner(&mut self, candidates: &[Dtype], wanted: Dtype) -> Result<Corner, PerfError> {
@@ -258,6 +259,11 @@ const fn stand_ins(format: Dtype) -> &'static [Dtype] {
         Dtype::Int8 => &[Dtype::Int8, Dtype::Fp8, Dtype::Bf16],
         Dtype::Fp4 => &[Dtype::Fp4, Dtype::Mxfp4, Dtype::Fp8, Dtype::Bf16],
         Dtype::Mxfp4 => &[Dtype::Mxfp4, Dtype::Fp4, Dtype::Fp8, Dtype::Bf16],
+        // The kernels that expand weights read them about as well as those without expansion.
+        Dtype::Int4 => &[Dtype::Int4, Dtype::Bf16, Dtype::Fp16],
+        Dtype::Int4G64 => &[Dtype::Int4G64, Dtype::Int4, Dtype::Bf16, Dtype::Fp16],
+        Dtype::Int4G32 => &[Dtype::Int4G32, Dtype::Int4, Dtype::Bf16, Dtype::Fp16],
+        Dtype::W8a16 => &[Dtype::W8a16, Dtype::Bf16, Dtype::Fp16],
     }
 }
 

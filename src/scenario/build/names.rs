@@ -1,13 +1,15 @@
 //! Names in a scenario: models, sites, nodes with their chips and links.
 
 use super::super::MOST_NUMBERED;
+use super::super::checkpoint::import_checkpoint;
 use super::super::file::{self, Pool, Profiles, ScenarioFile};
 use super::super::library::Library;
 use crate::cluster::ModelId;
 
-use crate::document::{Document, Problems, list_words, read};
+use crate::document::{Document, Problems, list_words};
 use crate::hardware::{Catalogue, Chip, Kind, Link, Node, Profile, Site};
-use crate::model::{Model, ModelProfile, Precision, hugging_face};
+use crate::model::hugging_face::config_file;
+use crate::model::{Model, ModelProfile, Precision};
 
 /// A model of the scenario.
 pub(super) struct NamedModel {
@@ -20,9 +22,7 @@ pub(super) struct NamedModel {
 impl NamedModel {
     /// The profile and its number formats: `gpt-oss-120b (bf16, experts mxfp4, KV bf16)`.
     pub(super) fn label(&self) -> String {
-        let Precision { weights, experts, kv } = *self.model.precision();
-        let experts = experts.filter(|&format| format != weights).map_or_else(String::new, |format| format!(", experts {}", format.name()));
-        format!("{} ({}{experts}, KV {})", self.profile, weights.name(), kv.name())
+        format!("{} ({})", self.profile, self.model.precision())
     }
 }
 
@@ -38,16 +38,16 @@ pub(super) fn models(
     for (id, (name, choice)) in (0..MOST_NUMBERED).map(ModelId).zip(&file.models) {
         let path = format!("models.{name}");
         let Some((key, profile)) = model_profile(name, choice, &path, document, library, problems) else { continue };
-        let mut precision = profile.precision;
-        if let Some(weights) = choice.weights {
-            precision.weights = weights;
-            precision.experts = None;
-        }
+        let mut precision =
+            choice.weights.map_or_else(|| profile.precision.clone(), |weights| Precision::of(weights, profile.precision.kv));
         if choice.experts.is_some() && profile.architecture.experts.is_none() {
             let hint = "leave `experts` out: `weights` is the format of all weights of a dense model";
             problems.note(&format!("{path}.experts"), &format!("`{key}` has no experts"), Some(hint.into()));
         }
-        precision.experts = choice.experts.or(precision.experts);
+        if let Some(experts) = choice.experts {
+            precision.experts = Some(experts.into());
+            precision.shared_experts = None;
+        }
         precision.kv = choice.kv.unwrap_or(precision.kv);
         match Model::new(name.clone(), profile.architecture.clone(), precision) {
             Ok(model) => models.push(NamedModel { name: name.clone(), profile: key.clone(), id, model }),
@@ -68,9 +68,8 @@ fn model_profile(
 ) -> Option<(String, ModelProfile)> {
     if let Some(config) = &choice.hugging_face {
         let key = format!("{path}.hugging_face");
-        let file = document.resolve(&key, config);
-        let text = read(&file, "a Hugging Face `config.json`").map_err(|problem| (problem.sentence(&file), problem.hint));
-        let profile = text.and_then(|text| hugging_face::read(name, &text).map_err(|error| (format!("{}: {error}", file.display()), None)));
+        let file = config_file(&document.resolve(&key, config));
+        let profile = import_checkpoint(name, &file, choice.weights).map(|imported| imported.profile);
         return match profile {
             Ok(profile) => Some((name.to_owned(), profile)),
             Err((problem, hint)) => {

@@ -8,6 +8,7 @@ use crate::cluster::{EngineSpec, PoolSpec, Role};
 use crate::cost::{NodeCost, Ownership, Tariff};
 use crate::document::Problems;
 use crate::hardware::{Link, Site};
+use crate::model::Mix;
 use crate::perf::{
     Activity, Affine, AffineParameters, KvCapacity, MemoryParameters, Parallelism, PerfError, PerfModel, Roofline, RooflineOptions,
     RooflineParameters, ScaleUp, kv_capacity,
@@ -92,7 +93,8 @@ impl PoolBuilder<'_> {
     fn note_perf(&self, error: &PerfError, problems: &mut Problems<'_>) {
         let precision = self.model.model.precision();
         let chosen = |wanted: &str| {
-            let formats = [("weights", Some(precision.weights)), ("experts", precision.experts), ("kv", Some(precision.kv))];
+            let experts = precision.experts.as_ref().and_then(Mix::only);
+            let formats = [("weights", Some(precision.weights)), ("experts", experts), ("kv", Some(precision.kv))];
             let keys = formats.into_iter().filter(|(_, format)| format.is_some_and(|format| format.name() == wanted));
             keys.map(|(key, _)| format!("models.{}.{key}", self.model.name)).find(|path| problems.has(path))
         };

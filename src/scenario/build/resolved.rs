@@ -10,6 +10,7 @@ use std::path::Path;
 use super::super::file::{Lengths, Role, RouterChoice, ScenarioFile, WorkloadEntry};
 use super::cluster::Parts;
 use crate::document::{ConfigErrors, Document};
+use crate::model::hugging_face::{config_file, quantization_file};
 use crate::units::Count;
 
 /// An input file of a scenario.
@@ -120,8 +121,10 @@ fn documents(file: &ScenarioFile, document: &Document) -> std::io::Result<Vec<In
     }
     for (name, choice) in &file.models {
         if let Some(config) = &choice.hugging_face {
-            let path = document.resolve(&format!("models.{name}.hugging_face"), config);
-            files.push(InputFile { name: path.display().to_string(), blake3: hash_of(&path)? });
+            let path = config_file(&document.resolve(&format!("models.{name}.hugging_face"), config));
+            for path in [quantization_file(&path), Some(path)].into_iter().flatten() {
+                files.push(InputFile { name: path.display().to_string(), blake3: hash_of(&path)? });
+            }
         }
     }
     Ok(files)

@@ -209,7 +209,7 @@ sources: {{s: {{title: t, date: 2026-01}}}}",
     assert_eq!(again, scenario);
     let errors = read(&text.replace("bf16:", "bf17:").replace("2: 8 us", "two: 8 us"), &[]).unwrap_err();
     let expected = [
-        "profiles.chips.tiny.compute.bf17: unknown choice `bf17`, expected one of `fp32`, `fp16`, `bf16`, `fp8`, `int8`, `fp4` or `mxfp4`",
+        "profiles.chips.tiny.compute.bf17: unknown choice `bf17`, expected one of `fp32`, `fp16`, `bf16`, `fp8`, `int8`, `fp4`, `mxfp4`, `int4`, `int4-g64`, `int4-g32` or `w8a16`",
         "profiles.chips.tiny.all_reduce[0].time.two: found the key `two`, expected a whole number as key",
     ];
     assert_eq!(messages(&errors), expected);

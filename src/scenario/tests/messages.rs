@@ -69,7 +69,7 @@ fn several_errors_of_a_file_are_reported_at_once() {
 #[test]
 fn invalid_numbers_are_refused() {
     insta::assert_snapshot!(bad(&[("fp8, kv", "fp9, kv"), ("median: 928", "median: .nan"), ("mean: 1155", "mean: 1e300"), ("90 %", "-1"), ("max_num_seqs: 256", "max_num_seqs: .inf")]), @r#"
-    error: models.chat.weights: unknown choice `fp9`, expected one of `fp32`, `fp16`, `bf16`, `fp8`, `int8`, `fp4` or `mxfp4`
+    error: models.chat.weights: unknown choice `fp9`, expected one of `fp32`, `fp16`, `bf16`, `fp8`, `int8`, `fp4`, `mxfp4`, `int4`, `int4-g64`, `int4-g32` or `w8a16`
      --> pd.yaml:5:43
       |
     5 |   chat: {profile: llama-3.3-70b, weights: fp9, kv: fp8}
