@@ -161,7 +161,7 @@ impl Checkpoint<'_> {
         };
         match scheme {
             None => Ok(Precision::of(plain, plain)),
-            Some(Ok(scheme)) => Ok(scheme.precision(architecture, plain)),
+            Some(Ok(scheme)) => Ok(scheme.precision(architecture, keys.family(), plain)),
             Some(Err(error)) if self.weights.is_some() => {
                 notes.push(format!("the quantization of the file is not read ({error}): the formats are given"));
                 Ok(Precision::of(plain, plain))

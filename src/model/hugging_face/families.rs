@@ -30,6 +30,8 @@ pub(super) enum Trait {
     Sinks,
     /// Feed-forward layers are mixtures of experts.
     Experts,
+    /// `attention_bias` is about queries, keys and values; the output projection has none.
+    PlainOutput,
 }
 
 /// A family.
@@ -43,6 +45,8 @@ pub(super) struct Family {
     /// Biases of attention unless the file says otherwise.
     pub(super) bias: AttentionBias,
     pub(super) windows: Windows,
+    /// The module of the feed-forward part of a layer.
+    pub(super) mlp: &'static str,
 }
 
 impl Family {
@@ -52,12 +56,41 @@ impl Family {
     }
 }
 
-const PLAIN: Family = Family { name: "", defaults: &[], traits: &[], bias: AttentionBias::None, windows: Windows::All };
+const PLAIN: Family = Family { name: "", defaults: &[], traits: &[], bias: AttentionBias::None, windows: Windows::All, mlp: "mlp" };
 
-/// All families whose layers the simulator models.
-pub(super) const FAMILIES: [Family; 15] = [
-    Family { name: "deepseek_v2", traits: &[Trait::Experts], ..PLAIN },
-    Family { name: "deepseek_v3", traits: &[Trait::Experts], ..PLAIN },
+const GEMMA_3: Family = Family {
+    defaults: &[
+        ("vocab_size", 262_208),
+        ("max_position_embeddings", 131_072),
+        ("num_attention_heads", 8),
+        ("num_key_value_heads", 4),
+        ("head_dim", 256),
+        ("sliding_window", 4096),
+    ],
+    traits: &[Trait::Tied, Trait::QkNorm],
+    windows: Windows::Pattern(6),
+    ..PLAIN
+};
+const MISTRAL: Family = Family { defaults: &[("num_key_value_heads", 8), ("sliding_window", 4096)], ..PLAIN };
+const QWEN_2: Family = Family { bias: AttentionBias::Qkv, windows: Windows::From, ..PLAIN };
+const QWEN_3: Family = Family { defaults: &[("head_dim", 128)], traits: &[Trait::QkNorm], windows: Windows::From, ..PLAIN };
+const QWEN_3_MOE: Family = Family { traits: &[Trait::QkNorm, Trait::Experts], windows: Windows::From, ..PLAIN };
+const EXPERTS: Family = Family { traits: &[Trait::Experts], ..PLAIN };
+
+/// All families whose layers the simulator models, by name.
+pub(super) const FAMILIES: [Family; 39] = [
+    Family { name: "deepseek_v2", ..EXPERTS },
+    Family { name: "deepseek_v3", ..EXPERTS },
+    Family { name: "dots1", traits: &[Trait::QkNorm, Trait::Experts], windows: Windows::From, ..PLAIN },
+    Family { name: "ernie4_5", defaults: &[("head_dim", 128)], traits: &[Trait::Tied], windows: Windows::Never, ..PLAIN },
+    Family {
+        name: "ernie4_5_moe",
+        defaults: &[("moe_layer_start_index", 1)],
+        traits: &[Trait::Tied, Trait::Experts],
+        windows: Windows::Never,
+        ..PLAIN
+    },
+    Family { name: "exaone4", defaults: &[("sliding_window", 4096)], traits: &[Trait::QkNorm], windows: Windows::Pattern(4), ..PLAIN },
     Family {
         name: "gemma",
         defaults: &[("vocab_size", 256_000), ("max_position_embeddings", 8192), ("head_dim", 256)],
@@ -72,36 +105,58 @@ pub(super) const FAMILIES: [Family; 15] = [
         windows: Windows::Pattern(2),
         ..PLAIN
     },
-    Family {
-        name: "gemma3_text",
-        defaults: &[
-            ("vocab_size", 262_208),
-            ("max_position_embeddings", 131_072),
-            ("num_attention_heads", 8),
-            ("num_key_value_heads", 4),
-            ("head_dim", 256),
-            ("sliding_window", 4096),
-        ],
-        traits: &[Trait::Tied, Trait::QkNorm],
-        windows: Windows::Pattern(6),
-        ..PLAIN
-    },
+    Family { name: "gemma3", ..GEMMA_3 },
+    Family { name: "gemma3_text", ..GEMMA_3 },
+    Family { name: "glm4", defaults: &[("head_dim", 128)], traits: &[Trait::PlainOutput], bias: AttentionBias::Qkv, ..PLAIN },
+    Family { name: "glm4_moe", traits: &[Trait::PlainOutput, Trait::Experts], ..PLAIN },
     Family {
         name: "gpt_oss",
         defaults: &[("head_dim", 64)],
         traits: &[Trait::Sinks, Trait::Experts],
         bias: AttentionBias::All,
         windows: Windows::Pattern(2),
+        ..PLAIN
     },
-    Family { name: "kimi_k2", traits: &[Trait::Experts], ..PLAIN },
+    Family { name: "granite", windows: Windows::Never, ..PLAIN },
+    Family { name: "granitemoe", windows: Windows::Never, mlp: "block_sparse_moe", ..EXPERTS },
+    Family { name: "internlm2", windows: Windows::Never, mlp: "feed_forward", ..PLAIN },
+    Family { name: "kimi_k2", ..EXPERTS },
     Family { name: "llama", windows: Windows::Never, ..PLAIN },
-    Family { name: "mistral", defaults: &[("num_key_value_heads", 8), ("sliding_window", 4096)], ..PLAIN },
-    Family { name: "mixtral", defaults: &[("num_key_value_heads", 8)], traits: &[Trait::Experts], ..PLAIN },
+    Family { name: "mimo", ..QWEN_2 },
+    Family {
+        name: "minimax_m2",
+        defaults: &[("head_dim", 128)],
+        traits: &[Trait::QkNorm, Trait::Experts],
+        windows: Windows::Never,
+        mlp: "block_sparse_moe",
+        ..PLAIN
+    },
+    Family { name: "ministral3", defaults: &[("num_key_value_heads", 8), ("head_dim", 128)], ..PLAIN },
+    Family { name: "mistral", ..MISTRAL },
+    Family { name: "mistral3", ..MISTRAL },
+    Family { name: "mixtral", defaults: &[("num_key_value_heads", 8)], mlp: "block_sparse_moe", ..EXPERTS },
+    Family { name: "olmo2", traits: &[Trait::QkNorm], windows: Windows::Never, ..PLAIN },
+    Family { name: "olmo3", defaults: &[("sliding_window", 4096)], traits: &[Trait::QkNorm], windows: Windows::Pattern(4), ..PLAIN },
     Family { name: "phi3", ..PLAIN },
-    Family { name: "qwen2", bias: AttentionBias::Qkv, windows: Windows::From, ..PLAIN },
-    Family { name: "qwen2_moe", bias: AttentionBias::Qkv, traits: &[Trait::Experts], windows: Windows::From, ..PLAIN },
-    Family { name: "qwen3", defaults: &[("head_dim", 128)], traits: &[Trait::QkNorm], windows: Windows::From, ..PLAIN },
-    Family { name: "qwen3_moe", traits: &[Trait::QkNorm, Trait::Experts], windows: Windows::From, ..PLAIN },
+    Family { name: "phimoe", defaults: &[("num_key_value_heads", 8)], mlp: "block_sparse_moe", ..EXPERTS },
+    Family { name: "qwen2", ..QWEN_2 },
+    Family { name: "qwen2_5_vl", ..QWEN_2 },
+    Family { name: "qwen2_5_vl_text", ..QWEN_2 },
+    Family { name: "qwen2_moe", traits: &[Trait::Experts], ..QWEN_2 },
+    Family { name: "qwen3", ..QWEN_3 },
+    Family { name: "qwen3_moe", ..QWEN_3_MOE },
+    Family { name: "qwen3_vl", ..QWEN_3 },
+    Family { name: "qwen3_vl_moe", ..QWEN_3_MOE },
+    Family { name: "qwen3_vl_moe_text", ..QWEN_3_MOE },
+    Family { name: "qwen3_vl_text", ..QWEN_3 },
+    Family {
+        name: "seed_oss",
+        defaults: &[("num_key_value_heads", 8), ("head_dim", 128)],
+        traits: &[Trait::PlainOutput],
+        bias: AttentionBias::Qkv,
+        windows: Windows::Never,
+        ..PLAIN
+    },
 ];
 
 /// The family of a `model_type`.

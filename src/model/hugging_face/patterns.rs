@@ -5,16 +5,21 @@ use std::collections::BTreeSet;
 use fancy_regex::Regex;
 
 use super::HuggingFaceError;
+use super::keys::contradicts;
 use super::matrices::Matrix;
 
-/// Modules that contain the language model in multimodal checkpoints.
-const INSIDE: [&str; 2] = ["language_model.", "model.language_model."];
+/// Characters that make a pattern a glob.
+const WILD: [char; 3] = ['*', '?', '['];
+/// Most expressions and general globs in one list; each is matched against every matrix.
+const MOST: usize = 1000;
 
 /// Some modules.
 #[derive(Debug, Default)]
 pub(super) struct Patterns {
     /// Runs of components of a name: `lm_head`, `self_attn`, `model.layers.0.mlp.down_proj`.
     names: BTreeSet<String>,
+    /// Beginnings of names, from globs with one `*` at the end: files have one for each layer.
+    beginnings: BTreeSet<String>,
     regexes: Vec<Regex>,
 }
 
@@ -34,13 +39,19 @@ impl Patterns {
         if let Some(regex) = pattern.strip_prefix("re:") {
             return self.add_regex(key, pattern, &format!("^(?:{regex})"));
         }
-        if pattern.contains(['*', '?', '[']) {
+        if let Some(beginning) = pattern.strip_suffix('*').filter(|beginning| beginning.starts_with(char::is_alphanumeric)) {
+            let name = as_in_text(beginning);
+            if !name.is_empty() && !name.contains(WILD) {
+                self.beginnings.insert(name);
+                return Ok(());
+            }
+        }
+        if pattern.contains(WILD) {
             return self.add_regex(key, pattern, &glob(pattern));
         }
-        let name = pattern.trim_matches('.');
-        let name = INSIDE.iter().find_map(|inside| name.strip_prefix(inside)).unwrap_or(name);
+        let name = as_in_text(pattern.trim_matches('.'));
         if !name.is_empty() {
-            self.names.insert(name.to_owned());
+            self.names.insert(name);
         }
         Ok(())
     }
@@ -52,13 +63,16 @@ impl Patterns {
             found: format!("`{pattern}` ({error})"),
             expected: "a regular expression",
         })?;
+        if self.regexes.len() == MOST {
+            return Err(contradicts(key, &format!("a list with more than {MOST} expressions"), "names, and globs that end in `*`"));
+        }
         self.regexes.push(regex);
         Ok(())
     }
 
     /// True if a name of the matrix is among them.
     pub(super) fn contain(&self, matrix: &Matrix) -> bool {
-        matrix.names.iter().any(|name| self.contain_run_of(name) || self.match_any(name))
+        matrix.names.iter().any(|name| self.contain_run_of(name) || self.contain_beginning_of(name) || self.match_any(name))
     }
 
     fn contain_run_of(&self, name: &str) -> bool {
@@ -72,6 +86,11 @@ impl Patterns {
         })
     }
 
+    fn contain_beginning_of(&self, name: &str) -> bool {
+        !self.beginnings.is_empty()
+            && name.char_indices().any(|(at, c)| name.get(..at + c.len_utf8()).is_some_and(|name| self.beginnings.contains(name)))
+    }
+
     fn match_any(&self, name: &str) -> bool {
         // A pattern that takes too long to match counts as one that does not.
         let matches = |name: &str| self.regexes.iter().any(|regex| regex.is_match(name).unwrap_or(false));
@@ -79,6 +98,14 @@ impl Patterns {
             && (matches(name)
                 || matches(&format!("language_model.{name}"))
                 || matches(&name.replacen("model.", "model.language_model.", 1)))
+    }
+}
+
+/// A name without the modules around the language model: `model.layers.0.mlp`.
+fn as_in_text(name: &str) -> String {
+    match name.strip_prefix("model.language_model.") {
+        Some(rest) => format!("model.{rest}"),
+        None => name.strip_prefix("language_model.").unwrap_or(name).to_owned(),
     }
 }
 
@@ -130,6 +157,8 @@ mod tests {
             "*self_attn*",
             "model.layers.1?.self_attn.[qk]_proj",
             "model.language_model.layers.*.self_attn.*",
+            "model.language_model.layers.12*",
+            "language_model.model.layers.1*",
             "language_model.*",
             "re:.*self_attn.*",
             "re:model\\.layers\\.(1[0-9])\\.",

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::HuggingFaceError;
+use super::families::Family;
 use super::keys::contradicts;
 use super::matrices::{Matrix, matrices};
 use super::patterns::Patterns;
@@ -65,9 +66,9 @@ impl Scheme {
     }
 
     /// Number formats of the parts of a model whose activations have the format `plain`.
-    pub(super) fn precision(&self, architecture: &Architecture, plain: Dtype) -> Precision {
+    pub(super) fn precision(&self, architecture: &Architecture, family: &Family, plain: Dtype) -> Precision {
         let mut parts: BTreeMap<Part, BTreeMap<Dtype, u64>> = BTreeMap::new();
-        for matrix in matrices(architecture) {
+        for matrix in matrices(architecture, family.mlp) {
             let format = self.format(&matrix).unwrap_or(plain);
             *parts.entry(matrix.part).or_default().entry(format).or_default() += matrix.parameters;
         }

@@ -26,18 +26,24 @@ pub(super) fn architecture(keys: &Keys<'_>) -> Result<Architecture, HuggingFaceE
         max_context: context(keys)?,
         tied_embeddings: tied(keys)?,
         attention,
-        attention_bias: match (family.bias, keys.flag("attention_bias")?) {
-            _ if !grouped => AttentionBias::None,
-            (AttentionBias::Qkv, _) => AttentionBias::Qkv,
-            (_, Some(true)) => AttentionBias::All,
-            (_, Some(false)) => AttentionBias::None,
-            (bias, None) => bias,
-        },
+        attention_bias: if grouped { bias(keys)? } else { AttentionBias::None },
         qk_norm: grouped && (family.has(Trait::QkNorm) || keys.flag("use_qk_norm")?.unwrap_or(false)),
         attention_sinks: family.has(Trait::Sinks),
         window: window(keys, layers)?,
         dense_intermediate,
         experts,
+    })
+}
+
+fn bias(keys: &Keys<'_>) -> Result<AttentionBias, HuggingFaceError> {
+    let family = keys.family();
+    Ok(match keys.flag("attention_bias")? {
+        // Qwen 2 has no such key, and its queries, keys and values always a bias.
+        Some(false) if family.bias == AttentionBias::Qkv && !family.has(Trait::PlainOutput) => family.bias,
+        Some(false) => AttentionBias::None,
+        Some(true) if family.bias == AttentionBias::Qkv || family.has(Trait::PlainOutput) => AttentionBias::Qkv,
+        Some(true) => AttentionBias::All,
+        None => family.bias,
     })
 }
 
@@ -102,10 +108,10 @@ fn attention(keys: &Keys<'_>, hidden: u32) -> Result<Attention, HuggingFaceError
 }
 
 fn experts(keys: &Keys<'_>, layers: u32) -> Result<Option<Experts>, HuggingFaceError> {
-    const COUNT: [&str; 3] = ["n_routed_experts", "num_experts", "num_local_experts"];
+    const COUNT: [&str; 4] = ["n_routed_experts", "num_experts", "moe_num_experts", "num_local_experts"];
     let routed = if keys.family().has(Trait::Experts) { Some(keys.need(&COUNT)?) } else { keys.find(&COUNT)?.filter(|&n| n > 1) };
     let Some(routed) = routed else { return Ok(None) };
-    for (key, plain) in [("moe_layer_freq", 1), ("decoder_sparse_step", 1), ("interleave_moe_layer_step", 1)] {
+    for (key, plain) in [("moe_layer_freq", 1), ("decoder_sparse_step", 1), ("interleave_moe_layer_step", 1), ("moe_layer_interval", 1)] {
         if keys.find(&[key])?.is_some_and(|step| step != plain) {
             return Err(HuggingFaceError::Unsupported(format!("expert layers interleaved with dense ones (`{key}` is not {plain})")));
         }
@@ -118,7 +124,7 @@ fn experts(keys: &Keys<'_>, layers: u32) -> Result<Option<Experts>, HuggingFaceE
     let Some(listed) = u32::try_from(dense.len()).ok().filter(|&listed| listed <= layers) else {
         return Err(contradicts("mlp_only_layers", &format!("a list of {}", dense.len()), "at most one entry per layer"));
     };
-    let first_dense_layers = keys.find(&["first_k_dense_replace"])?.unwrap_or(listed);
+    let first_dense_layers = keys.find(&["first_k_dense_replace", "moe_layer_start_index"])?.unwrap_or(listed);
     if first_dense_layers > layers {
         return Err(contradicts("first_k_dense_replace", &first_dense_layers.to_string(), "at most `num_hidden_layers`"));
     }
@@ -129,10 +135,11 @@ fn experts(keys: &Keys<'_>, layers: u32) -> Result<Option<Experts>, HuggingFaceE
     let intermediate = keys.need(&["moe_intermediate_size", "intermediate_size"])?;
     // qwen2_moe gives the width of its single shared expert instead of the number of experts.
     let shared_width = keys.find(&["shared_expert_intermediate_size"])?.filter(|&w| w > 0);
-    let shared = keys.find(&["n_shared_experts", "num_shared_experts"])?.unwrap_or(u32::from(shared_width.is_some()));
+    let shared =
+        keys.find(&["n_shared_experts", "num_shared_experts", "moe_num_shared_experts"])?.unwrap_or(u32::from(shared_width.is_some()));
     Ok(Some(Experts {
         routed,
-        active: keys.need(&["num_experts_per_tok", "experts_per_token", "moe_topk"])?,
+        active: keys.need(&["num_experts_per_tok", "experts_per_token", "moe_topk", "moe_k"])?,
         shared,
         intermediate,
         shared_intermediate: shared_width.filter(|&w| w != intermediate),

@@ -215,3 +215,111 @@ fn python_s_words_and_32_bits_are_read() {
     let profile = read("x", &text).unwrap();
     assert_eq!(profile.precision, crate::model::Precision::of(crate::units::Dtype::Bf16, crate::units::Dtype::Bf16));
 }
+
+/// Published configurations without their common keys; parameters of the language model in billions, and how closely they are known: counts of the
+/// checkpoints to 1 %, sizes in the names of models to 5 %.
+const PUBLISHED: [(&str, f64, f64, &str); 13] = [
+    (
+        "glm4_moe",
+        106.9,
+        0.01,
+        r#""hidden_size": 4096, "num_hidden_layers": 46, "num_attention_heads": 96, "num_key_value_heads": 8, "head_dim": 128,
+        "intermediate_size": 10944, "moe_intermediate_size": 1408, "n_routed_experts": 128, "n_shared_experts": 1, "num_experts_per_tok": 8,
+        "first_k_dense_replace": 1, "vocab_size": 151552, "attention_bias": true"#,
+    ),
+    (
+        "glm4_moe",
+        352.8,
+        0.01,
+        r#""hidden_size": 5120, "num_hidden_layers": 92, "num_attention_heads": 96, "num_key_value_heads": 8, "head_dim": 128,
+        "intermediate_size": 12288, "moe_intermediate_size": 1536, "n_routed_experts": 160, "n_shared_experts": 1, "num_experts_per_tok": 8,
+        "first_k_dense_replace": 3, "vocab_size": 151552, "attention_bias": true, "use_qk_norm": true"#,
+    ),
+    (
+        "minimax_m2",
+        228.7,
+        0.01,
+        r#""hidden_size": 3072, "num_hidden_layers": 62, "num_attention_heads": 48, "num_key_value_heads": 8,
+        "head_dim": 128, "intermediate_size": 1536, "num_local_experts": 256, "num_experts_per_tok": 8, "vocab_size": 200064"#,
+    ),
+    ("gemma3_text", 3.88, 0.01, r#""hidden_size": 2560, "num_hidden_layers": 34, "intermediate_size": 10240, "sliding_window": 1024"#),
+    (
+        "gemma3_text",
+        27.01,
+        0.01,
+        r#""hidden_size": 5376, "num_hidden_layers": 62, "intermediate_size": 21504, "num_attention_heads": 32,
+        "num_key_value_heads": 16, "head_dim": 128, "sliding_window": 1024"#,
+    ),
+    (
+        "glm4",
+        32.0,
+        0.05,
+        r#""hidden_size": 6144, "num_hidden_layers": 61, "num_attention_heads": 48, "num_key_value_heads": 2, "head_dim": 128,
+        "intermediate_size": 23040, "vocab_size": 151552, "attention_bias": false"#,
+    ),
+    (
+        "seed_oss",
+        36.0,
+        0.05,
+        r#""hidden_size": 5120, "num_hidden_layers": 64, "num_attention_heads": 80, "num_key_value_heads": 8, "head_dim": 128,
+        "intermediate_size": 27648, "vocab_size": 155136"#,
+    ),
+    (
+        "granite",
+        8.0,
+        0.05,
+        r#""hidden_size": 4096, "num_hidden_layers": 40, "num_attention_heads": 32, "num_key_value_heads": 8,
+        "intermediate_size": 12800, "vocab_size": 49155, "tie_word_embeddings": true"#,
+    ),
+    (
+        "olmo2",
+        7.0,
+        0.05,
+        r#""hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32, "intermediate_size": 11008,
+        "vocab_size": 100352"#,
+    ),
+    (
+        "phimoe",
+        42.0,
+        0.05,
+        r#""hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8,
+        "intermediate_size": 6400, "num_local_experts": 16, "num_experts_per_tok": 2, "vocab_size": 32064, "attention_bias": true"#,
+    ),
+    (
+        "ernie4_5_moe",
+        21.0,
+        0.05,
+        r#""hidden_size": 2560, "num_hidden_layers": 28, "num_attention_heads": 20, "num_key_value_heads": 4,
+        "intermediate_size": 12288, "moe_num_experts": 64, "moe_k": 6, "moe_intermediate_size": 1536, "moe_num_shared_experts": 2,
+        "moe_layer_start_index": 1, "moe_layer_interval": 1, "vocab_size": 103424"#,
+    ),
+    (
+        "mistral3",
+        24.0,
+        0.05,
+        r#""hidden_size": 5120, "num_hidden_layers": 40, "num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": 128,
+        "intermediate_size": 32768, "vocab_size": 131072, "sliding_window": null"#,
+    ),
+    (
+        "qwen3_vl_moe_text",
+        30.0,
+        0.05,
+        r#""hidden_size": 2048, "num_hidden_layers": 48, "num_attention_heads": 32, "num_key_value_heads": 4,
+        "head_dim": 128, "intermediate_size": 6144, "moe_intermediate_size": 768, "num_experts": 128, "num_experts_per_tok": 8,
+        "vocab_size": 151936, "tie_word_embeddings": false"#,
+    ),
+];
+
+#[test]
+fn families_have_the_parameters_that_are_published() {
+    for (family, billions, within, keys) in PUBLISHED {
+        let text = format!(r#"{{"model_type": "{family}", "max_position_embeddings": 32768, {keys}}}"#);
+        let total = read(family, &text).unwrap().architecture.parameters().total() as f64 / 1e9;
+        assert!((total / billions - 1.0).abs() < within, "{family}: {total} B, published {billions} B");
+    }
+}
+
+#[test]
+fn families_are_in_order_and_once() {
+    assert!(families::FAMILIES.is_sorted_by(|one, other| one.name < other.name));
+}

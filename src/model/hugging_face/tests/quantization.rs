@@ -170,3 +170,18 @@ fn what_is_not_understood_is_refused_unless_the_formats_are_given() {
     // An empty object says nothing.
     assert_eq!(read("x", &llama(&json!({}))).unwrap().precision.to_string(), "bf16, KV bf16");
 }
+
+#[test]
+fn lists_of_any_length_are_read_in_time() {
+    // One entry for each of many modules; expressions beyond all plausible numbers are refused.
+    let many = |pattern: &dyn Fn(usize) -> String| (0..50_000).map(pattern).collect::<Vec<_>>();
+    let names = many(&|n| format!("model.layers.{n}.self_attn.q_proj"));
+    let precision = read("x", &llama(&json!({"quant_method": "fp8", "ignored_layers": names}))).unwrap().precision;
+    assert_eq!(precision.attention.unwrap().to_string(), "60.0 % fp8 and 40.0 % bf16");
+    let globs = many(&|n| format!("model.layers.{n}.self_attn*"));
+    let precision = read("x", &llama(&json!({"quant_method": "fp8", "ignored_layers": globs}))).unwrap().precision;
+    assert_eq!(precision.attention.unwrap().only(), Some(Dtype::Bf16));
+    let expressions = many(&|n| format!("re:model.layers.{n}.self_attn"));
+    let error = read("x", &llama(&json!({"quant_method": "fp8", "ignored_layers": expressions}))).unwrap_err().to_string();
+    assert!(error.contains("more than 1000 expressions"), "{error}");
+}
