@@ -151,13 +151,18 @@ impl Checkpoint<'_> {
             Some(_) if self.weights.is_some() => Dtype::Bf16,
             Some(other) => return Err(HuggingFaceError::Unsupported(format!("weights of type `{other}` (`torch_dtype`)"))),
         };
-        let scheme = match (keys.object("quantization_config").or_else(|| keys.object("compression_config")), self.quantization) {
-            (Some(config), _) => Some(Scheme::read(config)),
-            (None, Some(text)) => {
+        let config = match keys.object("quantization_config") {
+            Ok(None) => keys.object("compression_config"),
+            config => config,
+        };
+        let scheme = match (config, self.quantization) {
+            (Err(error), _) => Some(Err(error)),
+            (Ok(Some(config)), _) => Some(Scheme::read(config)),
+            (Ok(None), Some(text)) => {
                 let document = json(text, "hf_quant_config.json")?;
                 document.as_object().filter(|config| !config.is_empty()).map(Scheme::read)
             }
-            (None, None) => None,
+            (Ok(None), None) => None,
         };
         match scheme {
             None => Ok(Precision::of(plain, plain)),

@@ -88,8 +88,12 @@ impl<'a> Keys<'a> {
     }
 
     /// An object beside the keys of the language model, or around them; `None` if it is empty.
-    pub(super) fn object(&self, name: &str) -> Option<&'a Map<String, Value>> {
-        self.anywhere(name).and_then(Value::as_object).filter(|object| !object.is_empty())
+    pub(super) fn object(&self, name: &str) -> Result<Option<&'a Map<String, Value>>, HuggingFaceError> {
+        match self.anywhere(name) {
+            None => Ok(None),
+            Some(Value::Object(object)) => Ok(Some(object).filter(|object| !object.is_empty())),
+            Some(other) => Err(wrong(name, other, "an object")),
+        }
     }
 
     /// A value that is not null: files differ in what they put around `text_config`.

@@ -59,8 +59,8 @@ fn tied(keys: &Keys<'_>) -> Result<bool, HuggingFaceError> {
 /// multiplies the original context, `linear` and `dynamic` the given one; with all others, and in Gemma 3, it is given as extended.
 fn context(keys: &Keys<'_>) -> Result<u32, HuggingFaceError> {
     let given = keys.need(&CONTEXT)?;
-    let key = if keys.object("rope_scaling").is_some() { "rope_scaling" } else { "rope_parameters" };
-    let Some(scaling) = keys.object(key).filter(|_| !keys.family().name.starts_with("gemma3")) else { return Ok(given) };
+    let key = if keys.object("rope_scaling")?.is_some() { "rope_scaling" } else { "rope_parameters" };
+    let Some(scaling) = keys.object(key)?.filter(|_| !keys.family().name.starts_with("gemma3")) else { return Ok(given) };
     // Newer files have one object for each kind of layer; it is the full ones that bound the context.
     let scaling = scaling.get("full_attention").and_then(Value::as_object).unwrap_or(scaling);
     let kind = ["rope_type", "type"].iter().find_map(|key| scaling.get(*key)?.as_str()).unwrap_or("default");

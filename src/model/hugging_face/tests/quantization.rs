@@ -167,6 +167,10 @@ fn what_is_not_understood_is_refused_unless_the_formats_are_given() {
         let given = Checkpoint { config: &config, quantization: None, weights: Some(Dtype::Fp4) };
         assert!(given.read("x").is_ok(), "{quantization}");
     }
+    for quantization in [json!("fp8"), json!([]), json!(8)] {
+        let error = read("x", &llama(&quantization)).unwrap_err().to_string();
+        assert!(error.contains("`quantization_config`") && error.contains("expected an object"), "{error}");
+    }
     // An empty object says nothing.
     assert_eq!(read("x", &llama(&json!({}))).unwrap().precision.to_string(), "bf16, KV bf16");
 }
