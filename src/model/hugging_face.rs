@@ -140,14 +140,15 @@ impl Checkpoint<'_> {
     }
 
     fn precision(&self, keys: &Keys<'_>, architecture: &Architecture, notes: &mut Vec<String>) -> Result<Precision, HuggingFaceError> {
-        let plain = match keys.text("torch_dtype").or_else(|| keys.text("dtype")) {
-            None | Some("bfloat16" | "auto") => Dtype::Bf16,
+        let given = keys.text("torch_dtype").or_else(|| keys.text("dtype"));
+        let plain = match given {
+            // Matrices of 8 bits, everything else in 16.
+            None | Some("bfloat16" | "auto" | "float8_e4m3fn") => Dtype::Bf16,
             Some("float32") => {
                 notes.push("weights of 32 bits are served in bf16, as engines do".to_owned());
                 Dtype::Bf16
             }
             Some("float16") => Dtype::Fp16,
-            Some("float8_e4m3fn") => return Ok(Precision::of(Dtype::Fp8, Dtype::Bf16)),
             Some(_) if self.weights.is_some() => Dtype::Bf16,
             Some(other) => return Err(HuggingFaceError::Unsupported(format!("weights of type `{other}` (`torch_dtype`)"))),
         };
@@ -158,13 +159,14 @@ impl Checkpoint<'_> {
         let scheme = match (config, self.quantization) {
             (Err(error), _) => Some(Err(error)),
             (Ok(Some(config)), _) => Some(Scheme::read(config)),
-            (Ok(None), Some(text)) => {
-                let document = json(text, "hf_quant_config.json")?;
-                document.as_object().filter(|config| !config.is_empty()).map(Scheme::read)
-            }
+            (Ok(None), Some(text)) => match json(text, "hf_quant_config.json") {
+                Ok(document) => document.as_object().filter(|config| !config.is_empty()).map(Scheme::read),
+                Err(error) => Some(Err(error)),
+            },
             (Ok(None), None) => None,
         };
         match scheme {
+            None if given == Some("float8_e4m3fn") => Ok(Precision::of(Dtype::Fp8, plain)),
             None => Ok(Precision::of(plain, plain)),
             Some(Ok(scheme)) => Ok(scheme.precision(architecture, keys.family(), plain)),
             Some(Err(error)) if self.weights.is_some() => {

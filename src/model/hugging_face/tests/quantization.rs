@@ -171,6 +171,12 @@ fn what_is_not_understood_is_refused_unless_the_formats_are_given() {
         let error = read("x", &llama(&quantization)).unwrap_err().to_string();
         assert!(error.contains("`quantization_config`") && error.contains("expected an object"), "{error}");
     }
+    // Nor is it passed over because the weights are said to have 8 bits.
+    let eight = |quantization: &Value| {
+        read("x", &llama(quantization).replace("bfloat16", "float8_e4m3fn")).map(|profile| profile.precision.to_string())
+    };
+    assert_eq!(eight(&json!(null)).unwrap(), "fp8, KV bf16");
+    assert!(eight(&json!({"quant_method": "hqq"})).is_err());
     // An empty object says nothing.
     assert_eq!(read("x", &llama(&json!({}))).unwrap().precision.to_string(), "bf16, KV bf16");
 }
