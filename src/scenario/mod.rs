@@ -16,6 +16,7 @@ mod shipped;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "cli")]
 pub(crate) use checkpoint::import_checkpoint;
 
 pub use assertion::{Assertion, AssertionError, Op};
