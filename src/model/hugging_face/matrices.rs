@@ -15,6 +15,7 @@ pub(super) struct Matrix {
 const GATE: &[&str] = &["gate_proj", "gate_up_proj", "w1"];
 const UP: &[&str] = &["up_proj", "gate_up_proj", "w3"];
 const DOWN: &[&str] = &["down_proj", "w2"];
+
 /// Matrices that can have formats of their own; `mlp` is the module of the feed-forward part. Of the routed experts of a layer, one stands for all:
 /// lists treat them alike.
 pub(super) fn matrices(architecture: &Architecture, mlp: &str) -> Vec<Matrix> {

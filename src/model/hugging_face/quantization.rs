@@ -21,6 +21,10 @@ type Object = Map<String, Value>;
 /// Keys of lists of modules that stay in 16 bits.
 const IGNORED: [&str; 6] = ["ignore", "exclude_modules", "exclude", "modules_to_not_convert", "ignored_layers", "llm_int8_skip_modules"];
 
+/// Floats of 4 bits with wider activations are no faster than integers that take as many bytes.
+const NVFP4_ALONE: Dtype = Dtype::Int4G32;
+const MXFP4_ALONE: Dtype = Dtype::Int4G64;
+
 /// Formats by module.
 #[derive(Debug, Default)]
 pub(super) struct Scheme {
@@ -147,6 +151,10 @@ impl Scheme {
                 self.list(key, names, Some(format))?;
             }
         }
+        // A checkpoint may quantize its KV cache alone.
+        if self.rest.is_none() && self.listed.is_empty() && self.kv.is_none() {
+            return Err(HuggingFaceError::Quantization("groups of compressed-tensors without matrices".to_owned()));
+        }
         Ok(())
     }
 
@@ -195,8 +203,10 @@ impl Scheme {
 fn model_opt_format(algorithm: &str, group: Option<i64>) -> Result<Dtype, HuggingFaceError> {
     Ok(match algorithm {
         "FP8" | "FP8_PER_CHANNEL_PER_TOKEN" | "FP8_PB_WO" | "FP8_PB_REAL" | "MXFP8" => Dtype::Fp8,
-        "NVFP4" | "NVFP4_AWQ" | "NVFP4_SVDQUANT" | "W4A16_NVFP4" | "W4A8_NVFP4_FP8" => Dtype::Fp4,
-        "MXFP4" | "W4A8_MXFP4_FP8" => Dtype::Mxfp4,
+        "NVFP4" | "NVFP4_AWQ" | "NVFP4_SVDQUANT" => Dtype::Fp4,
+        "MXFP4" => Dtype::Mxfp4,
+        "W4A16_NVFP4" | "W4A8_NVFP4_FP8" => NVFP4_ALONE,
+        "W4A8_MXFP4_FP8" => MXFP4_ALONE,
         "INT8_SQ" | "W8A8_SQ_PER_CHANNEL" | "INT8" => Dtype::Int8,
         "W4A16" | "W4A16_AWQ" | "W4A8_AWQ" | "INT4_AWQ" => integer(Some(4), group)?,
         "W8A16" => Dtype::W8a16,
@@ -226,7 +236,12 @@ fn compressed(weights: &Object, group: &Object, config: &Object) -> Result<Dtype
     match (bits, kind) {
         (Some(8), "float") => Ok(if alone { Dtype::W8a16 } else { Dtype::Fp8 }),
         (Some(8), "int") => Ok(if alone || packed.contains("pack") { Dtype::W8a16 } else { Dtype::Int8 }),
-        (Some(4), "float") => Ok(if packed.contains("mxfp4") || size == Some(32) { Dtype::Mxfp4 } else { Dtype::Fp4 }),
+        (Some(4), "float") => Ok(match (packed.contains("mxfp4") || size == Some(32), alone) {
+            (true, false) => Dtype::Mxfp4,
+            (true, true) => MXFP4_ALONE,
+            (false, false) => Dtype::Fp4,
+            (false, true) => NVFP4_ALONE,
+        }),
         (Some(4), "int") => integer(bits, size),
         (bits, kind) => {
             let bits = bits.map_or_else(|| "unknown".to_owned(), |bits| bits.to_string());
@@ -235,7 +250,7 @@ fn compressed(weights: &Object, group: &Object, config: &Object) -> Result<Dtype
     }
 }
 
-/// `bitsandbytes`: 4 bits in blocks of 64 with a 32-bit scale each, which double quantization reduces to half a bit per weight and less.
+/// `bitsandbytes`: 4 bits in blocks of 64 with a 32-bit scale each, half a bit per weight; double quantization reduces it to an eighth.
 fn bits_and_bytes(config: &Object) -> Result<Dtype, HuggingFaceError> {
     let flag = |key: &str| config.get(key).and_then(Value::as_bool).unwrap_or(false);
     match (flag("load_in_4bit") || flag("_load_in_4bit"), flag("load_in_8bit") || flag("_load_in_8bit")) {

@@ -27,7 +27,7 @@ pub(super) fn architecture(keys: &Keys<'_>) -> Result<Architecture, HuggingFaceE
         tied_embeddings: tied(keys)?,
         attention,
         attention_bias: if grouped { bias(keys)? } else { AttentionBias::None },
-        qk_norm: grouped && (family.has(Trait::QkNorm) || keys.flag("use_qk_norm")?.unwrap_or(false)),
+        qk_norm: grouped && (keys.flag("use_qk_norm")?.unwrap_or(family.has(Trait::QkNorm))),
         attention_sinks: family.has(Trait::Sinks),
         window: window(keys, layers)?,
         dense_intermediate,
@@ -61,7 +61,7 @@ fn context(keys: &Keys<'_>) -> Result<u32, HuggingFaceError> {
     let given = keys.need(&CONTEXT)?;
     let key = if keys.object("rope_scaling")?.is_some() { "rope_scaling" } else { "rope_parameters" };
     let Some(scaling) = keys.object(key)?.filter(|_| !keys.family().name.starts_with("gemma3")) else { return Ok(given) };
-    // Newer files have one object for each kind of layer; it is the full ones that bound the context.
+    // Newer files have one object for each kind of layer; those with full attention bound the context.
     let scaling = scaling.get("full_attention").and_then(Value::as_object).unwrap_or(scaling);
     let kind = ["rope_type", "type"].iter().find_map(|key| scaling.get(*key)?.as_str()).unwrap_or("default");
     let base = match kind {

@@ -116,6 +116,8 @@ fn integers_of_four_bits_are_weights_alone() {
                 "targets": ["Linear"], "weights": {"num_bits": 4, "type": "int", "group_size": 32}, "input_activations": null}}}),
             linear * 9 / 16,
         ),
+        // 4-bit floats with 16-bit activations: their bytes, without the arithmetic of 4-bit units.
+        (json!({"quant_method": "modelopt", "quant_algo": "W4A16_NVFP4", "ignore": ["lm_head"]}), linear * 9 / 16),
         (json!({"quant_method": "quark", "global_quant_config": {"weight": {"dtype": "fp8_e4m3"}}, "exclude": ["lm_head"]}), linear),
     ] {
         let profile = read("x", &llama(&quantization)).unwrap();
@@ -158,6 +160,8 @@ fn what_is_not_understood_is_refused_unless_the_formats_are_given() {
         json!({"quant_method": "modelopt"}),
         json!({"bits": 4}),
         json!({"quant_method": "gptq", "bits": 3}),
+        json!({"quant_method": "compressed-tensors", "config_groups": {}}),
+        json!({"quant_method": "compressed-tensors", "config_groups": {"g": {"targets": ["Conv2d"], "weights": {"num_bits": 8, "type": "float"}}}}),
         json!({"quant_method": "compressed-tensors", "config_groups": {"g": {"targets": ["Linear"], "weights": {"num_bits": 6, "type": "int"}}}}),
     ] {
         let config = llama(&quantization);
